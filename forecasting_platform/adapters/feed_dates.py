@@ -1,0 +1,130 @@
+"""How a feed writes a day, and proof that a document's days are read in that order.
+
+Day and month are never guessed: text that does not fit the declared format, or days that only make
+sense the other way round, condemn the whole document. Values do not belong here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from forecasting_platform.errors import ConfigurationError, FeedDocumentError
+
+_PARTS = {"dd": "(?P<day>[0-9]{2})", "mm": "(?P<month>[0-9]{2})", "yyyy": "(?P<year>[0-9]{4})"}
+
+
+@dataclass(frozen=True, slots=True)
+class DateFormat:
+    """A declared date format: `dd`, `mm` and `yyyy`, each once, in any order, with separators.
+
+    >>> DateFormat.compile("dd/mm/yyyy").parse("01/02/2018")
+    datetime.date(2018, 2, 1)
+    >>> DateFormat.compile("yyyy-mm-dd").parse("2018-13-01") is None
+    True
+    """
+
+    declared: str
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def compile(cls, declared: str) -> Self:
+        """The format that `declared` describes.
+
+        Raises:
+            ConfigurationError: a part is missing, stands twice, or other letters stand in it.
+        """
+        pieces = re.split(r"(dd|mm|yyyy)", declared)
+        if sorted(pieces[1::2]) != sorted(_PARTS) or re.search(r"\w", "".join(pieces[::2])):
+            raise ConfigurationError(
+                "FORECASTING_FEED_DATE_FORMAT",
+                f"{declared!r} is no date format; write dd, mm and yyyy once each, such as dd/mm/yyyy or yyyy-mm-dd",
+            )
+        return cls(declared, re.compile("".join(_PARTS.get(piece, re.escape(piece)) for piece in pieces)))
+
+    def parse(self, text: str) -> date | None:
+        """The day, or None when the text does not fit the format or names a day there is not."""
+        found = self.pattern.fullmatch(text)
+        if found is None:
+            return None
+        try:
+            return date(int(found["year"]), int(found["month"]), int(found["day"]))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class DatedRow:
+    """The number of a row in its document (from 1) and the text of its date."""
+
+    number: int
+    text: str
+
+
+def read_days(rows: Sequence[DatedRow], date_format: DateFormat, source: str) -> list[date]:
+    """The day of each row.
+
+    Raises:
+        FeedDocumentError: a date does not fit the declared format, runs backwards, or fits only with
+            day and month swapped; the message names the row.
+
+    >>> rows = [DatedRow(1, "01/05/2018"), DatedRow(2, "01/06/2018")]
+    >>> read_days(rows, DateFormat.compile("mm/dd/yyyy"), "feed")
+    [datetime.date(2018, 1, 5), datetime.date(2018, 1, 6)]
+    >>> read_days(rows, DateFormat.compile("dd/mm/yyyy"), "feed")
+    Traceback (most recent call last):
+    forecasting_platform.errors.FeedDocumentError: the document of feed was refused and nothing of it was stored: \
+the date '01/06/2018' of row 2, read as dd/mm/yyyy, lies a month after the row before, as do 1 of 1 rows. Set \
+FORECASTING_FEED_DATE_FORMAT to the format the feed is written in, or have the publisher mend the dates.
+    """
+    days: list[date] = []
+    for row in rows:
+        day = date_format.parse(row.text)
+        if day is None:
+            raise _refusal(row, date_format, source, "names no day")
+        days.append(day)
+    _refuse_days_of_another_format(rows, days, date_format, source)
+    return days
+
+
+def _refuse_days_of_another_format(
+    rows: Sequence[DatedRow], days: Sequence[date], date_format: DateFormat, source: str
+) -> None:
+    seen: set[date] = set(days[:1])
+    newest = days[0] if days else date.min
+    month_steps: list[DatedRow] = []
+    for index in range(1, len(days)):
+        before, day = days[index - 1], days[index]
+        if _only_swapped_follows(before, day, days[index + 1] if index + 1 < len(days) else None):
+            raise _refusal(rows[index], date_format, source, "follows the row before only with day and month swapped")
+        if _is_month_later(before, day):
+            month_steps.append(rows[index])
+        # A day seen before is a duplicate, which is judged by its values.
+        if day < newest and day not in seen:
+            raise _refusal(rows[index], date_format, source, "lies before the row above it; rows must run forwards")
+        newest = max(newest, day)
+        seen.add(day)
+    # A single gap of exactly a month is possible; a document made of them is written month first.
+    if len(month_steps) * 2 > len(days) - 1:
+        problem = f"lies a month after the row before, as do {len(month_steps)} of {len(days) - 1} rows"
+        raise _refusal(month_steps[0], date_format, source, problem)
+
+
+def _only_swapped_follows(before: date, day: date, after: date | None) -> bool:
+    """Whether `day` stands alone in its jump, and would follow `before` at once if day and month were swapped."""
+    if (day - before).days == 1 or day.day > 12 or (after is not None and (after - day).days == 1):
+        return False
+    return (day.replace(month=day.day, day=day.month) - before).days == 1
+
+
+def _is_month_later(before: date, day: date) -> bool:
+    return day.day == before.day and (day.year - before.year) * 12 + day.month - before.month == 1
+
+
+def _refusal(row: DatedRow, date_format: DateFormat, source: str, problem: str) -> FeedDocumentError:
+    return FeedDocumentError(
+        source,
+        f"the date {row.text[:40]!r} of row {row.number}, read as {date_format.declared}, {problem}",
+        "Set FORECASTING_FEED_DATE_FORMAT to the format the feed is written in, or have the publisher mend the dates.",
+    )

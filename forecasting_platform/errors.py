@@ -1,0 +1,189 @@
+"""Every error a caller can meet, in families that say what to do about it.
+
+`UnavailableError`: a part did not answer; the same call may succeed later, so retry.
+Every other family: the same call fails again until a person changes something, so stop.
+The arguments stay attributes; nobody parses a message.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+EXAMPLES_SHOWN = 5
+
+
+def examples(found: Iterable[object]) -> str:
+    """The first five of what was found, and how many there are in all.
+
+    >>> examples(["a", "b"])
+    "'a', 'b'"
+    >>> examples(range(9))
+    '0, 1, 2, 3, 4 … (9 in all)'
+    """
+    listed = list(found)
+    shown = ", ".join(repr(item) for item in listed[:EXAMPLES_SHOWN])
+    return f"{shown} … ({len(listed)} in all)" if len(listed) > EXAMPLES_SHOWN else shown
+
+
+class ForecastingPlatformError(Exception):
+    """Any error of this platform."""
+
+
+class UnavailableError(ForecastingPlatformError):
+    """A part did not answer: retry later."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        self.reason = reason
+        super().__init__(f"{part} is unavailable: {reason}. Check that it runs and is reachable, then retry.")
+
+
+class FeedUnavailableError(UnavailableError):
+    """The feed did not answer in time, refused, or answered with a server error."""
+
+
+class StoreUnavailableError(UnavailableError):
+    """The table store (or the ledger beside it) did not answer."""
+
+
+class RegistryUnavailableError(UnavailableError):
+    """The model registry did not answer."""
+
+
+class InvalidDataError(ForecastingPlatformError):
+    """Data that must not go further; nothing of it was stored."""
+
+
+class FeedDocumentError(InvalidDataError):
+    """A feed document refused whole.
+
+    Attributes:
+        source: the URL or path it came from.
+        problem: what is wrong, with the row number where there is one.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, source: str, problem: str, remedy: str) -> None:
+        self.source = source
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"the document of {source} was refused and nothing of it was stored: {problem}. {remedy}")
+
+
+class InvalidFrameError(InvalidDataError):
+    """A frame that does not fit its table; nothing of it was written."""
+
+    def __init__(self, table: str, problem: str) -> None:
+        self.table = table
+        self.problem = problem
+        super().__init__(f"rows for {table} were refused and none was written: {problem}")
+
+
+class InsufficientHistoryError(InvalidDataError):
+    """Too few observed days to train and backtest on."""
+
+    def __init__(self, found_days: int, needed_days: int) -> None:
+        self.found_days = found_days
+        self.needed_days = needed_days
+        super().__init__(
+            f"training needs {needed_days} days of history in at least one series; "
+            f"the longest has {found_days}. Load an earlier start date, then train again."
+        )
+
+
+class MissingMetricError(InvalidDataError):
+    """A score that a decision needs is missing or not a number."""
+
+    def __init__(self, metric: str, subject: str, found: object) -> None:
+        self.metric = metric
+        self.subject = subject
+        self.found = found
+        super().__init__(
+            f"{metric} of {subject} is {found!r}, so no decision is taken and the champion stays. "
+            f"Look for series without actuals in the evaluated days, then promote again."
+        )
+
+
+class MissingPartitionError(ForecastingPlatformError):
+    """Days that were never materialized (which differs from days that hold nothing)."""
+
+    def __init__(self, asset: str, days: Sequence[date]) -> None:
+        self.asset = asset
+        self.days = tuple(days)
+        super().__init__(
+            f"{asset} lacks {examples(day.isoformat() for day in days)}. Materialize these partitions first."
+        )
+
+
+class NoChampionError(ForecastingPlatformError):
+    """No model version carries the alias `champion` yet."""
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+        super().__init__(
+            f"{model_name} has no champion yet. Train a model (`forecasting-platform train`) and promote it "
+            f"(`forecasting-platform promote`), then ask again."
+        )
+
+
+class NoChallengerError(ForecastingPlatformError):
+    """No model version carries the alias `challenger`."""
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+        super().__init__(f"{model_name} has no challenger to evaluate. Run `forecasting-platform train` first.")
+
+
+class ChampionMovedError(ForecastingPlatformError):
+    """The alias `champion` named another version than the one the decision was made against."""
+
+    def __init__(self, expected: str | None, found: str | None) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"the champion was to move from version {expected or 'none'} but it is version {found or 'none'}: "
+            f"somebody moved it meanwhile. Nothing was changed; evaluate again."
+        )
+
+
+class UnknownVersionError(ForecastingPlatformError):
+    """A model version that the registry does not have."""
+
+    def __init__(self, version: str, known: Iterable[str]) -> None:
+        self.version = version
+        self.known = tuple(known)
+        super().__init__(f"there is no model version {version!r}; known versions are {examples(self.known)}")
+
+
+class InvalidArtifactError(ForecastingPlatformError):
+    """A stored model that cannot be trusted or read: wrong checksum, unknown format, missing part."""
+
+    def __init__(self, version: str, problem: str) -> None:
+        self.version = version
+        self.problem = problem
+        super().__init__(f"model version {version} cannot be used: {problem}. Train a new version or roll back.")
+
+
+class UnknownSeriesError(ForecastingPlatformError):
+    """A `unique_id` that the model or store does not have."""
+
+    def __init__(self, unknown: Iterable[str], known: Iterable[str]) -> None:
+        self.unknown = tuple(unknown)
+        self.known = tuple(known)
+        super().__init__(f"unknown series {examples(self.unknown)}; known are {examples(self.known)}")
+
+
+class InvalidRangeError(ForecastingPlatformError):
+    """A date range that cannot be answered."""
+
+
+class ConfigurationError(ForecastingPlatformError):
+    """A setting that is missing or contradicts another."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        self.setting = setting
+        self.problem = problem
+        super().__init__(f"setting {setting}: {problem}")
+
+
+class PlatformStateError(ForecastingPlatformError):
+    """The embedded platform cannot do this now: a port is taken, it runs already, a process died."""

@@ -1,0 +1,38 @@
+"""A range of days, both ends inclusive: the only way a range is passed in this code base."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from forecasting_platform.errors import InvalidRangeError
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """The days from `start` to `end`, both inclusive.
+
+    Raises:
+        InvalidRangeError: `end` lies before `start`.
+
+    >>> len(DateRange(date(2018, 1, 1), date(2023, 6, 30)))
+    2007
+    """
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise InvalidRangeError(f"the end {self.end} lies before the start {self.start}; swap them")
+
+    def __len__(self) -> int:
+        return (self.end - self.start).days + 1
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.start + timedelta(days=offset) for offset in range(len(self)))
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day <= self.end
+
+    def __str__(self) -> str:
+        return f"{self.start}..{self.end}"

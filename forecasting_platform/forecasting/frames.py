@@ -1,0 +1,261 @@
+"""The tables of the platform as values: names, columns, keys; and the check that a frame fits one.
+
+Every frame that crosses a port is one of these. In pandas a `date` is `datetime64[ns]` at midnight
+without a zone, a `timestamp` is `datetime64[ns, UTC]`, a `float` is `float64`, an `integer` is
+`int64`, a `boolean` is `bool`, and a `text` is `object` holding `str`. Only nullable columns may hold
+nulls (`NaN`, `NaT`, `None`). Storage does not belong here.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.errors import InvalidFrameError, examples
+from forecasting_platform.forecasting.date_range import DateRange
+
+Kind = Literal["text", "date", "timestamp", "float", "integer", "boolean"]
+
+PANDAS_DTYPES: dict[Kind, str] = {
+    "text": "object",
+    "date": "datetime64[ns]",
+    "timestamp": "datetime64[ns, UTC]",
+    "float": "float64",
+    "integer": "int64",
+    "boolean": "bool",
+}
+
+
+def _dtype(kind: Kind) -> Any:  # the stubs of astype know literals only
+    return PANDAS_DTYPES[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, kind, whether it may be null, and what it holds."""
+
+    name: str
+    kind: Kind
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        key: columns that identify a row; a frame may not hold a key twice.
+        day_column: the `date` column that ranges are read and replaced by.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    day_column: str
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    def empty(self) -> pd.DataFrame:
+        """A frame of this table without rows, with its dtypes."""
+        return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_DTYPES[c.kind]) for c in self.columns})
+
+    def conform(self, rows: pd.DataFrame, period: DateRange | None = None) -> pd.DataFrame:
+        """`rows` with exactly this table's columns, in its order and dtypes, sorted by key.
+
+        Raises:
+            InvalidFrameError: a column is missing or unknown, a value has the wrong kind, a
+                non-nullable value is null or infinite, a key stands twice, or a day lies outside
+                `period`. The message names the column and up to five of the values.
+        """
+        self._refuse_wrong_columns(rows)
+        conformed = pd.DataFrame({c.name: self._convert(rows[c.name], c) for c in self.columns})
+        self._refuse_repeated_keys(conformed)
+        if period is not None:
+            self._refuse_days_outside(conformed, period)
+        return conformed.sort_values(list(self.key), kind="stable", ignore_index=True)
+
+    def _refuse_wrong_columns(self, rows: pd.DataFrame) -> None:
+        missing = [name for name in self.column_names if name not in rows.columns]
+        unknown = [name for name in rows.columns if name not in self.column_names]
+        if missing or unknown:
+            raise InvalidFrameError(self.name, f"missing columns {missing}, unknown columns {unknown}")
+
+    def _convert(self, values: pd.Series, column: Column) -> pd.Series:
+        try:
+            converted: pd.Series = values.reset_index(drop=True).astype(_dtype(column.kind))
+        except (TypeError, ValueError) as error:
+            raise InvalidFrameError(self.name, f"column {column.name} is not {column.kind}: {error}") from error
+        if column.kind == "date" and not (converted.dropna() == converted.dropna().dt.normalize()).all():
+            raise InvalidFrameError(self.name, f"column {column.name} holds a time of day; days are expected")
+        absent = converted.isna()
+        if column.kind == "float":
+            infinite = np.isinf(converted.to_numpy())
+            if infinite.any():
+                raise InvalidFrameError(self.name, f"column {column.name} holds {int(infinite.sum())} infinite values")
+        if not column.nullable and absent.any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds {int(absent.sum())} nulls")
+        return converted
+
+    def _refuse_repeated_keys(self, rows: pd.DataFrame) -> None:
+        repeated = rows.duplicated(list(self.key), keep=False)
+        if repeated.any():
+            keys = rows.loc[repeated, list(self.key)].drop_duplicates().astype(str).agg(", ".join, axis=1)
+            raise InvalidFrameError(self.name, f"the key {self.key} stands twice: {examples(keys)}")
+
+    def _refuse_days_outside(self, rows: pd.DataFrame, period: DateRange) -> None:
+        days = rows[self.day_column]
+        outside = days[(days < pd.Timestamp(period.start)) | (days > pd.Timestamp(period.end))]
+        if len(outside):
+            found = examples(str(day.date()) for day in outside.drop_duplicates())
+            raise InvalidFrameError(self.name, f"{self.day_column} lies outside {period}: {found}")
+
+
+UNIQUE_ID = Column("unique_id", "text", "The series: the feed column's name as published.")
+DS = Column("ds", "date", "The day of the value.")
+CUTOFF = Column("cutoff", "date", "Last day the forecast may know, inclusive.")
+MODEL_VERSION = Column("model_version", "text", "Version of the registered model that made the forecast.")
+
+OBSERVATIONS = Table(
+    "raw_observations",
+    "One row is a value of a day as first known at `available_at`; a revision is a new row.",
+    (
+        UNIQUE_ID,
+        DS,
+        Column("y", "float", "The value, in the feed's unit."),
+        Column("available_at", "timestamp", "When this value became known to the platform."),
+    ),
+    key=("unique_id", "ds", "available_at"),
+    day_column="ds",
+)
+
+QUARANTINED_OBSERVATIONS = Table(
+    "quarantined_observations",
+    "One row is a feed row (or one value of it) refused, with the reason and the raw text.",
+    (
+        Column("fingerprint", "text", "SHA-256 of day, series, reason and raw text: the same refusal is kept once."),
+        Column("unique_id", "text", "The series, where it is known.", nullable=True),
+        Column("ds", "date", "The day, where it could be read.", nullable=True),
+        Column("reason", "text", "Why it was refused."),
+        Column("raw", "text", "The feed's own text, cut at 1,000 characters."),
+        Column("available_at", "timestamp", "When it was first seen."),
+    ),
+    key=("fingerprint",),
+    day_column="ds",
+)
+
+LAGS = tuple(range(1, 8))
+MEAN_WINDOWS = (7, 14, 28, 91, 364)
+LEVEL_SMOOTHINGS = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+def level_column(smoothing: float) -> str:
+    """Name of the exponentially smoothed level's column.
+
+    >>> level_column(0.05)
+    'level_05'
+    """
+    return f"level_{round(smoothing * 100):02d}"
+
+
+FEATURE_COLUMNS: tuple[Column, ...] = (
+    Column("y", "float", "The day's own value."),
+    *(Column(f"lag_{lag}", "float", f"The value {lag} days earlier.") for lag in LAGS),
+    *(Column(f"mean_{days}", "float", f"Mean of the last {days} days.") for days in MEAN_WINDOWS),
+    *(
+        Column(f"weekday_effect_{ahead}", "float", f"Mean difference from the week of the weekday {ahead} days ahead.")
+        for ahead in range(1, 8)
+    ),
+    *(
+        Column(level_column(smoothing), "float", f"Exponentially smoothed, weekday-adjusted level, alpha {smoothing}.")
+        for smoothing in LEVEL_SMOOTHINGS
+    ),
+    Column("is_holiday", "float", "1 on a public holiday of the declared country, else 0."),
+    Column("is_year_end", "float", "1 from 24 December to 1 January, else 0."),
+)
+FEATURE_NAMES: tuple[str, ...] = tuple(column.name for column in FEATURE_COLUMNS)
+
+FEATURE_TABLE = Table(
+    "feature_table",
+    "One row is what was known of a series at the end of day `ds`; only observed days have a row.",
+    (
+        UNIQUE_ID,
+        DS,
+        *FEATURE_COLUMNS,
+        Column("observed_days", "integer", "Observed days among the last 364, this one included."),
+    ),
+    key=("unique_id", "ds"),
+    day_column="ds",
+)
+
+LEVELS = (80, 95)
+"""Interval levels that are stored, in percent."""
+
+
+def interval_columns(levels: tuple[int, ...] = LEVELS) -> list[str]:
+    """Names of the interval bounds, lowest level first.
+
+    >>> interval_columns((80,))
+    ['y_hat_lo_80', 'y_hat_hi_80']
+    """
+    return [f"y_hat_{side}_{level}" for level in levels for side in ("lo", "hi")]
+
+
+INTERVALS = tuple(
+    Column(f"y_hat_{side}_{level}", "float", f"{'Lower' if side == 'lo' else 'Upper'} bound of the {level} % interval.")
+    for level in LEVELS
+    for side in ("lo", "hi")
+)
+
+FORECASTS = Table(
+    "forecasts",
+    "One row is one forecast of one day, made at the end of day `cutoff`.",
+    (
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("issued_at", "timestamp", "When it was made."),
+        Column("y_hat", "float", "The forecast, in the unit of the series."),
+        *INTERVALS,
+        Column("y_hat_naive", "float", "The naive forecast: the value of the cutoff day."),
+        Column("y_hat_seasonal_naive", "float", "The seasonal naive forecast: the value a whole number of weeks ago."),
+    ),
+    key=("unique_id", "cutoff", "ds", "model_version"),
+    day_column="cutoff",
+)
+
+FORECAST_ERRORS = Table(
+    "forecast_errors",
+    "One row is a forecast matched with its actual.",
+    (
+        *(column for column in FORECASTS.columns if column.name != "issued_at"),
+        Column("y", "float", "The newest actual of the day."),
+    ),
+    key=FORECASTS.key,
+    day_column="ds",
+)
+
+PREDICTION_LOG = Table(
+    "prediction_log",
+    "One row is one forecast the app answered with.",
+    (
+        Column("request_id", "text", "The request it belongs to."),
+        Column("served_at", "timestamp", "When it was answered."),
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("y_hat", "float", "The forecast answered."),
+    ),
+    key=("request_id", "unique_id", "ds"),
+    day_column="ds",
+)
+
+REPLACEABLE_TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+"""Tables of which a range of days is written anew as a whole."""

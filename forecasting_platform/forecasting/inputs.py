@@ -1,0 +1,166 @@
+"""The model's input frame: one row for each series and day to forecast.
+
+A row is what was known of the series at the end of `cutoff` (its row of `feature_table`) and the
+calendar of the day to forecast. A model answers from these rows alone, so the frame is the whole
+truth about a forecast: it can be shown, changed and sent back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import InvalidDataError, examples
+from forecasting_platform.forecasting.calendar import CALENDAR_NAMES, Days, Floats, calendar_values
+from forecasting_platform.forecasting.frames import FEATURE_NAMES
+
+TARGET_NAMES: tuple[str, ...] = tuple(f"target_{name}" for name in CALENDAR_NAMES)
+INPUT_NAMES: tuple[str, ...] = FEATURE_NAMES + TARGET_NAMES
+"""Numeric columns of an input row, in the order of `ModelInputs.values`."""
+
+_POSITIONS = {name: position for position, name in enumerate(INPUT_NAMES)}
+
+
+class InvalidInputsError(InvalidDataError):
+    """An input frame that a model cannot answer: a column missing, not a number, a day not after its cutoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """Rows of the input frame, as arrays of one length n.
+
+    Attributes:
+        unique_id: series of each row (object array of str).
+        cutoff: last day known, inclusive (`datetime64[D]`).
+        ds: day to forecast, after `cutoff` (`datetime64[D]`).
+        values: the columns `INPUT_NAMES`; shape (n, len(INPUT_NAMES)), finite.
+
+    Raises:
+        InvalidInputsError: a value is not finite, or a `ds` is not after its `cutoff`.
+    """
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    values: Floats
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.values).all():
+            rows, columns = np.nonzero(~np.isfinite(self.values))
+            found = examples(f"row {row} {INPUT_NAMES[column]}" for row, column in zip(rows, columns, strict=True))
+            raise InvalidInputsError(f"the input frame holds values that are not finite numbers: {found}")
+        if (self.ds <= self.cutoff).any():
+            found = examples(int(row) for row in np.nonzero(self.ds <= self.cutoff)[0])
+            raise InvalidInputsError(f"ds must lie after cutoff; it does not in rows {found}")
+
+    def __len__(self) -> int:
+        return len(self.ds)
+
+    @property
+    def step(self) -> npt.NDArray[np.int64]:
+        """Days ahead of the cutoff, 1 or more; shape (n,)."""
+        return (self.ds - self.cutoff).astype(np.int64)
+
+    def column(self, name: str) -> Floats:
+        """One column of `INPUT_NAMES`; shape (n,)."""
+        column: Floats = self.values[:, _POSITIONS[name]]
+        return column
+
+    def columns(self, names: Sequence[str]) -> Floats:
+        """Several columns of `INPUT_NAMES`; shape (n, len(names))."""
+        columns: Floats = self.values[:, [_POSITIONS[name] for name in names]]
+        return columns
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dictionary a row, days as ISO text: what `/simulate` answers."""
+        keys = zip(self.unique_id.tolist(), self.cutoff.astype(str).tolist(), self.ds.astype(str).tolist(), strict=True)
+        return [
+            {"unique_id": unique_id, "cutoff": cutoff, "ds": ds, **dict(zip(INPUT_NAMES, row, strict=True))}
+            for (unique_id, cutoff, ds), row in zip(keys, self.values.tolist(), strict=True)
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a frame: `unique_id`, `cutoff`, `ds`, and `INPUT_NAMES`."""
+        keys = {"unique_id": self.unique_id, "cutoff": self.cutoff, "ds": self.ds}
+        frame = pd.DataFrame(self.values, columns=list(INPUT_NAMES))
+        for position, (name, values) in enumerate(keys.items()):
+            frame.insert(position, name, values if name == "unique_id" else values.astype("datetime64[ns]"))
+        return frame
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> "ModelInputs":
+        """The inverse of `to_frame`; other columns are ignored.
+
+        Raises:
+            InvalidInputsError: a column is missing or holds something else than numbers or days.
+        """
+        missing = [name for name in ("unique_id", "cutoff", "ds", *INPUT_NAMES) if name not in frame.columns]
+        if missing:
+            raise InvalidInputsError(f"the input frame lacks the columns {examples(missing)}")
+        try:
+            return cls(
+                unique_id=frame["unique_id"].astype(str).to_numpy(dtype=object),
+                cutoff=pd.to_datetime(frame["cutoff"]).to_numpy().astype("datetime64[D]"),
+                ds=pd.to_datetime(frame["ds"]).to_numpy().astype("datetime64[D]"),
+                values=frame[list(INPUT_NAMES)].to_numpy(dtype=np.float64),
+            )
+        except (TypeError, ValueError) as error:
+            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "ModelInputs":
+        """The inverse of `to_records`; other keys are ignored.
+
+        Raises:
+            InvalidInputsError: a key is missing, or a value is no number or day; names the row.
+        """
+        try:
+            return cls(
+                unique_id=np.array([str(record["unique_id"]) for record in records], dtype=object),
+                cutoff=_days([record["cutoff"] for record in records]),
+                ds=_days([record["ds"] for record in records]),
+                values=np.array([[float(record[name]) for name in INPUT_NAMES] for record in records]).reshape(
+                    len(records), len(INPUT_NAMES)
+                ),
+            )
+        except KeyError as error:
+            row = next(i for i, record in enumerate(records) if error.args[0] not in record)
+            raise InvalidInputsError(f"row {row} of the input frame lacks {error.args[0]!r}") from error
+        except (TypeError, ValueError) as error:
+            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+
+
+def _days(texts: Sequence[Any]) -> Days:
+    return np.array([date.fromisoformat(text) for text in texts], dtype="datetime64[D]")
+
+
+def build_inputs(
+    unique_ids: Sequence[str], cutoffs: Days, features: Floats, days: Sequence[date], country: str
+) -> ModelInputs:
+    """Input rows of some series for some days.
+
+    Args:
+        unique_ids: the S series.
+        cutoffs: day of each series' feature row; shape (S,).
+        features: `FEATURE_NAMES` of each series at its cutoff; shape (S, len(FEATURE_NAMES)).
+        days: the D days to forecast, each after every cutoff.
+        country: whose holidays the calendar knows.
+
+    Returns:
+        S × D rows, ordered as `unique_ids`, then as `days`.
+
+    Raises:
+        InvalidInputsError: a day does not lie after a cutoff, or a feature is not finite.
+    """
+    ds = np.array(list(days), dtype="datetime64[D]")
+    target = calendar_values(ds, country)
+    return ModelInputs(
+        unique_id=np.repeat(np.array(list(unique_ids), dtype=object), len(ds)),
+        cutoff=np.repeat(cutoffs.astype("datetime64[D]"), len(ds)),
+        ds=np.tile(ds, len(unique_ids)),
+        values=np.hstack([np.repeat(features, len(ds), axis=0), np.tile(target, (len(unique_ids), 1))]),
+    )

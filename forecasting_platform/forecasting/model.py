@@ -1,0 +1,276 @@
+"""A trained model: every series, every candidate, their weights, and the spread of past errors.
+
+It forecasts from input rows with numpy alone, and turns into plain arrays and a JSON document and
+back, bit for bit. Training is in `training`; storing is an adapter's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
+from forecasting_platform.forecasting.calendar import Days, Floats
+from forecasting_platform.forecasting.forecasters import (
+    FORECASTERS,
+    FittedForecaster,
+    Naive,
+    Positions,
+    SeasonalNaive,
+    forecaster_arrays,
+    trained_step,
+)
+from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
+
+MAX_HORIZON_DAYS = 366
+"""A forecast may reach this many days beyond its cutoff."""
+
+FORMAT = 1
+"""Version of the stored form; a model of another format is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """Forecasts as arrays of one length n, in the order of the input rows.
+
+    Attributes:
+        bounds: level in percent -> (lower, upper).
+        extrapolated: whether the day lies beyond the trained horizon.
+    """
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    y_hat: Floats
+    bounds: dict[int, tuple[Floats, Floats]]
+    extrapolated: npt.NDArray[np.bool_]
+    y_hat_naive: Floats
+    y_hat_seasonal_naive: Floats
+
+    def to_frame(self) -> pd.DataFrame:
+        """`unique_id`, `cutoff`, `ds`, `y_hat`, the bounds by level, and the two naive forecasts."""
+        columns: dict[str, Any] = {
+            "unique_id": self.unique_id,
+            "cutoff": self.cutoff.astype("datetime64[ns]"),
+            "ds": self.ds.astype("datetime64[ns]"),
+            "y_hat": self.y_hat,
+        }
+        for level, (lower, upper) in self.bounds.items():
+            columns |= {f"y_hat_lo_{level}": lower, f"y_hat_hi_{level}": upper}
+        return pd.DataFrame(
+            columns | {"y_hat_naive": self.y_hat_naive, "y_hat_seasonal_naive": self.y_hat_seasonal_naive}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastModel:
+    """A model of S series.
+
+    Attributes:
+        unique_ids: the series, in the order of every first axis.
+        cutoff: last day the model has seen of any series, inclusive.
+        horizon: trained steps ahead.
+        country: whose holidays the inputs know.
+        candidates: the fitted forecasters, K of them.
+        weights: of each candidate in each series' forecast; shape (S, K), rows sum to 1.
+        probabilities: of `error_quantiles`, ascending in (0, 1), symmetric; shape (Q,).
+        error_quantiles: of `y - y_hat` in the backtest; shape (S, horizon, Q), non-decreasing in Q.
+        lower_bound: no forecast lies below; shape (S,), may be -inf.
+        plausible: a point forecast outside (low, high) is replaced by the naive one; shape (S, 2).
+        features: each series' newest feature row known at training: answers without any store; shape
+            (S, len(FEATURE_NAMES)).
+        feature_days: the day of that row; shape (S,).
+        metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
+    """
+
+    unique_ids: tuple[str, ...]
+    cutoff: date
+    horizon: int
+    country: str
+    candidates: tuple[FittedForecaster, ...]
+    weights: Floats
+    probabilities: Floats
+    error_quantiles: Floats
+    lower_bound: Floats
+    plausible: Floats
+    features: Floats
+    feature_days: Days
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def positions(self, unique_ids: Iterable[str]) -> Positions:
+        """Where series stand on the first axes; shape (n,).
+
+        Raises:
+            UnknownSeriesError: one the model does not have.
+        """
+        wanted = list(unique_ids)
+        known = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
+        unknown = sorted({str(unique_id) for unique_id in wanted} - known.keys())
+        if unknown:
+            raise UnknownSeriesError(unknown, self.unique_ids)
+        return np.array([known[unique_id] for unique_id in wanted], dtype=np.int64)
+
+    def with_features(self, rows: pd.DataFrame) -> "ForecastModel":
+        """The same model, answering from other feature rows.
+
+        Args:
+            rows: rows of `FEATURE_TABLE`, at most one a series: what was known at its `ds`, which becomes
+                the cutoff. A series without a row keeps the one it has; other series are ignored.
+        """
+        rows = rows[rows["unique_id"].isin(self.unique_ids)]
+        positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
+        features, feature_days = self.features.copy(), self.feature_days.copy()
+        features[positions] = rows[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
+        feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
+        return replace(self, features=features, feature_days=feature_days)
+
+    def inputs(self, days: Sequence[date], *, unique_ids: Sequence[str] | None = None) -> ModelInputs:
+        """The input frame for some days, from each series' newest feature row.
+
+        Args:
+            days: the days to forecast.
+            unique_ids: the series wanted, all the model has by default.
+
+        Raises:
+            UnknownSeriesError: one the model does not have.
+            InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the
+                first not after it.
+        """
+        wanted = sorted(self.unique_ids if unique_ids is None else set(unique_ids))
+        positions = self.positions(wanted)
+        cutoffs = self.feature_days[positions]
+        _refuse_unreachable(days, cutoffs)
+        return build_inputs(wanted, cutoffs, self.features[positions], days, self.country)
+
+    def predict(self, inputs: ModelInputs, levels: Sequence[int] = LEVELS) -> Forecasts:
+        """Forecasts of input rows, in their order; the same rows give the same forecasts, bit for bit.
+
+        Args:
+            levels: interval levels in percent, 50 to 99.
+
+        Raises:
+            UnknownSeriesError: a row of a series the model does not have.
+        """
+        series = self.positions(inputs.unique_id)
+        naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
+        y_hat = self._point(inputs, series, naive)
+        spread = self._spread(inputs.step, series)
+        return Forecasts(
+            unique_id=inputs.unique_id,
+            cutoff=inputs.cutoff,
+            ds=inputs.ds,
+            y_hat=y_hat,
+            bounds={level: self._bounds(y_hat, spread, series, level) for level in levels},
+            extrapolated=inputs.step > self.horizon,
+            y_hat_naive=naive,
+            y_hat_seasonal_naive=seasonal_naive,
+        )
+
+    def _point(self, inputs: ModelInputs, series: Positions, naive: Floats) -> Floats:
+        each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
+        combined = np.einsum("nk,nk->n", each, self.weights[series])
+        low, high = self.plausible[series].T
+        sane = np.isfinite(combined) & (combined >= low) & (combined <= high)
+        return np.maximum(np.where(sane, combined, naive), self.lower_bound[series])
+
+    def _spread(self, step: Positions, series: Positions) -> Floats:
+        quantiles = self.error_quantiles[series, trained_step(step, self.horizon) - 1]
+        # Beyond the horizon the last week's spread grows as a random walk's does (FPP3, 5.5).
+        beyond = np.sqrt(np.maximum(step, self.horizon) / self.horizon)
+        spread: Floats = np.where((step > self.horizon)[:, None], self._widest(series) * beyond[:, None], quantiles)
+        return spread
+
+    def _widest(self, series: Positions) -> Floats:
+        lower, upper = self.error_quantiles[series].min(axis=1), self.error_quantiles[series].max(axis=1)
+        widest: Floats = np.where(self.probabilities < 0.5, lower, upper)
+        return widest
+
+    def _bounds(self, y_hat: Floats, spread: Floats, series: Positions, level: int) -> tuple[Floats, Floats]:
+        tail = (1 - level / 100) / 2
+        lower = y_hat + np.minimum(_interpolate(spread, self.probabilities, tail), 0.0)
+        upper = y_hat + np.maximum(_interpolate(spread, self.probabilities, 1 - tail), 0.0)
+        return np.maximum(lower, self.lower_bound[series]), upper
+
+    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Every number of the model, by name."""
+        parameters = {
+            f"{candidate.name}.{name}": array
+            for candidate in self.candidates
+            for name, array in forecaster_arrays(candidate).items()
+        }
+        own = ("weights", "probabilities", "error_quantiles", "lower_bound", "plausible", "features", "feature_days")
+        return parameters | {name: getattr(self, name) for name in own}
+
+    def to_document(self) -> dict[str, Any]:
+        """Everything of the model that is not a number, JSON-ready."""
+        return {
+            "format": FORMAT,
+            "unique_ids": list(self.unique_ids),
+            "cutoff": self.cutoff.isoformat(),
+            "horizon": self.horizon,
+            "country": self.country,
+            "candidates": [candidate.name for candidate in self.candidates],
+            "feature_names": list(FEATURE_NAMES),
+            "metadata": self.metadata,
+        }
+
+
+def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, Any]) -> ForecastModel:
+    """The model of `to_arrays` and `to_document`.
+
+    Raises:
+        ValueError: another format, other features, or a part is missing; says which.
+    """
+    if document.get("format") != FORMAT:
+        raise ValueError(f"its format is {document.get('format')!r}, this code reads {FORMAT}")
+    if document.get("feature_names") != list(FEATURE_NAMES):
+        raise ValueError("it was trained on other features than this code builds")
+    try:
+        return ForecastModel(
+            unique_ids=tuple(document["unique_ids"]),
+            cutoff=date.fromisoformat(document["cutoff"]),
+            horizon=int(document["horizon"]),
+            country=str(document["country"]),
+            candidates=tuple(_candidate(name, arrays) for name in document["candidates"]),
+            weights=arrays["weights"],
+            probabilities=arrays["probabilities"],
+            error_quantiles=arrays["error_quantiles"],
+            lower_bound=arrays["lower_bound"],
+            plausible=arrays["plausible"],
+            features=arrays["features"],
+            feature_days=arrays["feature_days"],
+            metadata=dict(document["metadata"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"it lacks {error.args[0]!r}") from error
+
+
+def _candidate(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedForecaster:
+    prefix = f"{name}."
+    parameters = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    return FORECASTERS[name](**parameters)
+
+
+def _interpolate(quantiles: Floats, probabilities: Floats, probability: float) -> Floats:
+    right = int(np.clip(np.searchsorted(probabilities, probability), 1, len(probabilities) - 1))
+    span = probabilities[right] - probabilities[right - 1]
+    share = np.clip((probability - probabilities[right - 1]) / span, 0.0, 1.0)
+    value: Floats = quantiles[:, right - 1] * (1 - share) + quantiles[:, right] * share
+    return value
+
+
+def _refuse_unreachable(days: Sequence[date], cutoffs: Days) -> None:
+    first, last = np.datetime64(min(days), "D"), np.datetime64(max(days), "D")
+    oldest, newest = cutoffs.min(), cutoffs.max()
+    if first <= newest:
+        raise InvalidRangeError(f"{first} does not lie after the newest observation {newest}; ask for later days")
+    if (last - oldest).astype(int) > MAX_HORIZON_DAYS:
+        raise InvalidRangeError(
+            f"{last} lies {(last - oldest).astype(int)} days after the newest observation {oldest}; "
+            f"at most {MAX_HORIZON_DAYS} days ahead can be forecast"
+        )

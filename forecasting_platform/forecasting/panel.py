@@ -1,0 +1,89 @@
+"""`feature_table` as one dense block: series × days × features. What training and backtesting work on."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.forecasting.calendar import Days, Floats, calendar_values
+from forecasting_platform.forecasting.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.inputs import ModelInputs
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Feature rows of S series on T consecutive days.
+
+    Attributes:
+        features: `FEATURE_NAMES` of each day; shape (S, T, F), NaN where a day has no row.
+    """
+
+    unique_ids: tuple[str, ...]
+    days: Days
+    features: Floats
+
+    @property
+    def y(self) -> Floats:
+        """The observed values; shape (S, T), NaN where there is none."""
+        values: Floats = self.features[:, :, 0]
+        return values
+
+    @property
+    def observed(self) -> npt.NDArray[np.bool_]:
+        """Which days have a row; shape (S, T)."""
+        return np.isfinite(self.y)
+
+    def until(self, cutoff: date | np.datetime64) -> "Panel":
+        """The days up to and including `cutoff`: all that may be known at its end."""
+        known = int(np.searchsorted(self.days, np.datetime64(cutoff, "D"), side="right"))
+        return replace(self, days=self.days[:known], features=self.features[:, :known])
+
+    def actuals(self, cutoffs: Days, horizon: int) -> Floats:
+        """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""
+        start = (cutoffs - self.days[0]).astype(np.int64)
+        positions = start[:, None] + np.arange(1, horizon + 1)
+        inside = positions < len(self.days)
+        values = self.y[:, np.where(inside, positions, 0)]
+        return np.where(inside, values, np.nan)
+
+    def newest(self) -> tuple[Floats, Days]:
+        """Each series' newest row and its day; shapes (S, F) and (S,)."""
+        position = self.observed.shape[1] - 1 - np.argmax(self.observed[:, ::-1], axis=1)
+        return self.features[np.arange(len(self.unique_ids)), position], self.days[position]
+
+
+def panel_from(features: pd.DataFrame) -> Panel:
+    """The panel of rows of `FEATURE_TABLE`; at least one row."""
+    unique_ids = tuple(sorted(features["unique_id"].unique()))
+    ds = features["ds"].to_numpy().astype("datetime64[D]")
+    days = np.arange(ds.min(), ds.max() + 1)
+    block = np.full((len(unique_ids), len(days), len(FEATURE_NAMES)), np.nan)
+    series = np.searchsorted(unique_ids, features["unique_id"].to_numpy(dtype=str))
+    block[series, (ds - days[0]).astype(np.int64)] = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
+    return Panel(unique_ids, days, block)
+
+
+def panel_inputs(
+    panel: Panel, cutoffs: Days, horizon: int, country: str
+) -> tuple[ModelInputs, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Input rows of every series, cutoff and step whose cutoff day was observed.
+
+    Returns:
+        The rows, and for each its position (series, cutoff, step - 1) in an (S, C, horizon) array.
+    """
+    at_cutoff = panel.features[:, (cutoffs - panel.days[0]).astype(np.int64)]
+    series, cutoff = np.nonzero(np.isfinite(at_cutoff[:, :, 0]))
+    series, cutoff, step = (np.repeat(series, horizon), np.repeat(cutoff, horizon), np.tile(np.arange(horizon), len(series)))
+    ds = cutoffs[cutoff] + step + 1
+    days = np.arange(cutoffs.min() + 1, cutoffs.max() + horizon + 1)
+    target = calendar_values(days, country)[(ds - days[0]).astype(np.int64)]
+    rows = ModelInputs(
+        unique_id=np.array(panel.unique_ids, dtype=object)[series],
+        cutoff=cutoffs[cutoff],
+        ds=ds,
+        values=np.hstack([at_cutoff[series, cutoff], target]),
+    )
+    return rows, (series, cutoff, step)
+

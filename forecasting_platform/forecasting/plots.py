@@ -1,0 +1,90 @@
+"""Plots as PNG bytes, for Dagster's metadata and MLflow. Matplotlib is loaded when a plot is drawn."""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.forecasting.backtesting import Backtest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SERIES = 6
+HISTORY_DAYS = 120
+INK, ACCENT, SOFT = "#1f2937", "#0f766e", "#94a3b8"
+
+
+def _figure(panels: int, height: float = 2.4) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, height * max(1, panels)), layout="constrained")
+    figure.subplots(max(1, panels), 1)
+    return figure
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return buffer.getvalue()
+
+
+def backtest_plot(results: Backtest) -> bytes:
+    """RMSE by step of every option, one panel a series (the first six)."""
+    figure = _figure(min(len(results.unique_ids), MOST_SERIES))
+    steps = np.arange(1, results.y.shape[2] + 1)
+    for series, axes in enumerate(figure.axes):
+        for option, name in enumerate(results.options):
+            errors = results.errors[option, series][results.scored]
+            known = np.isfinite(errors)
+            squares = np.where(known, errors, 0.0) ** 2
+            rmse = np.sqrt(squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+            axes.plot(steps, rmse, label=name, linewidth=1.4)
+        axes.set_title(results.unique_ids[series], loc="left", fontsize=10, color=INK)
+        axes.set_ylabel("RMSE")
+        axes.set_xlabel("step (days ahead)")
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8, ncols=3, frameon=False)
+    return _png(figure)
+
+
+def observations_plot(observations: pd.DataFrame) -> bytes:
+    """Daily values, one panel a series (the first six)."""
+    return _series_plot(observations, lambda axes, rows: axes.plot(rows["ds"], rows["y"], color=ACCENT, linewidth=0.9))
+
+
+def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
+    """The newest cutoff's forecast with its intervals after the last days of history."""
+    newest = forecasts[forecasts["cutoff"] == forecasts["cutoff"].max()]
+    figure = _figure(min(newest["unique_id"].nunique(), MOST_SERIES))
+    for axes, (unique_id, rows) in zip(figure.axes, newest.groupby("unique_id"), strict=False):
+        past = history[history["unique_id"] == unique_id].tail(HISTORY_DAYS)
+        axes.plot(past["ds"], past["y"], color=INK, linewidth=0.9, label="actual")
+        axes.fill_between(rows["ds"], rows["y_hat_lo_95"], rows["y_hat_hi_95"], color=ACCENT, alpha=0.15, label="95 %")
+        axes.fill_between(rows["ds"], rows["y_hat_lo_80"], rows["y_hat_hi_80"], color=ACCENT, alpha=0.3, label="80 %")
+        axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.4, label="forecast")
+        axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8, ncols=4, frameon=False)
+    return _png(figure)
+
+
+def errors_plot(errors: pd.DataFrame) -> bytes:
+    """Mean actual and mean forecast of each day, one panel a series (the first six)."""
+    daily = errors.groupby(["unique_id", "ds"], as_index=False)[["y", "y_hat"]].mean()
+
+    def draw(axes: object, rows: pd.DataFrame) -> None:
+        axes.plot(rows["ds"], rows["y"], color=INK, linewidth=1.0, label="actual")  # type: ignore[attr-defined] # matplotlib's Axes
+        axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.2, label="mean forecast")  # type: ignore[attr-defined] # same
+
+    return _series_plot(daily, draw)
+
+
+def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-def] # a callback on matplotlib's Axes
+    figure = _figure(min(rows["unique_id"].nunique(), MOST_SERIES), height=1.8)
+    for axes, (unique_id, series) in zip(figure.axes, rows.groupby("unique_id"), strict=False):
+        draw(axes, series)
+        axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
+        axes.grid(alpha=0.3)
+    return _png(figure)

@@ -1,0 +1,154 @@
+"""From `feature_table` to a model that can be registered: backtest, choose, refit, calibrate."""
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Backtest, backtest, best_options
+from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.fitting import fit_candidates
+from forecasting_platform.forecasting.frames import LEVELS
+from forecasting_platform.forecasting.intervals import PROBABILITIES, error_quantiles, walk_forward_coverage
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.panel import Panel, panel_from
+from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.scores import series_scores
+
+PLAUSIBLE_RANGES = 1.0
+"""A point forecast may leave the range of the history by this many times its width, and no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A trained model and the evidence it was chosen on."""
+
+    model: ForecastModel
+    results: Backtest
+    panel: Panel
+
+
+def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version: str) -> Training:
+    """Train on what was known at the end of `cutoff`.
+
+    Args:
+        features: rows of `FEATURE_TABLE`; those after `cutoff` are not looked at.
+        code_version: what the metadata says of the code.
+
+    Raises:
+        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days up to `cutoff`.
+    """
+    known = features[features["ds"] <= pd.Timestamp(cutoff)]
+    if known.empty:
+        raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
+    panel = panel_from(known).until(cutoff)
+    results = backtest(panel, recipe)
+    winners = best_options(results.errors)
+    newest, newest_days = panel.newest()
+    model = ForecastModel(
+        unique_ids=panel.unique_ids,
+        cutoff=cutoff,
+        horizon=recipe.horizon,
+        country=recipe.country,
+        candidates=fit_candidates(panel, recipe),
+        weights=_weights(recipe)[winners],
+        probabilities=PROBABILITIES,
+        error_quantiles=error_quantiles(_honest_errors(results, winners)),
+        lower_bound=np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf),
+        plausible=_plausible(panel),
+        features=newest,
+        feature_days=newest_days,
+        metadata=_metadata(known, panel, results, winners, recipe, code_version),
+    )
+    return Training(model, results, panel)
+
+
+def _weights(recipe: Recipe) -> Floats:
+    return np.array([[weights.get(name, 0.0) for name in recipe.candidates] for weights in recipe.options.values()])
+
+
+def _honest_errors(results: Backtest, winners: npt.NDArray[np.int64]) -> Floats:
+    """Errors as they would have been met: of the option chosen at the time, in the first block of the winner."""
+    of_winner = np.take_along_axis(results.errors, winners[None, :, None, None], axis=0)[0]
+    return np.where(results.selected[:, :, None] >= 0, results.selected_errors, of_winner)
+
+
+def _plausible(panel: Panel) -> Floats:
+    low, high = np.nanmin(panel.y, axis=1), np.nanmax(panel.y, axis=1)
+    # A constant series has no width; its own size stands in for it.
+    width = PLAUSIBLE_RANGES * np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    return np.column_stack([low - width, high + width])
+
+
+def measured_coverage(results: Backtest, levels: tuple[int, ...] = LEVELS) -> Floats:
+    """Walk-forward coverage of the chosen options' intervals; shape (S, len(levels)), NaN if not measured.
+
+    Each block of cutoffs after the second fit is judged by the quantiles of errors known when it began.
+    """
+    errors = results.selected_errors
+    blocks = []
+    for fit_day in np.unique(results.fit_days)[2:]:
+        ds = results.cutoffs[:, None] + np.arange(1, errors.shape[2] + 1)
+        positions = np.nonzero(results.fit_days == fit_day)[0]
+        blocks.append((np.where(ds <= fit_day, errors, np.nan), slice(positions[0], positions[-1] + 1)))
+    return walk_forward_coverage(errors, blocks, levels)
+
+
+def fingerprint(features: pd.DataFrame) -> str:
+    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order."""
+    ordered = features.sort_values(["unique_id", "ds"])[["unique_id", "ds", "y"]]
+    return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()
+
+
+def _metadata(
+    features: pd.DataFrame,
+    panel: Panel,
+    results: Backtest,
+    winners: npt.NDArray[np.int64],
+    recipe: Recipe,
+    code_version: str,
+) -> dict[str, Any]:
+    coverage = measured_coverage(results)
+    scored = results.cutoffs[results.scored]
+    metadata = {
+        "recipe": recipe.to_document(),
+        "recipe_fingerprint": recipe.fingerprint,
+        "data_fingerprint": fingerprint(features),
+        "code_version": code_version,
+        "backtest": {
+            "first_cutoff": str(scored[0]) if len(scored) else None,
+            "last_cutoff": str(scored[-1]) if len(scored) else None,
+            "cutoffs": len(scored),
+            "refits": len(np.unique(results.fit_days)),
+        },
+        "series": {
+            unique_id: {
+                "winner": results.options[winners[series]],
+                "scores": asdict(series_scores(results, panel, series, results.selected_errors[series])),
+                "options": {
+                    name: asdict(series_scores(results, panel, series, results.errors[option, series]))
+                    for option, name in enumerate(results.options)
+                },
+                "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
+                "observed_days": int(panel.observed[series].sum()),
+                "last_observed": str(panel.days[np.nonzero(panel.observed[series])[0][-1]]),
+            }
+            for series, unique_id in enumerate(panel.unique_ids)
+        },
+    }
+    return _without_nan(metadata)
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: what was not measured is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

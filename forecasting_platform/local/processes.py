@@ -1,0 +1,231 @@
+"""One child process: how it is started, known to be ready, watched and stopped.
+
+Which processes make a platform, and in which order, is not said here but in `platform`.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+
+from forecasting_platform.errors import PlatformStateError
+
+LOG_LINES_SHOWN = 20
+POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+# Looked up before any fork: between fork and exec only what is loaded already may be called.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+class Identity(TypedDict, total=False):
+    """The arguments of `subprocess` that say as whom a process runs."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The operating system's account a process runs as."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run.
+
+    Attributes:
+        name: what a person calls it in messages.
+        argv: never holds a secret, since everybody on the machine can read it; `environment` may.
+        environment: the whole environment of the process.
+        log_file: gets stdout and stderr; the log of the start before is kept as `<log_file>.1`.
+        is_ready: whether it answers; called again and again, never raises.
+        deadline_seconds: time to become ready.
+        stop_signal: asks it to end in good order.
+        account: whom it runs as, None for the account of the caller (another one needs root).
+    """
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    log_file: Path
+    is_ready: Callable[[], bool]
+    deadline_seconds: float = 120.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    account: Account | None = None
+
+
+def identity(account: Account | None) -> Identity:
+    """What `subprocess` needs to run as this account; nothing for the caller's own."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def log_tail(log_file: Path, lines: int = LOG_LINES_SHOWN) -> str:
+    """The last lines of a log, each on an indented line of its own."""
+    try:
+        with log_file.open(encoding="utf-8", errors="replace") as log:
+            last = deque(log, maxlen=lines)
+    except FileNotFoundError:
+        last = deque()
+    return "".join(f"\n    {line.rstrip()}" for line in last) or "\n    (it wrote nothing)"
+
+
+def end_processes(
+    processes: Sequence[psutil.Process], *, grace_seconds: float, with_signal: signal.Signals = signal.SIGTERM
+) -> None:
+    """Ask processes to end, kill those that have not after the grace time, and wait until all are gone."""
+    for process in processes:
+        _send(process, with_signal)
+    _, stubborn = psutil.wait_procs(processes, timeout=grace_seconds)
+    for process in stubborn:
+        _send(process, signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=grace_seconds)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that descend from it; empty when it is gone."""
+    try:
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _send(process: psutil.Process, signal_number: signal.Signals) -> None:
+    try:
+        process.send_signal(signal_number)
+    except psutil.NoSuchProcess:
+        return  # it went by itself, which is what was wanted
+
+
+def _end_with(parent: int, with_signal: signal.Signals) -> None:
+    """Runs in the child before exec: ask Linux for the signal when the parent dies."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(with_signal))
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+
+def _explained(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+class ChildProcess:
+    """One running `Program`, leader of a session of its own, that on Linux ends with its supervisor.
+
+    Linux ties a child to the *thread* that starts it: start it from one that lives as long.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process number; None before the start and after the stop."""
+        return self._popen.pid if self._popen else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._popen is not None and self._popen.poll() is None
+
+    def start(self) -> None:
+        """Start it and return at once.
+
+        Raises:
+            PlatformStateError: the program cannot be executed.
+        """
+        program = self.program
+        if program.log_file.exists():
+            program.log_file.replace(f"{program.log_file}.1")
+        self._started_at = time.monotonic()
+        supervisor = os.getpid()
+        with program.log_file.open("ab") as log:
+            try:
+                self._popen = subprocess.Popen(
+                    program.argv,
+                    env=program.environment,
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=lambda: _end_with(supervisor, program.stop_signal),
+                    **identity(program.account),
+                )
+            except OSError as error:
+                raise PlatformStateError(f"{program.name} cannot be started: {error}") from error
+
+    def wait_until_ready(self) -> float:
+        """Block until it answers; the seconds that took since its start.
+
+        Raises:
+            PlatformStateError: it died, or its deadline passed; with the end of its log.
+        """
+        while not self.is_ready():
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - self._started_at
+
+    def is_ready(self) -> bool:
+        """Whether it answers by now.
+
+        Raises:
+            PlatformStateError: it died, or its deadline passed; with the end of its log.
+        """
+        self.require_alive()
+        if self.program.is_ready():
+            return True
+        if time.monotonic() - self._started_at > self.program.deadline_seconds:
+            raise self._failure(f"did not answer within {self.program.deadline_seconds:g} s")
+        return False
+
+    def require_alive(self) -> None:
+        """Raise `PlatformStateError`, with the end of its log, if it was started and has died."""
+        if self._popen is not None and (code := self._popen.poll()) is not None:
+            raise self._failure(f"ended with {_explained(code)}")
+
+    def _failure(self, what: str) -> PlatformStateError:
+        log_file = self.program.log_file
+        return PlatformStateError(f"{self.program.name} {what}. The end of {log_file}:{log_tail(log_file)}")
+
+    def stop(self, grace_seconds: float = 10.0) -> None:
+        """End it and all it started; safe to call twice, and before the start."""
+        if self._popen is None:
+            return
+        leader, descendants = self._popen.pid, family(self._popen.pid)[1:]
+        if self.is_running:
+            os.killpg(leader, self.program.stop_signal)
+            try:
+                self._popen.wait(grace_seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(leader, signal.SIGKILL)
+                self._popen.wait()
+        # A leader may leave behind what it started, even outside its process group.
+        end_processes([*descendants, *_members(leader)], grace_seconds=grace_seconds)
+        self._popen = None
+
+
+def _members(session: int) -> list[psutil.Process]:
+    """Living processes of a session: the orphans of a leader that died before it was stopped."""
+    return [process for process in psutil.process_iter() if _session_of(process.pid) == session]
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
