@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     )
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
+    app_rate_limit: str = Field(
+        default="60000 per minute", description="Requests that one address may make to the app (Flask-Limiter)."
+    )
     champion_poll_seconds: float = Field(
         default=1.0, gt=0, description="How often the app asks MLflow which version is champion."
     )

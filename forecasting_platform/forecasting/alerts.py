@@ -3,6 +3,7 @@
 Pure: the store of incidents and their delivery live elsewhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -98,3 +99,11 @@ def _continued(current: Alert, evaluation: Evaluation) -> Alert:
         # The recovery is a message of its own, so delivery starts anew.
         return replace(seen, state="RESOLVED", resolved=evaluation.evaluated_at, delivered=None)
     return replace(seen, last_seen=evaluation.evaluated_at, summary=evaluation.summary, severity=evaluation.severity)
+
+
+def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
+    """The newest incident of each fingerprint."""
+    newest: dict[str, Alert] = {}
+    for alert in sorted(alerts, key=lambda found: found.last_event_id):
+        newest[alert.fingerprint] = alert
+    return newest

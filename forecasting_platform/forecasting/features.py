@@ -118,7 +118,10 @@ _SECTIONS = np.cumsum([1 + len(LAGS), len(MEAN_WINDOWS), 7]).tolist()
 # How much each weekday ahead weighs in a smoothed level: its effect is taken out in that proportion.
 _WEEKDAY_SHARE = np.array(
     [
-        [_LEVEL_WEIGHTS[:, column][(WINDOW_DAYS - 1 - np.arange(WINDOW_DAYS)) % 7 == 7 - ahead].sum() for column in range(5)]
+        [
+            _LEVEL_WEIGHTS[:, column][(WINDOW_DAYS - 1 - np.arange(WINDOW_DAYS)) % 7 == 7 - ahead].sum()
+            for column in range(5)
+        ]
         for ahead in range(1, 8)
     ]
 )

@@ -1,6 +1,7 @@
 """Fitting the candidates on what is known at a cutoff. Needs statsmodels and scikit-learn; serving does not."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -109,7 +110,7 @@ def _ridge(design: Floats, target: Floats, recipe: Recipe) -> tuple[float, Float
     return float(ridge.intercept_ - coefficients @ scaler.mean_), coefficients
 
 
-_FITS = {
+_FITS: dict[str, Callable[[Panel, Recipe], FittedForecaster]] = {
     Naive.name: lambda _panel, _recipe: Naive(),
     SeasonalNaive.name: lambda _panel, _recipe: SeasonalNaive(),
     ExponentialSmoothing.name: _fit_exponential_smoothing,

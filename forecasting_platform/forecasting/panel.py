@@ -37,7 +37,7 @@ class Panel:
 
     def until(self, cutoff: date | np.datetime64) -> "Panel":
         """The days up to and including `cutoff`: all that may be known at its end."""
-        known = int(np.searchsorted(self.days, np.datetime64(cutoff, "D"), side="right"))
+        known = int(np.searchsorted(self.days, np.array(cutoff, dtype="datetime64[D]"), side="right"))
         return replace(self, days=self.days[:known], features=self.features[:, :known])
 
     def actuals(self, cutoffs: Days, horizon: int) -> Floats:
@@ -75,7 +75,11 @@ def panel_inputs(
     """
     at_cutoff = panel.features[:, (cutoffs - panel.days[0]).astype(np.int64)]
     series, cutoff = np.nonzero(np.isfinite(at_cutoff[:, :, 0]))
-    series, cutoff, step = (np.repeat(series, horizon), np.repeat(cutoff, horizon), np.tile(np.arange(horizon), len(series)))
+    series, cutoff, step = (
+        np.repeat(series, horizon),
+        np.repeat(cutoff, horizon),
+        np.tile(np.arange(horizon), len(series)),
+    )
     ds = cutoffs[cutoff] + step + 1
     days = np.arange(cutoffs.min() + 1, cutoffs.max() + horizon + 1)
     target = calendar_values(days, country)[(ds - days[0]).astype(np.int64)]
@@ -86,4 +90,3 @@ def panel_inputs(
         values=np.hstack([at_cutoff[series, cutoff], target]),
     )
     return rows, (series, cutoff, step)
-

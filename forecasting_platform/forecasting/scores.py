@@ -29,7 +29,8 @@ def mean_absolute(errors: Floats) -> float:
 
 def seasonal_scale(values: Floats) -> float:
     """Mean absolute weekly change of a series: the denominator of MASE (Hyndman & Koehler 2006,
-    doi:10.1016/j.ijforecast.2006.03.001); NaN for a constant or too short series."""
+    doi:10.1016/j.ijforecast.2006.03.001); NaN for a constant or too short series.
+    """
     scale = mean_absolute(values[7:] - values[:-7])
     return scale if scale > 0 else float("nan")
 

@@ -48,16 +48,20 @@ SETTINGS: Mapping[str, str] = {
 class EmbeddedPostgres:
     """A server whose cluster stands at `directory/postgres`; also a context manager.
 
-    In `directory` are further `postgres.log` and `postgres.password` (readable by its owner only).
+    Beside it is `postgres.password`, readable by its owner only.
 
     Args:
         directory: made when it is missing; may hold spaces.
         port: of 127.0.0.1.
         settings: overrides and additions to `SETTINGS`, as `postgresql.conf` names them.
+        log_file: where the server writes what it does, `postgres.log` in the directory unless given.
     """
 
-    def __init__(self, directory: Path, port: int, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int, *, settings: Mapping[str, str] | None = None, log_file: Path | None = None
+    ) -> None:
         self.directory = directory.absolute()
+        self.log_file = log_file or self.directory / "postgres.log"
         self.port = port
         self._settings = {**SETTINGS, **(settings or {}), "port": str(port)}
         self._process: ChildProcess | None = None
@@ -71,11 +75,6 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         """Whether the server lives."""
         return self._process is not None and self._process.is_running
-
-    @property
-    def log_file(self) -> Path:
-        """Where the server writes what it does."""
-        return self.directory / "postgres.log"
 
     def __enter__(self) -> "EmbeddedPostgres":
         self.start()
@@ -129,7 +128,13 @@ class EmbeddedPostgres:
                 connection.execute(statement.format(sql.Identifier(name), sql.Identifier(key), sql.Literal(value)))
 
     def _password(self) -> str:
-        return (self.directory / "postgres.password").read_text(encoding="utf-8")
+        file = self.directory / "postgres.password"
+        try:
+            return file.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise PlatformStateError(
+                f"{file} is missing: the database was not started yet, or the file was removed; then restore it"
+            ) from error
 
     def _make_cluster(self, binaries: Path, data: Path, account: Account | None) -> None:
         """Run `initdb`. The cluster gets its name when it is whole, so a crash leaves none."""
@@ -186,6 +191,9 @@ def _initdb(binaries: Path, data: Path, password_file: Path, account: Account | 
         [
             *(str(binaries / "initdb"), "-D", str(data), "-U", USER, f"--pwfile={password_file}"),
             *("--auth-host=scram-sha-256", "--auth-local=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+            # Dagster connects for each event, and each time the password is hashed this often. The
+            # thousands of rounds are for passwords that a person made up, not for 256 random bits.
+            *("--set", "scram_iterations=1"),
         ],
         env=_environment(),
         cwd="/",

@@ -3,6 +3,7 @@
 Which processes make a platform, and in which order, is not said here but in `platform`.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -55,6 +56,7 @@ class Program:
         deadline_seconds: time to become ready.
         stop_signal: asks it to end in good order.
         account: whom it runs as, None for the account of the caller (another one needs root).
+        directory: where it works.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Program:
     deadline_seconds: float = 120.0
     stop_signal: signal.Signals = signal.SIGTERM
     account: Account | None = None
+    directory: Path = Path("/")
 
 
 def identity(account: Account | None) -> Identity:
@@ -82,16 +85,15 @@ def log_tail(log_file: Path, lines: int = LOG_LINES_SHOWN) -> str:
     return "".join(f"\n    {line.rstrip()}" for line in last) or "\n    (it wrote nothing)"
 
 
-def end_processes(
-    processes: Sequence[psutil.Process], *, grace_seconds: float, with_signal: signal.Signals = signal.SIGTERM
-) -> None:
-    """Ask processes to end, kill those that have not after the grace time, and wait until all are gone."""
-    for process in processes:
-        _send(process, with_signal)
-    _, stubborn = psutil.wait_procs(processes, timeout=grace_seconds)
-    for process in stubborn:
-        _send(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=grace_seconds)
+def wait_or_kill(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
+    """Wait until processes are gone; those left after the grace time, or when interrupted, are killed."""
+    try:
+        psutil.wait_procs(processes, timeout=grace_seconds)
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    psutil.wait_procs(processes, timeout=grace_seconds)
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -101,13 +103,6 @@ def family(pid: int) -> list[psutil.Process]:
         return [leader, *leader.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
-
-
-def _send(process: psutil.Process, signal_number: signal.Signals) -> None:
-    try:
-        process.send_signal(signal_number)
-    except psutil.NoSuchProcess:
-        return  # it went by itself, which is what was wanted
 
 
 def _end_with(parent: int, with_signal: signal.Signals) -> None:
@@ -159,7 +154,7 @@ class ChildProcess:
                 self._popen = subprocess.Popen(
                     program.argv,
                     env=program.environment,
-                    cwd="/",
+                    cwd=program.directory,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -202,25 +197,26 @@ class ChildProcess:
         log_file = self.program.log_file
         return PlatformStateError(f"{self.program.name} {what}. The end of {log_file}:{log_tail(log_file)}")
 
+    def ask_to_stop(self) -> None:
+        """Send its process group the stop signal, without waiting."""
+        if self._popen is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, self.program.stop_signal)
+
     def stop(self, grace_seconds: float = 10.0) -> None:
         """End it and all it started; safe to call twice, and before the start."""
         if self._popen is None:
             return
-        leader, descendants = self._popen.pid, family(self._popen.pid)[1:]
-        if self.is_running:
-            os.killpg(leader, self.program.stop_signal)
-            try:
-                self._popen.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                os.killpg(leader, signal.SIGKILL)
-                self._popen.wait()
-        # A leader may leave behind what it started, even outside its process group.
-        end_processes([*descendants, *_members(leader)], grace_seconds=grace_seconds)
+        # Listed before the signal: when the leader is gone nobody knows its children any more.
+        processes = [*family(self._popen.pid), *_members(self._popen.pid)]
+        self.ask_to_stop()
+        wait_or_kill(processes, grace_seconds)
+        self._popen.wait()
         self._popen = None
 
 
 def _members(session: int) -> list[psutil.Process]:
-    """Living processes of a session: the orphans of a leader that died before it was stopped."""
+    """Living processes of a session: they outlive a leader that was killed."""
     return [process for process in psutil.process_iter() if _session_of(process.pid) == session]
 
 

@@ -9,7 +9,7 @@ raises `RegistryUnavailableError`.
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from forecasting_platform.forecasting.model import ForecastModel
 
@@ -25,9 +25,8 @@ class ModelVersion:
         run_id: the tracking run that made it.
         cutoff: last day the model has seen, inclusive.
         trained_at: when it was registered (aware).
-        metadata: what the model says of itself (`ForecastModel.metadata`): recipe, scores, data
-            fingerprint, code version.
-        tags: the version's tags, such as the last promotion decision.
+        tags: the version's tags: fingerprints of recipe, data and artifact, the last promotion decision.
+            Scores and the rest are in `ForecastModel.metadata`.
     """
 
     name: str
@@ -35,7 +34,6 @@ class ModelVersion:
     run_id: str
     cutoff: date
     trained_at: datetime
-    metadata: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
 

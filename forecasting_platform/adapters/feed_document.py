@@ -1,0 +1,363 @@
+"""The feed's document format: bytes in, the values of a `FeedDocument` out. Pure: no network, no clock.
+
+A document is JSON (an array of objects, or `{"records": [...]}`) or CSV, in UTF-8: a `Date` and one
+numeric column a series in each row. How days are read is in `feed_dates`; fetching is elsewhere.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.adapters.feed_dates import DatedRow, DateFormat, read_days
+from forecasting_platform.errors import FeedDocumentError, examples
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.ports.observation_feed import FeedDocument
+
+DATE_COLUMN = "Date"
+RAW_CHARACTERS_KEPT = 1000
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What stands where a number should, as written, and what is wrong with it."""
+
+    raw: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row whose date is text: its number in the document (from 1) and its cells by column."""
+
+    number: int
+    cells: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Quarantine:
+    """Refused rows and values, in the order found."""
+
+    rows: list[tuple[str | None, date | None, str, str]] = field(default_factory=list)
+
+    def add(self, reason: str, raw: str, unique_id: str | None = None, day: date | None = None) -> None:
+        self.rows.append((unique_id, day, reason, _storable(raw)[:RAW_CHARACTERS_KEPT]))
+
+    def frame(self) -> pd.DataFrame:
+        quarantined = pd.DataFrame(self.rows, columns=["unique_id", "ds", "reason", "raw"], dtype="object")
+        return quarantined.assign(ds=_days(quarantined["ds"]))
+
+
+def parse_feed_document(
+    content: bytes,
+    *,
+    content_type: str | None,
+    source: str,
+    fetched_at: datetime,
+    date_format: DateFormat,
+    period: DateRange,
+    today: date,
+) -> FeedDocument:
+    """The document's values for the days of `period`.
+
+    Every date of the document is read and judged; values are read only for the days of `period`.
+
+    Args:
+        content: the bytes after decompression.
+        content_type: the header; without a telling one the first character decides.
+        source: names the document in messages, without credentials.
+        today: the last day that may have a value, inclusive; a row of a later day is quarantined
+            without its day, whatever the period.
+
+    Raises:
+        FeedDocumentError: the document must not be used at all; the message says why and what to do.
+
+    >>> from datetime import UTC
+    >>> document = parse_feed_document(
+    ...     b'[{"Date": "01/01/2018", "Corrib production": 102.065496}]',
+    ...     content_type="application/json", source="feed", fetched_at=datetime(2018, 1, 2, tzinfo=UTC),
+    ...     date_format=DateFormat.compile("dd/mm/yyyy"), today=date(2018, 1, 2),
+    ...     period=DateRange(date(2018, 1, 1), date(2018, 1, 1)),
+    ... )
+    >>> document.observations
+               unique_id         ds           y
+    0  Corrib production 2018-01-01  102.065496
+    """
+    quarantine = _Quarantine()
+    rows = _read_rows(content, content_type, source, quarantine)
+    names = _series_names(rows, source)
+    days = read_days([DatedRow(row.number, row.cells[DATE_COLUMN]) for row in rows], date_format, source)
+    dated = sorted(zip(days, rows, strict=True), key=lambda pair: pair[0])
+    _quarantine_future(dated, today, quarantine)
+    wanted = [(day, row) for day, row in dated if day in period and day <= today]
+    observations, unpublished = _read_values(wanted, names, quarantine)
+    return FeedDocument(
+        source=source,
+        fetched_at=fetched_at,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        observations=observations,
+        quarantined=quarantine.frame(),
+        unpublished=unpublished,
+        last_published=_last_published(dated, today),
+    )
+
+
+# --- from bytes to rows ---
+
+
+def _read_rows(content: bytes, content_type: str | None, source: str, quarantine: _Quarantine) -> list[_Row]:
+    text = _decode(content, source).lstrip()
+    if not text:
+        raise FeedDocumentError(source, "it is empty", "Ask the publisher, or load again later.")
+    if text.startswith("<"):
+        problem = f"it is a web page or XML (content type {content_type}), not JSON or CSV"
+        raise FeedDocumentError(source, problem, "Set FORECASTING_FEED_URL to the address of the data itself.")
+    read = _read_json if _is_json(text, content_type) else _read_csv
+    rows = read(text, source, quarantine)
+    if not rows:
+        _, _, reason, raw = quarantine.rows[0]
+        raise FeedDocumentError(source, f"no row of it can be used; of the first, {reason}: {raw[:80]!r}", _MEND)
+    return rows
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FeedDocumentError(source, f"it is not UTF-8 text: {error.reason} at byte {error.start}", _MEND) from error
+
+
+def _is_json(text: str, content_type: str | None) -> bool:
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    return media_type.endswith("json") or (not media_type.endswith("csv") and text[0] in "[{")
+
+
+_MEND = "The feed must be JSON (an array of objects) or CSV in UTF-8; have the publisher mend it, or change the URL."
+
+
+def _read_json(text: str, source: str, quarantine: _Quarantine) -> list[_Row]:
+    objects = _records(_parse_json(text, source), source)
+    if not any(isinstance(cells, dict) and DATE_COLUMN in cells for cells in objects):
+        raise _no_date_column(objects[0] if isinstance(objects[0], dict) else [], source)
+    return list(_usable_rows(objects, quarantine))
+
+
+def _parse_json(text: str, source: str) -> object:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object_without_repeats,
+            parse_float=_number,
+            parse_int=_number,
+            parse_constant=lambda written: _Refused(written, "not a number"),
+        )
+    except _RepeatedKeyError as error:
+        raise FeedDocumentError(source, f"the key {error} stands twice in one object", _MEND) from error
+    except json.JSONDecodeError as error:
+        problem = f"it is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise FeedDocumentError(source, problem, _MEND) from error
+    except RecursionError as error:
+        raise FeedDocumentError(source, "its JSON is nested too deeply", _MEND) from error
+
+
+class _RepeatedKeyError(ValueError):
+    """A key stands twice in a JSON object; JSON readers silently keep one of the values."""
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(repr(next(key for key in keys if keys.count(key) > 1)))
+    return cells
+
+
+def _number(written: str) -> float | _Refused:
+    value = float(written)
+    return value if math.isfinite(value) else _Refused(written, "beyond the range of a number")
+
+
+def _records(parsed: object, source: str) -> list[object]:
+    records = parsed.get("records") if isinstance(parsed, dict) else parsed
+    if not isinstance(records, list):
+        found = f"an object with the keys {examples(parsed)}" if isinstance(parsed, dict) else "no array"
+        problem = f"its JSON is {found}; an array of objects, or one under `records`, is expected"
+        raise FeedDocumentError(source, problem, _MEND)
+    if not records:
+        raise _no_rows(source)
+    return records
+
+
+def _usable_rows(objects: Iterable[object], quarantine: _Quarantine) -> Iterator[_Row]:
+    for number, cells in enumerate(objects, start=1):
+        if not isinstance(cells, dict):
+            quarantine.add("the row is not an object", _as_written(cells))
+        elif not isinstance(cells.get(DATE_COLUMN), str) or not cells[DATE_COLUMN].strip():
+            quarantine.add(f"the row has no text in {DATE_COLUMN}", _as_written(cells))
+        else:
+            yield _Row(number, cells)
+
+
+def _read_csv(text: str, source: str, quarantine: _Quarantine) -> list[_Row]:
+    lines = _split_csv(text, source)
+    header, fields = lines[0], lines[1:]
+    if DATE_COLUMN not in header:
+        raise _no_date_column(header, source)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise FeedDocumentError(source, f"the column {examples(repeated)} stands twice in its header", _MEND)
+    if not fields:
+        raise _no_rows(source)
+    return list(_usable_csv_rows(header, fields, quarantine))
+
+
+def _split_csv(text: str, source: str) -> list[list[str]]:
+    try:
+        return [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except csv.Error as error:
+        raise FeedDocumentError(source, f"it is not valid CSV: {error}", _MEND) from error
+
+
+def _usable_csv_rows(header: list[str], lines: Iterable[list[str]], quarantine: _Quarantine) -> Iterator[_Row]:
+    date_at = header.index(DATE_COLUMN)
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(header):
+            quarantine.add(f"the row has {len(line)} fields, its header {len(header)}", ",".join(line))
+        elif not line[date_at].strip():
+            quarantine.add(f"the row has no text in {DATE_COLUMN}", ",".join(line))
+        else:
+            cells: dict[str, object] = dict(zip(header, map(_cell, line), strict=True))
+            cells[DATE_COLUMN] = line[date_at]
+            yield _Row(number, cells)
+
+
+def _cell(written: str) -> object:
+    """What a CSV field says, in the terms of JSON."""
+    stripped = written.strip()
+    if not stripped:
+        return None
+    return _number(stripped) if _NUMBER.fullmatch(stripped) else written
+
+
+def _no_rows(source: str) -> FeedDocumentError:
+    return FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
+
+
+def _no_date_column(found: Iterable[str], source: str) -> FeedDocumentError:
+    problem = f"it has no column {DATE_COLUMN!r}; found: {examples(found) or 'none'}"
+    return FeedDocumentError(source, problem, f"Each row needs its day in a column named exactly {DATE_COLUMN!r}.")
+
+
+# --- from rows to values ---
+
+
+def _series_names(rows: Sequence[_Row], source: str) -> list[str]:
+    """The columns of all rows but the date's, sorted: a new column is a new series."""
+    names = sorted({name for row in rows for name in row.cells} - {DATE_COLUMN})
+    if not names:
+        raise FeedDocumentError(source, f"it has no series: no column beside {DATE_COLUMN!r}", _MEND)
+    unfit = [name for name in names if not name.strip() or _storable(name) != name]
+    if unfit:
+        raise FeedDocumentError(source, f"a column's name is empty or no storable text: {examples(unfit)}", _MEND)
+    return names
+
+
+def _storable(text: str) -> str:
+    """The text with what UTF-8 and Postgres cannot hold (lone surrogates, NUL) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+
+
+def _as_written(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda refused: str(refused.raw))
+    except RecursionError:
+        return "(nested too deeply to show)"
+
+
+def _quarantine_future(dated: Iterable[tuple[date, _Row]], today: date, quarantine: _Quarantine) -> None:
+    for day, row in dated:
+        if day > today:
+            quarantine.add("a day in the future", _as_written(dict(row.cells)))
+
+
+def _last_published(dated: Sequence[tuple[date, _Row]], today: date) -> date | None:
+    published = (day for day, row in reversed(dated) if day <= today and _has_value(row))
+    return next(published, None)
+
+
+def _has_value(row: _Row) -> bool:
+    return any(isinstance(cell, float) for cell in row.cells.values())
+
+
+def _read_values(
+    wanted: Sequence[tuple[date, _Row]], names: Sequence[str], quarantine: _Quarantine
+) -> tuple[pd.DataFrame, tuple[tuple[str, date], ...]]:
+    """`unique_id`, `ds`, `y` ordered by key, and the values announced but not known. `wanted` is ordered by day."""
+    ids: list[str] = []
+    days: list[date] = []
+    values: list[float] = []
+    unknown: dict[tuple[str, date], None] = {}
+    for name in names:
+        for day, row in wanted:
+            cell = row.cells.get(name, _ABSENT)
+            if type(cell) is float:
+                ids.append(name)
+                days.append(day)
+                values.append(cell)
+            elif _is_unpublished(cell):
+                unknown[name, day] = None
+            elif cell is not _ABSENT:
+                _quarantine_value(cell, name, day, quarantine)
+    published = pd.DataFrame(
+        {
+            "unique_id": pd.Series(ids, dtype="object"),
+            "ds": _days(days),
+            "y": pd.Series(values, dtype="float64"),
+        }
+    )
+    known = set(zip(ids, days, strict=True)) if unknown else set()
+    return _one_value_a_day(published, quarantine), tuple(key for key in unknown if key not in known)
+
+
+_ABSENT = object()
+
+
+def _days(days: Iterable[date | None]) -> pd.Series:
+    return pd.Series(np.array(list(days), dtype="datetime64[D]").astype("datetime64[ns]"))
+
+
+def _is_unpublished(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _quarantine_value(cell: object, name: str, day: date, quarantine: _Quarantine) -> None:
+    if isinstance(cell, _Refused):
+        quarantine.add(cell.reason, cell.raw, name, day)
+    else:
+        quarantine.add("not a number", _as_written(cell), name, day)
+
+
+def _one_value_a_day(published: pd.DataFrame, quarantine: _Quarantine) -> pd.DataFrame:
+    """Without repeats: equal ones are one, differing ones are all refused, since none can be trusted."""
+    key = ["unique_id", "ds"]
+    distinct = published.drop_duplicates()
+    differs = distinct.duplicated(key, keep=False)
+    conflicts = distinct[differs].groupby(key, as_index=False).agg(values=("y", list))
+    for name, day, values in zip(conflicts["unique_id"], conflicts["ds"].dt.date, conflicts["values"], strict=True):
+        for value in values:
+            quarantine.add(f"different values for one day: {examples(values)}", repr(value), name, day)
+    return distinct[~differs].reset_index(drop=True)

@@ -1,0 +1,28 @@
+"""How MLflow loads a registered version: a module of this package reads data files; no code of the artifact runs.
+
+`mlflow.pyfunc.load_model("models:/forecasting_platform@champion")` ends here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.adapters.model_artifact import read_artifact
+from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.model import ForecastModel
+
+
+class PyfuncForecaster:
+    """The model behind MLflow's `predict`."""
+
+    def __init__(self, model: ForecastModel) -> None:
+        self.model = model
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Forecasts of the input frame that `/simulate` gives: `y_hat` and its intervals, in its order."""
+        return self.model.predict(ModelInputs.from_frame(model_input)).to_frame()
+
+
+def _load_pyfunc(path: str) -> PyfuncForecaster:
+    return PyfuncForecaster(read_artifact(Path(path)))

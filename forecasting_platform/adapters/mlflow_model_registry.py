@@ -1,0 +1,190 @@
+"""Model versions in MLflow: parameters as data, aliases as the truth about who serves.
+
+Loading needs `mlflow-skinny` only; registering needs the whole of MLflow.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.artifacts
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
+from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.ports.model_registry import Alias, ModelVersion
+from forecasting_platform.settings import REGISTERED_MODEL
+
+ARTIFACT = "forecast_model"
+LOADER = "forecasting_platform.adapters.mlflow_model_loader"
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+REQUEST_RETRIES, REQUEST_TIMEOUT_SECONDS = 2, 20
+
+
+class MlflowModelRegistry:
+    """The registered model `forecasting_platform` of one MLflow server.
+
+    Args:
+        tracking_uri: the server's URL.
+        name: of the registered model and of the experiment.
+    """
+
+    def __init__(self, tracking_uri: str, *, name: str = REGISTERED_MODEL) -> None:
+        self.tracking_uri = tracking_uri
+        self.name = name
+        # The client's own defaults wait for minutes before they say that a server is gone.
+        for variable, value in (
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", REQUEST_RETRIES),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_TIMEOUT_SECONDS),
+        ):
+            os.environ.setdefault(variable, str(value))
+        self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
+        """See `ModelRegistry.register`. An MLflow run that is active already is used and ended."""
+        with self._translated(), tempfile.TemporaryDirectory() as scratch, self._run():
+            checksum = write_artifact(model, Path(scratch) / ARTIFACT)
+            mlflow.set_tags(run_tags)
+            mlflow.log_params(_parameters(model))
+            mlflow.log_metrics(_metrics(model))
+            mlflow.log_dict(model.metadata, "metadata.json")
+            for name, png in plots.items():
+                (Path(scratch) / name).write_bytes(png)
+                mlflow.log_artifact(str(Path(scratch) / name), "plots")
+            example = model.inputs([model.feature_days.max().astype(object) + timedelta(days=1)])
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=LOADER,
+                data_path=str(Path(scratch) / ARTIFACT),
+                input_example=example.to_frame(),
+                signature=mlflow.models.infer_signature(example.to_frame(), model.predict(example).to_frame()),
+                pip_requirements=["forecasting-platform"],
+            )
+            version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
+            self._client.set_registered_model_alias(self.name, "challenger", version)
+        return self.get_version(version)
+
+    def version_at(self, alias: Alias) -> ModelVersion | None:
+        """See `ModelRegistry.version_at`."""
+        with self._translated():
+            try:
+                return _model_version(self._client.get_model_version_by_alias(self.name, alias))
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    return None
+                raise
+
+    def get_version(self, version: str) -> ModelVersion:
+        """See `ModelRegistry.get_version`."""
+        with self._translated():
+            try:
+                return _model_version(self._client.get_model_version(self.name, version))
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    raise UnknownVersionError(version, self._versions()) from error
+                raise
+
+    def load(self, version: ModelVersion) -> ForecastModel:
+        """See `ModelRegistry.load`."""
+        with self._translated(), tempfile.TemporaryDirectory() as scratch:
+            downloaded = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{self.name}/{version.version}",
+                dst_path=scratch,
+                tracking_uri=self.tracking_uri,
+                registry_uri=self.tracking_uri,
+            )
+            return read_artifact(
+                Path(downloaded) / "data" / ARTIFACT,
+                version=version.version,
+                expected_sha256=version.tags.get("artifact_sha256"),
+            )
+
+    def move_champion(self, to: ModelVersion, *, expected: str | None) -> None:
+        """See `ModelRegistry.move_champion`."""
+        current = self.version_at("champion")
+        found = current.version if current else None
+        if found != expected:
+            raise ChampionMovedError(expected, found)
+        with self._translated():
+            if found is not None and found != to.version:
+                self._client.set_registered_model_alias(self.name, "previous", found)
+            self._client.set_registered_model_alias(self.name, "champion", to.version)
+
+    def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
+        """See `ModelRegistry.tag`."""
+        with self._translated():
+            for key, value in tags.items():
+                self._client.set_model_version_tag(self.name, version.version, key, value)
+
+    @contextmanager
+    def _run(self) -> Iterator[mlflow.ActiveRun]:
+        mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
+        mlflow.set_experiment(self.name)
+        with mlflow.active_run() or mlflow.start_run() as run:
+            yield run
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            if error.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
+                raise RegistryUnavailableError(f"MLflow at {self.tracking_uri}", _first_line(error)) from error
+            raise
+
+    def _versions(self) -> list[str]:
+        found = self._client.search_model_versions(f"name = '{self.name}'")
+        return sorted((str(version.version) for version in found), key=int)
+
+
+VERSION_TAGS = ("code_version", "data_fingerprint", "recipe_fingerprint")
+
+
+def _model_version(found: Any) -> ModelVersion:
+    return ModelVersion(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id,
+        cutoff=date.fromisoformat(found.tags["cutoff"]),
+        trained_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        tags=dict(found.tags),
+    )
+
+
+def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
+    described = {key: str(model.metadata[key]) for key in VERSION_TAGS if key in model.metadata}
+    return described | {"artifact_sha256": checksum, "cutoff": model.cutoff.isoformat()}
+
+
+def _parameters(model: ForecastModel) -> dict[str, Any]:
+    recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "options"}
+    return recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)}
+
+
+def _metrics(model: ForecastModel) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for unique_id, series in model.metadata.get("series", {}).items():
+        measured = {
+            "rmse": series["scores"]["rmse"],
+            "mae": series["scores"]["mae"],
+            "mase": series["scores"]["mase"],
+            "skill_naive": series["scores"]["skill_naive"],
+            **{f"coverage_{level}": share for level, share in series["coverage"].items()},
+        }
+        # MLflow allows a few characters only in a metric's name.
+        prefix = re.sub(r"[^\w\-. /]", "_", unique_id)
+        metrics |= {f"{prefix}/{name}": value for name, value in measured.items() if value is not None}
+    return metrics
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300]

@@ -1,0 +1,80 @@
+"""The tables of `forecasting.frames` as DDL of Postgres. Reading and writing them is elsewhere."""
+
+from collections.abc import Iterator
+
+from psycopg import sql
+
+from forecasting_platform.adapters.postgres_connections import PostgresConnection
+from forecasting_platform.forecasting.frames import (
+    OBSERVATIONS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    REPLACEABLE_TABLES,
+    Column,
+    Kind,
+    Table,
+)
+
+SCHEMA = "forecasting"
+TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG)
+
+_TYPES: dict[Kind, str] = {
+    # Sorted as Python sorts, whatever the server's language.
+    "text": 'text COLLATE "C"',
+    "date": "date",
+    "timestamp": "timestamptz",
+    "float": "double precision",
+    "integer": "bigint",
+    "boolean": "boolean",
+}
+
+_NEWEST_VIEW = """
+CREATE OR REPLACE VIEW forecasting.observations AS
+SELECT DISTINCT ON (unique_id, ds) unique_id, ds, y, available_at
+FROM forecasting.raw_observations
+ORDER BY unique_id, ds, available_at DESC
+"""
+
+
+def identifier(table: Table) -> sql.Identifier:
+    """The table's name in its schema."""
+    return sql.Identifier(SCHEMA, table.name)
+
+
+def create_missing(connection: PostgresConnection) -> None:
+    """Create the schema, the tables that are not there, and the view `observations`."""
+    create_schema(connection)
+    for table in TABLES:
+        if not exists(connection, table.name):
+            for statement in _creation(table):
+                connection.execute(statement)
+    if not exists(connection, "observations"):
+        connection.execute(_NEWEST_VIEW)
+
+
+def create_schema(connection: PostgresConnection) -> None:
+    """Create the schema unless it is there: asking for it anew would need rights on the whole database."""
+    if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+
+
+def exists(connection: PostgresConnection, name: str) -> bool:
+    """Whether the schema has a table or view of this name."""
+    return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
+
+
+def _creation(table: Table) -> Iterator[sql.Composed]:
+    columns = [_column(column) for column in table.columns]
+    key = sql.SQL(", ").join(map(sql.Identifier, table.key))
+    yield sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(identifier(table), sql.SQL(", ").join(columns), key)
+    # Ranges of days are what is read and replaced; the key starts with the series.
+    yield sql.SQL("CREATE INDEX ON {} ({})").format(identifier(table), sql.Identifier(table.day_column))
+    yield sql.SQL("COMMENT ON TABLE {} IS {}").format(identifier(table), sql.Literal(table.description))
+    for column in table.columns:
+        name = sql.Identifier(SCHEMA, table.name, column.name)
+        yield sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description))
+
+
+def _column(column: Column) -> sql.Composed:
+    constraint = sql.SQL("" if column.nullable else " NOT NULL")
+    return sql.SQL("{} {}{}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.kind]), constraint)

@@ -1,0 +1,202 @@
+"""The table store on Postgres, schema `forecasting`. Tables are in `postgres_schema`, rules in `table_writes`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import LiteralString, Self
+
+import pandas as pd
+from psycopg import sql
+
+from forecasting_platform.adapters.postgres_blocks import copy_blocks, frame_of_blocks, select_blocks
+from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres_schema import create_missing, identifier
+from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Kind, Table
+from forecasting_platform.ports.table_store import LoadReport
+
+_ARRAY_TYPES: dict[Kind, str] = {
+    "text": "text[]",
+    "date": "date[]",
+    "timestamp": "timestamptz[]",
+    "float": "float8[]",
+    "integer": "int8[]",
+    "boolean": "bool[]",
+}
+
+
+class PostgresTableStore:
+    """The `TableStore` port on Postgres. Connects when first used.
+
+    Writers of one table wait for each other (an advisory lock until the commit); readers never wait.
+
+    Args:
+        dsn: a database in which the schema `forecasting` is, or may be made.
+        timeout_seconds: how long to wait for a connection.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
+        self._connections = PostgresConnections(dsn, timeout_seconds=timeout_seconds)
+
+    def prepare(self) -> None:
+        """See `TableStore`."""
+        with self._connections.transaction("the schema") as connection:
+            lock(connection, "schema")
+            create_missing(connection)
+
+    def record_observations(
+        self,
+        observations: pd.DataFrame,
+        period: DateRange,
+        *,
+        available_at: datetime,
+        quarantined: pd.DataFrame | None = None,
+    ) -> LoadReport:
+        """See `TableStore`."""
+        load = check_load(observations, period, available_at, quarantined)
+        with self._connections.transaction(OBSERVATIONS.name) as connection:
+            lock(connection, OBSERVATIONS.name)
+            newest = _select(connection, OBSERVATIONS, *_newest_versions(_Where.of(OBSERVATIONS, period)))
+            added, report = versions_to_add(load, newest)
+            _copy(connection, OBSERVATIONS, added)
+            _insert_new(connection, QUARANTINED_OBSERVATIONS, load.refused)
+        return report
+
+    def read_observations(
+        self,
+        period: DateRange | None = None,
+        *,
+        unique_ids: Sequence[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        where = _Where.of(OBSERVATIONS, period, unique_ids)
+        if as_of is not None:
+            where.add("available_at <= %(as_of)s", as_of=as_of)
+        with self._connections.transaction(OBSERVATIONS.name) as connection:
+            return _select(connection, OBSERVATIONS, *_newest_versions(where))
+
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange, *, model_version: str | None = None) -> int:
+        """See `TableStore`."""
+        replacement = check_replacement(table, rows, period, model_version)
+        where = _Where.of(table, period)
+        if model_version is not None:
+            where.add("model_version = %(model_version)s", model_version=model_version)
+        with self._connections.transaction(table.name) as connection:
+            lock(connection, table.name)
+            connection.execute(sql.SQL("DELETE FROM {} {}").format(identifier(table), where.clause), where.parameters)
+            _copy(connection, table, replacement)
+        return len(replacement)
+
+    def append(self, table: Table, rows: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        addition = check_addition(table, rows)
+        with self._connections.transaction(table.name) as connection:
+            return _insert_new(connection, table, addition)
+
+    def read(
+        self, table: Table, period: DateRange | None = None, *, unique_ids: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        where = _Where.of(table, period, unique_ids)
+        source = sql.SQL("SELECT * FROM {} {}").format(identifier(table), where.clause)
+        with self._connections.transaction(table.name) as connection:
+            return _select(connection, table, source, where.parameters)
+
+    def read_newest(
+        self, table: Table, *, at_or_before: date | None = None, unique_ids: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        source = sql.SQL(_NEWEST_DAY).format(table=identifier(table), day=sql.Identifier(table.day_column))
+        parameters = {
+            "unique_ids": None if unique_ids is None else list(unique_ids),
+            "at_or_before": at_or_before or date.max,
+        }
+        with self._connections.transaction(table.name) as connection:
+            return _select(connection, table, source, parameters)
+
+    def close(self) -> None:
+        """See `TableStore`."""
+        self._connections.close()
+
+
+# One index look-up a series, to find it and to find its newest row: an app asks this for each forecast.
+_NEWEST_DAY = """
+WITH RECURSIVE series AS (
+    SELECT min(unique_id) AS unique_id FROM {table}
+    UNION ALL
+    SELECT (SELECT min(later.unique_id) FROM {table} AS later WHERE later.unique_id > series.unique_id)
+    FROM series WHERE series.unique_id IS NOT NULL
+)
+SELECT newest.* FROM series CROSS JOIN LATERAL (
+    SELECT * FROM {table} AS candidate
+    WHERE candidate.unique_id = series.unique_id AND candidate.{day} <= %(at_or_before)s
+    ORDER BY candidate.{day} DESC LIMIT 1
+) AS newest
+WHERE %(unique_ids)s::text[] IS NULL OR series.unique_id = ANY(%(unique_ids)s::text[])
+"""
+
+
+@dataclass(slots=True)
+class _Where:
+    """Conditions that must all hold, and the values they name."""
+
+    conditions: list[sql.Composable] = field(default_factory=list)
+    parameters: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: Table, period: DateRange | None = None, unique_ids: Sequence[str] | None = None) -> Self:
+        where = cls()
+        if period is not None:
+            where.add("{day} BETWEEN %(start)s AND %(end)s", table.day_column, start=period.start, end=period.end)
+        if unique_ids is not None:
+            where.add("unique_id = ANY(%(unique_ids)s::text[])", unique_ids=list(unique_ids))
+        return where
+
+    def add(self, condition: LiteralString, day_column: str = "", **parameters: object) -> None:
+        self.conditions.append(sql.SQL(condition).format(day=sql.Identifier(day_column)))
+        self.parameters |= parameters
+
+    @property
+    def clause(self) -> sql.Composable:
+        return sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(self.conditions)) if self.conditions else sql.SQL("")
+
+
+def _newest_versions(where: _Where) -> tuple[sql.Composed, dict[str, object]]:
+    query = sql.SQL("SELECT DISTINCT ON (unique_id, ds) * FROM {} {} ORDER BY unique_id, ds, available_at DESC")
+    return query.format(identifier(OBSERVATIONS), where.clause), where.parameters
+
+
+def _select(
+    connection: PostgresConnection, table: Table, source: sql.Composable, parameters: Mapping[str, object]
+) -> pd.DataFrame:
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(select_blocks(table, source), parameters)
+        return frame_of_blocks(table, cursor.fetchall())
+
+
+def _copy(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(identifier(table), _columns(table))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in copy_blocks(table, rows):
+            copy.write(block)
+
+
+def _insert_new(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> int:
+    """Insert the rows whose key is not there yet; how many were. For few rows: each value becomes a parameter."""
+    arrays = sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(_ARRAY_TYPES[column.kind])) for column in table.columns
+    )
+    statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING").format(
+        identifier(table), _columns(table), arrays
+    )
+    values = [[None if pd.isna(value) else value for value in rows[name].tolist()] for name in table.column_names]
+    return connection.execute(statement, values).rowcount
+
+
+def _columns(table: Table) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, table.column_names))

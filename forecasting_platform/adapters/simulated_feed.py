@@ -1,0 +1,232 @@
+"""The simulated feed: `simulated_gas_supply` published over HTTP, with faults on request.
+
+`GET /feed?start=&end=&as_of=&format=json|csv`: days inclusive, `YYYY-MM-DD`; the default is the whole
+history as published by today. Beside the feed, which writes its days `dd/mm/yyyy`:
+
+`POST /faults` `{"name": "down"}` switches a fault on, `GET /faults` lists them, `DELETE /faults` ends
+them all. Names and parameters stand at `Fault`. Faults live in the process: run one worker.
+
+Runs under any WSGI server as `forecasting_platform.adapters.simulated_feed:create_app()`. It listens
+to everybody who reaches it: for development and tests only.
+"""
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+import pandas as pd
+from flask import Flask, Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forecasting_platform.adapters.simulated_gas_supply import FIRST_DAY, SERIES, SeriesName, published_gas_supply
+from forecasting_platform.errors import InvalidRangeError
+from forecasting_platform.forecasting.date_range import DateRange
+
+FaultName = Literal[
+    "down",
+    "html",
+    "empty",
+    "wrong_column",
+    "swapped_dates",
+    "nan",
+    "text",
+    "duplicate_day",
+    "huge",
+    "slow",
+    "level_shift",
+    "missing_days",
+    "null_days",
+]
+_Record = dict[str, Any]
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with the feed.
+
+    | name | the feed then |
+    |---|---|
+    | `down` | answers 503 |
+    | `html` | answers 200 with a web page |
+    | `empty` | has no rows |
+    | `wrong_column` | calls its `Date` column `Day` |
+    | `swapped_dates` | writes its days mm/dd/yyyy |
+    | `nan`, `text` | has NaN or `n/a` for `series` on `day` (default: the last one) |
+    | `duplicate_day` | has `day` twice, the second time with `series` greater by `by` |
+    | `huge` | sends `megabytes` |
+    | `slow` | waits `seconds` before it answers |
+    | `level_shift` | adds `by` to `series` on the days `from` to `to` |
+    | `missing_days`, `null_days` | lacks the days `from` to `to`, or has no values for them |
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: FaultName
+    series: SeriesName = "Corrib production"
+    day: date | None = None
+    first: date = Field(default=date.min, alias="from")
+    last: date = Field(default=date.max, alias="to")
+    by: float = 20.0
+    seconds: float = Field(default=300.0, ge=0)
+    megabytes: int = Field(default=400, ge=0)
+
+
+class _Query(BaseModel):
+    """What a request asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: date = FIRST_DAY
+    end: date = date.max
+    as_of: date | None = Field(default=None, ge=FIRST_DAY, le=date(2100, 1, 1))
+    format: Literal["json", "csv"] = "json"
+
+
+def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
+    """The feed as a WSGI app.
+
+    Args:
+        seed: another seed is another country.
+        today: the day up to which it has published; the real day (UTC) when None.
+    """
+    app = Flask(__name__)
+    faults: dict[FaultName, Fault] = {}
+
+    @app.get("/feed")
+    def feed() -> Response:
+        query = _Query.model_validate(request.args.to_dict())
+        as_of = query.as_of or today or datetime.now(UTC).date()
+        active = dict(faults)
+        if "slow" in active:
+            time.sleep(active["slow"].seconds)
+        for name, answer in _ANSWER_FAULTS.items():
+            if name in active:
+                return answer(active[name])
+        published = published_gas_supply(DateRange(query.start, query.end), as_of=as_of, seed=seed)
+        return _render(_faulty_records(published, active), query.format)
+
+    @app.get("/faults")
+    def list_faults() -> Response:
+        return jsonify([fault.model_dump(mode="json", by_alias=True) for fault in faults.values()])
+
+    @app.post("/faults")
+    def add_fault() -> Response:
+        fault = Fault.model_validate_json(request.get_data())
+        faults[fault.name] = fault
+        return list_faults()
+
+    @app.delete("/faults")
+    def end_faults() -> Response:
+        faults.clear()
+        return list_faults()
+
+    @app.get("/health")
+    def health() -> Response:
+        return jsonify({"status": "ok"})
+
+    @app.errorhandler(ValidationError)
+    @app.errorhandler(InvalidRangeError)
+    def refuse(error: Exception) -> tuple[Response, int]:
+        return jsonify({"error": str(error)}), 422
+
+    return app
+
+
+# --- faults, by what they touch ---
+
+
+def _faulty_records(published: pd.DataFrame, faults: dict[FaultName, Fault]) -> list[_Record]:
+    for name, change_values in _VALUE_FAULTS.items():
+        if name in faults:
+            published = change_values(published, faults[name])
+    records = _records(published)
+    for name, change_records in _RECORD_FAULTS.items():
+        if name in faults and records:
+            records = change_records(records, faults[name])
+    return records
+
+
+def _between(published: pd.DataFrame, fault: Fault) -> "pd.Series[bool]":
+    days = published.index.to_series().dt.date
+    return (days >= fault.first) & (days <= fault.last)
+
+
+def _level_shift(published: pd.DataFrame, fault: Fault) -> pd.DataFrame:
+    return published.assign(**{fault.series: published[fault.series] + fault.by * _between(published, fault)})
+
+
+_VALUE_FAULTS: dict[FaultName, Callable[[pd.DataFrame, Fault], pd.DataFrame]] = {
+    "level_shift": _level_shift,
+    "missing_days": lambda published, fault: published[~_between(published, fault)],
+    "null_days": lambda published, fault: published.where(~_between(published, fault)),
+}
+
+
+def _with_value(records: list[_Record], fault: Fault, value: object) -> list[_Record]:
+    return [{**record, fault.series: value} if _is_hit(record, records, fault) else record for record in records]
+
+
+def _is_hit(record: _Record, records: list[_Record], fault: Fault) -> bool:
+    return bool(record["Date"] == (f"{fault.day:%d/%m/%Y}" if fault.day else records[-1]["Date"]))
+
+
+def _duplicate_day(records: list[_Record], fault: Fault) -> list[_Record]:
+    repeated = next((record for record in records if _is_hit(record, records, fault)), records[-1])
+    return [*records, {**repeated, fault.series: (repeated[fault.series] or 0.0) + fault.by}]
+
+
+def _swapped(record: _Record) -> _Record:
+    day, month, year = record["Date"].split("/")
+    return {**record, "Date": f"{month}/{day}/{year}"}
+
+
+def _renamed(record: _Record) -> _Record:
+    return {"Day" if name == "Date" else name: value for name, value in record.items()}
+
+
+_RECORD_FAULTS: dict[FaultName, Callable[[list[_Record], Fault], list[_Record]]] = {
+    "nan": lambda records, fault: _with_value(records, fault, float("nan")),
+    "text": lambda records, fault: _with_value(records, fault, "n/a"),
+    "duplicate_day": _duplicate_day,
+    "swapped_dates": lambda records, _: [_swapped(record) for record in records],
+    "wrong_column": lambda records, _: [_renamed(record) for record in records],
+    "empty": lambda _records, _fault: [],
+}
+
+
+def _spaces(megabytes: int) -> Iterator[bytes]:
+    yield b"["
+    for _ in range(megabytes):
+        yield b" " * 1_000_000
+    yield b"]"
+
+
+_ANSWER_FAULTS: dict[FaultName, Callable[[Fault], Response]] = {
+    "down": lambda _: Response("The feed is down.", status=503, mimetype="text/plain"),
+    "html": lambda _: Response("<!doctype html><title>Maintenance</title>", mimetype="text/html"),
+    "huge": lambda fault: Response(_spaces(fault.megabytes), mimetype="application/json"),
+}
+
+# --- how an answer is written ---
+
+
+def _records(published: pd.DataFrame) -> list[_Record]:
+    dates = published.index.to_series().dt.strftime("%d/%m/%Y")
+    return [
+        {"Date": day, **{str(name): None if math.isnan(value) else value for name, value in values.items()}}
+        for day, values in zip(dates, published.to_dict("records"), strict=True)
+    ]
+
+
+def _render(records: list[_Record], form: Literal["json", "csv"]) -> Response:
+    if form == "json":
+        return Response(json.dumps(records), mimetype="application/json")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(records[0]) if records else ["Date", *SERIES])
+    writer.writeheader()
+    writer.writerows(records)
+    return Response(text.getvalue(), mimetype="text/csv")

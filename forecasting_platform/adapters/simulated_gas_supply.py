@@ -1,0 +1,165 @@
+"""A plausible gas supply of a small country, in GWh a day, since 2018. Pure and the same for each seed.
+
+Corrib is a gas field running dry; Moffat is the import pipe that balances what two groups of
+customers take. Its shape follows published figures; no value is real. The web app is `simulated_feed`.
+"""
+
+import zlib
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Literal, get_args
+
+import holidays
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.forecasting.date_range import DateRange
+
+FIRST_DAY = date(2018, 1, 1)
+SeriesName = Literal["Corrib production", "Moffat imports", "Daily metered demand", "Non-daily metered demand"]
+SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
+
+_DECIMALS = 6
+
+_Values = npt.NDArray[np.float64]
+
+
+def simulate_gas_supply(period: DateRange, *, seed: int = 0) -> pd.DataFrame:
+    """The final values of each series for the days of `period`, in GWh.
+
+    A day's value depends on the seed and the day alone: it is made from noise that starts on the
+    first day, whatever the period.
+
+    Returns:
+        A frame with one column a series, indexed by day (midnight, no zone), none before 2018-01-01.
+
+    >>> july = simulate_gas_supply(DateRange(date(2020, 7, 1), date(2020, 7, 3)))
+    >>> july.shape
+    (3, 4)
+    >>> july.iloc[:1].equals(simulate_gas_supply(DateRange(date(2020, 7, 1), date(2020, 7, 1))))
+    True
+    """
+    days = _days_until(period.end)
+    cold = _heating_degrees(days, seed)
+    off = _is_off(days)
+    daily_metered = _daily_metered(days, cold, off, seed)
+    non_daily_metered = _non_daily_metered(cold, off, seed)
+    corrib = _corrib(days, seed)
+    # Imports balance the system; line pack takes up the small rest.
+    line_pack = 4.0 * _noise("line pack", len(days), seed)
+    imports = np.maximum(daily_metered + non_daily_metered - corrib + line_pack, 0.0)
+    columns = dict(zip(SERIES, (corrib, imports, daily_metered, non_daily_metered), strict=True))
+    return pd.DataFrame(columns, index=days).round(_DECIMALS).loc[str(period.start) : str(period.end)]
+
+
+def published_gas_supply(period: DateRange, *, as_of: date, seed: int = 0) -> pd.DataFrame:
+    """What had been published of `period` by the end of day `as_of`.
+
+    A day appears on the next one. Some of its values come up to two days later still, and are NaN
+    until then; some are first published a few percent off and revised within ten days.
+
+    Returns:
+        As `simulate_gas_supply`; without the days that had not appeared.
+    """
+    first, last = max(period.start, FIRST_DAY), min(period.end, as_of - timedelta(days=1))
+    if last < first:
+        return simulate_gas_supply(DateRange(FIRST_DAY, FIRST_DAY), seed=seed).iloc[:0]
+    final = simulate_gas_supply(DateRange(first, last), seed=seed)
+    days = _days_until(last)
+    age_days = np.arange((as_of - FIRST_DAY).days, (as_of - last).days - 1, -1)
+    factors = pd.DataFrame({name: _factor_at_age(name, age_days, seed) for name in SERIES}, index=days)
+    return (final * factors.loc[final.index]).round(_DECIMALS)
+
+
+def _factor_at_age(name: str, age_days: npt.NDArray[np.int64], seed: int) -> _Values:
+    """What the final value is multiplied by to get the one published `age_days` after its day."""
+    count = len(age_days)
+    delay = np.select([(late := _uniform(f"delay {name}", count, seed)) < 0.01, late < 0.04], [3, 2], default=1)
+    is_revised = _uniform(f"revised {name}", count, seed) < 0.06
+    revised_after = delay + 1 + np.floor(9 * _uniform(f"revised after {name}", count, seed))
+    first = 1.0 + 0.02 * _noise(f"revision {name}", count, seed)
+    factor = np.where(is_revised & (age_days < revised_after), first, 1.0)
+    return np.where(age_days < delay, np.nan, factor)
+
+
+def _days_until(last: date) -> pd.DatetimeIndex:
+    return pd.date_range(FIRST_DAY, max(last, FIRST_DAY), freq="D")
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    # A generator's first n numbers are the same whatever n, which keeps a day's value fixed.
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def _noise(name: str, count: int, seed: int) -> _Values:
+    return _generator(name, seed).standard_normal(count)
+
+
+def _uniform(name: str, count: int, seed: int) -> _Values:
+    return _generator(name, seed).random(count)
+
+
+def _persistent_noise(name: str, count: int, seed: int, persistence: float) -> _Values:
+    """An AR(1) process of variance 1."""
+    smoothed = pd.Series(_noise(name, count, seed)).ewm(alpha=1 - persistence, adjust=False).mean()
+    return smoothed.to_numpy() * np.sqrt((1 + persistence) / (1 - persistence))
+
+
+def _is_off(days: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
+    """Whether industry rests: a weekend, a public holiday of Ireland, or the days around Christmas."""
+    public = holidays.country_holidays("IE", years=days.year.unique().tolist())
+    is_holiday = np.array([day in public for day in days.date])
+    is_year_end = ((days.month == 12) & (days.day >= 24)) | ((days.month == 1) & (days.day == 1))
+    return np.asarray((days.day_of_week >= 5) | is_holiday | is_year_end)
+
+
+def _heating_degrees(days: pd.DatetimeIndex, seed: int) -> _Values:
+    """Degrees by which a day is too cold to live in unheated: a yearly wave, and weather that lasts a few days."""
+    wave = 9.8 - 5.3 * np.cos(2 * np.pi * (days.day_of_year.to_numpy() - 20) / 365.25)
+    temperature = wave + 2.4 * _persistent_noise("temperature", len(days), seed, persistence=0.8)
+    return np.maximum(15.5 - temperature, 0.0)
+
+
+def _non_daily_metered(cold: _Values, off: npt.NDArray[np.bool_], seed: int) -> _Values:
+    """Homes and shops: heating, and little else."""
+    level = (9.0 + 4.6 * cold) * np.where(off, 0.94, 1.0)
+    return level * (1 + 0.025 * _noise("non-daily metered", len(cold), seed))
+
+
+def _daily_metered(days: pd.DatetimeIndex, cold: _Values, off: npt.NDArray[np.bool_], seed: int) -> _Values:
+    """Industry and power stations: the working week, and wind that comes in spells."""
+    wind = _persistent_noise("wind", len(days), seed, persistence=0.7)
+    level = 88.0 + 1.1 * cold - 11.0 * wind
+    return np.maximum(level * np.where(off, 0.84, 1.0) + 2.0 * _noise("daily metered", len(days), seed), 20.0)
+
+
+def _corrib(days: pd.DatetimeIndex, seed: int) -> _Values:
+    """A field that declines by a fifth a year, in plateaus of some weeks, with outages."""
+    count = len(days)
+    elapsed = np.arange(count)
+    plateau_start = np.maximum.accumulate(np.where(_uniform("plateaus", count, seed) < 1 / 40, elapsed, 0))
+    plateau = 102.0 * np.exp(-0.197 * plateau_start / 365.25)
+    steady = plateau * (1 + 0.004 * _noise("corrib", count, seed))
+    return np.maximum(steady * _availability(days, seed), 0.0)
+
+
+def _availability(days: pd.DatetimeIndex, seed: int) -> _Values:
+    """The share of the field that runs: less for a day or two at a time, none in the yearly maintenance."""
+    count = len(days)
+    trips = _uniform("trips", count, seed) < 0.012
+    second_day = np.concatenate([[False], trips[:-1]]) & (_uniform("long trips", count, seed) < 0.5)
+    share = np.where(trips | second_day, 0.1 + 0.6 * _uniform("depth of trips", count, seed), 1.0)
+    return np.where(_is_maintained(days, seed), 0.0, share)
+
+
+def _is_maintained(days: pd.DatetimeIndex, seed: int) -> npt.NDArray[np.bool_]:
+    """Four to nine days from a day in late August or September, another one each year."""
+    years: Sequence[int] = range(FIRST_DAY.year, int(days.year[-1]) + 1)
+    maintained = np.zeros(len(days), dtype=bool)
+    for year in years:
+        start_draw, length_draw = _uniform(f"maintenance {year}", 2, seed)
+        start = pd.Timestamp(year, 8, 25) + pd.Timedelta(days=int(25 * start_draw))
+        end = start + pd.Timedelta(days=4 + int(6 * length_draw))
+        maintained |= np.asarray((days >= start) & (days < end))
+    return maintained

@@ -1,0 +1,182 @@
+"""What may be written to a table, and what a write changes: the rules that every table store shares.
+
+Pure. Where rows are kept, and how writers are kept apart, is each store's own.
+"""
+
+import hashlib
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pandas as pd
+
+from forecasting_platform.errors import InvalidFrameError, examples
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import (
+    OBSERVATIONS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    REPLACEABLE_TABLES,
+    Table,
+)
+from forecasting_platform.ports.table_store import COUNTS, LoadReport
+
+_LOADED = replace(
+    OBSERVATIONS, columns=tuple(c for c in OBSERVATIONS.columns if c.name != "available_at"), key=("unique_id", "ds")
+)
+_REFUSED_COLUMNS = tuple(c for c in QUARANTINED_OBSERVATIONS.columns if c.name not in {"fingerprint", "available_at"})
+_REFUSED = replace(QUARANTINED_OBSERVATIONS, columns=_REFUSED_COLUMNS, key=tuple(c.name for c in _REFUSED_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One load of observations, checked.
+
+    Attributes:
+        observations: `unique_id`, `ds`, `y`, ordered by key, all days in `period`.
+        refused: rows of `QUARANTINED_OBSERVATIONS`, each refusal once.
+        refused_days: the day of each refused row as given, null where it could not be read.
+    """
+
+    observations: pd.DataFrame
+    refused: pd.DataFrame
+    refused_days: pd.Series
+    period: DateRange
+    available_at: pd.Timestamp
+
+
+def check_load(
+    observations: pd.DataFrame, period: DateRange, available_at: datetime, quarantined: pd.DataFrame | None
+) -> Load:
+    """The load as a store may write it.
+
+    Raises:
+        InvalidFrameError: promise 5 of the table store, or `available_at` has no time zone.
+    """
+    if available_at.tzinfo is None:
+        raise InvalidFrameError(OBSERVATIONS.name, f"available_at {available_at} has no time zone; pass an aware time")
+    known_at = pd.Timestamp(available_at).tz_convert("UTC").as_unit("ns").floor("us")
+    given = _REFUSED.empty() if quarantined is None else quarantined
+    distinct = conform(_REFUSED, given.drop_duplicates(), period)
+    return Load(
+        observations=conform(_LOADED, observations, period),
+        refused=_stamped(distinct, known_at),
+        refused_days=pd.to_datetime(given["ds"]),
+        period=period,
+        available_at=known_at,
+    )
+
+
+def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, LoadReport]:
+    """The rows of `OBSERVATIONS` that the load adds, and what it does to each day.
+
+    Args:
+        newest: the newest version of each series and day of the load's period, as stored.
+
+    Raises:
+        InvalidFrameError: a changed value is no newer than the version it would replace.
+    """
+    compared = load.observations.merge(newest, on=["unique_id", "ds"], how="left", suffixes=("", "_known"))
+    is_new = compared["available_at"].isna()
+    is_revised = ~is_new & (compared["y"] != compared["y_known"])
+    _refuse_stale(compared[is_revised & (compared["available_at"] >= load.available_at)], load.available_at)
+    added = load.observations[is_new | is_revised].assign(available_at=load.available_at)
+    days = compared["ds"]
+    report = _report(load, {"new": days[is_new], "revised": days[is_revised], "unchanged": days[~is_new & ~is_revised]})
+    return added.reset_index(drop=True), report
+
+
+def check_replacement(table: Table, rows: pd.DataFrame, period: DateRange, model_version: str | None) -> pd.DataFrame:
+    """The rows as a store may write them in place of the period's.
+
+    Raises:
+        InvalidFrameError: promise 5, another model's rows, or a table that only grows.
+    """
+    if table not in REPLACEABLE_TABLES:
+        raise InvalidFrameError(table.name, "the table only grows; its days are not replaced")
+    replacement = conform(table, rows, period)
+    if model_version is not None:
+        _refuse_other_versions(table, replacement, model_version)
+    return replacement
+
+
+def check_addition(table: Table, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows as a store may append them.
+
+    Raises:
+        InvalidFrameError: promise 5, or a table that is not appended to.
+    """
+    if table != PREDICTION_LOG:
+        raise InvalidFrameError(table.name, f"rows are appended to {PREDICTION_LOG.name} only")
+    return conform(table, rows)
+
+
+def conform(table: Table, rows: pd.DataFrame, period: DateRange | None = None) -> pd.DataFrame:
+    """`Table.conform`, and what storing asks for besides: storable text, whole microseconds, None for no text.
+
+    Raises:
+        InvalidFrameError: as `Table.conform`, or a text that UTF-8 or Postgres cannot hold.
+    """
+    conformed = table.conform(rows, period)
+    for column in table.columns:
+        values = conformed[column.name]
+        if column.kind == "text":
+            _refuse_unstorable_text(table, column.name, values)
+            conformed.loc[values.isna(), column.name] = None
+        elif column.kind == "timestamp":
+            conformed[column.name] = values.dt.floor("us")
+    return conformed
+
+
+def _refuse_unstorable_text(table: Table, column: str, values: pd.Series) -> None:
+    unfit = [value for value in values.dropna().unique() if not _is_storable(value)]
+    if unfit:
+        problem = f"column {column} holds what is no storable text (NUL, half a character, no str): {examples(unfit)}"
+        raise InvalidFrameError(table.name, problem)
+
+
+def _is_storable(value: object) -> bool:
+    if not isinstance(value, str) or "\x00" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _stamped(refused: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
+    rows = zip(*(refused[name] for name in ("ds", "unique_id", "reason", "raw")), strict=True)
+    fingerprints = pd.Series([_fingerprint(*row) for row in rows], dtype="object")
+    return conform(QUARANTINED_OBSERVATIONS, refused.assign(fingerprint=fingerprints, available_at=known_at))
+
+
+def _fingerprint(day: pd.Timestamp, *texts: Hashable) -> str:
+    named = ["" if pd.isna(day) else day.date().isoformat(), *texts]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def _refuse_stale(stale: pd.DataFrame, available_at: pd.Timestamp) -> None:
+    if len(stale):
+        found = examples(f"{row.unique_id} {row.ds:%Y-%m-%d}: {row.available_at}" for row in stale.itertuples())
+        raise InvalidFrameError(
+            OBSERVATIONS.name,
+            f"values known at {available_at} would replace newer ones ({found}); fetch the feed again and load that",
+        )
+
+
+def _refuse_other_versions(table: Table, rows: pd.DataFrame, model_version: str) -> None:
+    if "model_version" not in table.column_names:
+        raise InvalidFrameError(table.name, f"the table has no model_version, so not that of {model_version!r} alone")
+    others = rows.loc[rows["model_version"] != model_version, "model_version"].unique()
+    if len(others):
+        raise InvalidFrameError(table.name, f"rows of model version {model_version!r} only, not of {examples(others)}")
+
+
+def _report(load: Load, days_by_outcome: dict[str, pd.Series]) -> LoadReport:
+    outcomes = days_by_outcome | {"quarantined": load.refused_days.dropna()}
+    counts = pd.DataFrame({name: outcomes[name].value_counts() for name in COUNTS})
+    by_day = counts.reindex(pd.date_range(load.period.start, load.period.end)).fillna(0).astype("int64")
+    by_day.index = pd.Index(list(load.period), name="ds")
+    return LoadReport(by_day, quarantined_without_day=int(load.refused_days.isna().sum()))

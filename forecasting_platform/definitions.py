@@ -1,0 +1,58 @@
+"""The composition root: everything Dagster serves, in the order in which a day of data moves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from forecasting_platform.orchestration.assets.champion_model import champion_model
+from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
+from forecasting_platform.orchestration.assets.forecasts import forecasts
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.assets.trained_model import trained_model
+from forecasting_platform.orchestration.checks import champion_model as champion_model_checks
+from forecasting_platform.orchestration.checks import feature_table as feature_table_checks
+from forecasting_platform.orchestration.checks import forecast_errors as forecast_errors_checks
+from forecasting_platform.orchestration.checks import forecasts as forecasts_checks
+from forecasting_platform.orchestration.checks import raw_observations as raw_observations_checks
+from forecasting_platform.orchestration.checks import trained_model as trained_model_checks
+from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job, training_job
+from forecasting_platform.orchestration.resources import build_resources
+from forecasting_platform.orchestration.schedules import daily_load_schedule, training_schedule
+from forecasting_platform.orchestration.sensors import (
+    alert_sensor,
+    forecast_sensor,
+    promotion_sensor,
+    run_failure_sensor,
+)
+
+ASSETS = [raw_observations, feature_table, trained_model, champion_model, forecasts, forecast_errors]
+
+CHECKS = dg.load_asset_checks_from_modules(
+    [
+        raw_observations_checks,
+        feature_table_checks,
+        trained_model_checks,
+        champion_model_checks,
+        forecasts_checks,
+        forecast_errors_checks,
+    ]
+)
+
+
+def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All definitions; `resources` replace those of the same key."""
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=[load_job, training_job, promotion_job, forecast_job],
+        schedules=[daily_load_schedule, training_schedule],
+        sensors=[promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor],
+        resources={**build_resources(), **(resources or {})},
+        # A step must end with its run: an orphan of a killed worker would materialize under a failed run.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

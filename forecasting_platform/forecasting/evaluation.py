@@ -1,0 +1,89 @@
+"""The evidence for a promotion: two recipes backtested at the same cutoffs on the same data, now."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.errors import MissingMetricError
+from forecasting_platform.forecasting.backtesting import Backtest, backtest
+from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.panel import Panel
+from forecasting_platform.forecasting.promotion import Evidence
+from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.scores import naive_errors
+from forecasting_platform.forecasting.training import measured_coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Evidence of a challenger's recipe, of the champion's, and of both naive forecasts, on the same cells."""
+
+    challenger: Evidence
+    champion: Evidence | None
+    naive: dict[str, Evidence]
+
+
+def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -> Comparison:
+    """Backtest both recipes at the same cutoffs.
+
+    Args:
+        panel: all that is known now, of the series both models have.
+
+    Raises:
+        InsufficientHistoryError: too few days to evaluate.
+        MissingMetricError: nothing could be scored.
+    """
+    results = backtest(panel, challenger)
+    same = champion is None or champion.fingerprint == challenger.fingerprint
+    other = results if same or champion is None else backtest(panel, _evaluated_as(champion, challenger))
+    naive = {name: naive_errors(results, panel, name) for name in ("naive", "seasonal_naive")}
+    # Identical cells for everybody: a cell that one of them lacks counts for none.
+    shared = np.isfinite(results.selected_errors) & np.isfinite(other.selected_errors)
+    for errors in naive.values():
+        shared &= np.isfinite(errors)
+
+    def evidence(own: Backtest) -> Evidence:
+        coverage = measured_coverage(own, (80,))
+        mean = float(np.nanmean(coverage)) if np.isfinite(coverage).any() else None
+        return evidence_of(results, panel, np.where(shared, own.selected_errors, np.nan), mean)
+
+    return Comparison(
+        challenger=evidence(results),
+        champion=evidence(other) if champion is not None else None,
+        naive={name: evidence_of(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()},
+    )
+
+
+def _evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
+    """The recipe on the other's cutoffs, refits and horizon: what is compared is how it forecasts."""
+    return replace(recipe, horizon=other.horizon, backtest_days=other.backtest_days, refit_days=other.refit_days)
+
+
+def evidence_of(results: Backtest, panel: Panel, errors: Floats, coverage_80: float | None = None) -> Evidence:
+    """Evidence from errors on a backtest's scored cutoffs.
+
+    Args:
+        errors: `y - y_hat`; shape (S, C, horizon). Cells that are NaN here, or whose naive error is
+            unknown, are left out; so are cutoffs without any cell.
+
+    Raises:
+        MissingMetricError: no cell is left to judge by.
+    """
+    scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
+    scored = errors[:, results.scored]
+    known = np.isfinite(scored) & np.isfinite(scale)
+    unit = _mean_square(scale, known, axis=(1, 2))
+    # A constant series has no seasonal naive error: any error on it counts in its own unit.
+    squares = np.where(known, scored, 0.0) ** 2 / np.where(unit > 0, unit, 1.0)[:, None, None]
+    cells = known.sum(axis=(0, 2))
+    if not cells.any():
+        raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
+    loss = squares.sum(axis=(0, 2))[cells > 0] / cells[cells > 0]
+    rmse = np.sqrt(_mean_square(scored, known, axis=(1, 2)))
+    return Evidence(loss, dict(zip(results.unique_ids, rmse.tolist(), strict=True)), coverage_80)
+
+
+def _mean_square(errors: Floats, known: npt.NDArray[np.bool_], axis: tuple[int, ...]) -> Floats:
+    squares = np.where(known, errors, 0.0) ** 2
+    return squares.sum(axis=axis) / np.maximum(known.sum(axis=axis), 1)

@@ -1,0 +1,182 @@
+"""The data directory of one embedded platform: whose it is, what runs in it, where that answers.
+
+Files kept here: `lock` (held by the living supervisor), `supervisor.json`, `processes.json`,
+`endpoints.json`, `logs/`.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.processes import wait_or_kill
+
+OWNER_VARIABLE = "EMBEDDED_PLATFORM_DIRECTORY"
+"""Set for every process of a platform to its data directory; a crashed platform's are found by it."""
+STOP_SECONDS = 60.0
+
+
+class DataDirectory:
+    """The directory and the files that tell one process of the platform about the others."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self._lock: IO[str] | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Where every process writes its log."""
+        return self.path / "logs"
+
+    def claim(self) -> None:
+        """Make the directory and hold it until `release` (or the end of this process).
+
+        Raises:
+            PlatformStateError: it cannot be written, or another platform runs in it.
+        """
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a", encoding="utf-8")
+        except OSError as error:
+            raise PlatformStateError(
+                f"the data directory {self.path} cannot be used: {error}. Name another one with --data-dir."
+            ) from error
+        if not _flock(lock):
+            lock.close()
+            raise PlatformStateError(
+                f"a platform runs in {self.path} already ({self._described_supervisor()}). "
+                f"Stop it with `forecasting-platform down`, or name another --data-dir."
+            )
+        self._lock = lock
+        self._write("supervisor.json", _description("supervisor", os.getpid()))
+
+    def release(self) -> None:
+        """Let another platform have the directory; safe to call without `claim`."""
+        if self._lock is not None:
+            (self.path / "supervisor.json").unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def supervisor(self) -> psutil.Process | None:
+        """The process that holds the directory, None when no platform runs in it."""
+        description = self._read("supervisor.json", default=None)
+        return None if description is None else _described_process(description)
+
+    def _described_supervisor(self) -> str:
+        supervisor = self.supervisor()
+        return "another process" if supervisor is None else f"process {supervisor.pid}"
+
+    def stop_supervisor(self) -> bool:
+        """Ask the platform that runs here to stop, and wait; whether there was one.
+
+        Raises:
+            PlatformStateError: it did not stop in time, or is another user's.
+        """
+        supervisor = self.supervisor()
+        if supervisor is None:
+            return False
+        try:
+            supervisor.terminate()
+            supervisor.wait(STOP_SECONDS)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied as error:
+            raise PlatformStateError(
+                f"process {supervisor.pid} runs the platform of {self.path} as another user; stop it as that user"
+            ) from error
+        except psutil.TimeoutExpired as error:
+            raise PlatformStateError(
+                f"process {supervisor.pid} has not stopped within {STOP_SECONDS:g} s; look into {self.logs}"
+            ) from error
+        return True
+
+    def record_processes(self, pids: Mapping[str, int]) -> None:
+        """Note what was started, so that a later platform can stop what a crash leaves."""
+        self._write("processes.json", [_description(name, pid) for name, pid in pids.items()])
+
+    def stop_leftovers(self, grace_seconds: float = 10.0) -> list[str]:
+        """Stop what an earlier platform of this directory left running; the names of what was stopped.
+
+        Call it only while holding the directory.
+        """
+        recorded = [_described_process(each) for each in self._read("processes.json", default=[])]
+        found = {process.pid: process for process in [*recorded, *self._marked()] if process is not None}
+        names = [f"{process.name()} ({process.pid})" for process in found.values()]
+        for process in found.values():
+            process.terminate()
+        wait_or_kill(list(found.values()), grace_seconds)
+        (self.path / "processes.json").unlink(missing_ok=True)
+        return names
+
+    def _marked(self) -> list[psutil.Process]:
+        """Living processes of this directory, however they came to be, but never ourselves."""
+        mark = str(self.path)
+        return [p for p in psutil.process_iter() if p.pid != os.getpid() and _variable(p, OWNER_VARIABLE) == mark]
+
+    def write_endpoints(self, endpoints: Mapping[str, str]) -> None:
+        """Say where everything answers. Only its owner may read it: it holds a DSN."""
+        self._write("endpoints.json", dict(endpoints))
+
+    def remove_endpoints(self) -> None:
+        """Nothing answers any more."""
+        (self.path / "endpoints.json").unlink(missing_ok=True)
+
+    def endpoints(self) -> dict[str, str]:
+        """Where the parts of the platform that runs here answer.
+
+        Raises:
+            PlatformStateError: none runs here.
+        """
+        found: dict[str, str] | None = self._read("endpoints.json", default=None)
+        if found is None or self.supervisor() is None:
+            raise PlatformStateError(
+                f"no platform runs in {self.path}. Start one with `forecasting-platform up --data-dir {self.path}`."
+            )
+        return found
+
+    def _read(self, name: str, *, default: Any) -> Any:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return default
+
+    def _write(self, name: str, content: object) -> None:
+        """Whole or not at all, for its owner only."""
+        unfinished = self.path / f".{name}"
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        unfinished.replace(self.path / name)
+
+
+def _flock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _description(name: str, pid: int) -> dict[str, Any]:
+    return {"name": name, "pid": pid, "created": psutil.Process(pid).create_time()}
+
+
+def _described_process(description: Mapping[str, Any]) -> psutil.Process | None:
+    """The process, unless it has ended: a number alone may be another's by now."""
+    try:
+        process = psutil.Process(description["pid"])
+        return process if abs(process.create_time() - description["created"]) < 1.0 else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _variable(process: psutil.Process, name: str) -> str | None:
+    try:
+        return process.environ().get(name)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # gone, a zombie, or of another user
+        return None

@@ -1,0 +1,269 @@
+"""The embedded platform: everything on one machine, started, watched and stopped together.
+
+What the processes are is said in `programs`, how one is handled in `processes`; here is the order.
+"""
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
+from forecasting_platform.local.programs import (
+    HOST,
+    SERVICES,
+    Addresses,
+    Entrypoints,
+    Programs,
+    platform_environment,
+)
+
+DEFAULT_PORT_BASE = 3000
+WATCH_SECONDS = 0.5
+DATABASES: Mapping[str, Mapping[str, str]] = {
+    "mlflow": {},
+    "forecasting": {},
+    # Dagster writes thousands of events one by one. A crash of the machine may cost the last few
+    # hundred milliseconds of them, never their order; of the forecasts it may cost nothing.
+    "dagster": {"synchronous_commit": "off"},
+}
+
+Progress = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+class EmbeddedPlatform:
+    """The platform of one data directory; a context manager that leaves nothing running.
+
+    `start` does it all. Who has work for Dagster's daemon (its backfill loop looks each 30 s, and
+    first when it starts) calls `start_services`, submits the work, and then `start_daemon`.
+
+    Args:
+        data_dir: made when it is missing; a second start goes on from what is there.
+        port_base: Dagster listens here, MLflow, the app, Postgres and the simulated feed behind it.
+        feed_url: a feed to load from; None for the simulated one.
+        live: whether schedules run.
+        environment: what the processes inherit, None for the caller's own environment.
+        entrypoints: what the servers serve; for tests.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port_base: int = DEFAULT_PORT_BASE,
+        feed_url: str | None = None,
+        live: bool = False,
+        *,
+        environment: Mapping[str, str] | None = None,
+        entrypoints: Entrypoints | None = None,
+    ) -> None:
+        self.directory = DataDirectory(data_dir)
+        self.addresses = Addresses(port_base)
+        self.postgres = EmbeddedPostgres(
+            self.directory.path, self.addresses.port("postgres"), log_file=self.directory.logs / "postgres.log"
+        )
+        self._entrypoints = entrypoints or Entrypoints()
+        self.dagster = DagsterApi(self.addresses.url("dagster"), location=self._entrypoints.definitions)
+        self.seconds: dict[str, float] = {}
+        """How long after the start each part answered."""
+        self._feed_url = feed_url
+        self._live = live
+        self._caller = dict(os.environ if environment is None else environment)
+        self._children: list[ChildProcess] = []  # in the order of their start: Postgres first
+        self._stack = contextlib.ExitStack()
+        self._started_at = 0.0
+        self._programs: Programs | None = None
+
+    def __enter__(self) -> "EmbeddedPlatform":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def feed_url(self) -> str:
+        """Where the platform loads from."""
+        return self._feed_url or f"{self.addresses.url('feed')}/feed"
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Where each of `dagster`, `mlflow`, `app`, `postgres` and `feed` answers; with the DSN's password."""
+        urls = {service: self.addresses.url(service) for service in ("dagster", "mlflow", "app")}
+        return {**urls, "postgres": self.postgres.dsn("forecasting"), "feed": self.feed_url}
+
+    def start(self, progress: Progress = _silent, *, before_daemon: Callable[[], None] | None = None) -> None:
+        """Start everything and return when everything answers.
+
+        Args:
+            progress: told a line for each part that answers.
+            before_daemon: called when Dagster answers and its daemon does not run yet.
+
+        Raises:
+            PlatformStateError: a port is taken, the directory is in use or cannot be written, or a
+                process died or did not answer in time. Stop (or leave the `with` block) afterwards.
+        """
+        self.start_services(progress)
+        if before_daemon is not None:
+            before_daemon()
+        self.start_daemon(progress)
+        self.wait_until_ready(progress)
+
+    def start_services(self, progress: Progress = _silent) -> None:
+        """Start everything but the daemon; return when Dagster and the feed answer.
+
+        Raises:
+            PlatformStateError: see `start`.
+        """
+        self._claim(progress)
+        programs = self._prepared_programs(progress)
+        self._programs = programs
+        needed = [self._launch(program) for program in self._needed_for_loading(programs)]
+        self._launch(programs.mlflow(self.postgres.dsn("mlflow")))
+        self._launch(programs.app())
+        self._wait_for(needed, progress)
+        self._stack.callback(self.directory.remove_endpoints)
+        self.directory.write_endpoints(self.endpoints)
+
+    def start_daemon(self, progress: Progress = _silent) -> None:
+        """Start Dagster's daemon, which takes up what waits for it; do not wait for it.
+
+        Raises:
+            PlatformStateError: the services were not started, or a process died.
+        """
+        if self._programs is None:
+            raise PlatformStateError("the daemon needs the services: call start_services first")
+        self._launch(self._programs.daemon(self.dagster))
+        progress("Dagster's daemon starts")
+
+    def wait_until_ready(self, progress: Progress = _silent) -> None:
+        """Return when everything that was started answers.
+
+        Raises:
+            PlatformStateError: a process died, or did not answer in time.
+        """
+        self._wait_for(self._children, progress)
+
+    def watch(self, look_seconds: float = WATCH_SECONDS) -> None:
+        """Block for as long as everything lives.
+
+        Raises:
+            PlatformStateError: a process died; named, with the end of its log.
+        """
+        while True:
+            self._require_alive()
+            time.sleep(look_seconds)
+
+    def stop(self) -> None:
+        """Stop everything, the last started first and Postgres last; safe to call at any time."""
+        self._programs = None
+        self._stack.close()
+
+    def _claim(self, progress: Progress) -> None:
+        """Make sure that everything can be started before anything is."""
+        self._started_at = time.monotonic()
+        self._stack.callback(self.directory.release)
+        self.directory.claim()
+        for leftover in self.directory.stop_leftovers():
+            progress(f"stopped {leftover}, left by an earlier platform")
+        self._stack.callback(self.directory.stop_leftovers)
+        services = [service for service in SERVICES if service != "feed" or self._feed_url is None]
+        require_free_ports({self.addresses.port(service): service for service in services})
+
+    def _prepared_programs(self, progress: Progress) -> Programs:
+        """Start Postgres with its databases, and write what the programs need."""
+        self._stack.callback(self._stop_children)
+        database = self.postgres.launch()
+        self._children.append(database)
+        self._wait_for([database], progress)
+        for name, settings in DATABASES.items():
+            self.postgres.create_database(name, settings=settings)
+        # A socket's path may have about 100 characters, which a data directory's may exceed.
+        sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dagster-")))
+        programs = Programs(
+            self.directory, self.addresses, self._environment(), self._entrypoints, sockets / "code.sock"
+        )
+        programs.write_dagster_home()
+        return programs
+
+    def _environment(self) -> Mapping[str, str]:
+        return platform_environment(
+            self.directory,
+            self.addresses,
+            dsn=self.postgres.dsn,
+            feed_url=self.feed_url,
+            live=self._live,
+            caller=self._caller,
+        )
+
+    def _needed_for_loading(self, programs: Programs) -> list[Program]:
+        feed = [programs.feed()] if self._feed_url is None else []
+        return [programs.code_server(), programs.web_server(self.dagster), *feed]
+
+    def _launch(self, program: Program) -> ChildProcess:
+        child = ChildProcess(program)
+        self._children.append(child)
+        child.start()
+        self.directory.record_processes(
+            {each.program.name: each.pid for each in self._children if each.pid is not None}
+        )
+        return child
+
+    def _wait_for(self, children: Sequence[ChildProcess], progress: Progress) -> None:
+        """Wait until each of these answered, while none of all dies."""
+        pending = [child for child in children if child.program.name not in self.seconds]
+        while pending:
+            self._require_alive()
+            for child in [child for child in pending if child.is_ready()]:
+                pending.remove(child)
+                self._answered(child, progress)
+            time.sleep(POLL_SECONDS)
+
+    def _answered(self, child: ChildProcess, progress: Progress) -> None:
+        seconds = time.monotonic() - self._started_at
+        self.seconds[child.program.name] = seconds
+        progress(f"{child.program.name} answers after {seconds:.1f} s")
+
+    def _require_alive(self) -> None:
+        for child in self._children:
+            child.require_alive()
+
+    def _stop_children(self) -> None:
+        """Ask all but Postgres at once, since they need each other no more; then wait for each."""
+        for child in reversed(self._children[1:]):
+            child.ask_to_stop()
+        with contextlib.ExitStack() as stops:
+            # The stack calls the last one first, and each even when one before it is interrupted.
+            for child in self._children:
+                stops.callback(child.stop)
+        self._children.clear()
+        self.seconds.clear()
+
+
+def require_free_ports(ports: Mapping[int, str]) -> None:
+    """Raise `PlatformStateError` naming every port of this machine that is taken, and what it is for."""
+    if taken := [f"{port} ({service})" for port, service in ports.items() if not _is_free(port)]:
+        raise PlatformStateError(
+            f"taken on {HOST}: port {', '.join(taken)}. Stop what listens there, or give other ports: --port-base N "
+            f"(five from N on are used)."
+        )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connection is only fading away is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,258 @@
+"""The programs of a platform besides Postgres: command line, environment, and how each shows that it is ready.
+
+When they start and stop is `platform`'s.
+"""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from forecasting_platform.errors import UnavailableError
+from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+from forecasting_platform.local.processes import Program
+
+HOST = "127.0.0.1"
+SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
+"""In the order of their ports, from the port base on."""
+EVENT_BATCH_SIZE = "1000"
+PROBE_SECONDS = 2.0
+
+DAGSTER_INSTANCE = {
+    "storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}},
+    "run_launcher": {"module": "dagster", "class": "DefaultRunLauncher"},
+    # It launches a run at once, where the queued one looks every few seconds. Nothing here needs that
+    # one's limits: writes are idempotent and fenced.
+    "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
+    "run_monitoring": {"enabled": True},
+    "run_retries": {"enabled": True},
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
+}
+"""`dagster.yaml`. Logs of runs and artifacts go below `DAGSTER_HOME` by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrypoints:
+    """What the generic servers serve; tests put stand-ins here."""
+
+    definitions: str = "forecasting_platform.definitions"
+    app: str = "serve.wsgi:app"
+    feed: str = "forecasting_platform.adapters.simulated_feed:create_app()"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything listens: five ports of this machine, counted from a base."""
+
+    port_base: int
+
+    def port(self, service: str) -> int:
+        """The port of one of `SERVICES`.
+
+        >>> Addresses(3000).port("postgres")
+        3003
+        """
+        return self.port_base + SERVICES.index(service)
+
+    def url(self, service: str) -> str:
+        """The URL of one of `SERVICES`.
+
+        >>> Addresses(3000).url("mlflow")
+        'http://127.0.0.1:3001'
+        """
+        return f"http://{HOST}:{self.port(service)}"
+
+
+def platform_environment(
+    directory: DataDirectory,
+    addresses: Addresses,
+    *,
+    dsn: Callable[[str], str],
+    feed_url: str,
+    live: bool,
+    caller: Mapping[str, str],
+) -> dict[str, str]:
+    """The environment of every process of the platform: the caller's, without what would lead it elsewhere.
+
+    Args:
+        dsn: from the name of a database to its URL.
+    """
+    kept = {name: value for name, value in caller.items() if name != "PYTHONDONTWRITEBYTECODE" and name[:2] != "PG"}
+    return kept | {
+        "PYTHONUNBUFFERED": "1",
+        OWNER_VARIABLE: str(directory.path),
+        # Servers of this machine are not reached through a proxy.
+        **{name: ",".join(filter(None, [caller.get(name), HOST, "localhost"])) for name in ("NO_PROXY", "no_proxy")},
+        "DAGSTER_HOME": str(directory.path / "dagster"),
+        # Named with its driver: SQLAlchemy's default differs between releases.
+        "DAGSTER_POSTGRES_URL": dsn("dagster").replace("postgresql://", "postgresql+psycopg2://"),
+        "DAGSTER_EVENT_BATCH_SIZE": EVENT_BATCH_SIZE,
+        "MLFLOW_TRACKING_URI": addresses.url("mlflow"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "FORECASTING_POSTGRES_DSN": dsn("forecasting"),
+        "FORECASTING_MLFLOW_TRACKING_URI": addresses.url("mlflow"),
+        "FORECASTING_FEED_URL": feed_url,
+        "FORECASTING_APP_HOST": HOST,
+        "FORECASTING_APP_PORT": str(addresses.port("app")),
+        "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),
+        "FORECASTING_SCHEDULES_ENABLED": "true" if live else "false",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Makes the programs of one platform.
+
+    Attributes:
+        environment: see `platform_environment`.
+        code_socket: where Dagster's code server listens; a file, since nobody else needs it.
+    """
+
+    directory: DataDirectory
+    addresses: Addresses
+    environment: Mapping[str, str]
+    entrypoints: Entrypoints
+    code_socket: Path
+
+    def mlflow(self, database_url: str) -> Program:
+        """The MLflow server, which keeps artifacts below the data directory and hands them out itself."""
+        settings = {
+            "MLFLOW_BACKEND_STORE_URI": database_url.replace("postgresql://", "postgresql+psycopg2://"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow")]
+        return self._program(
+            "MLflow",
+            ["mlflow", "server", "--host", HOST, "--port", str(self.addresses.port("mlflow")), *options],
+            lambda: _answers(f"{self.addresses.url('mlflow')}/health"),
+            settings,
+        )
+
+    def code_server(self) -> Program:
+        """Dagster's code server, which holds the definitions and starts runs for all of Dagster."""
+        options = ["--socket", str(self.code_socket), "--module-name", self.entrypoints.definitions]
+        return self._program(
+            "Dagster's code server",
+            ["dagster", "api", "grpc", *options, "--empty-working-directory", "--use-python-environment-entry-point"],
+            self.code_socket.exists,
+        )
+
+    def web_server(self, api: DagsterApi) -> Program:
+        """Dagster's web server; ready when it knows the definitions."""
+        options = ["--host", HOST, "--port", str(self.addresses.port("dagster"))]
+        return self._program(
+            "Dagster's web server",
+            ["dagster_webserver", *options, "--workspace", str(self._workspace)],
+            lambda: _knows_definitions(api),
+        )
+
+    def daemon(self, api: DagsterApi) -> Program:
+        """Dagster's daemon: backfills, schedules, sensors."""
+        return self._program(
+            "Dagster's daemon",
+            ["dagster._daemon", "run", "--workspace", str(self._workspace)],
+            lambda: _daemons_are_healthy(api),
+        )
+
+    def app(self) -> Program:
+        """The app that answers `/predict`; ready when it lives, which may be before there is a champion."""
+        config = _module_file(self.entrypoints.app.partition(".")[0], "gunicorn.conf.py")
+        options = ["--config", str(config)] if config else ["--threads", "8"]
+        options.append("--no-control-socket")
+        bind = f"{HOST}:{self.addresses.port('app')}"
+        return self._program(
+            "the app",
+            ["gunicorn", *options, "--bind", bind, self.entrypoints.app],
+            lambda: _answers(f"{self.addresses.url('app')}/health"),
+        )
+
+    def feed(self) -> Program:
+        """The simulated feed."""
+        bind = f"{HOST}:{self.addresses.port('feed')}"
+        return self._program(
+            "the simulated feed",
+            [
+                "gunicorn",
+                "--workers",
+                "1",
+                "--threads",
+                "4",
+                "--no-control-socket",
+                "--bind",
+                bind,
+                self.entrypoints.feed,
+            ],
+            lambda: _answers(f"{self.addresses.url('feed')}/"),
+        )
+
+    def write_dagster_home(self) -> None:
+        """Write Dagster's instance settings and the workspace that names our one code server."""
+        server = {"socket": str(self.code_socket), "location_name": self.entrypoints.definitions}
+        self._workspace.parent.mkdir(exist_ok=True)
+        # JSON is YAML.
+        self._workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}, indent=2), encoding="utf-8")
+        self._workspace.with_name("dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE, indent=2), encoding="utf-8")
+
+    @property
+    def _workspace(self) -> Path:
+        return self.directory.path / "dagster" / "workspace.yaml"
+
+    def _program(
+        self,
+        name: str,
+        module: list[str],
+        is_ready: Callable[[], bool],
+        settings: Mapping[str, str] | None = None,
+    ) -> Program:
+        file_name = "-".join(name.replace("'s", "").replace("the ", "").lower().split())
+        return Program(
+            name=name,
+            argv=[sys.executable, "-m", *module],
+            environment={**self.environment, **(settings or {})},
+            log_file=self.directory.logs / f"{file_name}.log",
+            is_ready=is_ready,
+            directory=self.directory.path,
+        )
+
+
+def _answers(url: str) -> bool:
+    """Whether something that is not broken answers there; a path it does not know is an answer too."""
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(url, timeout=PROBE_SECONDS).status_code < 500
+    except requests.RequestException:
+        return False
+
+
+def _knows_definitions(api: DagsterApi) -> bool:
+    try:
+        problem = api.location_problem()
+        if problem is None:
+            return True
+        # It looked before the code server was there, and looks again only when told.
+        if "is loading" not in problem:
+            api.reload_location()
+    except UnavailableError:
+        return False
+    return False
+
+
+def _daemons_are_healthy(api: DagsterApi) -> bool:
+    try:
+        return not api.unhealthy_daemons()
+    except UnavailableError:
+        return False
+
+
+def _module_file(package: str, name: str) -> Path | None:
+    """A file beside the modules of a package, found without importing it; None when there is none."""
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return next((Path(folder) / name for folder in folders if (Path(folder) / name).is_file()), None)

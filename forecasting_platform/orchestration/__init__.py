@@ -1,0 +1,1 @@
+"""Everything Dagster: partitions, resources, assets, checks, jobs, schedules, sensors. Nothing else imports Dagster."""

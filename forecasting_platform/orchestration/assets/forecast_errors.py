@@ -1,0 +1,40 @@
+"""`forecasts` -> `forecast_errors`."""
+
+import dagster as dg
+
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
+from forecasting_platform.forecasting.plots import errors_plot
+from forecasting_platform.orchestration.assets.forecasts import forecasts
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.metadata import plot
+from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+
+REACH_DAYS = Settings().horizon_days
+earlier_cutoffs = dg.TimeWindowPartitionMapping(
+    start_offset=-REACH_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
+)
+
+
+@dg.asset(
+    partitions_def=daily_partitions,
+    backfill_policy=one_run,
+    group_name="control",
+    kinds={"postgres"},
+    deps=[dg.AssetDep(forecasts, partition_mapping=earlier_cutoffs), raw_observations],
+)
+def forecast_errors(
+    context: dg.AssetExecutionContext, table_store: dg.ResourceParam[TableStore]
+) -> dg.MaterializeResult[None]:
+    """A row is a forecast of this day (the partition) matched with its actual.
+
+    Refreshed after each load, for every day that got a value or a revision.
+    """
+    days = partition_period(context)
+    issued = table_store.read(FORECASTS, cutoffs_of(days, REACH_DAYS))
+    matched = match_errors(issued, table_store.read_observations(days), days)
+    table_store.replace(FORECAST_ERRORS, matched, days)
+    plots = {"means": plot(errors_plot(matched))} if len(matched) else {}
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(matched), "days": matched["ds"].nunique(), **plots})

@@ -1,0 +1,58 @@
+"""`champion_model` -> `forecasts`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from forecasting_platform.errors import NoChampionError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issued
+from forecasting_platform.forecasting.plots import HISTORY_DAYS, forecasts_plot
+from forecasting_platform.orchestration.assets.champion_model import champion_model
+from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.metadata import plot
+from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.ports.table_store import TableStore
+
+
+@dg.asset(
+    partitions_def=daily_partitions,
+    backfill_policy=one_run,
+    group_name="forecast",
+    kinds={"postgres"},
+    deps=[champion_model, feature_table],
+)
+def forecasts(
+    context: dg.AssetExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    model_registry: dg.ResourceParam[ModelRegistry],
+) -> dg.MaterializeResult[None]:
+    """A row is one forecast of one day, made by the champion at the end of day `cutoff` (the partition).
+
+    Refreshed after each load, for the next 15 days. A forecast once issued stands as the record; days
+    that the champion was trained on get none.
+    """
+    cutoffs = partition_period(context)
+    champion = model_registry.version_at("champion")
+    if champion is None:
+        raise NoChampionError("forecasting_platform")
+    features = table_store.read(FEATURE_TABLE, cutoffs)
+    issued = issue_forecasts(
+        model_registry.load(champion), features, model_version=champion.version, issued_at=datetime.now(UTC)
+    )
+    recorded = table_store.read(FORECASTS, cutoffs)
+    record = keep_issued(issued, recorded[recorded["model_version"] == champion.version])
+    table_store.replace(FORECASTS, record, cutoffs, model_version=champion.version)
+    return dg.MaterializeResult(metadata=_metadata(table_store, cutoffs, record, champion.version))
+
+
+def _metadata(table_store: TableStore, cutoffs: DateRange, record: pd.DataFrame, version: str) -> dict[str, Any]:
+    numbers = {"dagster/row_count": len(record), "model_version": version, "cutoffs": record["cutoff"].nunique()}
+    if record.empty:
+        return numbers | {"note": "no cutoff of this range is at or after the champion's own cutoff"}
+    history = table_store.read_observations(DateRange(cutoffs.end - timedelta(days=HISTORY_DAYS), cutoffs.end))
+    return numbers | {"newest_forecast": plot(forecasts_plot(record, history))}

@@ -1,0 +1,1 @@
+"""Asset checks, one file per asset: a pure function reports, the check shows its numbers."""

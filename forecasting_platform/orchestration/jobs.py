@@ -1,0 +1,36 @@
+"""The four jobs: what can be started by a schedule, a sensor, a command or a person."""
+
+import dagster as dg
+from dagster_mlflow import end_mlflow_on_run_finished
+
+from forecasting_platform.orchestration.assets.champion_model import champion_model
+from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
+from forecasting_platform.orchestration.assets.forecasts import forecasts
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.assets.trained_model import trained_model
+from forecasting_platform.orchestration.partitions import daily_partitions
+
+load_job = dg.define_asset_job(
+    "load_job",
+    selection=[raw_observations, feature_table],
+    partitions_def=daily_partitions,
+    description="Load a range of days from the feed and build their features.",
+)
+training_job = dg.define_asset_job(
+    "training_job",
+    selection=[trained_model],
+    hooks={end_mlflow_on_run_finished},
+    description="Train on everything known and register the version as challenger.",
+)
+promotion_job = dg.define_asset_job(
+    "promotion_job",
+    selection=[champion_model],
+    description="Evaluate challenger against champion, record the decision, and move the alias if it says so.",
+)
+forecast_job = dg.define_asset_job(
+    "forecast_job",
+    selection=[forecasts, forecast_errors],
+    partitions_def=daily_partitions,
+    description="Issue the champion's forecasts of a range of cutoffs and match earlier ones with actuals.",
+)

@@ -1,0 +1,33 @@
+"""Numbers, tables and plots as Dagster metadata."""
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+
+def plot(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG that Dagster's UI shows in place."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """A frame as a table a person reads, numbers with four digits."""
+    header = "| " + " | ".join(map(str, rows.columns)) + " |\n|" + "---|" * len(rows.columns)
+    lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows.itertuples(index=False)]
+    return dg.MetadataValue.md("\n".join([header, *lines]))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "unknown" if math.isnan(value) else f"{value:.4g}"
+    return str(value).replace("|", "\\|")
+
+
+def document(value: Mapping[str, Any]) -> dg.JsonMetadataValue:
+    """A mapping as JSON; what is not JSON becomes text."""
+    return dg.MetadataValue.json(json.loads(json.dumps(value, default=str)))

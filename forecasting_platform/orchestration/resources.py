@@ -1,0 +1,85 @@
+"""Adapters as resources, built when a run or a tick starts, from the environment.
+
+This is the one place where a setting picks an adapter.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_mlflow import mlflow_tracking
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.ports.observation_feed import ObservationFeed
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import REGISTERED_MODEL, Settings
+
+
+@dg.resource(description="Tables of observations, features and forecasts.")
+def table_store(_context: dg.InitResourceContext) -> Iterator[TableStore]:
+    """The store of FORECASTING_TABLE_STORE, its schema prepared."""
+    settings = Settings()
+    if settings.table_store != "postgres":
+        raise ConfigurationError("FORECASTING_TABLE_STORE", f"{settings.table_store!r} is not available; use postgres")
+    from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+
+    store = PostgresTableStore(settings.require_postgres_dsn())
+    try:
+        store.prepare()
+        yield store
+    finally:
+        store.close()
+
+
+@dg.resource(description="Promotion decisions and alerts.")
+def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
+    """The ledger in Postgres, its schema prepared."""
+    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+
+    found = PostgresLedger(Settings().require_postgres_dsn())
+    try:
+        found.prepare()
+        yield found
+    finally:
+        found.close()
+
+
+@dg.resource(description="The feed of daily values.")
+def observation_feed(_context: dg.InitResourceContext) -> ObservationFeed:
+    """The HTTP feed of FORECASTING_FEED_URL."""
+    from forecasting_platform.adapters.http_feed import HttpFeed
+
+    settings = Settings()
+    return HttpFeed(
+        settings.require_feed_url(),
+        date_format=settings.feed_date_format,
+        timeout_seconds=settings.feed_timeout_seconds,
+        max_bytes=settings.feed_max_bytes,
+    )
+
+
+@dg.resource(description="Model versions and aliases in MLflow.")
+def model_registry(_context: dg.InitResourceContext) -> ModelRegistry:
+    """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
+    from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
+
+    return MlflowModelRegistry(Settings().require_mlflow_tracking_uri())
+
+
+def build_resources() -> dict[str, Any]:
+    """Every resource of the platform by its key."""
+    return {
+        "settings": dg.ResourceDefinition(lambda _context: Settings(), description="The platform's settings."),
+        "table_store": table_store,
+        "ledger": ledger,
+        "observation_feed": observation_feed,
+        "model_registry": model_registry,
+        "mlflow": mlflow_tracking.configured(
+            {
+                "experiment_name": REGISTERED_MODEL,
+                "mlflow_tracking_uri": {"env": "FORECASTING_MLFLOW_TRACKING_URI"},
+            }
+        ),
+    }

@@ -1,0 +1,69 @@
+"""When things happen by the clock: the daily load, and training each 15 days from an anchor date."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import dagster as dg
+
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.jobs import load_job, training_job
+from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.settings import Settings
+
+CYCLE_TAG = "forecasting/training_cycle"
+_switched_on = Settings().schedules_enabled
+_status = dg.DefaultScheduleStatus.RUNNING if _switched_on else dg.DefaultScheduleStatus.STOPPED
+
+
+def days_to_load(yesterday: date, loaded: Iterable[date], settings: Settings) -> DateRange:
+    """The days a daily load asks for: a look-back window for revisions, stretched to the last loaded day.
+
+    >>> days = days_to_load(date(2023, 7, 31), [date(2023, 6, 1)], Settings())
+    >>> str(days)
+    '2023-06-02..2023-07-31'
+    """
+    start = yesterday - timedelta(days=settings.load_look_back_days - 1)
+    newest = max((day for day in loaded if day <= yesterday), default=None)
+    if newest is not None:
+        start = min(start, newest + timedelta(days=1))
+    return DateRange(min(max(start, settings.first_partition_date), yesterday), yesterday)
+
+
+def training_cycle(day: date, settings: Settings) -> date:
+    """The day the training cycle of a day began: a whole number of intervals after the anchor.
+
+    >>> training_cycle(date(2018, 1, 15), Settings()), training_cycle(date(2018, 1, 16), Settings())
+    (datetime.date(2018, 1, 1), datetime.date(2018, 1, 16))
+    """
+    since = (day - settings.training_anchor_date).days
+    return settings.training_anchor_date + timedelta(
+        days=since // settings.training_interval_days * settings.training_interval_days
+    )
+
+
+@dg.schedule(job=load_job, cron_schedule="0 0 * * *", default_status=_status)
+def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Each midnight: the day that is over, and the days before it that may be missing or revised."""
+    today = context.scheduled_execution_time.date()
+    loaded = context.instance.get_materialized_partitions(raw_observations.key)
+    days = days_to_load(today - timedelta(days=1), map(date.fromisoformat, loaded), Settings())
+    return dg.RunRequest(run_key=f"load-{today}", tags=range_tags(days))
+
+
+@dg.schedule(job=training_job, cron_schedule="0 1 * * *", default_status=_status)
+def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every 15 days from the anchor date; a tick that was missed is made up for on the next day."""
+    today = context.scheduled_execution_time.date()
+    cycle = training_cycle(today, Settings())
+    request = dg.RunRequest(run_key=f"training-{cycle}", tags={CYCLE_TAG: cycle.isoformat()})
+    if today == cycle or _missed(context.instance, cycle):
+        return request
+    following = cycle + timedelta(days=Settings().training_interval_days)
+    return dg.SkipReason(f"the cycle of {cycle} was asked for; the next training falls on {following}")
+
+
+def _missed(instance: dg.DagsterInstance, cycle: date) -> bool:
+    trained = instance.get_run_tags([CYCLE_TAG])
+    cycles = sorted(value for _key, values in trained for value in values)
+    return bool(cycles) and cycles[-1] < cycle.isoformat()

@@ -1,0 +1,121 @@
+"""What is noticed: a new challenger, days to forecast, results of checks, failed runs.
+
+A sensor looks, and asks once for what it saw; the asset that runs decides for itself, so a stale or
+doubled request is harmless.
+"""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from forecasting_platform.adapters.apprise_delivery import deliver
+from forecasting_platform.forecasting.alerts import Evaluation, latest_alerts, next_alert
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
+from forecasting_platform.orchestration.event_log import check_evaluations, recovered_runs
+from forecasting_platform.orchestration.jobs import forecast_job, promotion_job
+from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.settings import Settings
+
+RUNNING = dg.DefaultSensorStatus.RUNNING
+RUN_FAILURE = "run_failure"
+
+
+@dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)
+def promotion_sensor(
+    model_registry: dg.ResourceParam[ModelRegistry],
+    ledger: dg.ResourceParam[Ledger],
+) -> dg.RunRequest | dg.SkipReason:
+    """Asks for `champion_model` once for each challenger that the present champion was not compared with."""
+    challenger, champion = model_registry.version_at("challenger"), model_registry.version_at("champion")
+    serving = champion.version if champion else None
+    if challenger is None:
+        return dg.SkipReason("no version has the alias challenger")
+    if challenger.version == serving:
+        return dg.SkipReason(f"challenger and champion are both version {serving}")
+    for decision in ledger.decisions(limit=50):
+        if (decision.challenger_version, decision.champion_version) == (challenger.version, serving):
+            return dg.SkipReason(
+                f"version {challenger.version} was decided against version {serving or 'none'}: "
+                f"{decision.verdict}, {decision.reason}"
+            )
+        if decision.verdict == "rollback" and decision.champion_version == challenger.version:
+            return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
+    return dg.RunRequest(
+        run_key=f"promotion-{challenger.version}-against-{serving or 'none'}",
+        run_config={"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}},
+    )
+
+
+@dg.sensor(job=forecast_job, minimum_interval_seconds=5, default_status=RUNNING)
+def forecast_sensor(
+    context: dg.SensorEvaluationContext, model_registry: dg.ResourceParam[ModelRegistry]
+) -> dg.RunRequest | dg.SkipReason:
+    """Asks for forecasts and errors of the days that were loaded, or loaded again, since they were made."""
+    champion = model_registry.version_at("champion")
+    if champion is None:
+        return dg.SkipReason("there is no champion to forecast with")
+    newest = champion.cutoff.isoformat()
+    loaded = {day: at for day, at in _materialized(context.instance, feature_table.key).items() if day >= newest}
+    made = _materialized(context.instance, forecast_errors.key)
+    waiting = {day: at for day, at in loaded.items() if made.get(day, -1) < at}
+    if not waiting:
+        return dg.SkipReason(f"all {len(loaded)} loaded days since {champion.cutoff} have forecasts and errors")
+    days = DateRange(date.fromisoformat(min(waiting)), date.fromisoformat(max(waiting)))
+    return dg.RunRequest(run_key=f"forecast-{days}-{max(waiting.values())}", tags=range_tags(days))
+
+
+def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
+    return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
+
+
+@dg.sensor(minimum_interval_seconds=10, default_status=RUNNING)
+def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
+    """Turns results of checks into incidents in `alerts`, and sends one message for each that opens or ends."""
+    evaluations, cursor = check_evaluations(context.instance, int(context.cursor or 0))
+    newest = latest_alerts(ledger.alerts())
+    evaluations += recovered_runs(context.instance, newest, RUN_FAILURE)
+    changed = 0
+    for evaluation in sorted(evaluations, key=lambda found: found.event_id):
+        alert = next_alert(newest.get(evaluation.fingerprint), evaluation)
+        if alert is not None:
+            newest[evaluation.fingerprint] = alert
+            ledger.save_alerts([alert])
+            changed += 1
+    sent = _deliver(ledger)
+    summary = f"{len(evaluations)} results seen, {changed} incidents changed, {sent} messages sent"
+    return dg.SensorResult(skip_reason=summary, cursor=str(cursor))
+
+
+def _deliver(ledger: Ledger) -> int:
+    waiting = [alert for alert in ledger.alerts() if alert.delivered is None]
+    urls = Settings().alert_urls
+    delivered = deliver(waiting, urls.get_secret_value() if urls else "", datetime.now(UTC))
+    ledger.save_alerts(delivered)
+    return len(delivered)
+
+
+@dg.run_failure_sensor(name="run_failure_sensor", minimum_interval_seconds=10, default_status=RUNNING)
+def run_failure_sensor(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
+    """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
+    fingerprint = f"{RUN_FAILURE}:{context.dagster_run.job_name}"
+    evaluation = Evaluation(
+        fingerprint=fingerprint,
+        event_id=_run_storage_id(context.instance, context.dagster_run.run_id),
+        passed=False,
+        severity="error",
+        evaluated_at=datetime.now(UTC),
+        summary=f"run {context.dagster_run.run_id} failed: {context.failure_event.message}"[:500],
+        link=f"/runs/{context.dagster_run.run_id}",
+    )
+    alert = next_alert(latest_alerts(ledger.alerts()).get(fingerprint), evaluation)
+    if alert is not None:
+        ledger.save_alerts([alert])
+
+
+def _run_storage_id(instance: dg.DagsterInstance, run_id: str) -> int:
+    record = instance.get_run_record_by_id(run_id)
+    return record.storage_id if record else 0

@@ -1,0 +1,42 @@
+"""How gunicorn serves the app: one process, so that no two answers come from two champions at once.
+
+`gunicorn --config python:… ` or `--config serve/gunicorn.conf.py serve.wsgi:app`
+"""
+
+from typing import Any
+
+from forecasting_platform.settings import Settings
+from serve.logs import LOGGING
+from serve.service import service_of
+
+_settings = Settings()
+
+bind = f"{_settings.app_host}:{_settings.app_port}"
+worker_class = "gthread"
+workers = 1
+threads = 8
+timeout = 60
+graceful_timeout = 15
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 50
+logconfig_dict = LOGGING
+proc_name = "forecasting-app"
+# Nothing is shared before the fork: connections and threads belong to the worker.
+preload_app = False
+
+
+def on_starting(server: Any) -> None:
+    """Fail at once, and not in a background thread, when a setting is missing."""
+    _settings.require_mlflow_tracking_uri()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the background threads in the worker."""
+    service_of(worker.wsgi).start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write out the prediction log."""
+    if getattr(worker, "wsgi", None) is not None:
+        service_of(worker.wsgi).stop()

@@ -1,0 +1,64 @@
+"""What was observed and what had been forecast of it: the rows behind a plot. No HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.errors import InvalidRangeError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FORECASTS, interval_columns
+from forecasting_platform.ports.table_store import TableStore
+
+MOST_DAYS = 3660
+DEFAULT_DAYS = 365
+FORECAST_COLUMNS = ["unique_id", "cutoff", "ds", "model_version", "y_hat", *interval_columns()]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Actuals and forecasts of record, as JSON-ready records ordered by `unique_id`, `ds`."""
+
+    actuals: list[dict[str, Any]]
+    forecasts: list[dict[str, Any]]
+
+
+def history_period(start: date | None, end: date | None, newest: date) -> DateRange:
+    """The days to show: those given, or the last year up to the newest observation.
+
+    Raises:
+        InvalidRangeError: the end lies before the start, or there are too many days.
+
+    >>> str(history_period(None, date(2023, 6, 30), date(2023, 7, 9)))
+    '2022-07-01..2023-06-30'
+    """
+    last = end or (newest if start is None else max(newest, start))
+    period = DateRange(start or last - timedelta(days=DEFAULT_DAYS - 1), last)
+    if len(period) > MOST_DAYS:
+        raise InvalidRangeError(f"{period} has {len(period)} days; at most {MOST_DAYS} are shown at once")
+    return period
+
+
+def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str] | None, horizon: int) -> History:
+    """What the store has of these days.
+
+    Args:
+        horizon: days a stored forecast reaches beyond its cutoff.
+    """
+    observations = store.read_observations(period, unique_ids=unique_ids)
+    issued = store.read(FORECASTS, DateRange(period.start - timedelta(days=horizon), period.end), unique_ids=unique_ids)
+    return History(_records(observations[["unique_id", "ds", "y"]]), _records(forecasts_of_record(issued, period)))
+
+
+def forecasts_of_record(issued: pd.DataFrame, period: DateRange) -> pd.DataFrame:
+    """For each series and day the forecast that stood when the day came: the newest cutoff, issued last."""
+    of_period = issued[issued["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))]
+    newest = of_period.sort_values(["unique_id", "ds", "cutoff", "issued_at"], kind="stable")
+    return newest.drop_duplicates(["unique_id", "ds"], keep="last")[FORECAST_COLUMNS]
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    days = {name: rows[name].dt.strftime("%Y-%m-%d") for name in ("cutoff", "ds") if name in rows}
+    return [{str(name): value for name, value in row.items()} for row in rows.assign(**days).to_dict("records")]

@@ -1,0 +1,127 @@
+"""Every forecast answered, appended to `PREDICTION_LOG` in the background.
+
+A request never waits for the store: answers wait in memory, up to a number of rows, and what does
+not fit is dropped, counted and logged. While the store is down the same rows are tried again.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.calendar import Days, Floats
+from forecasting_platform.forecasting.frames import PREDICTION_LOG
+from forecasting_platform.ports.table_store import TableStore
+from serve.repeating import Repeating
+
+MOST_ROWS_WAITING = 200_000
+WRITE_SECONDS = 1.0
+
+_log = logging.getLogger("serve.prediction_log")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The forecasts of one request, as arrays of one length."""
+
+    request_id: str
+    served_at: datetime
+    model_version: str
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    y_hat: Floats
+
+    def __len__(self) -> int:
+        return len(self.ds)
+
+
+class PredictionLog:
+    """Takes answers, writes them soon.
+
+    Args:
+        store: where to; without one nothing is kept.
+        capacity: rows waiting at most.
+    """
+
+    def __init__(self, store: TableStore | None, *, capacity: int = MOST_ROWS_WAITING) -> None:
+        self._store = store
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._answers: deque[Answer] = deque()
+        self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
+        self.waiting = 0
+        self.dropped = 0
+
+    def offer(self, answer: Answer) -> None:
+        """Take an answer, or count its rows as dropped when too many wait."""
+        if self._store is None:
+            return
+        with self._lock:
+            fits = self.waiting + len(answer) <= self._capacity
+            if fits:
+                self._answers.append(answer)
+                self.waiting += len(answer)
+        if not fits:
+            self._drop(len(answer), "too many rows wait for the store")
+
+    def start(self) -> None:
+        """Begin to write, in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after one more try to write what waits."""
+        self._thread.stop()
+        self._thread.run_once()
+
+    def write(self) -> None:
+        """Write what waits; rows that the store refuses for good are dropped.
+
+        Raises:
+            StoreUnavailableError: the store does not answer; everything waits on.
+        """
+        answers = list(self._answers)
+        if self._store is None or not answers:
+            return
+        try:
+            self._store.append(PREDICTION_LOG, log_rows(answers))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            self._drop(sum(map(len, answers)), str(error))
+            self._forget(answers)
+            raise
+        self._forget(answers)
+
+    def _forget(self, answers: Sequence[Answer]) -> None:
+        with self._lock:
+            for answer in answers:
+                self._answers.popleft()
+                self.waiting -= len(answer)
+
+    def _drop(self, rows: int, reason: str) -> None:
+        self.dropped += rows
+        _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+
+def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:
+    """Rows of `PREDICTION_LOG`, one a forecast; at least one answer is expected."""
+    sizes = [len(answer) for answer in answers]
+    return pd.DataFrame(
+        {
+            "request_id": np.repeat(np.array([answer.request_id for answer in answers], dtype=object), sizes),
+            "served_at": pd.DatetimeIndex([answer.served_at for answer in answers]).repeat(sizes),
+            "unique_id": np.concatenate([answer.unique_id for answer in answers]),
+            "cutoff": np.concatenate([answer.cutoff for answer in answers]).astype("datetime64[ns]"),
+            "ds": np.concatenate([answer.ds for answer in answers]).astype("datetime64[ns]"),
+            "model_version": np.repeat(np.array([answer.model_version for answer in answers], dtype=object), sizes),
+            "y_hat": np.concatenate([answer.y_hat for answer in answers]),
+        }
+    )

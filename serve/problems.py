@@ -1,0 +1,120 @@
+"""Every error as `application/problem+json` (RFC 9457). Nothing internal reaches a client."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from forecasting_platform.errors import (
+    ConfigurationError,
+    ForecastingPlatformError,
+    InvalidRangeError,
+    NoChampionError,
+    UnavailableError,
+    UnknownSeriesError,
+)
+from forecasting_platform.forecasting.inputs import InvalidInputsError
+
+ERRORS_SHOWN = 20
+RETRY_AFTER_SECONDS = 5
+PROBLEM_JSON = "application/problem+json"
+
+KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
+    UnknownSeriesError: (HTTPStatus.NOT_FOUND, "unknown-series"),
+    InvalidRangeError: (HTTPStatus.UNPROCESSABLE_ENTITY, "impossible-range"),
+    InvalidInputsError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-inputs"),
+    NoChampionError: (HTTPStatus.SERVICE_UNAVAILABLE, "no-champion"),
+    UnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "part-unavailable"),
+    ConfigurationError: (HTTPStatus.SERVICE_UNAVAILABLE, "not-configured"),
+}
+
+_log = logging.getLogger("serve.errors")
+
+
+def problem(status: int, detail: str, *, kind: str | None = None, errors: list[dict[str, str]] | None = None) -> Response:
+    """The answer of an error.
+
+    Args:
+        kind: names the error for programs; without it the status says all (`about:blank`).
+        errors: each invalid field with its message.
+    """
+    document: dict[str, Any] = {
+        "type": f"urn:forecasting-platform:{kind}" if kind else "about:blank",
+        "title": kind.replace("-", " ").capitalize() if kind else HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": request.path,
+    }
+    answer = Response(orjson.dumps(document | ({"errors": errors} if errors else {})), status, mimetype=PROBLEM_JSON)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def invalid_fields(error: ValidationError) -> Response:
+    """422 that names each field refused, at most `ERRORS_SHOWN` of them."""
+    found = [
+        {"field": _field(item["loc"]), "message": _message(item["type"], item["msg"])}
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    detail = f"{found[0]['field']}: {found[0]['message']}{more}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="invalid-request", errors=found[:ERRORS_SHOWN])
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # The first part of a /predict body's location is the kind of body, which the client never wrote.
+    parts = location[1:] if location[:1] in {("range",), ("inputs",)} and len(location) > 1 else location
+    return ".".join(str(part)[:100] for part in parts) or "body"
+
+
+def _message(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such field"
+    return message.removeprefix("Value error, ")
+
+
+def _of_http(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return error
+    answer = problem(error.code, error.description or HTTPStatus(error.code).phrase)
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _of_platform(error: ForecastingPlatformError) -> Response:
+    for family, (status, kind) in KINDS.items():
+        if isinstance(error, family):
+            _log.info("refused", extra={"request_id": g.request_id, "kind": kind, "reason": str(error)})
+            return problem(status, _public(error), kind=kind)
+    return _of_any(error)
+
+
+def _public(error: ForecastingPlatformError) -> str:
+    # The reason of an unavailable part may name hosts; the log has it.
+    return f"{error.part} does not answer; try again later" if isinstance(error, UnavailableError) else str(error)
+
+
+def _of_any(error: Exception) -> Response:
+    _log.error("failed", exc_info=error, extra={"request_id": g.request_id, "path": request.path})
+    detail = f"the app failed to answer; its log has the reason under request {g.request_id}"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def register_problems(app: Flask) -> None:
+    """Let every error of `app` answer as a problem."""
+    handlers: dict[type[Exception], Any] = {
+        HTTPException: _of_http,
+        ForecastingPlatformError: _of_platform,
+        Exception: _of_any,
+    }
+    for error, handler in handlers.items():
+        app.register_error_handler(error, handler)
+
+

@@ -1,0 +1,58 @@
+"""A background thread that does one thing again and again until it is stopped."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+_log = logging.getLogger("serve.background")
+
+
+class Repeating:
+    """Calls `action` every `seconds`, from `start` to `stop`; a failing call is logged and the next one comes.
+
+    Args:
+        name: of the thread, and of the work in the log.
+        action: must itself keep whatever state a failure should leave untouched.
+    """
+
+    def __init__(self, name: str, seconds: float, action: Callable[[], object]) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._action = action
+        self._stopping = threading.Event()
+        self._last_failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first call comes at once."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 5.0) -> None:
+        """End after the call under way, waiting for it at most `timeout_seconds`."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.run_once()
+            self._stopping.wait(self._seconds)
+
+    def run_once(self) -> None:
+        """One call, whose failure is logged once for as long as it stays the same."""
+        try:
+            self._action()
+        except Exception as error:  # noqa: BLE001 - the thread outlives any failure; it is logged and tried again
+            self._note_failure(error)
+        else:
+            self._note_recovery()
+
+    def _note_failure(self, error: Exception) -> None:
+        if str(error) != self._last_failure:
+            _log.warning("%s failed; it is tried again", self._name, exc_info=error)
+        self._last_failure = str(error)
+
+    def _note_recovery(self) -> None:
+        if self._last_failure is not None:
+            _log.info("%s works again", self._name)
+        self._last_failure = None

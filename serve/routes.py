@@ -1,0 +1,181 @@
+"""The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, g, render_template
+from flask_openapi3 import APIBlueprint, Tag
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from forecasting_platform.errors import UnavailableError
+from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.model import Forecasts
+from serve.answers import forecast, forecast_records, inputs_for, inputs_from
+from serve.champion import Champion
+from serve.history import history_period, read_history
+from serve.prediction_log import Answer
+from serve.schemas import (
+    HistoryAnswer,
+    HistoryQuery,
+    InputsBody,
+    ModelAnswer,
+    PredictAnswer,
+    PredictBody,
+    RangeBody,
+    SimulateAnswer,
+)
+from serve.service import Service, current_service
+
+MOST_DECISIONS = MOST_ALERTS = 50
+
+_forecasts = Tag(name="forecasts", description="What the champion forecasts, and from what.")
+_records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
+_operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
+
+api = APIBlueprint("api", __name__)
+OPEN_ENDPOINTS = frozenset({"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"})
+"""What is answered without a key."""
+
+
+def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(orjson.dumps(document), status, mimetype="application/json")
+
+
+@api.post("/predict", tags=[_forecasts], responses={200: PredictAnswer})
+def predict(body: PredictBody) -> Response:
+    """Forecast a range of days, or input rows as `/simulate` gave them."""
+    service = current_service()
+    champion = service.watch.require()
+    asked: RangeBody | InputsBody = body.root
+    inputs = _asked_inputs(asked, champion, service)
+    forecasts = forecast(champion, inputs, asked.level)
+    service.metrics.forecasts.inc(len(inputs))
+    service.log.offer(_answer(champion, forecasts))
+    return _json({"model": _name(champion), "forecasts": forecast_records(forecasts, champion.model.cutoff)})
+
+
+def _answer(champion: Champion, forecasts: Forecasts) -> Answer:
+    return Answer(
+        request_id=g.request_id,
+        served_at=datetime.now(UTC),
+        model_version=champion.version.version,
+        unique_id=forecasts.unique_id,
+        cutoff=forecasts.cutoff,
+        ds=forecasts.ds,
+        y_hat=forecasts.y_hat,
+    )
+
+
+def _asked_inputs(asked: RangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+    if isinstance(asked, InputsBody):
+        return inputs_from([dict(vars(row)) for row in asked.inputs])
+    return inputs_for(champion, asked.period, asked.unique_ids, service.store)
+
+
+@api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})
+def simulate(body: RangeBody) -> Response:
+    """The champion's input frame for a range of days: all that a forecast is made from."""
+    service = current_service()
+    inputs = inputs_for(service.watch.require(), body.period, body.unique_ids, service.store)
+    return _json({"inputs": inputs.to_records()})
+
+
+@api.get("/model", tags=[_records], responses={200: ModelAnswer})
+def model() -> Response:
+    """The champion: version, cutoff, when it was trained and promoted, its backtest scores."""
+    service = current_service()
+    champion = service.watch.require()
+    metadata = champion.model.metadata
+    return _json(
+        _name(champion)
+        | {
+            "trained": champion.version.trained_at,
+            "promoted": _promoted(champion, service),
+            "scores": _scores(metadata),
+            "metadata": metadata,
+            "horizon": champion.model.horizon,
+            "series": [
+                {"unique_id": unique_id, "newest_observation": day}
+                for unique_id, day in sorted(champion.newest_observation().items())
+            ],
+        }
+    )
+
+
+def _name(champion: Champion) -> dict[str, Any]:
+    version = champion.version
+    return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
+
+
+def _scores(metadata: dict[str, Any]) -> dict[str, Any]:
+    series = metadata.get("series")
+    found = series.items() if isinstance(series, dict) else ()
+    return {unique_id: of.get("scores") for unique_id, of in found if isinstance(of, dict)}
+
+
+def _promoted(champion: Champion, service: Service) -> datetime | None:
+    if service.ledger is None:
+        return None
+    try:
+        decisions = service.ledger.decisions()
+    except UnavailableError:
+        # The champion is known without the ledger; when it was promoted is not.
+        return None
+    version = champion.version.version
+    return next((d.decided_at for d in decisions if d.moves_champion and d.challenger_version == version), None)
+
+
+@api.get("/history", tags=[_records], responses={200: HistoryAnswer})
+def history(query: HistoryQuery) -> Response:
+    """Actuals, and for each day the newest forecast issued before it."""
+    service = current_service()
+    champion = service.watch.require()
+    champion.model.positions(query.unique_id or [])
+    newest = champion.model.feature_days.max().item()
+    period = history_period(query.start, query.end, newest)
+    found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
+    return _json({"start": period.start, "end": period.end, "actuals": found.actuals, "forecasts": found.forecasts})
+
+
+@api.get("/decisions", tags=[_records])
+def decisions() -> Response:
+    """The newest promotion decisions with their evidence, newest first, at most 50."""
+    return _json({"decisions": current_service().require_ledger().decisions(MOST_DECISIONS)})
+
+
+@api.get("/alerts", tags=[_records])
+def alerts() -> Response:
+    """Incidents, newest first, at most 50; `state` is FIRING or RESOLVED."""
+    return _json({"alerts": current_service().require_ledger().alerts()[:MOST_ALERTS]})
+
+
+@api.get("/health", tags=[_operations])
+def health() -> Response:
+    """Whether the process answers."""
+    return _json({"status": "alive"})
+
+
+@api.get("/ready", tags=[_operations])
+def ready() -> Response:
+    """Whether the app can forecast; 503 until there is a champion."""
+    return _json({"status": "ready", "model": _name(current_service().watch.require())})
+
+
+@api.get("/metrics", tags=[_operations])
+def metrics() -> Response:
+    """What Prometheus reads."""
+    return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+
+@api.get("/", doc_ui=False)
+def page() -> str:
+    """The demo page."""
+    return render_template("index.html")
+
+
+@api.get("/docs", doc_ui=False)
+def docs() -> str:
+    """The API, readable and to be tried, offline."""
+    return render_template("docs.html")

@@ -1,0 +1,182 @@
+"""What requests may hold and what answers do hold, as pydantic models: validation and OpenAPI in one place.
+
+Meaning (which day a range is forecast from, which series exist) does not belong here; see `answers`.
+"""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, RootModel, Tag, create_model
+
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import LEVELS
+from forecasting_platform.forecasting.inputs import INPUT_NAMES
+
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+LARGEST_VALUE = 1e15
+MOST_SERIES_ASKED = 1000
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _iso_day(value: object) -> date:
+    # Pydantic would also take 19539 or "2023-07-01T00:00" for a day; both are mistakes here.
+    if not isinstance(value, str) or not _ISO_DAY.fullmatch(value):
+        raise ValueError("a day is expected as text, written YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"there is no such day: {error}") from error
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_iso_day, json_schema_input_type=str),
+    Field(ge=FIRST_DAY, le=LAST_DAY, json_schema_extra={"type": "string", "format": "date"}, examples=["2023-07-01"]),
+]
+Series = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", examples=["Corrib production"])]
+SeriesList = Annotated[list[Series], Field(min_length=1, max_length=MOST_SERIES_ASKED)]
+Level = Annotated[int, Field(strict=True, ge=50, le=99)]
+Levels = Annotated[
+    tuple[Level, ...], Field(min_length=1, max_length=50, description="Interval levels in percent, 50 to 99.")
+]
+Number = Annotated[float, Field(strict=True, ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """A request's part: an unknown field is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RangeBody(Strict):
+    """Days to forecast, both ends inclusive, of some series (all without `unique_id`)."""
+
+    start: Day = Field(description="First day to forecast, inclusive.")
+    end: Day = Field(description="Last day to forecast, inclusive.")
+    unique_id: Series | SeriesList | None = Field(default=None, description="One series, or several; all without it.")
+    level: Levels = LEVELS
+
+    @property
+    def period(self) -> DateRange:
+        """The days asked for; `InvalidRangeError` when the end lies before the start."""
+        return DateRange(self.start, self.end)
+
+    @property
+    def unique_ids(self) -> list[str] | None:
+        """The series asked for, None for all."""
+        return [self.unique_id] if isinstance(self.unique_id, str) else self.unique_id
+
+
+InputRow = create_model(
+    "InputRow",
+    __base__=Strict,
+    __doc__="One row of the champion's input frame, as `/simulate` gives it.",
+    unique_id=(Series, ...),
+    cutoff=(Day, Field(description="Last day known, inclusive.")),
+    ds=(Day, Field(description="The day to forecast, after `cutoff`.")),
+    **{name: (Number, ...) for name in INPUT_NAMES},  # type: ignore[call-overload] # the columns are known at run time only
+)
+
+
+class InputsBody(Strict):
+    """Rows of the input frame, as `/simulate` gave them, changed or not."""
+
+    inputs: list[InputRow] = Field(min_length=1)  # type: ignore[valid-type] # made from the model's columns
+    level: Levels = LEVELS
+
+
+def _kind_of_body(body: object) -> str:
+    return "inputs" if isinstance(body, InputsBody) or (isinstance(body, dict) and "inputs" in body) else "range"
+
+
+class PredictBody(RootModel[Any]):
+    """Either a range of days or rows of the input frame."""
+
+    root: Annotated[
+        Annotated[RangeBody, Tag("range")] | Annotated[InputsBody, Tag("inputs")],
+        Discriminator(_kind_of_body),
+    ]
+
+
+class HistoryQuery(Strict):
+    """Days to show, both ends inclusive; the last year without them."""
+
+    start: Day | None = None
+    end: Day | None = None
+    unique_id: SeriesList | None = Field(default=None, description="May be repeated; all series without it.")
+
+
+class ModelName(BaseModel):
+    """The version an answer came from."""
+
+    name: str
+    version: str
+    cutoff: date = Field(description="Last day the model has seen, inclusive.")
+    run_id: str
+
+
+class ForecastRow(BaseModel):
+    """One forecast of one day; other levels asked for name their columns alike (`y_hat_lo_90`)."""
+
+    unique_id: str
+    cutoff: date = Field(description="Last day the forecast may know, inclusive.")
+    ds: date
+    y_hat: float
+    y_hat_lo_80: float
+    y_hat_hi_80: float
+    y_hat_lo_95: float
+    y_hat_hi_95: float
+    extrapolated: Literal[True] | None = Field(default=None, description="Present beyond the trained horizon.")
+    in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
+
+
+class PredictAnswer(BaseModel):
+    """Forecasts ordered by `unique_id`, `ds`."""
+
+    model: ModelName
+    forecasts: list[ForecastRow]
+
+
+class SimulateAnswer(BaseModel):
+    """The champion's input frame."""
+
+    inputs: list[InputRow]  # type: ignore[valid-type] # made from the model's columns
+
+
+class SeriesState(BaseModel):
+    """A series and the newest day known of it."""
+
+    unique_id: str
+    newest_observation: date
+
+
+class ModelAnswer(ModelName):
+    """The champion."""
+
+    trained: datetime
+    promoted: datetime | None = Field(description="When it became champion, where the ledger knows it.")
+    scores: dict[str, Any] = Field(description="Backtest scores, as the training recorded them.")
+    metadata: dict[str, Any]
+    horizon: int = Field(description="Trained steps ahead, in days.")
+    series: list[SeriesState]
+
+
+class HistoryAnswer(BaseModel):
+    """Actuals, and for each day the newest forecast issued before it."""
+
+    start: date
+    end: date
+    actuals: list[dict[str, Any]]
+    forecasts: list[dict[str, Any]]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457), sent as `application/problem+json`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[dict[str, str]] | None = Field(default=None, description="Each invalid field, for a validation error.")

@@ -1,0 +1,125 @@
+"""Everything a request needs, made once for an app and started when the process that serves begins."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Flask, current_app
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+from serve.champion import ChampionWatch
+from serve.metrics import Metrics
+from serve.prediction_log import PredictionLog
+from serve.security import ApiKeys
+
+EXTENSION = "forecasting"
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of one app."""
+
+    settings: Settings
+    keys: ApiKeys
+    watch: ChampionWatch
+    store: TableStore | None
+    ledger: Ledger | None
+    log: PredictionLog
+    metrics: Metrics
+    started: bool = False
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Start the background threads, once; after a fork, in the process that answers."""
+        with self._starting:
+            if not self.started:
+                self.watch.start()
+                self.log.start()
+                self.started = True
+
+    def stop(self) -> None:
+        """Stop the background threads; the log is written out first."""
+        with self._starting:
+            if self.started:
+                self.watch.stop()
+                self.log.stop()
+
+    def require_store(self) -> TableStore:
+        """The store, or `ConfigurationError`."""
+        if self.store is None:
+            raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set, so the app has no history")
+        return self.store
+
+    def require_ledger(self) -> Ledger:
+        """The ledger, or `ConfigurationError`."""
+        if self.ledger is None:
+            raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set, so the app has no ledger")
+        return self.ledger
+
+
+def service_of(app: Flask) -> Service:
+    """The parts of an app."""
+    return cast("Service", app.extensions[EXTENSION])
+
+
+def current_service() -> Service:
+    """The parts of the app that answers the present request."""
+    return service_of(current_app)
+
+
+def build_service(
+    settings: Settings, registry: ModelRegistry | None, store: TableStore | None, ledger: Ledger | None
+) -> Service:
+    """The parts: those given, and otherwise those that the settings name."""
+    chosen_store = store or _store(settings)
+    watch = ChampionWatch(
+        (lambda: registry) if registry is not None else _lazy_registry(settings),
+        chosen_store,
+        poll_seconds=settings.champion_poll_seconds,
+        cache_dir=settings.model_cache_dir,
+    )
+    log = PredictionLog(chosen_store)
+    return Service(
+        settings=settings,
+        keys=ApiKeys(settings.api_keys),
+        watch=watch,
+        store=chosen_store,
+        ledger=ledger or _ledger(settings),
+        log=log,
+        metrics=Metrics(watch, log),
+    )
+
+
+def _lazy_registry(settings: Settings) -> Callable[[], ModelRegistry]:
+    made: list[ModelRegistry] = []
+
+    def registry() -> ModelRegistry:
+        if not made:
+            # Importing MLflow takes seconds: in the background, after the app has begun to answer.
+            from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
+
+            made.append(MlflowModelRegistry(settings.require_mlflow_tracking_uri()))
+        return made[0]
+
+    return registry
+
+
+def _store(settings: Settings) -> TableStore | None:
+    if settings.postgres_dsn is None:
+        return None
+    from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+
+    return PostgresTableStore(settings.require_postgres_dsn())
+
+
+def _ledger(settings: Settings) -> Ledger | None:
+    if settings.postgres_dsn is None:
+        return None
+    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+
+    return PostgresLedger(settings.require_postgres_dsn())
