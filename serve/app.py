@@ -77,7 +77,7 @@ def _swagger() -> Blueprint:
 
 def _limit(app: Flask, settings: Settings) -> None:
     limiter = Limiter(
-        get_remote_address, app=app, default_limits=[settings.app_rate_limit], storage_uri="memory://", headers_enabled=True
+        get_remote_address, app=app, default_limits=[settings.app_rate_limit], storage_uri="memory://"
     )
     limiter.request_filter(lambda: request.endpoint in QUIET_ENDPOINTS)
 

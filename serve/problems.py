@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response, g, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 
 from forecasting_platform.errors import (
     ConfigurationError,
@@ -50,7 +50,7 @@ def problem(status: int, detail: str, *, kind: str | None = None, errors: list[d
         "instance": request.path,
     }
     answer = Response(orjson.dumps(document | ({"errors": errors} if errors else {})), status, mimetype=PROBLEM_JSON)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 
@@ -81,11 +81,19 @@ def _message(kind: str, message: str) -> str:
 def _of_http(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error
-    answer = problem(error.code, error.description or HTTPStatus(error.code).phrase)
+    answer = problem(error.code, _said(error))
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             answer.headers[name] = value
     return answer
+
+
+def _said(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return f"nothing is answered at {request.path}; /openapi.json says what is"
+    if isinstance(error, TooManyRequests):
+        return f"more requests than {error.description} came from this address; wait, then go on"
+    return error.description or HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR).phrase
 
 
 def _of_platform(error: ForecastingPlatformError) -> Response:

@@ -4,6 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from forecasting_platform.errors import ForecastingPlatformError
+
 _log = logging.getLogger("serve.background")
 
 
@@ -49,7 +51,9 @@ class Repeating:
 
     def _note_failure(self, error: Exception) -> None:
         if str(error) != self._last_failure:
-            _log.warning("%s failed; it is tried again", self._name, exc_info=error)
+            # An expected failure says all in its message; any other needs its traceback.
+            unexpected = None if isinstance(error, ForecastingPlatformError) else error
+            _log.warning("%s failed and is tried again: %s", self._name, error, exc_info=unexpected)
         self._last_failure = str(error)
 
     def _note_recovery(self) -> None:

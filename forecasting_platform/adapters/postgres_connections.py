@@ -1,5 +1,7 @@
 """Connections to the platform's Postgres, and what its errors mean to a caller. What is asked is elsewhere."""
 
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,21 +9,26 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from forecasting_platform.errors import ConfigurationError, InvalidFrameError, StoreUnavailableError
 
 PostgresConnection = Connection[TupleRow]
 
+_IDLE_KEPT = 4
 _LOCK_TIMEOUT = "60s"
+# A host that is gone is noticed within a minute, not after the two hours of the system's default.
+_NETWORK = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
 class PostgresConnections:
-    """A small pool that connects when it is first used, and again after the server was away.
+    """Connections, made when first needed and kept for the next call. Safe for threads.
+
+    Not `psycopg_pool`: while a server is away that lets each caller wait out its whole timeout, and after
+    its return for the pool's own back-off; here a caller gets the server's answer at once.
 
     Args:
         dsn: where Postgres is; it may hold a password, which no message repeats.
-        timeout_seconds: how long to wait for a connection.
+        timeout_seconds: how long to wait for a connection, at least 2.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
@@ -29,18 +36,11 @@ class PostgresConnections:
 
     def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
         self._dsn = dsn
+        self._timeout_seconds = timeout_seconds
         self.place = _place(dsn)
-        self._pool = ConnectionPool(
-            dsn,
-            min_size=0,
-            max_size=8,
-            open=False,
-            timeout=timeout_seconds,
-            # A connection that the server closed meanwhile is replaced before it is handed out.
-            check=ConnectionPool.check_connection,
-            configure=_configure,
-            kwargs={"application_name": "forecasting_platform"},
-        )
+        self._idle: deque[PostgresConnection] = deque()
+        # Also at the end of the process, if nobody calls `close`.
+        self.close = weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
     def transaction(self, subject: str) -> Iterator[PostgresConnection]:
@@ -55,11 +55,8 @@ class PostgresConnections:
             ConfigurationError: tables or rights are missing.
         """
         try:
-            self._pool.open()
-            with self._pool.connection() as connection:
+            with self._kept_if_sound() as connection, connection.transaction():
                 yield connection
-        except PoolTimeout as error:
-            raise StoreUnavailableError(self.place, self._why_no_connection()) from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise InvalidFrameError(subject, _first_line(error)) from error
         except psycopg.ProgrammingError as error:
@@ -68,29 +65,54 @@ class PostgresConnections:
         except psycopg.Error as error:
             raise StoreUnavailableError(self.place, _first_line(error)) from error
 
-    def close(self) -> None:
-        """Close every connection; the pool may not be used afterwards."""
-        self._pool.close()
-
-    def _why_no_connection(self) -> str:
-        # The pool only says that it waited in vain; one plain attempt says why.
+    @contextmanager
+    def _kept_if_sound(self) -> Iterator[PostgresConnection]:
+        connection = self._idle_connection() or self._new_connection()
         try:
-            psycopg.connect(self._dsn, connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            return _first_line(error)
-        return f"no connection became free within {self._pool.timeout:g} seconds"
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        if len(self._idle) > _IDLE_KEPT:
+            self._idle.popleft().close()
+
+    def _idle_connection(self) -> PostgresConnection | None:
+        """A connection that still works: the server may have been restarted meanwhile."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            try:
+                connection.execute("")
+            except psycopg.OperationalError:
+                connection.close()
+            else:
+                return connection
+
+    def _new_connection(self) -> PostgresConnection:
+        connection = psycopg.connect(
+            self._dsn,
+            autocommit=True,
+            application_name="forecasting_platform",
+            connect_timeout=max(2, round(self._timeout_seconds)),
+            **_NETWORK,
+        )
+        connection.execute(
+            "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT]
+        )
+        return connection
+
+
+def _close_all(connections: deque[PostgresConnection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def lock(connection: PostgresConnection, name: str) -> None:
     """Keep other writers of `name` out until the transaction ends; readers go on."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"forecasting.{name}"])
-
-
-def _configure(connection: PostgresConnection) -> None:
-    connection.execute(
-        "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT]
-    )
-    connection.commit()
 
 
 def _place(dsn: str) -> str:

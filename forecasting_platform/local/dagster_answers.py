@@ -35,7 +35,9 @@ class BackfillStatus:
     """How far a backfill is, in partitions over all its assets.
 
     Attributes:
+        status: what Dagster's daemon says, which looks at its backfills each 30 s.
         run_ids: runs launched so far, the oldest first.
+        runs_succeeded: whether there are runs and all have succeeded by now.
         message: why it failed, None while it has not.
     """
 
@@ -46,17 +48,23 @@ class BackfillStatus:
     materialized: int
     failed: int
     run_ids: tuple[str, ...]
+    runs_succeeded: bool
     message: str | None = None
 
     @property
     def is_finished(self) -> bool:
-        """Whether it will not change any more."""
-        return self.status in FINISHED_BACKFILLS
+        """Whether its work is done: the daemon says so, or will when it looks again."""
+        return self.status in FINISHED_BACKFILLS or self._is_done_already
 
     @property
     def succeeded(self) -> bool:
         """Whether it ended with every partition materialized."""
-        return self.status in {"COMPLETED", "COMPLETED_SUCCESS"} and self.failed == 0
+        return self.failed == 0 and (self.status in {"COMPLETED", "COMPLETED_SUCCESS"} or self._is_done_already)
+
+    @property
+    def _is_done_already(self) -> bool:
+        in_runs = self.in_progress + self.materialized + self.failed
+        return self.status == "REQUESTED" and in_runs == self.targeted > 0 and self.runs_succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class Materialization:
 def backfill_status(backfill_id: str, answer: Mapping[str, Any]) -> BackfillStatus:
     """The status in a `PartitionBackfill`."""
     statuses = (answer["assetBackfillData"] or {}).get("assetBackfillStatuses", [])
+    runs = sorted(answer["runs"], key=lambda run: run["creationTime"])
     return BackfillStatus(
         backfill_id=backfill_id,
         status=answer["status"],
@@ -93,7 +102,8 @@ def backfill_status(backfill_id: str, answer: Mapping[str, Any]) -> BackfillStat
         in_progress=_total(statuses, "numPartitionsInProgress"),
         materialized=_total(statuses, "numPartitionsMaterialized"),
         failed=_total(statuses, "numPartitionsFailed"),
-        run_ids=tuple(run["runId"] for run in sorted(answer["runs"], key=lambda run: run["creationTime"])),
+        run_ids=tuple(run["runId"] for run in runs),
+        runs_succeeded=bool(runs) and all(run["status"] == "SUCCESS" for run in runs),
         message=answer["error"]["message"].strip() if answer["error"] else None,
     )
 

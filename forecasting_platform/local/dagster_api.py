@@ -106,7 +106,7 @@ class DagsterApi:
                 answer: partitionBackfillOrError(backfillId: $id) {{
                     __typename {ERROR_FIELDS}
                     ... on PartitionBackfill {{
-                        status error {{ message }} runs {{ runId creationTime }}
+                        status error {{ message }} runs {{ runId creationTime status }}
                         assetBackfillData {{ assetBackfillStatuses {{
                             ... on AssetPartitionsStatusCounts {{
                                 numPartitionsTargeted numPartitionsInProgress
@@ -127,29 +127,25 @@ class DagsterApi:
         *,
         deadline_seconds: float,
         progress: Callable[[BackfillStatus], None] | None = None,
-        poll_seconds: float = POLL_SECONDS,
+        meanwhile: Callable[[], None] | None = None,
     ) -> BackfillStatus:
         """Wait until a backfill has materialized every partition.
 
         Args:
             progress: called with each change of its status.
+            meanwhile: called at every look, such as to see whether Dagster's processes live.
 
         Raises:
             RunFailedError: it ended otherwise; with the failure messages of its runs.
             UnavailableError: the deadline passed.
         """
-        status = _poll(
-            lambda: self.backfill_status(backfill_id),
-            f"backfill {backfill_id}",
-            deadline_seconds,
-            progress,
-            poll_seconds,
-        )
+        what = f"backfill {backfill_id}"
+        status = _poll(lambda: self.backfill_status(backfill_id), what, deadline_seconds, progress, meanwhile)
         if not status.succeeded:
             causes = [message for run_id in status.run_ids for message in self.run_status(run_id).messages]
             messages = [*([status.message] if status.message else []), *causes]
             link = f"{self.url}/runs/b/{backfill_id}"
-            raise RunFailedError(f"backfill {backfill_id}", status.status, messages, link)
+            raise RunFailedError(what, status.status, messages, link)
         return status
 
     def launch_job(
@@ -214,18 +210,19 @@ class DagsterApi:
         *,
         deadline_seconds: float,
         progress: Callable[[RunStatus], None] | None = None,
-        poll_seconds: float = POLL_SECONDS,
+        meanwhile: Callable[[], None] | None = None,
     ) -> RunStatus:
         """Wait until a run has succeeded.
 
         Args:
             progress: called with each change of its status.
+            meanwhile: called at every look, such as to see whether Dagster's processes live.
 
         Raises:
             RunFailedError: it ended otherwise, with its failure messages.
             UnavailableError: the deadline passed.
         """
-        status = _poll(lambda: self.run_status(run_id), f"run {run_id}", deadline_seconds, progress, poll_seconds)
+        status = _poll(lambda: self.run_status(run_id), f"run {run_id}", deadline_seconds, progress, meanwhile)
         if status.status != "SUCCESS":
             link = f"{self.url}/runs/{run_id}"
             raise RunFailedError(f"{status.job} (run {run_id})", status.status, status.messages, link)
@@ -425,11 +422,13 @@ def _poll(
     what: str,
     deadline_seconds: float,
     progress: Callable[[Status], None] | None,
-    poll_seconds: float,
+    meanwhile: Callable[[], None] | None,
 ) -> Status:
     """Look until it is finished, telling of each change."""
     deadline, told = time.monotonic() + deadline_seconds, None
     while True:
+        if meanwhile is not None:
+            meanwhile()
         status = look()
         if progress is not None and status != told:
             progress(status)
@@ -438,7 +437,7 @@ def _poll(
             return status
         if time.monotonic() > deadline:
             raise UnavailableError(what, f"it is {status.status} and has not finished within {deadline_seconds:g} s")
-        time.sleep(poll_seconds)
+        time.sleep(POLL_SECONDS)
 
 
 def _tags(tags: Mapping[str, str] | None) -> list[dict[str, str]]:

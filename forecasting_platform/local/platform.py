@@ -153,15 +153,29 @@ class EmbeddedPlatform:
         """
         self._wait_for(self._children, progress)
 
-    def watch(self, look_seconds: float = WATCH_SECONDS) -> None:
+    def look(self, progress: Progress = _silent) -> None:
+        """Tell what has come to answer since the last look, without waiting.
+
+        Raises:
+            PlatformStateError: a process died, or did not answer in time; named, with the end of its log.
+        """
+        for child in self._children:
+            child.require_alive()
+        for child in self._children:
+            name = child.program.name
+            if name not in self.seconds and child.is_ready():
+                self.seconds[name] = time.monotonic() - self._started_at
+                progress(f"{name} answers after {self.seconds[name]:.1f} s")
+
+    def watch(self) -> None:
         """Block for as long as everything lives.
 
         Raises:
             PlatformStateError: a process died; named, with the end of its log.
         """
         while True:
-            self._require_alive()
-            time.sleep(look_seconds)
+            self.look()
+            time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
         """Stop everything, the last started first and Postgres last; safe to call at any time."""
@@ -219,23 +233,11 @@ class EmbeddedPlatform:
         return child
 
     def _wait_for(self, children: Sequence[ChildProcess], progress: Progress) -> None:
-        """Wait until each of these answered, while none of all dies."""
-        pending = [child for child in children if child.program.name not in self.seconds]
-        while pending:
-            self._require_alive()
-            for child in [child for child in pending if child.is_ready()]:
-                pending.remove(child)
-                self._answered(child, progress)
+        """Look until each of these answers."""
+        names = {child.program.name for child in children}
+        while not names <= self.seconds.keys():
+            self.look(progress)
             time.sleep(POLL_SECONDS)
-
-    def _answered(self, child: ChildProcess, progress: Progress) -> None:
-        seconds = time.monotonic() - self._started_at
-        self.seconds[child.program.name] = seconds
-        progress(f"{child.program.name} answers after {seconds:.1f} s")
-
-    def _require_alive(self) -> None:
-        for child in self._children:
-            child.require_alive()
 
     def _stop_children(self) -> None:
         """Ask all but Postgres at once, since they need each other no more; then wait for each."""

@@ -105,10 +105,12 @@ def family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _end_with(parent: int, with_signal: signal.Signals) -> None:
-    """Runs in the child before exec: ask Linux for the signal when the parent dies."""
+def _prepare_child(parent: int, stop_signal: signal.Signals) -> None:
+    """Runs in the child before exec."""
+    # A shell's background job ignores SIGINT, its children inherit that, and Dagster treats SIGTERM likewise.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, int(with_signal))
+        _prctl(_PR_SET_PDEATHSIG, int(stop_signal))
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 
@@ -159,7 +161,7 @@ class ChildProcess:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=lambda: _end_with(supervisor, program.stop_signal),
+                    preexec_fn=lambda: _prepare_child(supervisor, program.stop_signal),
                     **identity(program.account),
                 )
             except OSError as error:

@@ -9,12 +9,10 @@ from forecasting_platform.orchestration.assets.forecast_errors import forecast_e
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.assets.trained_model import trained_model
-from forecasting_platform.orchestration.partitions import daily_partitions
 
 load_job = dg.define_asset_job(
     "load_job",
     selection=[raw_observations, feature_table],
-    partitions_def=daily_partitions,
     description="Load a range of days from the feed and build their features.",
 )
 training_job = dg.define_asset_job(
@@ -31,6 +29,5 @@ promotion_job = dg.define_asset_job(
 forecast_job = dg.define_asset_job(
     "forecast_job",
     selection=[forecasts, forecast_errors],
-    partitions_def=daily_partitions,
     description="Issue the champion's forecasts of a range of cutoffs and match earlier ones with actuals.",
 )

@@ -15,6 +15,11 @@ def plot(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
+def show_on_last_day(context: dg.AssetExecutionContext, metadata: Mapping[str, Any]) -> None:
+    """Attach what is large to the last day of a run only: everything else is stored once a day."""
+    context.add_asset_metadata(metadata, partition_key=context.partition_key_range.end)
+
+
 def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """A frame as a table a person reads, numbers with four digits."""
     header = "| " + " | ".join(map(str, rows.columns)) + " |\n|" + "---|" * len(rows.columns)

@@ -1,6 +1,7 @@
 """A small model made by hand, a store in memory, and apps made of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -12,3 +13,127 @@ from flask.testing import FlaskClient
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.features import build_features
+from forecasting_platform.forecasting.forecasters import Naive, SeasonalNaive
+from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.settings import Settings
+from serve.app import create_app
+from serve.service import service_of
+
+SERIES = ("Corrib production", "Größe \"x\"; drop table")
+FIRST_DAY, CUTOFF, NEWEST = date(2023, 1, 1), date(2023, 6, 15), date(2023, 6, 30)
+HORIZON = 15
+
+MakeApp = Callable[..., Flask]
+
+
+def make_observations() -> pd.DataFrame:
+    days = pd.date_range(FIRST_DAY, NEWEST)
+    level = 30 + 5 * np.sin(np.arange(len(days)) / 3)
+    return pd.concat([pd.DataFrame({"unique_id": name, "ds": days, "y": level * (n + 1)}) for n, name in enumerate(SERIES)])
+
+
+def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel:
+    """Naive and seasonal naive, weighed, knowing the features up to `CUTOFF`."""
+    known = features[features["ds"] <= pd.Timestamp(CUTOFF)].drop_duplicates("unique_id", keep="last")
+    probabilities = np.array([0.005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.995])
+    spread = np.sqrt(np.arange(1, HORIZON + 1))[:, None] * np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    return ForecastModel(
+        unique_ids=SERIES,
+        cutoff=CUTOFF,
+        horizon=HORIZON,
+        country="IE",
+        candidates=(Naive(), SeasonalNaive()),
+        weights=np.array([[weight, 1 - weight]] * len(SERIES)),
+        probabilities=probabilities,
+        error_quantiles=np.array([spread, 2 * spread]),
+        lower_bound=np.array([0.0, -np.inf]),
+        plausible=np.array([[-1e6, 1e6]] * len(SERIES)),
+        features=known[list(FEATURE_NAMES)].to_numpy(),
+        feature_days=known["ds"].to_numpy().astype("datetime64[D]"),
+        metadata={"series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}}},
+    )
+
+
+@pytest.fixture(scope="session")
+def features() -> pd.DataFrame:
+    return build_features(make_observations(), DateRange(FIRST_DAY, NEWEST), "IE")
+
+
+@pytest.fixture(scope="session")
+def model(features: pd.DataFrame) -> ForecastModel:
+    return make_model(features)
+
+
+@pytest.fixture
+def registry(model: ForecastModel) -> MemoryModelRegistry:
+    """Version 1 is champion."""
+    registry = MemoryModelRegistry()
+    registry.move_champion(registry.register(model, plots={}, run_tags={}), expected=None)
+    return registry
+
+
+@pytest.fixture
+def store(features: pd.DataFrame, model: ForecastModel) -> MemoryTableStore:
+    """Observations and features until `NEWEST`, and forecasts of record issued on two days."""
+    store = MemoryTableStore()
+    period = DateRange(FIRST_DAY, NEWEST)
+    store.record_observations(make_observations(), period, available_at=datetime(2023, 7, 1, tzinfo=UTC))
+    store.replace(FEATURE_TABLE, features, period)
+    for cutoff in (date(2023, 6, 20), date(2023, 6, 25)):
+        store.replace(FORECASTS, issued(model, features, cutoff), DateRange(cutoff, cutoff))
+    return store
+
+
+def issued(model: ForecastModel, features: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+    known = model.with_features(features[features["ds"] == pd.Timestamp(cutoff)])
+    forecasts = known.predict(known.inputs(list(DateRange(cutoff + timedelta(days=1), cutoff + timedelta(days=HORIZON)))))
+    return forecasts.to_frame().assign(model_version="1", issued_at=pd.Timestamp(cutoff, tz="UTC"))
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    """Two decisions about version 1 and an open alert."""
+    ledger = MemoryLedger()
+    decided = datetime(2023, 6, 16, 9, tzinfo=UTC)
+    promoted = PromotionDecision("promote", "the first champion", "1", None, CUTOFF, decided, "promotion_sensor")
+    ledger.append_decision(promoted)
+    ledger.append_decision(replace(promoted, verdict="hold", reason="not better", decided_at=decided + timedelta(days=1)))
+    fingerprint = "forecast_errors:forecast_bias_within_budget"
+    ledger.save_alerts([Alert(f"{fingerprint}@7", fingerprint, "FIRING", "warning", "bias 3 GWh", decided, decided, 7)])
+    return ledger
+
+
+@pytest.fixture
+def make_app(
+    registry: MemoryModelRegistry, store: MemoryTableStore, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeApp]:
+    """Makes apps of the fixtures' parts and stops them in the end; settings and parts may be given."""
+    made: list[Flask] = []
+
+    def make(settings: Settings | None = None, **parts: object) -> Flask:
+        chosen = {"registry": registry, "store": store, "ledger": ledger} | parts
+        made.append(create_app(settings or Settings(champion_poll_seconds=0.05), **chosen))  # type: ignore[arg-type] # a part may be a fake
+        return made[-1]
+
+    yield make
+    for app in made:
+        service_of(app).stop()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    app = make_app()
+    # The first look, made now, so that no test waits for a thread.
+    service_of(app).watch.look()
+    service_of(app).watch.refresh_features()
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

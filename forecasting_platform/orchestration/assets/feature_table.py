@@ -31,5 +31,5 @@ def feature_table(
     features = build_features(observations, days, settings.holiday_country)
     written = table_store.replace(FEATURE_TABLE, features, days)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": written, "series": features["unique_id"].nunique(), "days": len(days)}
+        metadata={"rows": written, "series": features["unique_id"].nunique(), "days": len(days)}
     )

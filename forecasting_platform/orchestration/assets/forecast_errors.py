@@ -7,7 +7,7 @@ from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
 from forecasting_platform.forecasting.plots import errors_plot
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
-from forecasting_platform.orchestration.metadata import plot
+from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
@@ -36,5 +36,6 @@ def forecast_errors(
     issued = table_store.read(FORECASTS, cutoffs_of(days, REACH_DAYS))
     matched = match_errors(issued, table_store.read_observations(days), days)
     table_store.replace(FORECAST_ERRORS, matched, days)
-    plots = {"means": plot(errors_plot(matched))} if len(matched) else {}
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(matched), "days": matched["ds"].nunique(), **plots})
+    if len(matched):
+        show_on_last_day(context, {"means": plot(errors_plot(matched))})
+    return dg.MaterializeResult(metadata={"matched": len(matched), "days_with_errors": matched["ds"].nunique()})

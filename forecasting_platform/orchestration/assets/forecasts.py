@@ -13,7 +13,7 @@ from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issue
 from forecasting_platform.forecasting.plots import HISTORY_DAYS, forecasts_plot
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.metadata import plot
+from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
@@ -47,12 +47,19 @@ def forecasts(
     recorded = table_store.read(FORECASTS, cutoffs)
     record = keep_issued(issued, recorded[recorded["model_version"] == champion.version])
     table_store.replace(FORECASTS, record, cutoffs, model_version=champion.version)
-    return dg.MaterializeResult(metadata=_metadata(table_store, cutoffs, record, champion.version))
+    show_on_last_day(context, _newest_forecast(table_store, cutoffs, record))
+    return dg.MaterializeResult(
+        metadata={
+            "forecasts": len(record),
+            "cutoffs": record["cutoff"].nunique(),
+            "model_version": champion.version,
+            "champion_cutoff": champion.cutoff.isoformat(),
+        }
+    )
 
 
-def _metadata(table_store: TableStore, cutoffs: DateRange, record: pd.DataFrame, version: str) -> dict[str, Any]:
-    numbers = {"dagster/row_count": len(record), "model_version": version, "cutoffs": record["cutoff"].nunique()}
+def _newest_forecast(table_store: TableStore, cutoffs: DateRange, record: pd.DataFrame) -> dict[str, Any]:
     if record.empty:
-        return numbers | {"note": "no cutoff of this range is at or after the champion's own cutoff"}
+        return {"note": "no cutoff of this range is at or after the champion's own cutoff"}
     history = table_store.read_observations(DateRange(cutoffs.end - timedelta(days=HISTORY_DAYS), cutoffs.end))
-    return numbers | {"newest_forecast": plot(forecasts_plot(record, history))}
+    return {"newest_forecast": plot(forecasts_plot(record, history))}

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.plots import observations_plot
-from forecasting_platform.orchestration.metadata import plot
+from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
@@ -31,6 +31,7 @@ def raw_observations(
     for day, counts in report.by_day.iterrows():
         rows = {f"rows_{name}": int(count) for name, count in counts.items()}
         context.add_asset_metadata({**rows, "dagster/partition_row_count": sum(rows.values())}, partition_key=str(day))
+    show_on_last_day(context, {"values": plot(observations_plot(document.observations))})
     return dg.MaterializeResult(
         metadata={
             **{f"load_{name}": count for name, count in report.totals.items()},
@@ -39,6 +40,5 @@ def raw_observations(
             "feed": document.source,
             "feed_bytes": document.size_bytes,
             "feed_sha256": document.sha256,
-            "values": plot(observations_plot(document.observations)),
         }
     )

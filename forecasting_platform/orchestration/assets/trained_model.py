@@ -51,7 +51,7 @@ def trained_model(
     registered = model_registry.register(
         training.model,
         plots={"backtest_rmse_by_step.png": backtest_plot(training.results)},
-        run_tags={"dagster/run_id": context.run_id},
+        run_tags={"dagster/run_id": context.run.run_id},
     )
     return dg.MaterializeResult(
         metadata={

@@ -1,0 +1,45 @@
+"""Fixtures of all suites: a Postgres of our own, and a database of its own for a test."""
+
+import itertools
+import socket
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+
+# Contracts are no test modules, so pytest would not explain their assertions by itself.
+pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One server for the session; it trusts its disk, which a test does not need to survive."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), _free_port(), settings={"fsync": "off"}) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_dsn(embedded_postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The DSN of an empty database that no other test sees."""
+    name = f"test_{next(_numbers)}"
+    embedded_postgres.create_database(name)
+    yield embedded_postgres.dsn(name)
+    with psycopg.connect(embedded_postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

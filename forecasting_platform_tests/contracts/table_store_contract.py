@@ -1,0 +1,444 @@
+"""What every table store promises; subclassed once for each adapter, which overrides the fixtures only."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import (
+    FEATURE_NAMES,
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    FORECASTS,
+    OBSERVATIONS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    Table,
+)
+from forecasting_platform.ports.table_store import TableStore
+
+JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))
+DAY_1 = DateRange(date(2020, 1, 1), date(2020, 1, 1))
+DAY_2 = DateRange(date(2020, 1, 2), date(2020, 1, 2))
+MONDAY = datetime(2020, 2, 3, 6, 0, 0, 123456, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+WEDNESDAY = MONDAY + timedelta(days=2)
+
+ODD_NAMES = ["Größe ✓ 天然气", 'it\'s "quoted"', "select", "a\tb\\n\nc\r", "\\N", "NULL", "", " ", "NaN", "%s {x} $1"]
+
+
+def observations(*rows: tuple[str, str, float]) -> pd.DataFrame:
+    """Rows of (`unique_id`, `ds`, `y`)."""
+    frame = pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
+    return frame.assign(ds=pd.to_datetime(frame["ds"]), y=frame["y"].astype("float64"))
+
+
+def refused(*rows: tuple[str | None, str | None, str, str]) -> pd.DataFrame:
+    """Rows of (`unique_id`, `ds`, `reason`, `raw`)."""
+    frame = pd.DataFrame(rows, columns=["unique_id", "ds", "reason", "raw"], dtype="object")
+    return frame.assign(ds=pd.to_datetime(frame["ds"]))
+
+
+def features(period: DateRange, unique_ids: tuple[str, ...] = ("a", "b"), value: float = 1.0) -> pd.DataFrame:
+    """A feature row for each series and day."""
+    rows = pd.DataFrame(
+        [(name, pd.Timestamp(day)) for name in unique_ids for day in period], columns=["unique_id", "ds"]
+    )
+    numbers = {name: value + index / 7 for index, name in enumerate(FEATURE_NAMES)}
+    return FEATURE_TABLE.conform(rows.assign(**numbers, observed_days=364))
+
+
+def forecasts(period: DateRange, model_version: str = "1", y_hat: float = 5.0) -> pd.DataFrame:
+    """A forecast of the next day for each cutoff."""
+    cutoffs = pd.Series([pd.Timestamp(day) for day in period])
+    texts = {"unique_id": "a", "model_version": model_version, "issued_at": pd.Timestamp(MONDAY)}
+    moments = {"cutoff": cutoffs, "ds": cutoffs + pd.Timedelta(days=1)}
+    numbers = {c.name: y_hat for c in FORECASTS.columns if c.kind == "float"}
+    return FORECASTS.conform(pd.DataFrame({**moments}).assign(**texts, **numbers))
+
+
+def predictions(request_id: str, y_hat: float = 5.0, unique_ids: tuple[str, ...] = ("a",)) -> pd.DataFrame:
+    """What the app answered to one request."""
+    rows = pd.DataFrame({"unique_id": list(unique_ids)}).assign(
+        request_id=request_id,
+        served_at=pd.Timestamp(MONDAY),
+        cutoff=pd.Timestamp("2020-01-01"),
+        ds=pd.Timestamp("2020-01-02"),
+        model_version="1",
+        y_hat=y_hat,
+    )
+    return PREDICTION_LOG.conform(rows)
+
+
+class TableStoreContract:
+    """The promises of `TableStore`, by number."""
+
+    @pytest.fixture
+    def store(self) -> TableStore:
+        """A prepared, empty store."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def break_next_write(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Makes the next write raise RuntimeError after it has begun."""
+        raise NotImplementedError
+
+    # 1. What was written is read back: columns, dtypes, nulls, order by key.
+
+    def test_observations_are_read_back_with_dtypes_and_in_order(self, store: TableStore) -> None:
+        loaded = observations(("b", "2020-01-01", 0.1 + 0.2), ("a", "2020-01-02", -1e-300), ("a", "2020-01-01", 1e300))
+        store.record_observations(loaded, JANUARY, available_at=MONDAY)
+        expected = loaded.assign(available_at=pd.Timestamp(MONDAY).as_unit("ns"))
+        expected = expected.sort_values(["unique_id", "ds"], ignore_index=True)
+        pd.testing.assert_frame_equal(store.read_observations(), expected)
+        pd.testing.assert_frame_equal(store.read(OBSERVATIONS), expected)
+
+    @pytest.mark.parametrize(
+        ("table", "rows"),
+        [
+            (FEATURE_TABLE, features(JANUARY)),
+            (FORECASTS, forecasts(JANUARY)),
+            (FORECAST_ERRORS, forecasts(JANUARY).drop(columns="issued_at").assign(y=float(np.pi))),
+        ],
+        ids=["feature_table", "forecasts", "forecast_errors"],
+    )
+    def test_replaced_rows_are_read_back(self, store: TableStore, table: Table, rows: pd.DataFrame) -> None:
+        period = DateRange(JANUARY.start, JANUARY.end + timedelta(days=1))
+        assert store.replace(table, rows.sample(frac=1, random_state=0), period) == len(rows)
+        pd.testing.assert_frame_equal(store.read(table), table.conform(rows))
+
+    def test_nulls_of_refused_rows_are_read_back(self, store: TableStore) -> None:
+        rows = refused((None, None, "no object", "7"), ("a", "2020-01-01", "not a number", '"n/a"'))
+        store.record_observations(observations(), JANUARY, available_at=MONDAY, quarantined=rows)
+        kept = store.read(QUARANTINED_OBSERVATIONS)
+        assert list(kept.dtypes) == list(QUARANTINED_OBSERVATIONS.empty().dtypes)
+        found = kept.sort_values("raw")[["unique_id", "ds", "reason", "raw"]].reset_index(drop=True)
+        expected = rows.sort_values("raw").reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected)
+        assert found["unique_id"].tolist() == ["a", None]
+
+    def test_reading_picks_days_and_series(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY, ("a", "b", "c")), JANUARY)
+        picked = store.read(FEATURE_TABLE, DAY_2, unique_ids=["c", "a", "unknown"])
+        pd.testing.assert_frame_equal(picked, features(DAY_2, ("a", "c")))
+        store.record_observations(
+            observations(("a", "2020-01-01", 1), ("a", "2020-01-02", 2), ("b", "2020-01-02", 3)),
+            JANUARY,
+            available_at=MONDAY,
+        )
+        assert store.read_observations(DAY_2, unique_ids=["b"])["y"].tolist() == [3.0]
+        assert store.read_observations(unique_ids=[]).empty
+
+    def test_an_empty_store_reads_as_empty_frames_with_dtypes(self, store: TableStore) -> None:
+        for table in (
+            OBSERVATIONS,
+            QUARANTINED_OBSERVATIONS,
+            FEATURE_TABLE,
+            FORECASTS,
+            FORECAST_ERRORS,
+            PREDICTION_LOG,
+        ):
+            pd.testing.assert_frame_equal(store.read(table, JANUARY), table.empty())
+        pd.testing.assert_frame_equal(store.read_observations(JANUARY), OBSERVATIONS.empty())
+        pd.testing.assert_frame_equal(store.read_newest(FEATURE_TABLE), FEATURE_TABLE.empty())
+
+    def test_what_is_read_is_no_view_of_what_is_stored(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
+        held = store.read(FEATURE_TABLE)
+        held["y"] = -1.0
+        held.loc[0, "unique_id"] = "changed"
+        pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
+
+    # 2. The same values again add no row; a changed value adds one version and keeps the old.
+
+    def test_the_same_values_again_add_no_row(self, store: TableStore) -> None:
+        loaded = observations(("a", "2020-01-01", 1), ("a", "2020-01-02", 2))
+        first = store.record_observations(loaded, JANUARY, available_at=MONDAY)
+        again = store.record_observations(loaded, JANUARY, available_at=TUESDAY)
+        assert first.totals == {"new": 2, "revised": 0, "unchanged": 0, "quarantined": 0}
+        assert again.totals == {"new": 0, "revised": 0, "unchanged": 2, "quarantined": 0}
+        assert len(store.read(OBSERVATIONS)) == 2
+
+    def test_a_changed_value_adds_a_version_and_keeps_the_old(self, store: TableStore) -> None:
+        store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=MONDAY)
+        report = store.record_observations(observations(("a", "2020-01-01", 2)), JANUARY, available_at=TUESDAY)
+        assert report.totals["revised"] == 1
+        assert store.read(OBSERVATIONS)["y"].tolist() == [1.0, 2.0]
+        assert store.read_observations()["y"].tolist() == [2.0]
+
+    def test_a_value_that_returns_to_an_earlier_one_is_a_revision(self, store: TableStore) -> None:
+        for value, moment in ((1, MONDAY), (2, TUESDAY), (1, WEDNESDAY)):
+            report = store.record_observations(observations(("a", "2020-01-01", value)), JANUARY, available_at=moment)
+        assert report.totals["revised"] == 1
+        assert store.read(OBSERVATIONS)["y"].tolist() == [1.0, 2.0, 1.0]
+
+    def test_what_a_load_does_not_hold_stays(self, store: TableStore) -> None:
+        store.record_observations(
+            observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 2)), JANUARY, available_at=MONDAY
+        )
+        store.record_observations(observations(("c", "2020-01-02", 3)), JANUARY, available_at=TUESDAY)
+        assert store.read_observations()["unique_id"].tolist() == ["a", "b", "c"]
+
+    def test_the_report_counts_each_day(self, store: TableStore) -> None:
+        store.record_observations(
+            observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 1)), JANUARY, available_at=MONDAY
+        )
+        report = store.record_observations(
+            observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 2), ("a", "2020-01-02", 3)),
+            DateRange(date(2020, 1, 1), date(2020, 1, 3)),
+            available_at=TUESDAY,
+            quarantined=refused(("b", "2020-01-02", "not a number", "n/a"), (None, None, "no object", "7")),
+        )
+        assert report.by_day.index.tolist() == [date(2020, 1, 1), date(2020, 1, 2), date(2020, 1, 3)]
+        assert report.by_day.columns.tolist() == ["new", "revised", "unchanged", "quarantined"]
+        assert report.by_day.to_numpy().tolist() == [[0, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]]
+        assert report.quarantined_without_day == 1
+        assert report.totals == {"new": 1, "revised": 1, "unchanged": 1, "quarantined": 2}
+
+    def test_a_refusal_seen_before_is_kept_once_and_counted_again(self, store: TableStore) -> None:
+        rows = refused(("a", "2020-01-01", "not a number", "n/a"), ("a", "2020-01-01", "not a number", "n/a"))
+        for moment in (MONDAY, TUESDAY):
+            report = store.record_observations(observations(), JANUARY, available_at=moment, quarantined=rows)
+            assert report.totals["quarantined"] == 2
+        kept = store.read(QUARANTINED_OBSERVATIONS)
+        assert kept["available_at"].tolist() == [pd.Timestamp(MONDAY)]
+
+    # 3. Replacing twice leaves one copy; replacing one day leaves the others.
+
+    def test_replacing_twice_leaves_one_copy(self, store: TableStore) -> None:
+        for _ in range(2):
+            store.replace(FEATURE_TABLE, features(JANUARY), JANUARY)
+        pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
+
+    def test_replacing_a_day_leaves_the_others(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY), JANUARY)
+        store.replace(FEATURE_TABLE, features(DAY_1, value=9.0), DAY_1)
+        held = store.read(FEATURE_TABLE)
+        assert held.loc[held["ds"] == "2020-01-01", "y"].tolist() == [9.0, 9.0]
+        assert len(held) == 62
+
+    def test_replacing_by_nothing_empties_the_days(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY), JANUARY)
+        assert store.replace(FEATURE_TABLE, FEATURE_TABLE.empty(), DAY_1) == 0
+        assert len(store.read(FEATURE_TABLE)) == 60
+
+    def test_replacing_one_model_version_leaves_the_other(self, store: TableStore) -> None:
+        store.replace(FORECASTS, forecasts(JANUARY, "1"), JANUARY, model_version="1")
+        store.replace(FORECASTS, forecasts(JANUARY, "2"), JANUARY, model_version="2")
+        store.replace(FORECASTS, forecasts(DAY_1, "2", y_hat=9.0), JANUARY, model_version="2")
+        held = store.read(FORECASTS)
+        assert (held["model_version"] == "1").sum() == 31
+        assert held.loc[held["model_version"] == "2", "y_hat"].tolist() == [9.0]
+
+    def test_appending_keeps_a_key_that_is_there(self, store: TableStore) -> None:
+        assert store.append(PREDICTION_LOG, predictions("r1")) == 1
+        assert store.append(PREDICTION_LOG, predictions("r1", y_hat=9.0, unique_ids=("a", "b"))) == 1
+        assert store.read(PREDICTION_LOG)["y_hat"].tolist() == [5.0, 9.0]
+        assert store.append(PREDICTION_LOG, PREDICTION_LOG.empty()) == 0
+
+    # 4. A write that fails leaves what was there, whole.
+
+    def test_a_replacement_that_fails_leaves_the_old_rows(
+        self, store: TableStore, break_next_write: Callable[[], None]
+    ) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY), JANUARY)
+        break_next_write()
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            store.replace(FEATURE_TABLE, features(JANUARY, value=9.0), JANUARY)
+        pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
+
+    def test_a_load_that_fails_leaves_no_row(self, store: TableStore, break_next_write: Callable[[], None]) -> None:
+        break_next_write()
+        rows = observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 1))
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            store.record_observations(
+                rows, JANUARY, available_at=MONDAY, quarantined=refused((None, None, "no object", "7"))
+            )
+        assert store.read(OBSERVATIONS).empty
+        assert store.read(QUARANTINED_OBSERVATIONS).empty
+
+    # 5. Wrong columns, kinds, repeated keys, and days outside the range are refused by name before any write.
+
+    @pytest.mark.parametrize(
+        ("rows", "named"),
+        [
+            (observations(("a", "2020-01-01", 1)).drop(columns="y"), "missing columns .'y'."),
+            (observations(("a", "2020-01-01", 1)).assign(colour="red"), "unknown columns .'colour'."),
+            (observations(("a", "2020-01-01", 1)).assign(available_at=MONDAY), "unknown columns .'available_at'."),
+            (observations(("a", "2020-01-01", 1)).assign(y="much"), "column y is not float"),
+            (observations(("a", "2020-01-01", float("nan"))), "column y holds 1 nulls"),
+            (observations(("a", "2020-01-01", float("inf"))), "column y holds 1 infinite"),
+            (observations(("a", "2020-01-01 12:00", 1)), "column ds holds a time of day"),
+            (observations(("a", "2020-01-01", 1), ("a", "2020-01-01", 2)), "a, 2020-01-01"),
+            (observations(("a", "2020-02-01", 1)), "ds lies outside 2020-01-01..2020-01-31: '2020-02-01'"),
+            (observations(("a\x00", "2020-01-01", 1)), "column unique_id holds what is no storable text"),
+            (observations(("\ud800", "2020-01-01", 1)), "column unique_id holds what is no storable text"),
+        ],
+    )
+    def test_a_bad_load_is_refused_by_name_before_any_write(
+        self, store: TableStore, rows: pd.DataFrame, named: str
+    ) -> None:
+        with pytest.raises(InvalidFrameError, match=named) as caught:
+            store.record_observations(rows, JANUARY, available_at=MONDAY)
+        assert caught.value.table == "raw_observations"
+        assert store.read(OBSERVATIONS).empty
+
+    def test_a_bad_replacement_is_refused_before_any_write(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY), JANUARY)
+        with pytest.raises(InvalidFrameError, match=r"missing columns .'lag_3'."):
+            store.replace(FEATURE_TABLE, features(DAY_1).drop(columns="lag_3"), DAY_1)
+        with pytest.raises(InvalidFrameError, match=r"ds lies outside 2020-01-02..2020-01-02: '2020-01-01'"):
+            store.replace(FEATURE_TABLE, features(DAY_1), DAY_2)
+        with pytest.raises(InvalidFrameError, match=r"the key .* stands twice"):
+            store.replace(FEATURE_TABLE, pd.concat([features(DAY_1)] * 2), DAY_1)
+        pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
+
+    def test_rows_of_another_model_version_are_refused(self, store: TableStore) -> None:
+        with pytest.raises(InvalidFrameError, match="model version '2' only, not of '1'"):
+            store.replace(FORECASTS, forecasts(DAY_1, "1"), DAY_1, model_version="2")
+        with pytest.raises(InvalidFrameError, match="the table has no model_version"):
+            store.replace(FEATURE_TABLE, features(DAY_1), DAY_1, model_version="2")
+
+    def test_tables_that_only_grow_are_not_replaced_and_the_others_not_appended_to(self, store: TableStore) -> None:
+        with pytest.raises(InvalidFrameError, match=r"raw_observations .* only grows"):
+            store.replace(OBSERVATIONS, OBSERVATIONS.empty(), JANUARY)
+        with pytest.raises(InvalidFrameError, match="appended to prediction_log only"):
+            store.append(FEATURE_TABLE, features(DAY_1))
+
+    def test_a_time_without_zone_is_refused(self, store: TableStore) -> None:
+        with pytest.raises(InvalidFrameError, match="has no time zone"):
+            store.record_observations(observations(), JANUARY, available_at=datetime(2020, 2, 3))  # noqa: DTZ001 - the case
+
+    def test_a_change_that_is_no_newer_than_what_it_changes_is_refused(self, store: TableStore) -> None:
+        store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=TUESDAY)
+        for moment in (MONDAY, TUESDAY):
+            with pytest.raises(InvalidFrameError, match=r"would replace newer ones .*a 2020-01-01"):
+                store.record_observations(
+                    observations(("a", "2020-01-01", 2), ("b", "2020-01-01", 2)), JANUARY, available_at=moment
+                )
+        assert store.read(OBSERVATIONS)["y"].tolist() == [1.0]
+
+    # 6. Any text is a `unique_id`.
+
+    def test_any_text_is_a_series(self, store: TableStore) -> None:
+        store.record_observations(
+            observations(*((name, "2020-01-01", index) for index, name in enumerate(ODD_NAMES))),
+            JANUARY,
+            available_at=MONDAY,
+            quarantined=refused(*((name, "2020-01-01", name, name) for name in ODD_NAMES)),
+        )
+        held = store.read_observations()
+        assert dict(zip(held["unique_id"], held["y"], strict=True)) == {n: float(i) for i, n in enumerate(ODD_NAMES)}
+        assert held["unique_id"].tolist() == sorted(ODD_NAMES)
+        assert sorted(store.read(QUARANTINED_OBSERVATIONS)["raw"]) == sorted(ODD_NAMES)
+        for name in ODD_NAMES:
+            assert store.read_observations(unique_ids=[name])["unique_id"].tolist() == [name]
+        store.replace(FEATURE_TABLE, features(DAY_1, tuple(ODD_NAMES)), DAY_1)
+        assert store.read_newest(FEATURE_TABLE)["unique_id"].tolist() == sorted(ODD_NAMES)
+
+    # 7. Two writers of different days both survive; of the same day, one whole version does.
+
+    def test_writers_of_different_days_both_survive(self, store: TableStore) -> None:
+        days = [DateRange(day, day) for day in JANUARY][:8]
+
+        def write(period: DateRange) -> None:
+            store.replace(FEATURE_TABLE, features(period), period)
+            store.record_observations(observations(("a", str(period.start), 1)), period, available_at=MONDAY)
+
+        with ThreadPoolExecutor(4) as writers:
+            list(writers.map(write, days))
+        assert len(store.read(FEATURE_TABLE)) == 16
+        assert len(store.read(OBSERVATIONS)) == 8
+
+    def test_writers_of_the_same_day_leave_one_whole_version(self, store: TableStore) -> None:
+        def write(version: int) -> None:
+            names = tuple(f"series {number}" for number in range(version + 1))
+            store.replace(FEATURE_TABLE, features(DAY_1, names, value=float(version)), DAY_1)
+
+        with ThreadPoolExecutor(4) as writers:
+            list(writers.map(write, range(8)))
+        held = store.read(FEATURE_TABLE)
+        assert held["y"].nunique() == 1
+        assert len(held) == held["y"].iloc[0] + 1
+
+    def test_two_loads_of_the_same_values_at_once_add_them_once(self, store: TableStore) -> None:
+        rows = observations(*((f"series {number}", "2020-01-01", number) for number in range(50)))
+
+        def write(second: int) -> int:
+            moment = MONDAY + timedelta(seconds=second)
+            return store.record_observations(rows, DAY_1, available_at=moment).totals["new"]
+
+        with ThreadPoolExecutor(4) as writers:
+            added = list(writers.map(write, range(6)))
+        assert sorted(added) == [0, 0, 0, 0, 0, 50]
+        assert len(store.read(OBSERVATIONS)) == 50
+
+    # 9. Reading `as_of` a time gives exactly what was known then.
+
+    def test_as_of_gives_what_was_known_then(self, store: TableStore) -> None:
+        store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=MONDAY)
+        store.record_observations(
+            observations(("a", "2020-01-01", 2), ("b", "2020-01-01", 3)), JANUARY, available_at=TUESDAY
+        )
+        assert store.read_observations(as_of=MONDAY - timedelta(microseconds=1)).empty
+        assert store.read_observations(as_of=MONDAY)["y"].tolist() == [1.0]
+        assert store.read_observations(as_of=TUESDAY - timedelta(microseconds=1))["y"].tolist() == [1.0]
+        assert store.read_observations(JANUARY, as_of=TUESDAY)["y"].tolist() == [2.0, 3.0]
+        assert store.read_observations(as_of=TUESDAY, unique_ids=["b"])["y"].tolist() == [3.0]
+
+    # The newest row of each series.
+
+    def test_the_newest_row_of_each_series(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, pd.concat([features(JANUARY, ("a",)), features(DAY_2, ("b",))]), JANUARY)
+        newest = store.read_newest(FEATURE_TABLE)
+        assert newest["unique_id"].tolist() == ["a", "b"]
+        assert newest["ds"].dt.date.tolist() == [date(2020, 1, 31), date(2020, 1, 2)]
+        assert list(newest.dtypes) == list(FEATURE_TABLE.empty().dtypes)
+
+    def test_the_newest_row_at_or_before_a_day(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, pd.concat([features(JANUARY, ("a",)), features(DAY_2, ("b",))]), JANUARY)
+        assert store.read_newest(FEATURE_TABLE, at_or_before=date(2020, 1, 1))["unique_id"].tolist() == ["a"]
+        newest = store.read_newest(FEATURE_TABLE, at_or_before=date(2020, 1, 5), unique_ids=["a", "unknown"])
+        assert newest["ds"].dt.date.tolist() == [date(2020, 1, 5)]
+        assert store.read_newest(FEATURE_TABLE, unique_ids=[]).empty
+
+    def test_preparing_again_keeps_what_is_there(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
+        with ThreadPoolExecutor(4) as callers:
+            list(callers.map(lambda _: store.prepare(), range(4)))
+        pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
+
+
+class RemoteTableStoreContract(TableStoreContract):
+    """The promises of a table store that may be out of reach."""
+
+    @pytest.fixture
+    def unreachable_store(self) -> TableStore:
+        """A store whose server is not there."""
+        raise NotImplementedError
+
+    # 8. A store that does not answer raises `StoreUnavailableError`.
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda store: store.prepare(),
+            lambda store: store.read_observations(),
+            lambda store: store.read(FEATURE_TABLE, DAY_1),
+            lambda store: store.read_newest(FEATURE_TABLE),
+            lambda store: store.replace(FEATURE_TABLE, features(DAY_1), DAY_1),
+            lambda store: store.append(PREDICTION_LOG, predictions("r1")),
+            lambda store: store.record_observations(observations(), JANUARY, available_at=MONDAY),
+        ],
+        ids=["prepare", "read_observations", "read", "read_newest", "replace", "append", "record_observations"],
+    )
+    def test_a_store_out_of_reach_says_so(
+        self, unreachable_store: TableStore, call: Callable[[TableStore], object]
+    ) -> None:
+        with pytest.raises(StoreUnavailableError, match=r"is unavailable: .* then retry"):
+            call(unreachable_store)

@@ -1,0 +1,198 @@
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.settings import Settings
+from serve.app import create_app
+from serve.bodies import LARGEST_INPUTS_BODY, LARGEST_RANGE_BODY
+
+NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
+JSON = {"content_type": "application/json"}
+FAIR = {200, 400, 404, 413, 415, 422}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "status"),
+    [
+        ("POST", "/predict", {"data": b"{", **JSON}, 400),
+        ("POST", "/predict", {"data": b"", **JSON}, 400),
+        ("POST", "/predict", {"data": b"\xff\xfe\x00", **JSON}, 400),
+        ("POST", "/predict", {"data": b'{"start": NaN}', **JSON}, 400),
+        ("POST", "/predict", {"data": rb'{"start": "\ud800"}', **JSON}, 400),
+        ("POST", "/predict", {"data": b'{"start": 1, "start": 2}', **JSON}, 400),
+        ("POST", "/predict", {"data": b"[" * 100_000, **JSON}, 400),
+        ("POST", "/predict", {"data": b'{"a":' * 2_000 + b"1" + b"}" * 2_000, **JSON}, 400),
+        ("POST", "/predict", {"data": b"9" * 10_000, **JSON}, 400),
+        ("POST", "/predict", {"data": json.dumps(json.dumps(NEXT)), **JSON}, 422),
+        ("POST", "/predict", {"data": b"null", **JSON}, 422),
+        ("POST", "/simulate", {"data": b"[]", **JSON}, 422),
+        ("POST", "/simulate", {"json": {"inputs": []}}, 422),
+        ("POST", "/predict", {"data": json.dumps(NEXT)}, 415),
+        ("POST", "/predict", {"data": json.dumps(NEXT), "content_type": "text/plain"}, 415),
+        ("POST", "/predict", {"data": b" " * (LARGEST_RANGE_BODY + 1) + b"{}", **JSON}, 413),
+        ("GET", "/predict", {}, 405),
+        ("POST", "/model", {}, 405),
+        ("GET", "/nothing", {}, 404),
+        ("GET", "/history?start=yesterday", {}, 422),
+        ("GET", "/history?start=2023-07-02&end=2023-07-01", {}, 422),
+        ("GET", "/history?begin=2023-07-02", {}, 422),
+        ("GET", "/history?start=1990-01-01", {}, 422),
+        ("GET", "/history?unique_id=nobody", {}, 404),
+        ("GET", "/history?unique_id=%00", {}, 422),
+    ],
+)
+def test_an_error_is_a_problem_document_that_tells_what_is_wrong(
+    client: FlaskClient, method: str, path: str, sent: dict[str, Any], status: int
+) -> None:
+    answer = client.open(path, method=method, **sent)
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
+    assert answer.json.keys() - {"errors"} == {"type", "title", "status", "detail", "instance"}
+    assert answer.json["status"] == status
+    assert answer.json["instance"] == path.split("?")[0]
+    assert len(answer.json["detail"]) > 10
+
+
+def test_a_body_larger_than_any_input_frame_is_refused_unread(client: FlaskClient) -> None:
+    answer = client.post("/predict", data=b"{}", content_type="application/json", content_length=LARGEST_INPUTS_BODY + 1)
+    assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+
+
+def test_405_says_what_is_allowed(client: FlaskClient) -> None:
+    assert "POST" in client.get("/predict").headers["Allow"]
+
+
+def test_a_failure_says_nothing_of_its_inside(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("secret inside")
+
+    monkeypatch.setattr("serve.routes.inputs_for", fail)
+    answer = make_app().test_client().post("/predict", json=NEXT)
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert "secret" not in answer.text
+    assert answer.headers["X-Request-ID"] in answer.json["detail"]
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates().map(str),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(["start", "end", "unique_id", "level", "inputs", "Corrib production"])
+PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@PROPERTY
+@given(path=st.sampled_from(["/predict", "/simulate"]), body=st.dictionaries(FIELDS, ANY_JSON | FIELDS, max_size=5) | ANY_JSON)
+def test_no_json_makes_the_app_fail(client: FlaskClient, path: str, body: Any) -> None:
+    answer = client.post(path, data=json.dumps(body), content_type="application/json")
+    assert answer.status_code in FAIR, answer.text
+
+
+@PROPERTY
+@given(start=st.dates().map(str), end=st.dates().map(str), level=st.lists(st.integers(45, 105), max_size=3))
+def test_no_range_makes_the_app_fail(client: FlaskClient, start: str, end: str, level: list[int]) -> None:
+    assert client.post("/predict", json={"start": start, "end": end, "level": level}).status_code in FAIR
+
+
+@PROPERTY
+@given(body=st.binary(max_size=200))
+def test_no_bytes_make_the_app_fail(client: FlaskClient, body: bytes) -> None:
+    assert client.post("/predict", data=body, content_type="application/json").status_code in FAIR
+
+
+@PROPERTY
+@given(data=st.data())
+def test_no_input_row_makes_the_app_fail(client: FlaskClient, data: st.DataObject) -> None:
+    (row,) = client.post("/simulate", json={"start": "2023-07-01", "end": "2023-07-01", "unique_id": "Corrib production"}).json[
+        "inputs"
+    ]
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    changes = data.draw(st.dictionaries(st.sampled_from(sorted(row)), numbers | st.dates().map(str) | ANY_JSON, max_size=4))
+    answer = client.post("/predict", data=json.dumps({"inputs": [row | changes]}), content_type="application/json")
+    assert answer.status_code in FAIR, answer.text
+
+
+def test_a_limit_on_requests_answers_429(make_app: Any) -> None:
+    client = make_app(Settings(app_rate_limit="2 per hour")).test_client()
+    answers = [client.get("/model") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].mimetype == "application/problem+json"
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    # What watches the app is never turned away.
+    assert client.get("/health").status_code == 200
+
+
+def test_without_a_key_nothing_is_told_when_keys_are_set(make_app: Any) -> None:
+    client = make_app(Settings(api_keys="first-key, second-key", app_host="0.0.0.0")).test_client()
+    for path in ("/model", "/history", "/decisions", "/alerts", "/metrics", "/nothing"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), path
+        assert answer.headers["WWW-Authenticate"].lower() == "bearer"
+    for path in ("/", "/docs", "/openapi.json", "/health", "/ready", "/static/app.js"):
+        assert client.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-API-Key": "second-key"}, 200),
+        ({"Authorization": "Bearer first-key"}, 200),
+        ({"X-API-Key": "first-key, second-key"}, 401),
+        ({"X-API-Key": ""}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": "Basic Zmlyc3Qta2V5Og=="}, 401),
+    ],
+)
+def test_a_known_key_lets_a_request_pass(make_app: Any, headers: dict[str, str], status: int) -> None:
+    client = make_app(Settings(api_keys="first-key, second-key")).test_client()
+    assert client.post("/predict", json=NEXT, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "forecasts.example.org"])
+@pytest.mark.parametrize("keys", [None, "", " , "])
+def test_an_open_interface_without_keys_is_refused(host: str, keys: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="FORECASTING_API_KEYS"):
+        create_app(Settings(app_host=host, api_keys=keys))
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/health", "/nothing", "/static/app.css"])
+def test_every_answer_forbids_what_a_browser_need_not_do(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_asks_nothing_of_other_hosts_and_has_nothing_inline(client: FlaskClient, path: str) -> None:
+    page = client.get(path).text
+    assert not re.search(r"https?://|<style|style=|<script>|\son[a-z]+=", page)
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        assert client.get(asset).status_code == 200, asset
+
+
+def test_the_api_describes_every_endpoint_it_has(app: Flask, client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    answered = {
+        (rule.rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.endpoint.startswith("api.")
+    }
+    assert answered - described == {("/", "GET"), ("/docs", "GET"), ("/openapi.json", "GET")}
+    assert described <= answered
+    references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+    assert references == references & document["components"]["schemas"].keys()
+    problems = document["paths"]["/predict"]["post"]["responses"]["422"]["content"]
+    assert list(problems) == ["application/problem+json"]

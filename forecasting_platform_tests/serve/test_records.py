@@ -1,0 +1,66 @@
+"""What the app tells about the champion, the past, decisions, alerts and itself."""
+
+from typing import Any
+
+from flask.testing import FlaskClient
+
+CORRIB = "Corrib production"
+
+
+def test_the_model_tells_its_version_times_and_scores(client: FlaskClient) -> None:
+    model = client.get("/model").json
+    assert (model["version"], model["cutoff"], model["run_id"]) == ("1", "2023-06-15", "run-1")
+    assert model["trained"].endswith("+00:00")
+    assert model["promoted"] == "2023-06-16T09:00:00+00:00"
+    assert model["scores"] == {CORRIB: {"mase": 0.5}}
+    assert {series["newest_observation"] for series in model["series"]} == {"2023-06-30"}
+
+
+def test_history_has_actuals_and_the_newest_forecast_issued_before_each_day(client: FlaskClient) -> None:
+    history = client.get("/history?start=2023-06-19&end=2023-06-30", query_string=None).json
+    assert len(history["actuals"]) == 2 * 12
+    records = [row for row in history["forecasts"] if row["unique_id"] == CORRIB]
+    assert [row["ds"] for row in records] == [f"2023-06-{day}" for day in range(21, 31)]
+    assert [row["cutoff"] for row in records] == ["2023-06-20"] * 5 + ["2023-06-25"] * 5
+
+
+def test_history_of_one_series_is_of_that_series_only(client: FlaskClient) -> None:
+    history = client.get("/history", query_string={"unique_id": CORRIB, "start": "2023-06-01"}).json
+    assert {row["unique_id"] for row in history["actuals"] + history["forecasts"]} == {CORRIB}
+
+
+def test_history_without_days_is_the_last_year(client: FlaskClient) -> None:
+    history = client.get("/history").json
+    assert (history["start"], history["end"]) == ("2022-07-01", "2023-06-30")
+
+
+def test_decisions_come_newest_first(client: FlaskClient) -> None:
+    decisions = client.get("/decisions").json["decisions"]
+    assert [decision["verdict"] for decision in decisions] == ["hold", "promote"]
+
+
+def test_alerts_tell_their_state(client: FlaskClient) -> None:
+    (alert,) = client.get("/alerts").json["alerts"]
+    assert (alert["state"], alert["summary"]) == ("FIRING", "bias 3 GWh")
+
+
+def test_metrics_tell_requests_errors_forecasts_and_the_champion(client: FlaskClient) -> None:
+    client.post("/predict", json={"start": "2023-07-01", "end": "2023-07-15"})
+    client.post("/predict", json={})
+    metrics = client.get("/metrics").text
+    assert 'forecasting_app_request_seconds_count{endpoint="predict",method="POST"} 2.0' in metrics
+    assert 'forecasting_app_errors_total{endpoint="predict",status="422"} 1.0' in metrics
+    assert "forecasting_app_forecasts_served_total 30.0" in metrics
+    assert 'forecasting_app_champion_info{cutoff="2023-06-15",version="1"} 1.0' in metrics
+    assert "forecasting_app_champion_age_seconds" in metrics
+    assert "forecasting_app_predictions_not_logged_total 0.0" in metrics
+
+
+def test_without_a_database_only_what_needs_it_is_missing(make_app: Any, monkeypatch: Any) -> None:
+    client = make_app(store=None, ledger=None).test_client()
+    assert client.post("/predict", json={"start": "2023-06-16", "end": "2023-06-17"}).status_code == 200
+    assert client.get("/model").json["promoted"] is None
+    assert "later days" in client.post("/predict", json={"start": "2023-06-01", "end": "2023-06-02"}).json["detail"]
+    for path in ("/history", "/decisions", "/alerts"):
+        answer = client.get(path)
+        assert (answer.status_code, "FORECASTING_POSTGRES_DSN" in answer.json["detail"]) == (503, True)

@@ -1,0 +1,262 @@
+"use strict";
+// The demo page: asks the app's own endpoints and shows what they answer. No state is kept but this page's.
+
+const HISTORY_DAYS = 90;
+const DAY_MS = 86_400_000;
+const element = (id) => document.getElementById(id);
+const fine = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const coarse = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+const number = { format: (value) => (Math.abs(value) < 1000 ? fine : coarse).format(value) };
+const share = new Intl.NumberFormat("en-GB", { style: "percent", maximumFractionDigits: 1 });
+const dayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const tickFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const timeFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+const page = { model: null, plot: null, shown: null };
+
+const milliseconds = (day) => Date.parse(`${day}T00:00:00Z`);
+const addDays = (day, days) => new Date(milliseconds(day) + days * DAY_MS).toISOString().slice(0, 10);
+const showDay = (day) => dayFormat.format(milliseconds(day));
+const showTime = (time) => (time ? timeFormat.format(new Date(time)) : "not recorded");
+const show = (value, format = number) => (Number.isFinite(value) ? format.format(value) : "–");
+const showInterval = (row, level) => `${show(row[`y_hat_lo_${level}`])} to ${show(row[`y_hat_hi_${level}`])}`;
+const words = (name) => String(name ?? "–").replaceAll("_", " ");
+
+function make(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+async function ask(path, body) {
+  const headers = {};
+  if (element("key").value) headers["X-API-Key"] = element("key").value;
+  if (body) headers["Content-Type"] = "application/json";
+  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const document = await answer.json().catch(() => ({}));
+  if (answer.status === 401) element("key-field").hidden = false;
+  if (!answer.ok) throw new Error(document.detail || `the app answered ${answer.status}`);
+  return document;
+}
+
+function showProblem(message) {
+  element("problem").textContent = message;
+  element("problem").hidden = !message;
+}
+
+// ---- the champion
+
+async function loadChampion() {
+  try {
+    page.model = await ask("/model");
+  } catch (error) {
+    element("champion-line").textContent = "No champion answers yet";
+    showProblem(error.message);
+    element("submit").disabled = element("key-field").hidden;
+    return false;
+  }
+  element("champion-line").textContent = `Champion: version ${page.model.version}, knows data until ${showDay(page.model.cutoff)}`;
+  fillSeries();
+  showScores();
+  return true;
+}
+
+function fillSeries() {
+  const options = page.model.series.map(({ unique_id }) => make("option", { value: unique_id, textContent: unique_id }));
+  element("series").replaceChildren(...options);
+  element("series").disabled = element("submit").disabled = false;
+  proposeDays();
+  showChampion();
+}
+
+function newestObservation() {
+  return page.model.series.find(({ unique_id }) => unique_id === element("series").value).newest_observation;
+}
+
+function proposeDays() {
+  const newest = newestObservation();
+  element("start").value = addDays(newest, 1);
+  element("end").value = addDays(newest, page.model.horizon);
+}
+
+const aboutSeries = (uniqueId) => page.model.metadata?.series?.[uniqueId] ?? {};
+
+function showWeights(winner) {
+  const weights = Object.entries(page.model.metadata?.recipe?.options?.[winner] ?? {});
+  return weights.length > 1 ? weights.map(([name, weight]) => `${share.format(weight)} ${words(name)}`).join(", ") : words(winner);
+}
+
+function showChampion() {
+  const { winner, scores } = aboutSeries(element("series").value);
+  const facts = {
+    Version: page.model.version,
+    "Data until": showDay(page.model.cutoff),
+    Trained: showTime(page.model.trained),
+    Promoted: showTime(page.model.promoted),
+    "Newest observation": showDay(newestObservation()),
+    "Forecast by": showWeights(winner),
+    MASE: show(scores?.mase),
+    "Against naive": showSkill(scores?.skill_naive),
+  };
+  const entries = Object.entries(facts).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]);
+  element("champion").replaceChildren(...entries);
+}
+
+const showSkill = (skill) => (Number.isFinite(skill) ? `${share.format(Math.abs(skill))} ${skill < 0 ? "worse" : "better"}` : "–");
+
+function showScores() {
+  const rows = page.model.series.map(({ unique_id }) => {
+    const { winner, scores, coverage } = aboutSeries(unique_id);
+    const cells = [words(winner), show(scores?.rmse), show(scores?.mae), show(scores?.mase), showSkill(scores?.skill_naive),
+      show(coverage?.["80"], share), show(coverage?.["95"], share)];
+    return make("tr", {}, make("th", { scope: "row", textContent: unique_id }), ...cells.map((text) => make("td", { textContent: text })));
+  });
+  element("scores").tBodies[0].replaceChildren(...rows);
+}
+
+// ---- the forecast
+
+async function forecast() {
+  const [unique_id, start, end] = ["series", "start", "end"].map((id) => element(id).value);
+  showProblem("");
+  element("submit").disabled = true;
+  try {
+    const answer = await ask("/predict", { start, end, unique_id });
+    const history = await readHistory(unique_id, start, end);
+    showForecast(answer.forecasts, history);
+  } catch (error) {
+    showProblem(error.message);
+  } finally {
+    element("submit").disabled = false;
+  }
+}
+
+async function readHistory(uniqueId, start, end) {
+  const newest = newestObservation();
+  const from = addDays(start < newest ? start : newest, -HISTORY_DAYS);
+  try {
+    return await ask(`/history?${new URLSearchParams({ start: from, end, unique_id: uniqueId })}`);
+  } catch (error) {
+    showProblem(`The history cannot be shown: ${error.message}`);
+    return { actuals: [], forecasts: [] };
+  }
+}
+
+function showForecast(forecasts, history) {
+  const actuals = new Map(history.actuals.map(({ ds, y }) => [ds, y]));
+  const rows = forecasts.map((row) => {
+    const cells = [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), note(row)];
+    return make("tr", {}, make("th", { scope: "row", textContent: showDay(row.ds) }), ...cells.map((text) => make("td", { textContent: text })));
+  });
+  element("values").tBodies[0].replaceChildren(...rows);
+  page.shown = { forecasts, history };
+  draw();
+}
+
+function note(row) {
+  const notes = [];
+  if (row.extrapolated) notes.push("beyond the trained horizon");
+  if (row.in_training) notes.push("seen in training");
+  return notes.join(", ");
+}
+
+// ---- the plot
+
+const PLOTTED = ["y", "record", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
+
+function plotted({ forecasts, history }) {
+  const days = new Map();
+  const put = (ds, values) => days.set(ds, { ...days.get(ds), ...values });
+  history.actuals.forEach(({ ds, y }) => put(ds, { y }));
+  history.forecasts.forEach(({ ds, y_hat }) => put(ds, { record: y_hat }));
+  forecasts.forEach((row) => put(row.ds, row));
+  const ordered = [...days.keys()].sort();
+  return [ordered.map((ds) => milliseconds(ds) / 1000), ...PLOTTED.map((name) => ordered.map((ds) => days.get(ds)[name] ?? null))];
+}
+
+function draw() {
+  if (!page.shown) return;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const place = element("plot");
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const line = (stroke, more = {}) => ({ stroke: colour(stroke), width: 2, points: { show: false }, spanGaps: true, ...more });
+  const bound = { stroke: "transparent", width: 0, points: { show: false } };
+  page.plot?.destroy();
+  page.plot = new uPlot({
+    width: place.clientWidth,
+    height: place.clientHeight,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false }, points: { size: 7 } },
+    series: [
+      {},
+      line("actual", { width: 1.6, spanGaps: false }),
+      line("record", { width: 1.5, dash: [5, 4] }),
+      line("forecast", { width: 2.2, points: { show: page.shown.forecasts.length < 3, size: 7 } }),
+      bound, bound, bound, bound,
+    ],
+    bands: [
+      { series: [7, 6], fill: colour("band95") },
+      { series: [5, 4], fill: colour("band80") },
+    ],
+    axes: [{ ...axis, space: 70, size: 30, values: (_, seconds) => seconds.map((at) => tickFormat.format(at * 1000)) }, { ...axis, size: 54 }],
+    hooks: { setCursor: [(plot) => readOut(plot)] },
+  }, plotted(page.shown), place);
+}
+
+function readOut(plot) {
+  const index = plot.cursor.idx;
+  if (index == null) {
+    element("readout").textContent = "\u00a0";
+    return;
+  }
+  const [seconds, y, record, yHat, low, high] = plot.data.map((values) => values[index]);
+  const parts = [dayFormat.format(seconds * 1000)];
+  if (y != null) parts.push(`actual ${show(y)}`);
+  if (yHat != null) parts.push(`forecast ${show(yHat)} (80 %: ${show(low)} to ${show(high)})`);
+  if (record != null) parts.push(`of record ${show(record)}`);
+  element("readout").textContent = parts.join(" · ");
+}
+
+// ---- decisions and alerts
+
+const VERDICTS = { promote: "good", refresh: "good", rollback: "warning", reject: "bad" };
+
+function entry(badge, kind, when, text) {
+  const head = make("div", {}, make("span", { className: `badge ${kind}`, textContent: badge }), make("span", { className: "when", textContent: when }));
+  return make("li", {}, head, make("p", { textContent: text }));
+}
+
+async function showEntries(id, path, none, entries) {
+  let items;
+  try {
+    items = entries(await ask(path));
+  } catch (error) {
+    items = [make("li", { className: "none", textContent: `Not available: ${error.message}` })];
+  }
+  element(id).replaceChildren(...(items.length ? items : [make("li", { className: "none", textContent: none })]));
+}
+
+const showDecisions = () => showEntries("decisions", "/decisions", "Nothing was decided yet.", ({ decisions }) =>
+  decisions.slice(0, 6).map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
+
+const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) =>
+  alerts.filter(({ state }) => state === "FIRING").map((a) => entry(a.severity, a.severity === "error" ? "bad" : "warning", `since ${showTime(a.first_seen)}`, a.summary)));
+
+// ---- together
+
+async function begin() {
+  if (!(await loadChampion())) return;
+  await Promise.all([forecast(), showDecisions(), showAlerts()]);
+}
+
+element("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (page.model) forecast();
+  else { showProblem(""); begin(); }
+});
+element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+new ResizeObserver(() => page.plot?.setSize({ width: element("plot").clientWidth, height: element("plot").clientHeight })).observe(element("plot"));
+begin();
