@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     app_rate_limit: str = Field(
         default="60000 per minute", description="Requests that one address may make to the app (Flask-Limiter)."
     )
+    dagster_url: str | None = Field(
+        default=None, description="Dagster's web server, for commands that talk to a platform that is not embedded."
+    )
+    app_url: str | None = Field(default=None, description="The app, for the same commands.")
     champion_poll_seconds: float = Field(
         default=1.0, gt=0, description="How often the app asks MLflow which version is champion."
     )

@@ -6,6 +6,7 @@ range that starts in the past from the day before its start. No HTTP.
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _refuse_far_or_repeated(inputs: ModelInputs) -> None:
     if (inputs.step > MAX_HORIZON_DAYS).any():
         raise InvalidInputsError(f"ds lies up to {inputs.step.max()} days after cutoff; at most {MAX_HORIZON_DAYS} can")
     keys = list(zip(inputs.unique_id.tolist(), inputs.ds.tolist(), strict=True))
-    repeated = sorted({f"{key[0]} {key[1]}" for key, following in zip(keys, keys[1:], strict=False) if key == following})
+    repeated = sorted({f"{key[0]} {key[1]}" for key, following in pairwise(keys) if key == following})
     if repeated:
         raise InvalidInputsError(f"the same series and day stands twice: {examples(repeated)}")
 

@@ -3,20 +3,20 @@
 import logging
 import time
 import uuid
-from pathlib import Path
+from importlib.resources import files
 
-import flask_openapi3_swagger
 from flask import Blueprint, Flask, Response, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
 
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 from serve.bodies import StrictRequest
-from serve.problems import PROBLEM_JSON, invalid_fields, register_problems
+from serve.problems import invalid_fields, register_problems
 from serve.routes import OPEN_ENDPOINTS, api
 from serve.schemas import Problem
 from serve.security import SECURITY_HEADERS, refuse_open_interface
@@ -24,8 +24,6 @@ from serve.service import EXTENSION, Service, build_service
 
 QUIET_ENDPOINTS = frozenset({"api.health", "api.ready", "api.metrics", "static", "swagger.static"})
 STATIC_SECONDS = 3600
-_PROBLEM = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-_ERRORS = ("400", "401", "404", "413", "415", "422", "429", "500", "503")
 
 _log = logging.getLogger("serve.requests")
 
@@ -52,7 +50,6 @@ def create_app(
         __name__,
         info=Info(title="Forecasting platform", version="1", description="Forecasts of daily series."),
         security_schemes={"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-        responses={status: dict(_PROBLEM) for status in _ERRORS},
         validation_error_model=Problem,
         validation_error_callback=invalid_fields,
         doc_ui=False,
@@ -71,14 +68,12 @@ def create_app(
 
 def _swagger() -> Blueprint:
     # The library's own page needs inline scripts; its files do not, so only these are served.
-    files = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
-    return Blueprint("swagger", __name__, static_folder=str(files), static_url_path="/docs/swagger")
+    folder = str(files("flask_openapi3_swagger") / "templates" / "swagger")
+    return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger")
 
 
 def _limit(app: Flask, settings: Settings) -> None:
-    limiter = Limiter(
-        get_remote_address, app=app, default_limits=[settings.app_rate_limit], storage_uri="memory://"
-    )
+    limiter = Limiter(get_remote_address, app=app, default_limits=[settings.app_rate_limit], storage_uri="memory://")
     limiter.request_filter(lambda: request.endpoint in QUIET_ENDPOINTS)
 
 

@@ -174,7 +174,9 @@ class ChampionWatch:
             return
         if kept is not None:
             self._hold(Champion(*kept, datetime.now(UTC)))
-            _log.warning("the registry does not answer; the champion kept on disk does", extra={"version": kept[0].version})
+            _log.warning(
+                "the registry does not answer; the champion kept on disk does", extra={"version": kept[0].version}
+            )
 
 
 def warm(model: ForecastModel) -> None:

@@ -1,15 +1,27 @@
+# ruff: noqa: N999 - gunicorn looks for a file of this name
 """How gunicorn serves the app: one process, so that no two answers come from two champions at once.
 
-`gunicorn --config python:… ` or `--config serve/gunicorn.conf.py serve.wsgi:app`
+`gunicorn --config serve/gunicorn.conf.py serve.wsgi:app`
 """
 
 from typing import Any
+
+from gunicorn.http.wsgi import Response
 
 from forecasting_platform.settings import Settings
 from serve.logs import LOGGING
 from serve.service import service_of
 
 _settings = Settings()
+_headers_of_gunicorn = Response.default_headers
+
+
+def _without_server(response: Response) -> list[str]:
+    return [line for line in _headers_of_gunicorn(response) if not line.startswith("Server:")]
+
+
+# There is no setting for it, and nobody needs to know.
+Response.default_headers = _without_server
 
 bind = f"{_settings.app_host}:{_settings.app_port}"
 worker_class = "gthread"
@@ -26,7 +38,7 @@ proc_name = "forecasting-app"
 preload_app = False
 
 
-def on_starting(server: Any) -> None:
+def on_starting(_server: Any) -> None:
     """Fail at once, and not in a background thread, when a setting is missing."""
     _settings.require_mlflow_tracking_uri()
 
@@ -36,7 +48,7 @@ def post_worker_init(worker: Any) -> None:
     service_of(worker.wsgi).start()
 
 
-def worker_exit(server: Any, worker: Any) -> None:
+def worker_exit(_server: Any, worker: Any) -> None:
     """Write out the prediction log."""
     if getattr(worker, "wsgi", None) is not None:
         service_of(worker.wsgi).stop()

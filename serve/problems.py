@@ -35,7 +35,9 @@ KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
 _log = logging.getLogger("serve.errors")
 
 
-def problem(status: int, detail: str, *, kind: str | None = None, errors: list[dict[str, str]] | None = None) -> Response:
+def problem(
+    status: int, detail: str, *, kind: str | None = None, errors: list[dict[str, str]] | None = None
+) -> Response:
     """The answer of an error.
 
     Args:
@@ -124,5 +126,3 @@ def register_problems(app: Flask) -> None:
     }
     for error, handler in handlers.items():
         app.register_error_handler(error, handler)
-
-

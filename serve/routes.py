@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 from flask import Response, g, render_template
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import UnavailableError
@@ -16,6 +18,7 @@ from serve.answers import forecast, forecast_records, inputs_for, inputs_from
 from serve.champion import Champion
 from serve.history import history_period, read_history
 from serve.prediction_log import Answer
+from serve.problems import PROBLEM_JSON
 from serve.schemas import (
     HistoryAnswer,
     HistoryQuery,
@@ -34,8 +37,13 @@ _forecasts = Tag(name="forecasts", description="What the champion forecasts, and
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
 _operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
 
-api = APIBlueprint("api", __name__)
-OPEN_ENDPOINTS = frozenset({"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"})
+_problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+_problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 404, 413, 415, 422, 429, 500, 503)}
+
+api = APIBlueprint("api", __name__, abp_responses=_problems)
+OPEN_ENDPOINTS = frozenset(
+    {"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"}
+)
 """What is answered without a key."""
 
 

@@ -75,14 +75,14 @@ InputRow = create_model(
     unique_id=(Series, ...),
     cutoff=(Day, Field(description="Last day known, inclusive.")),
     ds=(Day, Field(description="The day to forecast, after `cutoff`.")),
-    **{name: (Number, ...) for name in INPUT_NAMES},  # type: ignore[call-overload] # the columns are known at run time only
+    **dict.fromkeys(INPUT_NAMES, (Number, ...)),  # type: ignore[call-overload] # the columns are known at run time only
 )
 
 
 class InputsBody(Strict):
     """Rows of the input frame, as `/simulate` gave them, changed or not."""
 
-    inputs: list[InputRow] = Field(min_length=1)  # type: ignore[valid-type] # made from the model's columns
+    inputs: list[InputRow] = Field(min_length=1)
     level: Levels = LEVELS
 
 
@@ -141,7 +141,7 @@ class PredictAnswer(BaseModel):
 class SimulateAnswer(BaseModel):
     """The champion's input frame."""
 
-    inputs: list[InputRow]  # type: ignore[valid-type] # made from the model's columns
+    inputs: list[InputRow]
 
 
 class SeriesState(BaseModel):

@@ -16,8 +16,6 @@ PostgresConnection = Connection[TupleRow]
 
 _IDLE_KEPT = 4
 _LOCK_TIMEOUT = "60s"
-# A host that is gone is noticed within a minute, not after the two hours of the system's default.
-_NETWORK = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
 class PostgresConnections:
@@ -97,7 +95,11 @@ class PostgresConnections:
             autocommit=True,
             application_name="forecasting_platform",
             connect_timeout=max(2, round(self._timeout_seconds)),
-            **_NETWORK,
+            # A host that is gone is noticed within a minute, not after the system's default of two hours.
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
         )
         connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT]

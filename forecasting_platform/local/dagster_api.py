@@ -5,6 +5,7 @@ Every answer that is not the one asked for becomes an exception with Dagster's o
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import requests
@@ -248,6 +249,34 @@ class DagsterApi:
         )
         statistics = answer["partitionStats"]
         return len(answer["assetMaterializations"]) if statistics is None else int(statistics["numMaterialized"])
+
+    def materialized_days(self, asset: str) -> set[date]:
+        """The days of a daily asset that are materialized.
+
+        Raises:
+            DagsterRequestError: there is no such asset.
+        """
+        answer = self._ask(
+            f"list the days of {asset}",
+            """query ($key: AssetKeyInput!) {
+                answer: assetNodeOrError(assetKey: $key) {
+                    __typename
+                    ... on AssetNode { assetPartitionStatuses { __typename
+                        ... on TimePartitionStatuses { ranges { status startKey endKey } }
+                    } }
+                    ... on AssetNotFoundError { message }
+                }
+            }""",
+            {"key": {"path": asset.split("/")}},
+            expected="AssetNode",
+        )
+        ranges = answer["assetPartitionStatuses"].get("ranges", [])
+        return {
+            day
+            for found in ranges
+            if found["status"] == "MATERIALIZED"
+            for day in DateRange(date.fromisoformat(found["startKey"]), date.fromisoformat(found["endKey"]))
+        }
 
     def materializations(self, run_id: str, asset: str | None = None) -> list[Materialization]:
         """What a run materialized, with its metadata, in the order of the events; of one asset if named.

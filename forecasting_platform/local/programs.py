@@ -24,7 +24,18 @@ EVENT_BATCH_SIZE = "1000"
 PROBE_SECONDS = 2.0
 
 DAGSTER_INSTANCE = {
-    "storage": {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}},
+    **{
+        f"{part}_storage": {
+            "module": module,
+            "class": name,
+            "config": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}},
+        }
+        for part, module, name in (
+            ("run", "dagster_postgres.run_storage", "PostgresRunStorage"),
+            ("event_log", "forecasting_platform.orchestration.event_storage", "BulkPostgresEventLogStorage"),
+            ("schedule", "dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
+        )
+    },
     "run_launcher": {"module": "dagster", "class": "DefaultRunLauncher"},
     # It launches a run at once, where the queued one looks every few seconds. Nothing here needs that
     # one's limits: writes are idempotent and fenced.

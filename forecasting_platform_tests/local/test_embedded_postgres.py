@@ -19,6 +19,13 @@ from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def shared(shared_open_directory: Path, free_ports: Callable[[int], int]) -> Iterator[EmbeddedPostgres]:
+    """One server for the tests that leave it running."""
+    with EmbeddedPostgres(shared_open_directory, free_ports(1)) as server:
+        yield server
+
+
 @pytest.fixture
 def postgres(open_directory: Path, free_ports: Callable[[int], int]) -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(open_directory, free_ports(1)) as server:
@@ -70,47 +77,47 @@ def test_a_pid_file_that_names_another_living_process_does_not_block_the_start(p
 
 
 def test_a_second_server_on_the_same_data_is_refused(
-    postgres: EmbeddedPostgres, free_ports: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+    shared: EmbeddedPostgres, free_ports: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_postgres, "RELEASE_SECONDS", 0.3)
-    with pytest.raises(PlatformStateError, match=f"in use by process {postgres.pid}"):
-        EmbeddedPostgres(postgres.directory, free_ports(1)).start()
-    assert postgres.is_running
+    with pytest.raises(PlatformStateError, match=f"in use by process {shared.pid}"):
+        EmbeddedPostgres(shared.directory, free_ports(1)).start()
+    assert shared.is_running
 
 
-def test_a_taken_port_is_reported_with_the_servers_own_words(postgres: EmbeddedPostgres, open_directory: Path) -> None:
-    other = EmbeddedPostgres(open_directory / "other", postgres.port)
-    with pytest.raises(PlatformStateError, match="Postgres ended with exit code 1.*(?s:.)*Address already in use"):
+def test_a_taken_port_is_reported_with_the_servers_own_words(shared: EmbeddedPostgres, open_directory: Path) -> None:
+    other = EmbeddedPostgres(open_directory / "other", shared.port)
+    with pytest.raises(PlatformStateError, match=r"Postgres ended with exit code 1(?s:.*)Address already in use"):
         other.start()
     other.stop()
 
 
-def test_the_server_never_runs_as_root(postgres: EmbeddedPostgres) -> None:
-    assert postgres.pid is not None
-    assert psutil.Process(postgres.pid).uids().real != 0
+def test_the_server_never_runs_as_root(shared: EmbeddedPostgres) -> None:
+    assert shared.pid is not None
+    assert psutil.Process(shared.pid).uids().real != 0
 
 
-def test_the_password_is_in_no_command_line_and_in_a_private_file(postgres: EmbeddedPostgres) -> None:
-    file = postgres.directory / "postgres.password"
+def test_the_password_is_in_no_command_line_and_in_a_private_file(shared: EmbeddedPostgres) -> None:
+    file = shared.directory / "postgres.password"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     command_lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert file.read_text() not in command_lines
-    assert list(postgres.directory.rglob("password*")) == []
+    assert list(shared.directory.rglob("password*")) == []
 
 
-def test_a_wrong_password_is_refused(postgres: EmbeddedPostgres) -> None:
-    password = (postgres.directory / "postgres.password").read_text()
+def test_a_wrong_password_is_refused(shared: EmbeddedPostgres) -> None:
+    password = (shared.directory / "postgres.password").read_text()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(postgres.dsn("postgres").replace(password, "guess"))
+        psycopg.connect(shared.dsn("postgres").replace(password, "guess"))
 
 
-def test_a_database_is_made_once_with_settings_of_its_own(postgres: EmbeddedPostgres) -> None:
+def test_a_database_is_made_once_with_settings_of_its_own(shared: EmbeddedPostgres) -> None:
     name = 'with "quotes" and %'
     for _ in range(2):
-        postgres.create_database(name, settings={"synchronous_commit": "off"})
-    postgres.create_database("strict")
+        shared.create_database(name, settings={"synchronous_commit": "off"})
+    shared.create_database("strict")
     for database, expected in ((name, "off"), ("strict", "on")):
-        with psycopg.connect(postgres.dsn(database)) as connection:
+        with psycopg.connect(shared.dsn(database)) as connection:
             assert connection.execute("SHOW synchronous_commit").fetchone() == (expected,)
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
 

@@ -82,7 +82,7 @@ def test_named_binaries_that_are_not_there_are_a_configuration_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORECASTING_POSTGRES_BIN", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="FORECASTING_POSTGRES_BIN: .* holds no postgres and initdb"):
+    with pytest.raises(ConfigurationError, match=r"FORECASTING_POSTGRES_BIN: .* holds no postgres and initdb"):
         server_binaries(None)
 
 

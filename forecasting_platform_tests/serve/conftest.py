@@ -24,7 +24,7 @@ from forecasting_platform.settings import Settings
 from serve.app import create_app
 from serve.service import service_of
 
-SERIES = ("Corrib production", "Größe \"x\"; drop table")
+SERIES = ("Corrib production", 'Größe "x"; drop table')
 FIRST_DAY, CUTOFF, NEWEST = date(2023, 1, 1), date(2023, 6, 15), date(2023, 6, 30)
 HORIZON = 15
 
@@ -34,7 +34,9 @@ MakeApp = Callable[..., Flask]
 def make_observations() -> pd.DataFrame:
     days = pd.date_range(FIRST_DAY, NEWEST)
     level = 30 + 5 * np.sin(np.arange(len(days)) / 3)
-    return pd.concat([pd.DataFrame({"unique_id": name, "ds": days, "y": level * (n + 1)}) for n, name in enumerate(SERIES)])
+    return pd.concat(
+        [pd.DataFrame({"unique_id": name, "ds": days, "y": level * (n + 1)}) for n, name in enumerate(SERIES)]
+    )
 
 
 def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel:
@@ -69,6 +71,12 @@ def model(features: pd.DataFrame) -> ForecastModel:
     return make_model(features)
 
 
+@pytest.fixture(scope="session")
+def naive_and_seasonal(features: pd.DataFrame) -> tuple[ForecastModel, ForecastModel]:
+    """Two models of the same series whose forecasts differ."""
+    return make_model(features, weight=1.0), make_model(features, weight=0.0)
+
+
 @pytest.fixture
 def registry(model: ForecastModel) -> MemoryModelRegistry:
     """Version 1 is champion."""
@@ -91,7 +99,9 @@ def store(features: pd.DataFrame, model: ForecastModel) -> MemoryTableStore:
 
 def issued(model: ForecastModel, features: pd.DataFrame, cutoff: date) -> pd.DataFrame:
     known = model.with_features(features[features["ds"] == pd.Timestamp(cutoff)])
-    forecasts = known.predict(known.inputs(list(DateRange(cutoff + timedelta(days=1), cutoff + timedelta(days=HORIZON)))))
+    forecasts = known.predict(
+        known.inputs(list(DateRange(cutoff + timedelta(days=1), cutoff + timedelta(days=HORIZON))))
+    )
     return forecasts.to_frame().assign(model_version="1", issued_at=pd.Timestamp(cutoff, tz="UTC"))
 
 
@@ -102,7 +112,9 @@ def ledger() -> MemoryLedger:
     decided = datetime(2023, 6, 16, 9, tzinfo=UTC)
     promoted = PromotionDecision("promote", "the first champion", "1", None, CUTOFF, decided, "promotion_sensor")
     ledger.append_decision(promoted)
-    ledger.append_decision(replace(promoted, verdict="hold", reason="not better", decided_at=decided + timedelta(days=1)))
+    ledger.append_decision(
+        replace(promoted, verdict="hold", reason="not better", decided_at=decided + timedelta(days=1))
+    )
     fingerprint = "forecast_errors:forecast_bias_within_budget"
     ledger.save_alerts([Alert(f"{fingerprint}@7", fingerprint, "FIRING", "warning", "bias 3 GWh", decided, decided, 7)])
     return ledger

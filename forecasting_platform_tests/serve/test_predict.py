@@ -7,11 +7,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.date_range import DateRange
 
-CORRIB, OTHER = "Corrib production", "Größe \"x\"; drop table"
+CORRIB, OTHER = "Corrib production", 'Größe "x"; drop table'
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
 FIELDS = ["unique_id", "cutoff", "ds", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"]
 
@@ -31,7 +31,12 @@ def refused(client: FlaskClient, status: int, **body: Any) -> str:
 
 def test_a_range_after_the_newest_observation_is_forecast_from_it(client: FlaskClient) -> None:
     answer = client.post("/predict", json=NEXT).json
-    assert answer["model"] == {"name": "forecasting_platform", "version": "1", "cutoff": "2023-06-15", "run_id": "run-1"}
+    assert answer["model"] == {
+        "name": "forecasting_platform",
+        "version": "1",
+        "cutoff": "2023-06-15",
+        "run_id": "run-1",
+    }
     forecasts = answer["forecasts"]
     assert [list(row) for row in forecasts] == [FIELDS] * 30
     assert {row["cutoff"] for row in forecasts} == {"2023-06-30"}
@@ -39,7 +44,9 @@ def test_a_range_after_the_newest_observation_is_forecast_from_it(client: FlaskC
     assert keys == sorted(keys)
 
 
-def test_the_answer_is_what_the_model_forecasts(client: FlaskClient, model: ForecastModel, features: pd.DataFrame) -> None:
+def test_the_answer_is_what_the_model_forecasts(
+    client: FlaskClient, model: ForecastModel, features: pd.DataFrame
+) -> None:
     newest = model.with_features(features[features["ds"] == "2023-06-30"])
     expected = newest.predict(newest.inputs(list(DateRange(date(2023, 7, 1), date(2023, 7, 15))))).to_frame()
     answered = pd.DataFrame(predict(client, **NEXT))
@@ -53,7 +60,16 @@ def test_series_are_chosen_by_name_or_list(client: FlaskClient) -> None:
 
 def test_levels_name_their_columns(client: FlaskClient) -> None:
     row = predict(client, **NEXT, level=[90, 50])[0]
-    assert list(row) == ["unique_id", "cutoff", "ds", "y_hat", "y_hat_lo_50", "y_hat_hi_50", "y_hat_lo_90", "y_hat_hi_90"]
+    assert list(row) == [
+        "unique_id",
+        "cutoff",
+        "ds",
+        "y_hat",
+        "y_hat_lo_50",
+        "y_hat_hi_50",
+        "y_hat_lo_90",
+        "y_hat_hi_90",
+    ]
     assert row["y_hat_lo_90"] < row["y_hat_lo_50"] < row["y_hat"] < row["y_hat_hi_50"] < row["y_hat_hi_90"]
 
 
@@ -158,7 +174,9 @@ def test_inputs_may_be_changed_and_come_in_any_order(client: FlaskClient) -> Non
         ({"ds": "2023-07-02"}, "stands twice"),
     ],
 )
-def test_an_input_row_that_cannot_be_answered_is_refused(client: FlaskClient, change: dict[str, Any], said: str) -> None:
+def test_an_input_row_that_cannot_be_answered_is_refused(
+    client: FlaskClient, change: dict[str, Any], said: str
+) -> None:
     first, second = client.post("/simulate", json={**NEXT, "end": "2023-07-02", "unique_id": CORRIB}).json["inputs"]
     assert said in refused(client, 422, inputs=[first | change, second])
 

@@ -1,0 +1,308 @@
+"""`forecasting-platform`: the commands. What they do is in `commands`; this module only parses and prints."""
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forecasting_platform.commands.connection import DEFAULT_DATA_DIR, Connection, connect
+from forecasting_platform.commands.output import print_json, print_rows, records
+from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.forecasting.date_range import DateRange
+
+RUN_DEADLINE_SECONDS = 900.0
+LOAD_DEADLINE_SECONDS = 3600.0
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), default=DEFAULT_DATA_DIR, show_default=True,
+    help="Where the embedded platform keeps everything.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+
+
+class Day(click.ParamType):
+    """A day as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day, or a usage error that says what is expected."""
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 # a day has no zone
+        except ValueError:
+            self.fail(f"{value!r} is no day; write YYYY-MM-DD", param, ctx)
+
+
+def range_options(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--start` and `--end`, both inclusive."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, text in (("--end", "Last day, inclusive."), ("--start", "First day, inclusive.")):
+            command = click.option(name, type=Day(), required=required, help=text)(command)
+        return command
+
+    return decorate
+
+
+def _range(start: date, end: date) -> DateRange:
+    if end < start:
+        raise click.UsageError(f"--end {end} lies before --start {start}; swap them")
+    return DateRange(start, end)
+
+
+class Commands(click.Group):
+    """Errors of the platform are one sentence on standard error and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ForecastingPlatformError as error:
+            click.echo(f"forecasting-platform: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            sys.exit(0 if ctx.invoked_subcommand == "up" else 1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="forecasting-platform")
+def main() -> None:
+    """Load, train, promote, serve and control forecasts of daily series, on Dagster."""
+
+
+@main.command(epilog='Example: forecasting-platform up --feed-url "http://127.0.0.1:8000/feed.json"')
+@data_dir_option
+@click.option(
+    "--port-base", type=click.IntRange(1, 65530), default=3000, show_default=True, help="First of five ports."
+)
+@click.option("--feed-url", help="Feed to load from; the simulated one by default.")
+@click.option("--start", type=Day(), default="2018-01-01", show_default=True, help="First day of the initial load.")
+@click.option("--end", type=Day(), default="2023-06-30", show_default=True, help="Last day of the initial load.")
+@click.option("--live", is_flag=True, help="Run the schedules, and load up to yesterday.")
+@click.option("--exit-when-served", is_flag=True, help="Stop everything once /predict has answered.")
+@click.option("--no-main-job", is_flag=True, help="Start the platform only.")
+@json_option
+def up(
+    data_dir: Path, port_base: int, feed_url: str | None, start: date, end: date, live: bool,
+    exit_when_served: bool, no_main_job: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Start the embedded platform, run the main job on it, and stay up until Ctrl-C."""
+    from forecasting_platform.commands.up import run_platform
+
+    run_platform(
+        data_dir, port_base, feed_url, _range(start, end),
+        live=live, main_job=not no_main_job, exit_when_served=exit_when_served, as_json=as_json,
+    )  # fmt: skip
+
+
+@main.command(epilog="Example: forecasting-platform down --data-dir .platform")
+@data_dir_option
+@json_option
+def down(data_dir: Path, as_json: bool) -> None:
+    """Stop the embedded platform of a data directory."""
+    from forecasting_platform.commands.up import stop_platform
+
+    stopped = stop_platform(data_dir)
+    print_json({"stopped": stopped}) if as_json else click.echo("stopped" if stopped else "no platform runs there")
+
+
+@main.command(epilog="Example: forecasting-platform status --json")
+@data_dir_option
+@json_option
+def status(data_dir: Path, as_json: bool) -> None:
+    """What runs, which version serves, what was loaded last, and which alerts are open."""
+    found = _status(connect(data_dir))
+    print_json(found) if as_json else print_rows([{"what": key, "state": value} for key, value in found.items()])
+
+
+def _status(connection: Connection) -> dict[str, Any]:
+    days = connection.dagster.materialized_days("raw_observations")
+    try:
+        champion = connection.ask_app("GET", "/model")
+    except ForecastingPlatformError as error:
+        champion = {"version": None, "why": str(error)}
+    alerts = _ledger_alerts(connection)
+    return {
+        "dagster": connection.dagster_url,
+        "app": connection.app_url,
+        "champion": champion.get("version"),
+        "champion_cutoff": champion.get("cutoff"),
+        "loaded_days": len(days),
+        "last_loaded_day": str(max(days)) if days else None,
+        "open_alerts": [alert["alert"] for alert in alerts],
+    }
+
+
+def _ledger_alerts(connection: Connection) -> list[dict[str, object]]:
+    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+    from forecasting_platform.commands.report import alert_rows
+
+    ledger = PostgresLedger(connection.postgres_dsn)
+    try:
+        ledger.prepare()
+        return alert_rows(ledger.alerts(open_only=True))
+    finally:
+        ledger.close()
+
+
+@main.command(epilog="Example: forecasting-platform load --start 2023-07-01 --end 2023-07-31")
+@range_options()
+@data_dir_option
+@json_option
+def load(start: date, end: date, data_dir: Path, as_json: bool) -> None:
+    """Load a date range as one Dagster partition backfill, and wait for it."""
+    from forecasting_platform.local.main_job import LOAD_ASSETS
+
+    days, dagster = _range(start, end), connect(data_dir).dagster
+    backfill_id = dagster.launch_backfill(LOAD_ASSETS, days, tags={"forecasting/asked_by": "load command"})
+    click.echo(f"backfill {backfill_id} of {len(days)} days; Dagster looks for backfills each 30 s", err=True)
+    done = dagster.wait_for_backfill(backfill_id, deadline_seconds=LOAD_DEADLINE_SECONDS)
+    loads = [found for run_id in done.run_ids for found in dagster.materializations(run_id, "raw_observations")[:1]]
+    counts = {
+        name: sum(found.metadata[f"load_{name}"] for found in loads)
+        for name in ("new", "revised", "unchanged", "quarantined")
+    }
+    print_rows([{"backfill": backfill_id, "days": len(days), **counts}], as_json=as_json)
+
+
+@main.command(epilog="Example: forecasting-platform train")
+@click.option("--option", "options", multiple=True, help="What a series may be served by; may be repeated.")
+@data_dir_option
+@json_option
+def train(options: Sequence[str], data_dir: Path, as_json: bool) -> None:
+    """Materialize `trained_model`: a new version with alias challenger."""
+    config = {"ops": {"trained_model": {"config": {"options": list(options)}}}}
+    _run_job(connect(data_dir), "training_job", config, ("model_version", "cutoff", "mlflow_run_id"), as_json=as_json)
+
+
+@main.command(epilog="Example: forecasting-platform promote")
+@data_dir_option
+@json_option
+def promote(data_dir: Path, as_json: bool) -> None:
+    """Evaluate challenger against champion now, and move the alias if the evidence says so."""
+    _promotion(data_dir, {"decided_by": "promote command"}, as_json=as_json)
+
+
+@main.command(epilog='Example: forecasting-platform rollback --reason "forecasts too low since Monday"')
+@click.option("--to-version", help="The version to serve again; the previous champion by default.")
+@click.option("--reason", required=True, help="Why; kept in the ledger.")
+@data_dir_option
+@json_option
+def rollback(to_version: str | None, reason: str, data_dir: Path, as_json: bool) -> None:
+    """Serve an earlier version again, and record why."""
+    if not reason.strip():
+        raise click.UsageError("--reason is empty; say why, it is kept in the ledger")
+    config = {"decided_by": "rollback command", "rollback": True, "reason": reason}
+    _promotion(data_dir, config | ({"to_version": to_version} if to_version else {}), as_json=as_json)
+
+
+def _promotion(data_dir: Path, config: dict[str, Any], *, as_json: bool) -> None:
+    shown = ("decision_id", "verdict", "champion_version", "reason")
+    run_config = {"ops": {"champion_model": {"config": config}}}
+    _run_job(connect(data_dir), "promotion_job", run_config, shown, as_json=as_json)
+
+
+def _run_job(
+    connection: Connection, job: str, run_config: dict[str, Any], shown: Sequence[str], *, as_json: bool
+) -> None:
+    dagster = connection.dagster
+    run_id = dagster.launch_job(job, run_config=run_config)
+    click.echo(f"{job}: {dagster.url}/runs/{run_id}", err=True)
+    dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS)
+    metadata = dagster.materializations(run_id)[0].metadata
+    print_rows([{name: metadata[name] for name in shown}], as_json=as_json)
+
+
+@main.command(epilog="Example: forecasting-platform forecast --start 2023-07-01 --end 2023-07-15 --format csv")
+@range_options()
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@data_dir_option
+@json_option
+def forecast(start: date, end: date, form: str, data_dir: Path, as_json: bool) -> None:
+    """The champion's forecast of a date range."""
+    days = _range(start, end)
+    body = {"start": days.start.isoformat(), "end": days.end.isoformat()}
+    answer = connect(data_dir).ask_app("POST", "/predict", body)
+    if as_json or form == "json":
+        print_json(answer)
+    elif form == "csv":
+        _print_csv(answer["forecasts"])
+    else:
+        model = answer["model"]
+        print_rows(answer["forecasts"], title=f"champion: version {model['version']}, cutoff {model['cutoff']}")
+
+
+@main.command(epilog="Example: forecasting-platform simulate --start 2023-07-01 --end 2023-07-03 --json")
+@range_options()
+@data_dir_option
+@json_option
+def simulate(start: date, end: date, data_dir: Path, as_json: bool) -> None:
+    """The model's input frame for a date range: CSV, or JSON that POST /predict takes back."""
+    days = _range(start, end)
+    body = {"start": days.start.isoformat(), "end": days.end.isoformat()}
+    answer = connect(data_dir).ask_app("POST", "/simulate", body)
+    print_json(answer) if as_json else _print_csv(answer["inputs"])
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+@main.command(epilog="Example: forecasting-platform report --html report.html")
+@click.option("--html", "html_path", type=click.Path(path_type=Path, dir_okay=False), help="Write one offline file.")
+@data_dir_option
+@json_option
+def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
+    """Accuracy, bias and coverage over windows, drift, and open alerts."""
+    from forecasting_platform.commands.report import Report, alert_rows
+
+    found = Report(connect(data_dir).postgres_dsn)
+    if html_path is not None:
+        found.write_html(html_path)
+        click.echo(f"written to {html_path}", err=True)
+    accuracy, drift, alerts = records(found.accuracy), records(found.drift), alert_rows(found.alerts)
+    if as_json:
+        print_json({"accuracy": accuracy, "drift": drift, "alerts": alerts})
+        return
+    print_rows(accuracy, title="accuracy of the forecasts of record")
+    print_rows(drift, title="drift: share of the newest 28 days outside the reference's central 99 %")
+    print_rows(alerts, title="open alerts")
+
+
+@main.command(epilog="Example: forecasting-platform decisions --limit 5")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
+@data_dir_option
+@json_option
+def decisions(limit: int, data_dir: Path, as_json: bool) -> None:
+    """The promotion ledger, newest first."""
+    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+
+    ledger = PostgresLedger(connect(data_dir).postgres_dsn)
+    try:
+        ledger.prepare()
+        found = ledger.decisions(limit)
+    finally:
+        ledger.close()
+    rows = [
+        {
+            "decision": decision.decision_id,
+            "decided_at": f"{decision.decided_at:%Y-%m-%d %H:%M:%S}",
+            "verdict": decision.verdict,
+            "challenger": decision.challenger_version,
+            "champion": decision.champion_version,
+            "decided_by": decision.decided_by,
+            "reason": decision.reason,
+            **({"evidence": decision.evidence} if as_json else {}),
+        }
+        for decision in found
+    ]
+    print_rows(rows, title="promotion decisions", as_json=as_json)

@@ -1,0 +1,75 @@
+"""Where a command finds the platform: the embedded one of a data directory, or the one the settings name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnavailableError
+from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.settings import Settings
+
+DEFAULT_DATA_DIR = Path(".platform")
+TIMEOUT_SECONDS = 30
+
+
+class AppRefusedError(ForecastingPlatformError):
+    """The app answered with a problem; its detail is the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The addresses of one platform."""
+
+    dagster_url: str
+    app_url: str
+    postgres_dsn: str
+
+    @property
+    def dagster(self) -> DagsterApi:
+        """A client of its Dagster."""
+        return DagsterApi(self.dagster_url)
+
+    def ask_app(self, method: str, path: str, body: object = None) -> Any:
+        """The app's JSON answer.
+
+        Raises:
+            AppRefusedError: it answered with a problem.
+            UnavailableError: it did not answer.
+        """
+        keys = Settings().api_keys
+        headers = {"X-API-Key": keys.get_secret_value().split(",")[0]} if keys else {}
+        try:
+            response = requests.request(
+                method, f"{self.app_url}{path}", json=body, headers=headers, timeout=TIMEOUT_SECONDS
+            )
+        except requests.RequestException as error:
+            raise UnavailableError(f"the app at {self.app_url}", type(error).__name__) from error
+        if not response.ok:
+            raise AppRefusedError(_problem(response))
+        return response.json()
+
+
+def _problem(response: requests.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError):
+        return f"the app answered {response.status_code}"
+
+
+def connect(data_dir: Path) -> Connection:
+    """The platform of a data directory; where none runs there, the one that the settings name.
+
+    Raises:
+        PlatformStateError: neither is there.
+    """
+    try:
+        found = DataDirectory(data_dir).endpoints()
+    except PlatformStateError:
+        settings = Settings()
+        if settings.dagster_url and settings.app_url and settings.postgres_dsn:
+            return Connection(settings.dagster_url, settings.app_url, settings.require_postgres_dsn())
+        raise
+    return Connection(found["dagster"], found["app"], found["postgres"])

@@ -1,0 +1,43 @@
+"""What a command prints: tables for a person, JSON for a machine."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, default=str, indent=2))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, title: str | None = None, as_json: bool = False) -> None:
+    """Rows with the same keys, as a table or as a JSON array."""
+    if as_json:
+        print_json(list(rows))
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ["nothing"]:
+        table.add_column(name, justify="right" if rows and isinstance(rows[0][name], int | float) else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console(width=None if Console().is_terminal else 200).print(table)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame as rows; what is not a number is None."""
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in _rows(frame)]
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    return frame.to_dict("records")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return "–" if value is None else str(value)

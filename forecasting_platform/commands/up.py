@@ -1,0 +1,79 @@
+"""`up` and `down`: the embedded platform in the foreground."""
+
+import signal
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from forecasting_platform.commands.output import print_json
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.main_job import MainJob
+from forecasting_platform.local.platform import EmbeddedPlatform
+
+
+def run_platform(
+    data_dir: Path,
+    port_base: int,
+    feed_url: str | None,
+    days: DateRange,
+    *,
+    live: bool,
+    main_job: bool,
+    exit_when_served: bool,
+    as_json: bool,
+) -> None:
+    """Start the platform, run the main job on it, say where everything is, and stay until stopped."""
+    began = time.monotonic()
+
+    def progress(line: str) -> None:
+        click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=as_json)
+
+    signal.signal(signal.SIGTERM, _stop)
+    with EmbeddedPlatform(data_dir, port_base, feed_url, live) as platform:
+        platform.start_services(progress)
+        job = MainJob(platform.dagster, platform.endpoints["app"], _until(days, live), progress, platform.look)
+        # Dagster's daemon looks for backfills when it starts, and then each 30 s: what waits for it is taken at once.
+        backfill_id = job.submit_load() if main_job else None
+        platform.start_daemon(progress)
+        if main_job:
+            job.finish(backfill_id)
+            progress(f"served: /predict answered {time.monotonic() - began:.1f} s after the start")
+        else:
+            platform.wait_until_ready(progress)
+        _say_where(platform, time.monotonic() - began, as_json=as_json)
+        if not exit_when_served:
+            platform.watch()
+
+
+def _until(days: DateRange, live: bool) -> DateRange:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return DateRange(days.start, max(days.end, yesterday)) if live else days
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say_where(platform: EmbeddedPlatform, seconds: float, *, as_json: bool) -> None:
+    shown = {name: url for name, url in platform.endpoints.items() if name != "postgres"}
+    if as_json:
+        print_json({"seconds": round(seconds, 1), "endpoints": shown, "data_dir": str(platform.directory.path)})
+        return
+    app = shown["app"]
+    click.echo(
+        f"\n  page     {app}/\n  API      {app}/docs\n  Dagster  {shown['dagster']}\n  MLflow   {shown['mlflow']}\n"
+        f"  feed     {shown['feed']}\n  Postgres in {platform.directory.path / 'endpoints.json'} (with its password)\n"
+        f"  logs     {platform.directory.logs}\n\n  Ctrl-C stops everything.\n"
+    )
+
+
+def stop_platform(data_dir: Path) -> bool:
+    """Stop the platform of a data directory; whether one ran."""
+    return DataDirectory(data_dir).stop_supervisor()
+
+
+DEFAULT_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))

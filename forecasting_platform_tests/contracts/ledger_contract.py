@@ -1,0 +1,149 @@
+"""What every ledger promises; subclassed once for each adapter, which overrides the fixtures only."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
+from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.ports.ledger import Ledger
+
+NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+DECISION = PromotionDecision(
+    verdict="promote",
+    reason="better by 7 % – it's shown",
+    challenger_version="2",
+    champion_version="1",
+    challenger_cutoff=date(2023, 6, 30),
+    decided_at=NOON,
+    decided_by="promotion_sensor",
+    evidence={"rmse": {"champion": 5.8, "challenger": 5.4}, "cutoffs": ["2023-06-15"], "note": 'Größe "x"', "p": None},
+)
+ALERT = Alert(
+    alert_id="feature_table:complete@7",
+    fingerprint="feature_table:complete",
+    state="FIRING",
+    severity="error",
+    summary="3 series are missing",
+    first_seen=NOON,
+    last_seen=NOON,
+    last_event_id=7,
+    link="http://127.0.0.1:3000/runs/1",
+)
+
+
+class LedgerContract:
+    """The promises of `Ledger`."""
+
+    @pytest.fixture
+    def ledger(self) -> Ledger:
+        """A prepared, empty ledger."""
+        raise NotImplementedError
+
+    def test_an_empty_ledger_lists_nothing(self, ledger: Ledger) -> None:
+        assert ledger.decisions() == []
+        assert ledger.alerts() == []
+
+    def test_a_decision_is_read_back_with_its_number(self, ledger: Ledger) -> None:
+        decision_id = ledger.append_decision(DECISION)
+        assert ledger.decisions() == [replace(DECISION, decision_id=decision_id)]
+
+    def test_a_first_champion_has_no_predecessor(self, ledger: Ledger) -> None:
+        ledger.append_decision(replace(DECISION, champion_version=None, evidence={}))
+        (read,) = ledger.decisions()
+        assert read.champion_version is None
+        assert read.evidence == {}
+
+    def test_decisions_are_listed_newest_first_up_to_a_limit(self, ledger: Ledger) -> None:
+        ids = [ledger.append_decision(replace(DECISION, reason=str(number))) for number in range(3)]
+        assert ids == sorted(set(ids))
+        assert [decision.reason for decision in ledger.decisions()] == ["2", "1", "0"]
+        assert [decision.reason for decision in ledger.decisions(limit=2)] == ["2", "1"]
+        assert ledger.decisions(limit=0) == []
+
+    def test_decisions_made_at_once_are_all_kept(self, ledger: Ledger) -> None:
+        with ThreadPoolExecutor(4) as deciders:
+            ids = list(deciders.map(lambda _: ledger.append_decision(DECISION), range(12)))
+        assert sorted(ids, reverse=True) == [decision.decision_id for decision in ledger.decisions()]
+        assert len(set(ids)) == 12
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), date(2023, 7, 1)], ids=repr)
+    def test_evidence_that_is_no_json_is_refused(self, ledger: Ledger, value: object) -> None:
+        with pytest.raises(InvalidFrameError, match="the evidence is not JSON"):
+            ledger.append_decision(replace(DECISION, evidence={"rmse": value}))
+        assert ledger.decisions() == []
+
+    def test_evidence_changed_afterwards_does_not_change_the_ledger(self, ledger: Ledger) -> None:
+        evidence = {"rmse": 5.4}
+        ledger.append_decision(replace(DECISION, evidence=evidence))
+        evidence["rmse"] = 0.0
+        assert ledger.decisions()[0].evidence == {"rmse": 5.4}
+
+    def test_an_alert_is_read_back(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT])
+        assert ledger.alerts() == [ALERT]
+
+    def test_saving_an_alert_again_updates_it(self, ledger: Ledger) -> None:
+        later = replace(ALERT, last_seen=NOON + timedelta(hours=1), last_event_id=8, delivered=NOON, summary="4 series")
+        ledger.save_alerts([ALERT])
+        ledger.save_alerts([later])
+        assert ledger.alerts() == [later]
+
+    def test_alerts_are_listed_newest_first_and_open_ones_alone_on_request(self, ledger: Ledger) -> None:
+        resolved = replace(ALERT, state="RESOLVED", resolved=NOON + timedelta(hours=1))
+        newer = replace(ALERT, alert_id="feature_table:complete@9", first_seen=NOON + timedelta(hours=2))
+        ledger.save_alerts([newer, resolved])
+        assert ledger.alerts() == [newer, resolved]
+        assert ledger.alerts(open_only=True) == [newer]
+
+    def test_a_fingerprint_has_one_open_incident_at_most(self, ledger: Ledger) -> None:
+        other = replace(ALERT, alert_id="other@1", fingerprint="other")
+        ledger.save_alerts([ALERT])
+        with pytest.raises(InvalidFrameError, match=r"rows for alerts were refused"):
+            ledger.save_alerts([other, replace(ALERT, alert_id="feature_table:complete@9")])
+        assert ledger.alerts() == [ALERT]
+
+    def test_the_next_incident_may_open_as_the_last_one_resolves(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT])
+        newer = replace(ALERT, alert_id="feature_table:complete@9", first_seen=NOON + timedelta(hours=2))
+        ledger.save_alerts([newer, replace(ALERT, state="RESOLVED", resolved=NOON)])
+        assert ledger.alerts(open_only=True) == [newer]
+
+    def test_saving_no_alert_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.save_alerts([])
+        assert ledger.alerts() == []
+
+    def test_preparing_again_keeps_what_is_there(self, ledger: Ledger) -> None:
+        ledger.append_decision(DECISION)
+        with ThreadPoolExecutor(4) as callers:
+            list(callers.map(lambda _: ledger.prepare(), range(4)))
+        assert len(ledger.decisions()) == 1
+
+
+class RemoteLedgerContract(LedgerContract):
+    """The promises of a ledger that may be out of reach."""
+
+    @pytest.fixture
+    def unreachable_ledger(self) -> Ledger:
+        """A ledger whose server is not there."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda ledger: ledger.prepare(),
+            lambda ledger: ledger.append_decision(DECISION),
+            lambda ledger: ledger.decisions(),
+            lambda ledger: ledger.save_alerts([ALERT]),
+            lambda ledger: ledger.alerts(),
+        ],
+        ids=["prepare", "append_decision", "decisions", "save_alerts", "alerts"],
+    )
+    def test_a_ledger_out_of_reach_says_so(self, unreachable_ledger: Ledger, call: Callable[[Ledger], object]) -> None:
+        with pytest.raises(StoreUnavailableError, match=r"is unavailable: .* then retry"):
+            call(unreachable_ledger)

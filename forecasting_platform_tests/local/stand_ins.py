@@ -1,0 +1,50 @@
+"""What the platform under test serves in place of the real definitions, app and feed: small and quick to import.
+
+Its processes import this module by its own name, so nothing of it may be imported by a test.
+"""
+
+import json
+import os
+
+import dagster as dg
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2018-01-01")
+
+
+@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def observations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value
+    """Says how many days it got."""
+    return dg.MaterializeResult(metadata={"days": len(context.partition_keys), "unit": "GWh", "share": 0.5})
+
+
+@dg.asset
+def broken() -> None:
+    """Fails as an asset of the platform would."""
+    raise OSError("the disk is full") from ValueError("no space")
+
+
+class Greeting(dg.Config):
+    """Run configuration."""
+
+    name: str
+
+
+@dg.asset
+def greeted(config: Greeting) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value
+    """Shows that run configuration arrives."""
+    return dg.MaterializeResult(metadata={"greeting": f"hello {config.name}"})
+
+
+greet_job = dg.define_asset_job("greet_job", [greeted])
+
+defs = dg.Definitions(
+    assets=[observations, broken, greeted],
+    jobs=[dg.define_asset_job("broken_job", [broken]), greet_job],
+    schedules=[dg.ScheduleDefinition(name="greet_schedule", job=greet_job, cron_schedule="0 0 * * *")],
+)
+
+
+def app(environ, start_response):
+    """A WSGI app that tells the environment it was started in."""
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(dict(os.environ)).encode()]

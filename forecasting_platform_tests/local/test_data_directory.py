@@ -1,0 +1,134 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+
+ENDPOINTS = {"dagster": "http://127.0.0.1:3000", "postgres": "postgresql://platform:secret@127.0.0.1:3003/forecasting"}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[DataDirectory]:
+    found = DataDirectory(tmp_path / "not there yet" / "data")
+    yield found
+    found.release()
+
+
+def test_a_second_claim_is_refused_naming_the_process_that_holds_it(directory: DataDirectory) -> None:
+    directory.claim()
+    with pytest.raises(PlatformStateError, match=rf"runs in .*data already \(process {os.getpid()}\).*down"):
+        DataDirectory(directory.path).claim()
+    directory.release()
+    directory.claim()
+
+
+def test_a_file_in_the_way_is_refused_naming_the_option(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(PlatformStateError, match=r"data cannot be used: .*Name another one with --data-dir"):
+        DataDirectory(tmp_path / "data").claim()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place where nobody can write")
+def test_a_place_where_nobody_can_write_is_refused() -> None:
+    with pytest.raises(PlatformStateError, match="/proc/platform cannot be used"):
+        DataDirectory(Path("/proc/platform")).claim()
+
+
+def test_no_supervisor_is_found_where_none_runs(directory: DataDirectory) -> None:
+    assert directory.supervisor() is None
+    assert not directory.stop_supervisor()
+    assert not directory.path.exists(), "looking makes nothing"
+
+
+def test_the_supervisor_is_found_while_it_holds_the_directory(directory: DataDirectory) -> None:
+    directory.claim()
+    assert directory.supervisor() == psutil.Process()
+    directory.release()
+    assert directory.supervisor() is None
+
+
+def test_a_number_that_another_process_has_by_now_is_no_supervisor(directory: DataDirectory) -> None:
+    directory.claim()
+    file = directory.path / "supervisor.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "created": time.time() - 9999.0}))
+    assert directory.supervisor() is None
+
+
+def test_endpoints_are_private_and_only_known_while_the_platform_runs(directory: DataDirectory) -> None:
+    with pytest.raises(PlatformStateError, match=r"no platform runs in .*forecasting-platform up --data-dir"):
+        directory.endpoints()
+    directory.claim()
+    directory.write_endpoints(ENDPOINTS)
+    assert directory.endpoints() == ENDPOINTS
+    file = directory.path / "endpoints.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    directory.remove_endpoints()
+    assert not file.exists()
+
+
+def test_endpoints_left_by_a_crash_are_not_believed(directory: DataDirectory) -> None:
+    directory.claim()
+    directory.write_endpoints(ENDPOINTS)
+    directory.release()
+    with pytest.raises(PlatformStateError, match="no platform runs"):
+        directory.endpoints()
+
+
+@pytest.mark.slow
+def test_recorded_processes_of_a_crashed_platform_are_stopped(directory: DataDirectory) -> None:
+    directory.claim()
+    with subprocess.Popen(["sleep", "60"]) as left:
+        directory.record_processes({"sleeper": left.pid})
+        assert directory.stop_leftovers() == [f"sleep ({left.pid})"]
+        assert not psutil.pid_exists(left.pid)
+    assert directory.stop_leftovers() == []
+
+
+@pytest.mark.slow
+def test_unrecorded_processes_that_carry_the_mark_of_the_directory_are_stopped(directory: DataDirectory) -> None:
+    directory.claim()
+    marked = {**os.environ, OWNER_VARIABLE: str(directory.path)}
+    others = {**os.environ, OWNER_VARIABLE: f"{directory.path}-of-another"}
+    with subprocess.Popen(["sleep", "60"], env=marked) as left, subprocess.Popen(["sleep", "60"], env=others) as kept:
+        while psutil.Process(left.pid).name() != "sleep" or psutil.Process(kept.pid).name() != "sleep":
+            time.sleep(0.01)
+        assert directory.stop_leftovers() == [f"sleep ({left.pid})"]
+        assert kept.poll() is None
+        kept.terminate()
+
+
+@pytest.mark.slow
+def test_a_recorded_number_that_another_process_has_by_now_is_left_alone(directory: DataDirectory) -> None:
+    directory.claim()
+    with subprocess.Popen(["sleep", "60"]) as innocent:
+        directory.record_processes({"sleeper": innocent.pid})
+        file = directory.path / "processes.json"
+        file.write_text(json.dumps([{**json.loads(file.read_text())[0], "created": time.time() - 9999.0}]))
+        assert directory.stop_leftovers() == []
+        assert innocent.poll() is None
+        innocent.terminate()
+
+
+@pytest.mark.slow
+def test_a_running_platform_is_stopped_from_another_process(directory: DataDirectory) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from forecasting_platform.local.data_directory import DataDirectory\n"
+        "DataDirectory(Path(sys.argv[1])).claim(); print('held', flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(directory.path)], stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        supervisor.stdout.readline()
+        assert directory.stop_supervisor()
+        assert directory.supervisor() is None

@@ -1,0 +1,193 @@
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import requests
+
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+from forecasting_platform.local.platform import EmbeddedPlatform, require_free_ports
+
+pytestmark = pytest.mark.slow
+
+
+def processes_of(directory: Path) -> list[str]:
+    """What runs for the platform of a directory: all but Postgres carry its mark, Postgres names its data."""
+    return [
+        " ".join(process.cmdline())
+        for process in psutil.process_iter()
+        if process.status() != psutil.STATUS_ZOMBIE
+        and (
+            process.environ().get(OWNER_VARIABLE) == str(directory)
+            or str((directory / "postgres").resolve()) in " ".join(process.cmdline())
+        )
+    ]
+
+
+def test_everything_answers_where_endpoints_json_says(platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    file = running.directory.path / "endpoints.json"
+    endpoints = json.loads(file.read_text())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert set(endpoints) == {"dagster", "mlflow", "app", "postgres", "feed"}
+    assert endpoints == running.endpoints == DataDirectory(running.directory.path).endpoints()
+    base = running.addresses.port_base
+    assert [endpoints[name].rpartition(":")[2] for name in ("dagster", "mlflow", "app")] == [
+        str(base),
+        str(base + 1),
+        str(base + 2),
+    ]
+    for url in (f"{endpoints['dagster']}/server_info", f"{endpoints['mlflow']}/health", endpoints["app"]):
+        assert requests.get(url, timeout=10).status_code == 200
+    with psycopg.connect(endpoints["postgres"]) as connection:
+        assert connection.execute("SELECT current_database()").fetchone() == ("forecasting",)
+
+
+def test_every_part_has_a_time_after_which_it_answered(platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    assert set(running.seconds) == {
+        "Postgres",
+        "MLflow",
+        "Dagster's code server",
+        "Dagster's web server",
+        "Dagster's daemon",
+        "the app",
+        "the simulated feed",
+    }
+
+
+def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    environment = requests.get(running.endpoints["app"], timeout=10).json()
+    told = {name: value for name, value in environment.items() if name.startswith("FORECASTING_")}
+    assert told == {
+        **{name: value for name, value in os.environ.items() if name.startswith("FORECASTING_")},
+        "FORECASTING_POSTGRES_DSN": running.endpoints["postgres"],
+        "FORECASTING_MLFLOW_TRACKING_URI": running.endpoints["mlflow"],
+        "FORECASTING_FEED_URL": running.endpoints["feed"],
+        "FORECASTING_APP_HOST": "127.0.0.1",
+        "FORECASTING_APP_PORT": str(running.addresses.port_base + 2),
+        "FORECASTING_MODEL_CACHE_DIR": str(running.directory.path / "app"),
+        "FORECASTING_SCHEDULES_ENABLED": "false",
+    }
+    assert environment["PYTHONUNBUFFERED"] == "1"
+    assert not {"PYTHONDONTWRITEBYTECODE", "PGSSLMODE"} & environment.keys()
+    assert "127.0.0.1" in environment["NO_PROXY"]
+
+
+def test_no_command_line_holds_the_password(platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = platform
+    password = (running.directory.path / "postgres.password").read_text()
+    assert password not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    for log in running.directory.logs.iterdir():
+        assert password not in log.read_text(), log
+
+
+def test_only_dagsters_database_gives_up_synchronous_commits(platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = platform
+    for database, expected in (("dagster", "off"), ("mlflow", "on"), ("forecasting", "on")):
+        with psycopg.connect(running.postgres.dsn(database)) as connection:
+            assert connection.execute("SHOW synchronous_commit").fetchone() == (expected,)
+
+
+def test_a_second_platform_in_the_same_directory_is_refused(
+    platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform]
+) -> None:
+    running, _ = platform
+    with (
+        make_platform(running.directory.path) as second,
+        pytest.raises(PlatformStateError, match=rf"a platform runs in .* already \(process {os.getpid()}\)"),
+    ):
+        second.start()
+    running.look()
+    assert DataDirectory(running.directory.path).endpoints()
+
+
+def test_taken_ports_are_named_before_anything_is_started(
+    platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform], tmp_path: Path
+) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    base = running.addresses.port_base
+    with (
+        make_platform(tmp_path / "other", base + 3) as other,
+        pytest.raises(
+            PlatformStateError, match=rf"port {base + 3} \(dagster\), {base + 4} \(mlflow\)\. .*--port-base N"
+        ),
+    ):
+        other.start()
+    assert not (tmp_path / "other" / "postgres").exists()
+    assert not (tmp_path / "other" / "endpoints.json").exists()
+
+
+def test_free_ports_are_accepted(free_ports: Callable[[int], int]) -> None:
+    require_free_ports({free_ports(1): "dagster"})
+
+
+def test_an_interrupt_in_the_middle_of_the_start_leaves_nothing_running(
+    open_directory: Path, make_platform: Callable[..., EmbeddedPlatform]
+) -> None:
+    def interrupt(line: str) -> None:
+        if line.startswith("the simulated feed"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), make_platform(open_directory) as platform:
+        platform.start(interrupt)
+    assert processes_of(open_directory) == []
+    assert DataDirectory(open_directory).supervisor() is None
+    assert not (open_directory / "endpoints.json").exists()
+
+
+def test_a_process_that_dies_is_named_and_the_stop_leaves_nothing(
+    open_directory: Path, make_platform: Callable[..., EmbeddedPlatform]
+) -> None:
+    with make_platform(open_directory) as platform:
+        platform.start_services()
+        processes = {each["name"]: each["pid"] for each in json.loads((open_directory / "processes.json").read_text())}
+        os.kill(processes["Dagster's web server"], signal.SIGKILL)
+        with pytest.raises(PlatformStateError, match="Dagster's web server ended with signal SIGKILL"):
+            platform.watch()
+    assert processes_of(open_directory) == []
+    assert not (open_directory / "endpoints.json").exists()
+
+
+def test_a_platform_whose_supervisor_was_killed_is_recovered_by_the_next(
+    open_directory: Path, make_platform: Callable[..., EmbeddedPlatform], free_ports: Callable[[int], int]
+) -> None:
+    base = free_ports(5)
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from forecasting_platform.local.platform import EmbeddedPlatform\n"
+        "from forecasting_platform.local.programs import Entrypoints\n"
+        "stand_ins = Entrypoints('stand_ins', 'stand_ins:app', 'stand_ins:app')\n"
+        "with EmbeddedPlatform(Path(sys.argv[1]), int(sys.argv[2]), entrypoints=stand_ins) as platform:\n"
+        "    platform.start_services(); print('up', flush=True); time.sleep(60)\n"
+    )
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", script, str(open_directory), str(base)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert supervisor.stdout is not None
+    with supervisor.stdout:
+        assert supervisor.stdout.readline() == "up\n"
+        supervisor.kill()
+        supervisor.wait()
+    with pytest.raises(PlatformStateError, match="no platform runs"):
+        DataDirectory(open_directory).endpoints()
+    with make_platform(open_directory, base) as platform:
+        platform.start_services()
+        assert platform.dagster.location_problem() is None
+    assert processes_of(open_directory) == []

@@ -1,0 +1,201 @@
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.errors import InvalidArtifactError, NoChampionError, RegistryUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.ports.model_registry import ModelVersion
+from serve.champion import ChampionWatch
+from serve.last_good import keep, recall
+
+
+class Registry(MemoryModelRegistry):
+    """A registry in memory that can be switched off, and whose artifacts can break."""
+
+    down = False
+    broken: frozenset[str] = frozenset()
+    loads = 0
+
+    def version_at(self, alias: Any) -> ModelVersion | None:
+        if self.down:
+            raise RegistryUnavailableError("the registry", "connection refused")
+        return super().version_at(alias)
+
+    def load(self, version: ModelVersion) -> ForecastModel:
+        self.loads += 1
+        if version.version in self.broken:
+            raise InvalidArtifactError(version.version, "a byte differs")
+        return super().load(version)
+
+    def promote(self, model: ForecastModel) -> ModelVersion:
+        champion = super().version_at("champion")
+        version = self.register(model, plots={}, run_tags={})
+        self.move_champion(version, expected=champion.version if champion else None)
+        return version
+
+
+@pytest.fixture
+def registry(model: ForecastModel) -> Registry:
+    registry = Registry()
+    registry.promote(model)
+    return registry
+
+
+def watch_of(registry: Registry, store: MemoryTableStore | None = None, cache_dir: Path | None = None) -> ChampionWatch:
+    return ChampionWatch(lambda: registry, store, poll_seconds=0.01, cache_dir=cache_dir)
+
+
+def version_of(watch: ChampionWatch) -> str:
+    return watch.require().version.version
+
+
+def test_the_alias_decides_who_answers(registry: Registry, model: ForecastModel) -> None:
+    watch = watch_of(registry)
+    watch.look()
+    assert version_of(watch) == "1"
+    registry.promote(model)
+    watch.look()
+    assert version_of(watch) == "2"
+
+
+def test_a_version_is_loaded_once(registry: Registry) -> None:
+    watch = watch_of(registry)
+    for _ in range(3):
+        watch.look()
+    registry.tag(watch.require().version, {"decision": "3"})
+    watch.look()
+    assert registry.loads == 1
+    assert watch.require().version.tags == {"decision": "3"}
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_last_good_one_and_is_not_fetched_at_each_look(
+    registry: Registry, model: ForecastModel
+) -> None:
+    watch = watch_of(registry)
+    watch.look()
+    registry.broken = frozenset({"2"})
+    registry.promote(model)
+    with pytest.raises(InvalidArtifactError):
+        watch.look()
+    watch.look()
+    assert (version_of(watch), registry.loads) == ("1", 2)
+    registry.promote(model)
+    watch.look()
+    assert version_of(watch) == "3"
+
+
+def test_a_registry_that_is_down_leaves_the_champion(registry: Registry) -> None:
+    watch = watch_of(registry)
+    watch.look()
+    registry.down = True
+    with pytest.raises(RegistryUnavailableError):
+        watch.look()
+    assert version_of(watch) == "1"
+
+
+def test_without_a_champion_a_request_learns_so_after_the_first_look() -> None:
+    watch = watch_of(Registry())
+    watch.look()
+    with pytest.raises(NoChampionError):
+        watch.require()
+
+
+def test_newest_features_become_the_cutoff_and_survive_a_swap(
+    registry: Registry, model: ForecastModel, store: MemoryTableStore, features: pd.DataFrame
+) -> None:
+    watch = watch_of(registry, store)
+    watch.look()
+    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 15)}
+    watch.refresh_features()
+    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 30)}
+    registry.promote(model)
+    watch.look()
+    assert version_of(watch) == "2"
+    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 30)}
+    next_day = DateRange(date(2023, 7, 1), date(2023, 7, 1))
+    store.replace(
+        FEATURE_TABLE, features[features["ds"] == "2023-06-30"].assign(ds=pd.Timestamp("2023-07-01")), next_day
+    )
+    watch.refresh_features()
+    assert set(watch.require().newest_observation().values()) == {date(2023, 7, 1)}
+
+
+def test_the_champion_is_not_replaced_while_nothing_is_new(registry: Registry, store: MemoryTableStore) -> None:
+    watch = watch_of(registry, store)
+    watch.look()
+    watch.refresh_features()
+    champion = watch.current
+    watch.look()
+    watch.refresh_features()
+    assert watch.current is champion
+
+
+def test_a_cold_start_without_the_registry_answers_from_the_copy_on_disk(registry: Registry, tmp_path: Path) -> None:
+    watch_of(registry, cache_dir=tmp_path).look()
+    registry.down = True
+    watch = watch_of(registry, cache_dir=tmp_path)
+    with pytest.raises(RegistryUnavailableError):
+        watch.look()
+    assert version_of(watch) == "1"
+    assert watch.require().model.to_document() == registry.load(watch.require().version).to_document()
+
+
+def test_the_copy_on_disk_is_the_newest_and_the_only_one(
+    tmp_path: Path, registry: Registry, model: ForecastModel
+) -> None:
+    keep(registry.promote(model), model, tmp_path)
+    newest = registry.promote(model)
+    keep(newest, model, tmp_path)
+    kept = recall(tmp_path)
+    assert kept is not None
+    assert kept[0] == newest
+    assert len(list(tmp_path.glob("version-*"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["parameters.npz", "model.json", "last_good.json", "folder"])
+def test_a_damaged_copy_is_refused_and_the_app_still_starts(
+    tmp_path: Path, registry: Registry, model: ForecastModel, damage: str
+) -> None:
+    watch_of(registry, cache_dir=tmp_path).look()
+    if damage == "folder":
+        shutil.rmtree(next(tmp_path.glob("version-*")))
+    else:
+        (file,) = tmp_path.rglob(damage)
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content[:-3] if damage == "last_good.json" else content)
+    with pytest.raises(InvalidArtifactError):
+        recall(tmp_path)
+    registry.down = True
+    watch = watch_of(registry, cache_dir=tmp_path)
+    with pytest.raises(RegistryUnavailableError):
+        watch.look()
+    with pytest.raises(NoChampionError):
+        watch.require()
+
+
+def test_no_answer_mixes_two_versions_during_swaps(
+    make_app: Any, naive_and_seasonal: tuple[ForecastModel, ForecastModel]
+) -> None:
+    registry = Registry()
+    registry.promote(naive_and_seasonal[1])
+    client = make_app(registry=registry).test_client()
+    body = {"start": "2023-07-01", "end": "2023-07-03", "unique_id": "Corrib production"}
+    seen: dict[tuple[int, str], set[str]] = {}
+    for number in range(12):
+        registry.promote(naive_and_seasonal[number % 2])
+        for _ in range(10):
+            answer = client.post("/predict", json=body).json
+            rows = answer["forecasts"]
+            model_and_cutoff = (int(answer["model"]["version"]) % 2, rows[0]["cutoff"])
+            seen.setdefault(model_and_cutoff, set()).add(str([row["y_hat"] for row in rows]))
+    assert {len(answers) for answers in seen.values()} == {1}
+    assert {model for model, _ in seen} == {0, 1}

@@ -1,0 +1,91 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
+from forecasting_platform.forecasting.frames import PREDICTION_LOG, Table
+from serve.prediction_log import Answer, PredictionLog
+from serve.service import service_of
+
+
+class Store(MemoryTableStore):
+    """A store in memory that fails as told."""
+
+    failure: Exception | None = None
+
+    def append(self, table: Table, rows: pd.DataFrame) -> int:
+        if self.failure:
+            raise self.failure
+        return super().append(table, rows)
+
+
+def answer(request_id: str, days: int = 3) -> Answer:
+    ds = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-07-01") + days)
+    ids = np.array(["a"] * days, dtype=object)
+    return Answer(
+        request_id, datetime.now(UTC), "1", ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3
+    )
+
+
+def logged(store: MemoryTableStore) -> list[str]:
+    return sorted(set(store.read(PREDICTION_LOG)["request_id"]))
+
+
+def test_what_was_answered_is_logged_with_its_request(make_app: Any, store: MemoryTableStore) -> None:
+    app = make_app()
+    reply = app.test_client().post("/predict", json={"start": "2023-07-01", "end": "2023-07-03"})
+    service_of(app).stop()
+    rows = store.read(PREDICTION_LOG)
+    assert set(rows["request_id"]) == {reply.headers["X-Request-ID"]}
+    answered = [(row["unique_id"], row["ds"], row["y_hat"]) for row in reply.json["forecasts"]]
+    assert list(zip(rows["unique_id"], rows["ds"].dt.strftime("%Y-%m-%d"), rows["y_hat"], strict=True)) == answered
+
+
+def test_a_store_that_is_down_gets_the_rows_when_it_is_back() -> None:
+    store = Store()
+    log = PredictionLog(store)
+    log.offer(answer("first"))
+    store.failure = StoreUnavailableError("the store", "gone")
+    with pytest.raises(StoreUnavailableError):
+        log.write()
+    log.offer(answer("second"))
+    store.failure = None
+    log.write()
+    assert logged(store) == ["first", "second"]
+    assert (log.waiting, log.dropped) == (0, 0)
+
+
+def test_what_does_not_fit_is_dropped_and_counted() -> None:
+    store = Store()
+    log = PredictionLog(store, capacity=5)
+    for request_id in ("first", "second"):
+        log.offer(answer(request_id))
+    assert (log.waiting, log.dropped) == (3, 3)
+    log.write()
+    log.offer(answer("third"))
+    log.write()
+    assert logged(store) == ["first", "third"]
+
+
+def test_rows_the_store_refuses_do_not_block_those_that_follow() -> None:
+    store = Store()
+    log = PredictionLog(store)
+    log.offer(answer("first"))
+    store.failure = InvalidFrameError("prediction_log", "wrong")
+    with pytest.raises(InvalidFrameError):
+        log.write()
+    store.failure = None
+    log.offer(answer("second"))
+    log.write()
+    assert (logged(store), log.dropped) == (["second"], 3)
+
+
+def test_without_a_store_nothing_is_kept() -> None:
+    log = PredictionLog(None)
+    log.offer(answer("first"))
+    log.write()
+    assert (log.waiting, log.dropped) == (0, 0)
