@@ -1,13 +1,13 @@
-"""Fitting the candidates on what is known at a cutoff. Needs statsmodels and scikit-learn; serving does not."""
+"""Fitting the candidates on what is known at a cutoff.
+
+Needs statsmodels and scikit-learn, which take seconds to import: they are loaded when a fit runs, so
+that every process that only knows of training starts fast.
+"""
 
 import warnings
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import StandardScaler
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
-from statsmodels.tsa.holtwinters import SimpleExpSmoothing
 
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.forecasters import (
@@ -53,6 +53,9 @@ def _smoothing(features: Floats) -> int:
     adjusted = adjusted[np.isfinite(adjusted)]
     if len(adjusted) < LEAST_SMOOTHED_DAYS or np.ptp(adjusted) == 0:
         return DEFAULT_SMOOTHING
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning
+    from statsmodels.tsa.holtwinters import SimpleExpSmoothing
+
     with warnings.catch_warnings():
         # An alpha on the edge of its range is an answer here, not a failure.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -93,7 +96,7 @@ def clipped(changes: Floats, sigmas: float) -> Floats:
     The robust sigma is 1.4826 × the median absolute deviation; where more than half of the changes
     are equal (a plateau) it is 0, and the standard deviation takes its place.
 
-    >>> clipped(np.array([0.0, 1.0, -1.0, 2.0, -2.0, 100.0]), 3.0).max().round(2)
+    >>> round(float(clipped(np.array([0.0, 1.0, -1.0, 2.0, -2.0, 100.0]), 3.0).max()), 2)
     7.17
     """
     middle = np.median(changes)
@@ -103,6 +106,9 @@ def clipped(changes: Floats, sigmas: float) -> Floats:
 
 
 def _ridge(design: Floats, target: Floats, recipe: Recipe) -> tuple[float, Floats]:
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler()
     ridge = Ridge(alpha=recipe.ridge_penalty * len(target), solver="cholesky")
     ridge.fit(scaler.fit_transform(design), target)

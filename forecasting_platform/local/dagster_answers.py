@@ -120,10 +120,10 @@ def failure_messages(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _step_failure(event: Mapping[str, Any]) -> str:
-    """The root cause: Dagster wraps what a step raised in an error of its own."""
+    """What the step raised: the first cause of Dagster's own error, and not what lies behind it."""
     error = event["error"] or {"message": "no error was recorded", "causes": []}
-    root = error["causes"][-1] if error["causes"] else error
-    return f"{event['stepKey']}: {root['message'].strip()}"
+    raised = error["causes"][0] if error["causes"] else error
+    return f"{event['stepKey']}: {raised['message'].strip()}"
 
 
 def _first_line(text: str) -> str:

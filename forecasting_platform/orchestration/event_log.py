@@ -15,7 +15,7 @@ MOST_EVENTS = 500
 
 def check_evaluations(instance: dg.DagsterInstance, cursor: int) -> tuple[list[Evaluation], int]:
     """Results of checks after a cursor, and the cursor to go on from."""
-    records = instance.get_event_records(
+    records = instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
         limit=MOST_EVENTS,
         ascending=True,

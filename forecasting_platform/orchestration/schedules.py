@@ -54,16 +54,19 @@ def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @dg.schedule(job=training_job, cron_schedule="0 1 * * *", default_status=_status)
 def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Every 15 days from the anchor date; a tick that was missed is made up for on the next day."""
-    today = context.scheduled_execution_time.date()
-    cycle = training_cycle(today, Settings())
-    request = dg.RunRequest(run_key=f"training-{cycle}", tags={CYCLE_TAG: cycle.isoformat()})
-    if today == cycle or _missed(context.instance, cycle):
-        return request
-    following = cycle + timedelta(days=Settings().training_interval_days)
+    today, settings = context.scheduled_execution_time.date(), Settings()
+    cycle = training_cycle(today, settings)
+    if today == cycle or _was_missed(cycle, _trained_cycles(context)):
+        return dg.RunRequest(run_key=f"training-{cycle}", tags={CYCLE_TAG: cycle.isoformat()})
+    following = cycle + timedelta(days=settings.training_interval_days)
     return dg.SkipReason(f"the cycle of {cycle} was asked for; the next training falls on {following}")
 
 
-def _missed(instance: dg.DagsterInstance, cycle: date) -> bool:
-    trained = instance.get_run_tags([CYCLE_TAG])
-    cycles = sorted(value for _key, values in trained for value in values)
-    return bool(cycles) and cycles[-1] < cycle.isoformat()
+def _trained_cycles(context: dg.ScheduleEvaluationContext) -> list[str]:
+    if context.instance_ref is None:  # a dry evaluation knows of no runs
+        return []
+    return [cycle for _tag, cycles in context.instance.get_run_tags([CYCLE_TAG]) for cycle in cycles]
+
+
+def _was_missed(cycle: date, trained: list[str]) -> bool:
+    return bool(trained) and max(trained) < cycle.isoformat()

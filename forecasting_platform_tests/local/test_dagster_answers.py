@@ -81,13 +81,13 @@ def test_the_message_of_a_failed_backfill_is_kept() -> None:
     assert backfill_status("abc", failed).message == "the code location is gone"
 
 
-def test_a_failed_step_is_told_by_its_root_cause() -> None:
+def test_a_failed_step_is_told_by_what_it_raised_and_not_by_what_wraps_or_caused_that() -> None:
     wrapped = {
         "__typename": "ExecutionStepFailureEvent",
         "stepKey": "raw_observations",
         "error": {
             "message": "Error occurred while executing op",
-            "causes": [{"message": "FeedUnavailableError: no\n"}],
+            "causes": [{"message": "FeedUnavailableError: no\n"}, {"message": "socket closed"}],
         },
     }
     run = {"__typename": "RunFailureEvent", "message": "Steps failed: ['raw_observations']."}

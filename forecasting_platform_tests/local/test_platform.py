@@ -20,16 +20,17 @@ pytestmark = pytest.mark.slow
 
 
 def processes_of(directory: Path) -> list[str]:
-    """What runs for the platform of a directory: all but Postgres carry its mark, Postgres names its data."""
-    return [
-        " ".join(process.cmdline())
-        for process in psutil.process_iter()
-        if process.status() != psutil.STATUS_ZOMBIE
-        and (
-            process.environ().get(OWNER_VARIABLE) == str(directory)
-            or str((directory / "postgres").resolve()) in " ".join(process.cmdline())
-        )
-    ]
+    """What runs for the platform of a directory."""
+    return [" ".join(process.cmdline()) for process in psutil.process_iter() if belongs_to(process, directory)]
+
+
+def belongs_to(process: psutil.Process, directory: Path) -> bool:
+    """All but Postgres carry the directory's mark; Postgres names its data."""
+    try:
+        named = str((directory / "postgres").resolve()) in " ".join(process.cmdline())
+        return named or process.environ().get(OWNER_VARIABLE) == str(directory)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def test_everything_answers_where_endpoints_json_says(platform: tuple[EmbeddedPlatform, str]) -> None:

@@ -1,0 +1,58 @@
+"""The tree tells the way: one file an asset, in the order of the graph, everything checked and documented."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from forecasting_platform import definitions
+from forecasting_platform.definitions import ASSETS, build_definitions, defs
+from forecasting_platform.orchestration import assets, checks
+
+
+def test_the_listed_order_is_the_order_of_the_graph() -> None:
+    graph = defs.resolve_asset_graph()
+    ranks = {key: rank for rank, level in enumerate(graph.toposorted_asset_keys_by_level) for key in level}
+    listed = [asset.key for asset in ASSETS]
+    assert sorted(listed, key=lambda key: ranks[key]) == listed
+
+
+@pytest.mark.parametrize("package", [assets, checks])
+def test_every_asset_has_its_file_and_every_file_its_asset(package: object) -> None:
+    folder = Path(package.__file__).parent  # type: ignore[attr-defined]
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "results"}
+    assert files == {asset.key.to_user_string() for asset in ASSETS}
+
+
+def test_every_asset_is_described_and_checked() -> None:
+    graph = defs.resolve_asset_graph()
+    for asset in ASSETS:
+        assert graph.get(asset.key).description
+        assert graph.get_check_keys_for_assets({asset.key})
+
+
+def test_the_names_of_the_contract_are_there() -> None:
+    repository = defs.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} >= {
+        "load_job", "training_job", "promotion_job", "forecast_job",
+    }  # fmt: skip
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_load_schedule", "training_schedule"}
+    assert {sensor.name for sensor in repository.sensor_defs} >= {
+        "promotion_sensor", "alert_sensor", "run_failure_sensor",
+    }  # fmt: skip
+
+
+def test_any_range_of_a_daily_asset_is_one_run() -> None:
+    daily = [asset for asset in ASSETS if asset.partitions_def is not None]
+    assert [asset.key.to_user_string() for asset in daily] == [
+        "raw_observations", "feature_table", "forecasts", "forecast_errors",
+    ]  # fmt: skip
+    assert all(asset.backfill_policy == dg.BackfillPolicy.single_run() for asset in daily)
+
+
+def test_resources_can_be_replaced() -> None:
+    marker = object()
+    replaced = build_definitions(resources={"ledger": marker}).resources
+    assert replaced is not None
+    assert replaced["ledger"] is marker
+    assert definitions.defs.resources is not None

@@ -1,0 +1,74 @@
+"""When loads and trainings are asked for."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
+from forecasting_platform.orchestration.schedules import (
+    CYCLE_TAG,
+    daily_load_schedule,
+    days_to_load,
+    training_schedule,
+)
+from forecasting_platform.settings import Settings
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as real:
+        yield real
+
+
+def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, day: date) -> dg.RunRequest | dg.SkipReason:
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    answer = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def test_two_years_of_ticks_train_exactly_every_15_days() -> None:
+    days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(731)]
+    asked = [day for day in days if isinstance(tick(training_schedule, None, day), dg.RunRequest)]
+    gaps = {later - earlier for earlier, later in zip(asked, asked[1:], strict=False)}
+    assert gaps == {timedelta(days=15)}
+    assert len(asked) >= 48
+
+
+def test_the_training_schedule_is_no_monthly_cron() -> None:
+    assert training_schedule.cron_schedule == "0 1 * * *"
+
+
+def test_a_missed_training_is_made_up_for_the_next_day(instance: dg.DagsterInstance) -> None:
+    instance.add_run(dg.DagsterRun("training_job", tags={CYCLE_TAG: "2023-12-16"}))
+    request = tick(training_schedule, instance, date(2024, 1, 2))
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == "training-2023-12-31"
+    instance.add_run(dg.DagsterRun("training_job", tags=dict(request.tags)))
+    assert isinstance(tick(training_schedule, instance, date(2024, 1, 3)), dg.SkipReason)
+
+
+def test_the_daily_load_runs_at_midnight_for_yesterday_and_a_look_back(instance: dg.DagsterInstance) -> None:
+    assert daily_load_schedule.cron_schedule == "0 0 * * *"
+    request = tick(daily_load_schedule, instance, date(2023, 7, 31))
+    assert isinstance(request, dg.RunRequest)
+    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2023-06-30", "2023-07-30")
+
+
+@pytest.mark.parametrize(
+    ("newest", "start"),
+    [
+        (date(2023, 6, 1), date(2023, 6, 2)),  # down for long: everything since is asked for
+        (date(2023, 7, 29), date(2023, 6, 30)),  # up to date: the look-back window
+        (None, date(2023, 6, 30)),  # nothing loaded: no silent load of years
+    ],
+)
+def test_a_load_after_a_gap_reaches_back_to_the_last_loaded_day(newest: date | None, start: date) -> None:
+    loaded = [newest] if newest else []
+    assert days_to_load(date(2023, 7, 30), loaded, Settings()).start == start
+
+
+def test_no_load_asks_for_days_before_the_first_partition() -> None:
+    assert days_to_load(date(2018, 1, 5), [], Settings()).start == date(2018, 1, 1)

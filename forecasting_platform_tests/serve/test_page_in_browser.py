@@ -1,0 +1,147 @@
+"""The demo page as a person meets it, in a real browser against a real server."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium: install it, or set CHROMIUM to its path"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    """Serves an app on a free port; its URL."""
+    servers = []
+
+    def start(app: Any) -> str:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Any]:
+    """Opens pages, and fails the test in the end if one of them complained or asked another host."""
+    pages, complaints = [], []
+
+    def open_at(url: str, **options: Any) -> Any:
+        page = browser.new_page(**options)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request", lambda asked: complaints.append(asked.url) if not asked.url.startswith((url, "data:")) else None
+        )
+        page.goto(url)
+        pages.append(page)
+        return page
+
+    yield open_at
+    for page in pages:
+        page.close()
+    # A refused request is reported by the browser; the page shows it to the person.
+    assert [text for text in complaints if "status of 4" not in text] == []
+
+
+def drawn_pixels(page: Any) -> int:
+    return int(
+        page.evaluate(
+            """() => {
+                const canvas = document.querySelector("#plot canvas");
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                return data.filter((value, index) => index % 4 === 3 && value).length;
+            }"""
+        )
+    )
+
+
+def test_the_page_shows_the_forecast_the_champion_and_what_happened(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    assert page.locator("#values tbody tr").count() == 15
+    assert drawn_pixels(page) > 2000
+    assert "version 1" in page.text_content("#champion-line")
+    assert "bias 3 GWh" in page.text_content("#alerts")
+    assert "the first champion" in page.text_content("#decisions")
+    assert "Corrib production" in page.text_content("#scores")
+
+
+def test_choosing_days_and_a_series_asks_for_their_forecast(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    page.get_by_label("Series").select_option('Größe "x"; drop table')
+    page.get_by_label("From").fill("2023-06-14")
+    page.get_by_label("To").fill("2023-06-17")
+    with page.expect_request("**/predict") as asked:
+        page.get_by_label("To").press("Enter")
+    assert asked.value.post_data_json == {
+        "start": "2023-06-14",
+        "end": "2023-06-17",
+        "unique_id": 'Größe "x"; drop table',
+    }
+    page.wait_for_function("document.querySelectorAll('#values tbody tr').length === 4")
+    # A past range stands beside what came: four actuals, two of the days seen in training.
+    assert "seen in training" in page.text_content("#values tbody tr:first-child")
+    assert "–" not in page.text_content("#values tbody tr:last-child")
+
+
+def test_an_end_before_the_start_is_said_and_the_page_goes_on(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    page.get_by_label("To").fill("2023-06-01")
+    page.get_by_role("button", name="Forecast").click()
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "lies before the start" in page.text_content("#problem")
+    page.get_by_label("To").fill("2023-07-02")
+    page.get_by_role("button", name="Forecast").click()
+    page.wait_for_function("document.querySelectorAll('#values tbody tr').length === 2")
+    assert page.locator("#problem").is_hidden()
+
+
+def test_a_phone_needs_no_sideways_scrolling_and_dark_mode_is_dark(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app), viewport={"width": 360, "height": 740}, color_scheme="dark")
+    page.wait_for_selector("#values tbody tr")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 22, 28)"
+
+
+def test_a_key_is_asked_for_when_one_is_needed(make_app: Any, serve: Any, open_page: Any) -> None:
+    from forecasting_platform.settings import Settings
+
+    page = open_page(serve(make_app(Settings(api_keys="open-sesame"))))
+    page.get_by_label("API key").fill("open-sesame")
+    page.get_by_role("button", name="Forecast").click()
+    page.wait_for_selector("#values tbody tr")
+    assert page.locator("#problem").is_hidden()
+
+
+def test_the_api_can_be_read_offline(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(f"{serve(app)}")
+    page.goto(page.url + "docs")
+    page.wait_for_selector("text=/predict")
