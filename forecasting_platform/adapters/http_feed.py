@@ -11,8 +11,6 @@ from http import HTTPStatus
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from forecasting_platform.adapters.feed_dates import DateFormat
 from forecasting_platform.adapters.feed_document import parse_feed_document
@@ -22,7 +20,15 @@ from forecasting_platform.ports.observation_feed import FeedDocument
 
 _REDIRECTS_FOLLOWED = 5
 _CHUNK_BYTES = 64 * 1024
-_RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PAUSES_SECONDS = (0.2, 0.6, 1.8)
+_PASSING_STATUSES = frozenset({408, 425, 429})
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: `requests` would read their bodies, of any size, in any case."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class HttpFeed:
@@ -54,11 +60,7 @@ class HttpFeed:
     def fetch(self, period: DateRange) -> FeedDocument:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""
         url = self._url.replace("{start}", period.start.isoformat()).replace("{end}", period.end.isoformat())
-        with requests.Session() as session:
-            adapter = HTTPAdapter(max_retries=self._retries())
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            content, content_type = self._within_deadline(lambda: self._download(session, url))
+        content, content_type = self._within_deadline(lambda: self._download(url))
         fetched_at = datetime.now(UTC)
         return parse_feed_document(
             content,
@@ -68,16 +70,6 @@ class HttpFeed:
             date_format=self._date_format,
             period=period,
             today=fetched_at.date(),
-        )
-
-    def _retries(self) -> Retry:
-        return Retry(
-            total=3,
-            redirect=0,
-            backoff_factor=0.3,
-            status_forcelist=_RETRIED_STATUSES,
-            raise_on_status=False,
-            retry_after_max=max(1, int(self._timeout_seconds)),
         )
 
     def _within_deadline(self, download: Callable[[], tuple[bytes, str | None]]) -> tuple[bytes, str | None]:
@@ -102,10 +94,21 @@ class HttpFeed:
             raise result
         return result
 
-    def _download(self, session: requests.Session, url: str) -> tuple[bytes, str | None]:
+    def _download(self, url: str) -> tuple[bytes, str | None]:
+        # Not by urllib3's Retry: it logs the whole query, and sleeps past the deadline.
         deadline = time.monotonic() + self._timeout_seconds
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return self._attempt(url, deadline)
+            except FeedUnavailableError:
+                if time.monotonic() + pause_seconds > deadline:
+                    raise
+                time.sleep(pause_seconds)
+        return self._attempt(url, deadline)
+
+    def _attempt(self, url: str, deadline: float) -> tuple[bytes, str | None]:
         try:
-            with self._follow(session, url) as response:
+            with _Session() as session, self._follow(session, url) as response:
                 self._refuse_error_status(response)
                 return self._read(response, deadline), response.headers.get("Content-Type")
         except requests.exceptions.InvalidURL as error:
@@ -115,9 +118,8 @@ class HttpFeed:
             raise self._unavailable(f"{type(root).__name__}: {root}") from root
 
     def _follow(self, session: requests.Session, url: str) -> requests.Response:
-        # Not by requests: it reads a redirect's body without a limit, and follows it to any address.
         for _ in range(_REDIRECTS_FOLLOWED + 1):
-            response = session.get(url, stream=True, allow_redirects=False, timeout=self._timeout_seconds)
+            response = session.get(url, stream=True, timeout=self._timeout_seconds)
             if not response.is_redirect:
                 return response
             response.close()
@@ -146,7 +148,7 @@ class HttpFeed:
         if status == HTTPStatus.OK:
             return
         answer = f"it answered {status} {response.reason}"
-        if status in _RETRIED_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status in _PASSING_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self._unavailable(answer)
         raise self._refusal(answer)
 

@@ -7,18 +7,32 @@ for planned ones. It leans on private methods, so a test compares what it leaves
 leaves, and the lock file pins Dagster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dagster import AssetKey, DagsterEventType, EventLogEntry
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
-from dagster._serdes import serialize_value
+from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
 
 
 class BulkPostgresEventLogStorage(PostgresEventLogStorage):
     """`PostgresEventLogStorage` that stores planned partitions in bulk."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "BulkPostgresEventLogStorage":
+        """Made from `dagster.yaml`; Dagster's own method names its own class instead of `cls`."""
+        return cls(
+            inst_data=inst_data,
+            postgres_url=pg_url_from_config(config_value),
+            should_autocreate_tables=config_value.get("should_autocreate_tables", True),
+            token_provider=get_token_provider_from_config(config_value),
+        )
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store a batch: planned materializations in two transactions, the rest as Dagster does."""

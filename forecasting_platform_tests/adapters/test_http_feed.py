@@ -125,9 +125,9 @@ def test_a_lasting_server_error_is_unavailable(server: Server) -> None:
 def test_a_server_that_wants_us_to_wait_past_the_deadline_is_unavailable(server: Server) -> None:
     server.answer = lambda handler: handler.send(status=429, Retry_After="3600")
     started = time.monotonic()
-    with pytest.raises(FeedUnavailableError, match=r"no whole answer within 0\.5 seconds"):
+    with pytest.raises(FeedUnavailableError, match="it answered 429"):
         feed(server.url, timeout_seconds=0.5).fetch(DAY)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304])
@@ -280,7 +280,7 @@ def test_a_redirect_with_an_endless_body_is_not_read(server: Server) -> None:
 # --- secrets and settings ---
 
 
-def test_credentials_are_sent_and_never_shown(server: Server) -> None:
+def test_credentials_are_sent_and_never_shown(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     url = server.url.replace("http://", "http://user:geheim@") + "?key=geheim"
     assert "geheim" not in feed(url).fetch(DAY).source
     assert server.asked[0][1]["Authorization"].startswith("Basic ")
@@ -292,7 +292,7 @@ def test_credentials_are_sent_and_never_shown(server: Server) -> None:
     with pytest.raises(FeedUnavailableError) as unavailable:
         feed(url).fetch(DAY)
     for caught in (refused, unavailable):
-        assert "geheim" not in str(caught.value)
+        assert "geheim" not in str(caught.value) + caplog.text
         assert "geheim" not in str(caught.getrepr(chain=True, style="short", showlocals=False))
 
 

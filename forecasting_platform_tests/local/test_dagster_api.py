@@ -32,6 +32,7 @@ def test_a_backfill_of_a_range_is_one_run_that_materializes_each_day(platform: t
     assert told[-1] == status
     assert len(looks) >= len(told)
     assert running.dagster.materialized_partitions("observations") == 3
+    assert running.dagster.materialized_days("observations") == set(THREE_DAYS)
     days = running.dagster.materializations(status.run_ids[0], "observations")
     assert [day.partition for day in days] == ["2018-01-01", "2018-01-02", "2018-01-03"]
     assert days[0].metadata == {"days": 3, "unit": "GWh", "share": 0.5}
@@ -57,7 +58,7 @@ def test_a_failed_run_raises_what_its_step_raised_and_where_to_read_more(dagster
     assert f"{dagster.url}/runs/{run_id}" in str(failure.value)
 
 
-def test_a_wait_ends_at_its_deadline(dagster: DagsterApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_ends_at_its_deadline(dagster: DagsterApi) -> None:
     backfill = dagster.launch_backfill(["observations"], THREE_DAYS)
     with pytest.raises(UnavailableError, match=rf"backfill {backfill} is unavailable: it is REQUESTED and has not"):
         dagster.wait_for_backfill(backfill, deadline_seconds=0.0)

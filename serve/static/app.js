@@ -12,7 +12,7 @@ const dayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "num
 const tickFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const timeFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-const page = { model: null, plot: null, shown: null };
+const page = { model: null, plot: null, shown: null, asked: 0 };
 
 const milliseconds = (day) => Date.parse(`${day}T00:00:00Z`);
 const addDays = (day, days) => new Date(milliseconds(day) + days * DAY_MS).toISOString().slice(0, 10);
@@ -118,16 +118,15 @@ function showScores() {
 
 async function forecast() {
   const [unique_id, start, end] = ["series", "start", "end"].map((id) => element(id).value);
+  const asked = ++page.asked;
   showProblem("");
-  element("submit").disabled = true;
   try {
     const answer = await ask("/predict", { start, end, unique_id });
     const history = await readHistory(unique_id, start, end);
-    showForecast(answer.forecasts, history);
+    // A later question may have been answered meanwhile; only the last one is shown.
+    if (asked === page.asked) showForecast(answer.forecasts, history);
   } catch (error) {
-    showProblem(error.message);
-  } finally {
-    element("submit").disabled = false;
+    if (asked === page.asked) showProblem(error.message);
   }
 }
 

@@ -1,0 +1,194 @@
+from datetime import UTC, date, datetime, timedelta
+from typing import get_args
+
+import pandas as pd
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_platform.adapters.feed_dates import DateFormat
+from forecasting_platform.adapters.feed_document import parse_feed_document
+from forecasting_platform.adapters.simulated_feed import FaultName, create_app
+from forecasting_platform.adapters.simulated_gas_supply import (
+    FIRST_DAY,
+    SERIES,
+    published_gas_supply,
+    simulate_gas_supply,
+)
+from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.ports.observation_feed import FeedDocument
+
+TODAY = date(2023, 7, 1)
+HISTORY = DateRange(FIRST_DAY, date(2023, 6, 30))
+JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return create_app(today=TODAY).test_client()
+
+
+def fetched(client: FlaskClient, query: str = "", period: DateRange = HISTORY) -> FeedDocument:
+    answer = client.get(f"/feed?{query}")
+    return parse_feed_document(
+        answer.data,
+        content_type=answer.content_type,
+        source="simulated",
+        fetched_at=datetime(2023, 7, 1, tzinfo=UTC),
+        date_format=DateFormat.compile("dd/mm/yyyy"),
+        period=period,
+        today=TODAY,
+    )
+
+
+def add_fault(client: FlaskClient, name: str, **parameters: object) -> None:
+    assert client.post("/faults", json={"name": name, **parameters}).status_code == 200
+
+
+# --- the supply ---
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.tuples(st.dates(FIRST_DAY, JUNE.end), st.dates(FIRST_DAY, JUNE.end)))
+def test_a_day_has_the_same_values_whatever_the_period(days: tuple[date, date]) -> None:
+    period = DateRange(min(days), max(days))
+    whole = simulate_gas_supply(HISTORY).loc[str(period.start) : str(period.end)]
+    pd.testing.assert_frame_equal(simulate_gas_supply(period), whole, check_freq=False)
+
+
+def test_the_seed_decides() -> None:
+    assert not simulate_gas_supply(JUNE, seed=1).equals(simulate_gas_supply(JUNE, seed=2))
+    assert simulate_gas_supply(JUNE, seed=1).equals(simulate_gas_supply(JUNE, seed=1))
+
+
+def test_the_field_runs_dry_and_demand_has_seasons_and_weekends() -> None:
+    supply = simulate_gas_supply(HISTORY)
+    assert (supply >= 0).all(axis=None)
+    corrib = supply["Corrib production"]
+    assert 95 < corrib.loc["2018-01"].median() < 105
+    assert 30 < corrib.loc["2023-06"].median() < 40
+    assert (corrib.loc["2020"] == 0).sum() >= 4
+    heating = supply["Non-daily metered demand"]
+    assert heating[heating.index.month == 1].mean() > 2.5 * heating[heating.index.month == 7].mean()
+    industry = supply["Daily metered demand"]
+    assert industry[industry.index.day_of_week >= 5].mean() < 0.9 * industry[industry.index.day_of_week < 5].mean()
+
+
+def test_nothing_is_there_before_the_first_day_or_the_next_morning() -> None:
+    assert simulate_gas_supply(DateRange(date(2017, 1, 1), date(2017, 12, 31))).empty
+    assert published_gas_supply(HISTORY, as_of=FIRST_DAY).empty
+    assert published_gas_supply(HISTORY, as_of=FIRST_DAY + timedelta(days=1)).index.tolist() == [
+        pd.Timestamp(FIRST_DAY)
+    ]
+
+
+def test_values_come_late_are_revised_and_then_stay() -> None:
+    final = simulate_gas_supply(JUNE)
+    mornings = [day + timedelta(days=1) for day in JUNE]
+    first = pd.concat([published_gas_supply(JUNE, as_of=morning).iloc[-1:] for morning in mornings])
+    assert first.isna().sum().sum() > 0
+    assert ((first != final) & first.notna()).sum().sum() >= 3
+    pd.testing.assert_frame_equal(published_gas_supply(JUNE, as_of=date(2023, 7, 20)), final, check_freq=False)
+
+
+# --- the feed ---
+
+
+def test_the_whole_history_is_served_by_default_in_both_formats(client: FlaskClient) -> None:
+    as_json, as_csv = fetched(client), fetched(client, "format=csv")
+    pd.testing.assert_frame_equal(as_json.observations, as_csv.observations)
+    assert sorted(as_json.observations["unique_id"].unique()) == sorted(SERIES)
+    assert as_json.observations["ds"].nunique() == 2007
+    assert as_json.quarantined.empty
+
+
+def test_a_range_is_served_as_it_was_published_at_a_time(client: FlaskClient) -> None:
+    document = fetched(client, "start=2023-06-01&end=2023-06-30&as_of=2023-06-11")
+    assert document.observations["ds"].max() == pd.Timestamp("2023-06-10")
+    assert client.get("/feed?start=2023-06-30&end=2023-06-30").json == [
+        {"Date": "30/06/2023", **simulate_gas_supply(JUNE).iloc[-1].to_dict()}
+    ]
+
+
+@pytest.mark.parametrize("query", ["start=x", "start=2023-06-02&end=2023-06-01", "colour=red", "as_of=0001-01-01"])
+def test_a_question_that_makes_no_sense_is_answered_422(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/feed?{query}")
+    assert answer.status_code == 422
+    assert answer.json["error"]
+
+
+# --- faults ---
+
+
+def test_a_fault_lasts_until_it_is_ended(client: FlaskClient) -> None:
+    add_fault(client, "down")
+    assert [client.get("/feed").status_code for _ in range(2)] == [503, 503]
+    assert [fault["name"] for fault in client.get("/faults").json] == ["down"]
+    assert client.delete("/faults").json == []
+    assert client.get("/feed").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("html", "web page"),
+        ("empty", "it holds no rows"),
+        ("wrong_column", "no column 'Date'; found: 'Day'"),
+        ("swapped_dates", "of row 13"),
+    ],
+)
+def test_a_fault_of_the_document_condemns_it(client: FlaskClient, fault: str, problem: str) -> None:
+    add_fault(client, fault)
+    with pytest.raises(FeedDocumentError, match=problem):
+        fetched(client)
+
+
+@pytest.mark.parametrize(("fault", "count"), [("nan", 1), ("text", 1), ("duplicate_day", 2)])
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_fault_of_a_value_is_quarantined(client: FlaskClient, fault: str, count: int, form: str) -> None:
+    add_fault(client, fault, series="Moffat imports", day="2023-06-05")
+    document = fetched(client, f"format={form}")
+    assert document.quarantined["unique_id"].tolist() == ["Moffat imports"] * count
+    assert set(document.quarantined["ds"]) == {pd.Timestamp("2023-06-05")}
+    assert len(document.observations) == 4 * 2007 - 1
+
+
+def test_a_level_shift_moves_one_series_from_a_day_on(client: FlaskClient) -> None:
+    before = fetched(client).observations
+    add_fault(client, "level_shift", series="Moffat imports", **{"from": "2023-06-01"}, by=25.0)
+    moved = (fetched(client).observations["y"] - before["y"]).round(3)
+    is_hit = (before["unique_id"] == "Moffat imports") & (before["ds"] >= "2023-06-01")
+    assert (moved == is_hit * 25.0).all()
+
+
+def test_days_can_be_missing_or_null(client: FlaskClient) -> None:
+    add_fault(client, "missing_days", **{"from": "2023-06-10", "to": "2023-06-12"})
+    assert fetched(client).observations["ds"].nunique() == 2004
+    client.delete("/faults")
+    add_fault(client, "null_days", **{"from": "2023-06-10", "to": "2023-06-12"})
+    assert len(fetched(client).unpublished) == 12
+
+
+def test_an_answer_can_be_huge_and_slow(client: FlaskClient) -> None:
+    add_fault(client, "slow", seconds=0.2)
+    add_fault(client, "huge", megabytes=3)
+    started = datetime.now(UTC)
+    assert len(client.get("/feed").data) == 3_000_002
+    assert datetime.now(UTC) - started >= timedelta(seconds=0.2)
+
+
+@pytest.mark.parametrize("name", get_args(FaultName))
+def test_every_fault_changes_the_answer(client: FlaskClient, name: str) -> None:
+    started = datetime.now(UTC)
+    sound = client.get("/feed?start=2023-06-01")
+    add_fault(client, name, seconds=0.3, megabytes=1)
+    faulty = client.get("/feed?start=2023-06-01")
+    assert faulty.data != sound.data or datetime.now(UTC) - started > timedelta(seconds=0.3)
+
+
+def test_an_unknown_fault_is_answered_with_the_known_ones(client: FlaskClient) -> None:
+    answer = client.post("/faults", json={"name": "earthquake"})
+    assert answer.status_code == 422
+    assert "level_shift" in answer.json["error"]
