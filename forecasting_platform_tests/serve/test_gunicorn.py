@@ -15,9 +15,8 @@ from forecasting_platform.adapters.memory_model_registry import MemoryModelRegis
 from forecasting_platform.forecasting.model import ForecastModel
 from serve.last_good import keep
 
-COMMAND = [
-    sys.executable, "-m", "gunicorn", "--config", str(Path(serve.__file__).with_name("gunicorn.conf.py")), "serve.wsgi:app",
-]  # fmt: skip
+CONFIGURATION = str(Path(serve.__file__).with_name("gunicorn.conf.py"))
+COMMAND = [sys.executable, "-m", "gunicorn", "--config", CONFIGURATION, "serve.wsgi:app"]
 
 
 def free_port() -> int:
