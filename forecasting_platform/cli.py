@@ -24,7 +24,7 @@ data_dir_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):  # type: ignore[type-arg,unused-ignore] # generic since click 8.2
     """A day as YYYY-MM-DD."""
 
     name = "YYYY-MM-DD"

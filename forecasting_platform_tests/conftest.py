@@ -1,11 +1,13 @@
 """Fixtures of all suites: a Postgres of our own, and a database of its own for a test."""
 
 import itertools
+import os
 import socket
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from _pytest.terminal import TerminalReporter
 from psycopg import sql
 
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
@@ -14,6 +16,23 @@ from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
 
 _numbers = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what fails soon is seen soon."""
+    items.sort(key=lambda item: (item.get_closest_marker("end_to_end") is not None, _is_slow(item)))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """In CI a test left out is a failure: a skipped suite protects nothing."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get("CI"):
+        terminalreporter.write_line(f"CI: {len(skipped)} tests were left out, which counts as failed", red=True)
+        terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED  # its own way to say so
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 @pytest.fixture(scope="session")

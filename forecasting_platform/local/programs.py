@@ -41,7 +41,7 @@ DAGSTER_INSTANCE = {
     # one's limits: writes are idempotent and fenced.
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
     "run_monitoring": {"enabled": True},
-    "run_retries": {"enabled": True},
+    "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
 }

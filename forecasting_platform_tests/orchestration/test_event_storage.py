@@ -70,9 +70,7 @@ def batched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bulk_and_stock_storage_leave_the_same_rows(embedded_postgres: EmbeddedPostgres) -> None:
     for name in ("stock_events", "bulk_events"):
         embedded_postgres.create_database(name)
-    stock = planned_rows(
-        embedded_postgres.dsn("stock_events"), "dagster_postgres.event_log", "PostgresEventLogStorage"
-    )
+    stock = planned_rows(embedded_postgres.dsn("stock_events"), "dagster_postgres.event_log", "PostgresEventLogStorage")
     bulk = planned_rows(
         embedded_postgres.dsn("bulk_events"),
         "forecasting_platform.orchestration.event_storage",

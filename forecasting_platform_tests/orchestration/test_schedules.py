@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import dagster as dg
 import pytest
@@ -22,7 +23,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield real
 
 
-def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, day: date) -> dg.RunRequest | dg.SkipReason:
+Answer = dg.RunRequest | dg.SkipReason
+
+
+def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, day: date) -> Answer:
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     answer = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
@@ -32,7 +36,7 @@ def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, d
 def test_two_years_of_ticks_train_exactly_every_15_days() -> None:
     days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(731)]
     asked = [day for day in days if isinstance(tick(training_schedule, None, day), dg.RunRequest)]
-    gaps = {later - earlier for earlier, later in zip(asked, asked[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(asked)}
     assert gaps == {timedelta(days=15)}
     assert len(asked) >= 48
 

@@ -101,7 +101,9 @@ def served(platform: Platform, loaded: dg.ExecuteInProcessResult) -> Platform:
 
 def test_a_range_is_one_run_and_each_day_shows_its_rows(platform: Platform, loaded: dg.ExecuteInProcessResult) -> None:
     days = [
-        event.partition for event in loaded.get_asset_materialization_events() if event.asset_key.path == ["raw_observations"]
+        event.partition
+        for event in loaded.get_asset_materialization_events()
+        if event.asset_key.path == ["raw_observations"]
     ]
     assert days == [day.isoformat() for day in INITIAL]
     series = platform.store.read_observations(INITIAL)["unique_id"].nunique()

@@ -1,0 +1,40 @@
+# Two images from one lock: `docker build --target platform .` and `docker build --target serve .`
+# No engine runs in CI; a test runs the same install commands in a clean directory.
+FROM python:3.12-slim AS base
+ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN useradd --system --create-home --uid 10001 forecasting
+WORKDIR /app
+RUN pip install --no-cache-dir "uv>=0.5"
+
+FROM base AS platform
+COPY locks/platform.txt locks/platform.txt
+RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/platform.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY forecasting_platform forecasting_platform
+COPY serve serve
+RUN uv pip install --system --no-cache --compile-bytecode --no-deps .
+COPY workspace.yaml /app/
+COPY dagster.yaml /app/dagster_home/
+RUN chown -R forecasting /app/dagster_home
+ENV DAGSTER_HOME=/app/dagster_home DAGSTER_EVENT_BATCH_SIZE=1000
+USER forecasting
+EXPOSE 3000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
+# The daemon is the same image: command `dagster-daemon run --workspace /app/workspace.yaml`.
+CMD ["dagster-webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "/app/workspace.yaml"]
+
+FROM base AS serve
+COPY locks/serve.txt locks/serve.txt
+RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/serve.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY forecasting_platform forecasting_platform
+COPY serve serve
+RUN uv pip install --system --no-cache --compile-bytecode --no-deps .
+# A public interface: the app refuses to start without FORECASTING_API_KEYS.
+ENV FORECASTING_APP_HOST=0.0.0.0 FORECASTING_APP_PORT=3002
+USER forecasting
+EXPOSE 3002
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3002/health', timeout=4)"]
+CMD ["gunicorn", "--config", "serve/gunicorn.conf.py", "serve.wsgi:app"]

@@ -1,0 +1,87 @@
+"""The Dockerfile's install commands work in a clean environment. No engine runs here: the image itself is not built."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def stage(name: str) -> str:
+    """The instructions of one target."""
+    return re.split(r"^FROM ", DOCKERFILE, flags=re.M)[[f" AS {name}\n" in part for part in _stages()].index(True)]
+
+
+def _stages() -> list[str]:
+    return re.split(r"^FROM ", DOCKERFILE, flags=re.M)
+
+
+@pytest.mark.parametrize("name", ["platform", "serve"])
+def test_an_image_does_not_run_as_root_and_has_a_health_check(name: str) -> None:
+    assert "\nUSER forecasting\n" in stage(name)
+    assert "\nHEALTHCHECK " in stage(name)
+
+
+def test_everything_an_image_copies_is_in_the_repository() -> None:
+    copied = [source for line in re.findall(r"^COPY (.+)$", DOCKERFILE, flags=re.M) for source in line.split()[:-1]]
+    assert copied
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+
+
+def test_no_secret_is_in_an_image() -> None:
+    assert not re.search(r"(PASSWORD|SECRET|API_KEY|DSN)\s*=", DOCKERFILE)
+
+
+def test_the_instance_and_the_workspace_parse() -> None:
+    instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    assert instance["event_log_storage"]["class"] == "BulkPostgresEventLogStorage"
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    assert workspace["load_from"][0]["python_module"]["module_name"] == "forecasting_platform.definitions"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_serve_image_installs_and_answers_without_dagster(tmp_path: Path) -> None:
+    context, python = _context(tmp_path), tmp_path / "venv" / "bin" / "python"
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    for command in re.findall(r"^RUN (uv pip install .+)$", stage("serve"), flags=re.M):
+        words = [uv, *shlex.split(command.replace("--system", f"--quiet --python {shlex.quote(str(python))}"))[1:]]
+        subprocess.run(words, check=True, cwd=context)
+    answered = subprocess.run(
+        [python, "-c", ANSWER], capture_output=True, text=True, check=False, cwd=tmp_path, env=_clean_environment()
+    )
+    assert answered.stdout.split() == ["200", "503", "[]"], answered.stderr
+
+
+ANSWER = """
+import importlib.util
+from serve.app import create_app
+app = create_app()
+client = app.test_client()
+body = {"start": "2023-07-01", "end": "2023-07-02"}
+heavy = [name for name in ("dagster", "pyspark", "sklearn", "statsmodels") if importlib.util.find_spec(name)]
+print(client.get("/health").status_code, client.post("/predict", json=body).status_code, heavy)
+"""
+
+
+def _context(tmp_path: Path) -> Path:
+    context = tmp_path / "context"
+    for name in ("forecasting_platform", "serve", "locks"):
+        shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, context)
+    return context
+
+
+def _clean_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FORECASTING_", "PYTHONPATH"))}
+    return kept | {"FORECASTING_MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
