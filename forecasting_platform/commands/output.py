@@ -20,9 +20,12 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, title: str | None = None, a
     if as_json:
         print_json(list(rows))
         return
+    if not rows:
+        click.echo(f"{title or 'rows'}: none")
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for name in rows[0] if rows else ["nothing"]:
-        table.add_column(name, justify="right" if rows and isinstance(rows[0][name], int | float) else "left")
+    for name in rows[0]:
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int | float) else "left")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
     Console(width=None if Console().is_terminal else 200).print(table)

@@ -24,6 +24,17 @@ def _figure(panels: int, height: float = 2.4) -> "Figure":
     return figure
 
 
+def _dated(figure: "Figure") -> "Figure":
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    for axes in figure.axes:
+        locator = AutoDateLocator()
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.grid(alpha=0.3)
+    return figure
+
+
 def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
@@ -65,9 +76,8 @@ def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
         axes.fill_between(rows["ds"], rows["y_hat_lo_80"], rows["y_hat_hi_80"], color=ACCENT, alpha=0.3, label="80 %")
         axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.4, label="forecast")
         axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
-        axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8, ncols=4, frameon=False)
-    return _png(figure)
+    return _png(_dated(figure))
 
 
 def errors_plot(errors: pd.DataFrame) -> bytes:
@@ -86,5 +96,4 @@ def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-
     for axes, (unique_id, series) in zip(figure.axes, rows.groupby("unique_id"), strict=False):
         draw(axes, series)
         axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
-        axes.grid(alpha=0.3)
-    return _png(figure)
+    return _png(_dated(figure))
