@@ -44,6 +44,9 @@ check: $(STAMP) ## lint, format, types and the dependency law
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+bench: $(STAMP) ## run a benchmark (NAME=accuracy, DATA=folder of feeds)
+	@$(BIN)/python -m benchmarks.$(or $(NAME),accuracy) $(if $(DATA),--data "$(DATA)")
+
 lock: ## resolve the dependencies anew into locks/
 	@locks/update
 

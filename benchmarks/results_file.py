@@ -1,0 +1,39 @@
+"""How a benchmark reports: a table in the terminal, and one JSON file of the shape that the contract names."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from forecasting_platform.commands.output import print_rows
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("dagster", "mlflow", "numpy", "pandas", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What was aimed at, what was measured, and whether it holds."""
+
+    name: str
+    value: float
+    aim: str
+    holds: bool
+
+
+def report(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) -> None:
+    """Print the rows and aims, and write `results/NAME.json`."""
+    print_rows(rows, title=name)
+    print_rows([asdict(aim) for aim in aims], title="aims")
+    document = {
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+        "rows": list(rows),
+        "aims": [asdict(aim) for aim in aims],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
