@@ -101,6 +101,11 @@ class ForecastModel:
     features: Floats
     feature_days: Days
     metadata: dict[str, Any] = field(default_factory=dict)
+    _index: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
+        object.__setattr__(self, "_index", index)
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
         """Where series stand on the first axes; shape (n,).
@@ -109,11 +114,10 @@ class ForecastModel:
             UnknownSeriesError: one the model does not have.
         """
         wanted = list(unique_ids)
-        known = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
-        unknown = sorted({str(unique_id) for unique_id in wanted} - known.keys())
+        unknown = sorted({str(unique_id) for unique_id in wanted} - self._index.keys())
         if unknown:
             raise UnknownSeriesError(unknown, self.unique_ids)
-        return np.array([known[unique_id] for unique_id in wanted], dtype=np.int64)
+        return np.array([self._index[unique_id] for unique_id in wanted], dtype=np.int64)
 
     def with_features(self, rows: pd.DataFrame) -> "ForecastModel":
         """The same model, answering from other feature rows.

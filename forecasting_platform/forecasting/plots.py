@@ -28,9 +28,9 @@ def _dated(figure: "Figure") -> "Figure":
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     for axes in figure.axes:
-        locator = AutoDateLocator()
+        locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # matplotlib
         axes.grid(alpha=0.3)
     return figure
 
