@@ -1,0 +1,156 @@
+"""The embedded platform, started once by its real command and used as a person uses it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+COMMAND = Path(sys.executable).with_name("forecasting-platform")
+START, END = "2022-01-01", "2023-06-30"
+SERVED_SECONDS = 300
+STOP_SECONDS = 60
+
+
+@dataclass
+class Webhook:
+    """A local webhook that keeps what it was sent."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture(scope="session")
+def webhook() -> Iterator[Webhook]:
+    """Where alerts are delivered."""
+    received = Webhook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.url = f"json://127.0.0.1:{server.server_port}/alerts"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield received
+        server.shutdown()
+
+
+@dataclass
+class Platform:
+    """One running platform and the commands on it."""
+
+    data_dir: Path
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data_dir / "endpoints.json").read_text(encoding="utf-8"))
+        return found
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command on this platform, whatever it answers."""
+        return run_command(*words, "--data-dir", str(self.data_dir))
+
+    def json(self, *words: str) -> Any:
+        """A command's JSON answer."""
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def post(self, path: str, body: object) -> requests.Response:
+        return requests.post(f"{self.endpoints['app']}{path}", json=body, timeout=30)
+
+    def stop(self) -> int:
+        """Ctrl-C, and the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+
+def run_command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=400)
+
+
+def port_base() -> int:
+    """The first of five free ports in a row."""
+    for base in range(37000, 39000, 10):
+        if all(_is_free(port) for port in range(base, base + 5)):
+            return base
+    raise AssertionError("no five free ports in a row")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until(what: str, is_so: Callable[[], Any], seconds: float = 90) -> Any:
+    """What `is_so` answers once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := is_so()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.5)
+    return answer
+
+
+def processes_of(data_dir: Path) -> list[str]:
+    """Command lines of what still runs for a data directory."""
+    mark = str(data_dir)
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in " ".join(process.cmdline()) or process.environ().get("EMBEDDED_PLATFORM_DIRECTORY") == mark:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[Platform]:
+    """`forecasting-platform up`, in a path with a space, once it says where everything is."""
+    data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
+    log = data_dir.parent / "up.log"
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
+    environment = os.environ | {"FORECASTING_ALERT_URLS": webhook.url}
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+    started = Platform(data_dir, process, log)
+
+    def is_served() -> bool:
+        text = log.read_text(encoding="utf-8")
+        assert process.poll() is None, text
+        return "Ctrl-C stops everything" in text
+
+    try:
+        wait_until("a served champion", is_served, SERVED_SECONDS)
+        yield started
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(STOP_SECONDS)

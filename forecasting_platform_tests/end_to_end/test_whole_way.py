@@ -1,0 +1,183 @@
+"""What users do, in the order they do it, on one platform that was started by its command.
+
+The tests build on each other, as a day does: load, serve, load more, judge, retrain, roll back, stop.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import psycopg
+import pytest
+import requests
+
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform_tests.end_to_end.conftest import Platform, Webhook, processes_of, run_command, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+LOADED = DateRange(date(2022, 1, 1), date(2023, 6, 30))
+NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
+
+
+def rows(platform: Platform, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(platform.endpoints["postgres"]) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type] # literal queries of this file
+
+
+def test_the_initial_load_is_one_backfill_in_which_each_day_is_materialized(platform: Platform) -> None:
+    dagster = DagsterApi(platform.endpoints["dagster"])
+    assert dagster.materialized_days("raw_observations") == set(LOADED)
+    assert dagster.materialized_days("feature_table") == set(LOADED)
+    backfills = dagster._post("count backfills", "{ partitionBackfillsOrError { ... on PartitionBackfills { results "
+                              "{ runs { runId } } } } }", {})  # fmt: skip
+    (backfill,) = backfills["partitionBackfillsOrError"]["results"]
+    assert len(backfill["runs"]) == 1
+    materialized = dagster.materializations(backfill["runs"][0]["runId"], "raw_observations")
+    assert {found.metadata["dagster/partition_row_count"] for found in materialized} == {4}
+    assert rows(platform, "select count(*) from forecasting.observations") == [(4 * len(LOADED),)]
+
+
+def test_predict_answers_15_days_of_every_series_with_its_version(platform: Platform) -> None:
+    answer = platform.post("/predict", NEXT).json()
+    assert answer["model"]["version"] == "1"
+    assert answer["model"]["cutoff"] == "2023-06-30"
+    forecasts = answer["forecasts"]
+    assert len(forecasts) == 4 * 15
+    assert forecasts == sorted(forecasts, key=lambda row: (row["unique_id"], row["ds"]))
+    for row in forecasts:
+        bounds = [row[f"y_hat{side}"] for side in ("_lo_95", "_lo_80", "", "_hi_80", "_hi_95")]
+        assert bounds == sorted(bounds)
+
+
+def test_the_simulators_frame_gives_the_same_forecasts(platform: Platform) -> None:
+    inputs = platform.post("/simulate", NEXT).json()["inputs"]
+    assert platform.post("/predict", {"inputs": inputs}).json() == platform.post("/predict", NEXT).json()
+
+
+def test_mlflow_loads_the_champion_in_a_clean_process_to_the_same_forecasts(platform: Platform) -> None:
+    inputs = platform.post("/simulate", NEXT).json()["inputs"]
+    script = (
+        "import json, sys, mlflow, pandas as pd\n"
+        "model = mlflow.pyfunc.load_model('models:/forecasting_platform@champion')\n"
+        "frame = pd.DataFrame(json.load(sys.stdin))\n"
+        "frame[['cutoff', 'ds']] = frame[['cutoff', 'ds']].apply(pd.to_datetime)\n"
+        "print(json.dumps(model.predict(frame)['y_hat'].tolist()))\n"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        input=json.dumps(inputs),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"MLFLOW_TRACKING_URI": platform.endpoints["mlflow"], "PATH": "/usr/bin:/bin"},
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    served = [row["y_hat"] for row in platform.post("/predict", {"inputs": inputs}).json()["forecasts"]]
+    assert json.loads(loaded.stdout.splitlines()[-1]) == served
+
+
+def test_a_month_more_is_loaded_forecast_and_judged(platform: Platform) -> None:
+    (loaded,) = platform.json("load", "--start", "2023-07-01", "--end", "2023-07-31")
+    assert (loaded["new"], loaded["revised"], loaded["unchanged"]) == (4 * 31, 0, 0)
+    dagster = DagsterApi(platform.endpoints["dagster"])
+    july = set(DateRange(date(2023, 7, 1), date(2023, 7, 31)))
+    wait_until("errors of July", lambda: july <= dagster.materialized_days("forecast_errors"))
+    matched = rows(platform, "select count(*), min(cutoff), max(ds) from forecasting.forecast_errors")
+    assert matched == [
+        (4 * (15 + sum(min(15, 31 - day) for day in range(1, 31))), date(2023, 6, 30), date(2023, 7, 31))
+    ]
+    report = platform.json("report")
+    assert {row["days"] for row in report["accuracy"] if row["window_days"] == 28} == {28}
+
+
+def test_a_reload_adds_nothing_and_doubles_no_day(platform: Platform) -> None:
+    before = rows(platform, "select * from forecasting.raw_observations order by unique_id, ds, available_at")
+    (again,) = platform.json("load", "--start", "2023-07-01", "--end", "2023-07-31")
+    assert (again["new"], again["revised"], again["unchanged"]) == (0, 0, 4 * 31)
+    assert rows(platform, "select * from forecasting.raw_observations order by unique_id, ds, available_at") == before
+
+
+def test_a_new_training_is_decided_and_a_rollback_is_served_without_a_restart(platform: Platform) -> None:
+    (trained,) = platform.json("train")
+    assert (trained["model_version"], trained["cutoff"]) == ("2", "2023-07-31")
+    decisions = wait_until(
+        "a decision on version 2",
+        lambda: [row for row in platform.json("decisions") if row["challenger"] == "2"],
+    )
+    # A month newer, same recipe, fit to serve: the champion is refreshed.
+    assert decisions[0]["verdict"] == "refresh"
+    wait_until("version 2 at the app", lambda: served_version(platform) == "2", 20)
+    (rolled_back,) = platform.json("rollback", "--reason", "a drill")
+    assert rolled_back["champion_version"] == "1"
+    began = time.monotonic()
+    wait_until("version 1 at the app", lambda: served_version(platform) == "1", 10)
+    assert time.monotonic() - began < 5
+    newest = platform.json("decisions")[0]
+    assert (newest["verdict"], newest["reason"], newest["decided_by"]) == ("rollback", "a drill", "rollback command")
+
+
+def served_version(platform: Platform) -> str:
+    version: str = platform.post("/predict", {"start": "2023-08-01", "end": "2023-08-01"}).json()["model"]["version"]
+    return version
+
+
+def test_the_commands_agree_with_the_app(platform: Platform, tmp_path: Path) -> None:
+    status = platform.json("status")
+    assert (status["champion"], status["loaded_days"]) == (served_version(platform), len(LOADED) + 31)
+    asked = ("--start", "2023-08-01", "--end", "2023-08-03")
+    answer = platform.post("/predict", {"start": asked[1], "end": asked[3]}).json()
+    table = platform.run("forecast", *asked, "--format", "csv").stdout
+    (tmp_path / "forecast.csv").write_text(table, encoding="utf-8")
+    printed = pd.read_csv(tmp_path / "forecast.csv", float_precision="round_trip")["y_hat"].tolist()
+    assert printed == [row["y_hat"] for row in answer["forecasts"]]
+    assert len(platform.json("simulate", *asked)["inputs"]) == 12
+    page = tmp_path / "report.html"
+    assert platform.run("report", "--html", str(page)).returncode == 0
+    assert "http" not in page.read_text(encoding="utf-8")
+
+
+def test_a_level_shift_becomes_an_alert_that_reaches_a_webhook(platform: Platform, webhook: Webhook) -> None:
+    faults = platform.endpoints["feed"].replace("/feed", "/faults")
+    shift = {"name": "level_shift", "series": "Corrib production", "from": "2023-08-01", "by": 300}
+    requests.post(faults, json=shift, timeout=30).raise_for_status()
+    platform.json("load", "--start", "2023-08-01", "--end", "2023-08-31")
+    requests.delete(faults, timeout=30).raise_for_status()
+    fingerprint = "forecast_errors:forecast_bias_within_budget"
+    wait_until("the alert", lambda: fingerprint in platform.json("status")["open_alerts"])
+    wait_until("its message", lambda: [m for m in webhook.messages if fingerprint in m["title"]], 30)
+    shown = requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
+    assert fingerprint in shown
+    assert sum(fingerprint in message["title"] for message in webhook.messages) == 1
+
+
+def test_a_second_up_on_the_same_directory_says_so(platform: Platform) -> None:
+    refused = platform.run("up", "--port-base", "39900")
+    assert refused.returncode == 1
+    assert "runs in" in refused.stderr
+    assert "--data-dir" in refused.stderr
+
+
+def test_a_taken_port_is_named(platform: Platform, tmp_path: Path) -> None:
+    base = platform.endpoints["dagster"].rsplit(":", 1)[1]
+    refused = run_command("up", "--data-dir", str(tmp_path / "other"), "--port-base", base)
+    assert refused.returncode == 1
+    assert f"{base} (dagster)" in refused.stderr
+    assert "--port-base" in refused.stderr
+
+
+def test_ctrl_c_leaves_nothing_running_and_the_next_up_goes_on(platform: Platform) -> None:
+    assert platform.stop() == 0
+    assert not (platform.data_dir / "endpoints.json").exists()
+    assert processes_of(platform.data_dir) == []
+    again = platform.run(
+        "up", "--port-base", str(36950), "--start", "2022-01-01", "--end", "2023-06-30", "--exit-when-served", "--json"
+    )
+    assert again.returncode == 0, again.stderr
+    assert "are loaded" in again.stderr
+    assert processes_of(platform.data_dir) == []
