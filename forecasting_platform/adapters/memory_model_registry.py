@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from forecasting_platform.errors import ChampionMovedError, UnknownVersionError
 from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.ports.model_registry import Alias, ModelVersion
+from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.settings import REGISTERED_MODEL
 
 
@@ -20,7 +20,8 @@ class MemoryModelRegistry:
     def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
         """See `ModelRegistry.register`."""
         number = str(len(self._versions) + 1)
-        version = ModelVersion(self.name, number, f"run-{number}", model.cutoff, datetime.now(UTC), dict(run_tags))
+        tags = fingerprint_tags(model)
+        version = ModelVersion(self.name, number, f"run-{number}", model.cutoff, datetime.now(UTC), tags)
         self._versions[number] = (version, model)
         self._aliases["challenger"] = number
         return version
@@ -52,5 +53,5 @@ class MemoryModelRegistry:
 
     def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
         """See `ModelRegistry.tag`."""
-        known, model = self._versions[version.version]
+        known, model = self.get_version(version.version), self.load(version)
         self._versions[version.version] = (replace(known, tags=known.tags | tags), model)

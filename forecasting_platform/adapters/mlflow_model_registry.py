@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
 from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.ports.model_registry import Alias, ModelVersion
+from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.settings import REGISTERED_MODEL
 
 ARTIFACT = "forecast_model"
@@ -146,9 +146,6 @@ class MlflowModelRegistry:
         return sorted((str(version.version) for version in found), key=int)
 
 
-VERSION_TAGS = ("code_version", "data_fingerprint", "recipe_fingerprint")
-
-
 def _model_version(found: Any) -> ModelVersion:
     return ModelVersion(
         name=found.name,
@@ -161,8 +158,7 @@ def _model_version(found: Any) -> ModelVersion:
 
 
 def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
-    described = {key: str(model.metadata[key]) for key in VERSION_TAGS if key in model.metadata}
-    return described | {"artifact_sha256": checksum, "cutoff": model.cutoff.isoformat()}
+    return fingerprint_tags(model) | {"artifact_sha256": checksum, "cutoff": model.cutoff.isoformat()}
 
 
 def _parameters(model: ForecastModel) -> dict[str, Any]:

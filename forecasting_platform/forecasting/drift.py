@@ -9,6 +9,7 @@ from forecasting_platform.forecasting.control import ControlReport
 
 WINDOW_DAYS = 28
 REFERENCE_DAYS = 1095
+LEAST_DAYS = 7
 LEAST_REFERENCE_DAYS = 180
 CENTRAL = 0.99
 MOST_OUTSIDE = 0.25
@@ -25,16 +26,16 @@ def drift_report(features: pd.DataFrame) -> ControlReport:
         features: rows of `FEATURE_TABLE` of at least window and reference.
 
     Returns:
-        `value` is the share outside, `threshold` what is accepted; a series with fewer than 180
-        reference days is `unknown`.
+        `value` is the share outside, `threshold` what is accepted; a series with fewer than 7
+        days in the window or 180 in the reference is `unknown`.
     """
     rows = []
     for unique_id, series in features.groupby("unique_id", sort=True):
         newest = series["ds"].max()
         relative = (series["y"] - series["mean_91"]).to_numpy()
         recent = (series["ds"] > newest - timedelta(days=WINDOW_DAYS)).to_numpy()
-        before = ~recent & (series["ds"] > newest - timedelta(days=REFERENCE_DAYS)).to_numpy()
-        known = before.sum() >= LEAST_REFERENCE_DAYS
+        before = ~recent & (series["ds"] > newest - timedelta(days=WINDOW_DAYS + REFERENCE_DAYS)).to_numpy()
+        known = recent.sum() >= LEAST_DAYS and before.sum() >= LEAST_REFERENCE_DAYS
         outside = _share_outside(relative[recent], relative[before]) if known else float("nan")
         state = ("good" if outside <= MOST_OUTSIDE else "bad") if known else "unknown"
         rows.append((unique_id, int(recent.sum()), outside, MOST_OUTSIDE, state))

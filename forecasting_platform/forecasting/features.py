@@ -77,36 +77,44 @@ def _series_features(unique_id: str, values: Floats, days: Days, country: str) -
 def _window_features(windows: Floats) -> Floats:
     known = np.isfinite(windows)
     values = np.where(known, windows, 0.0)
-    sums, counts = values @ _WEIGHTS, known.astype(np.float64) @ _WEIGHTS
+    sums, counts = _products(_WEIGHTS, values), _products(_WEIGHTS, known.astype(np.float64))
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(counts > 0, sums / counts, np.nan)
     lags, trailing, weekdays, levels = np.split(means, _SECTIONS, axis=1)
     # A lag that was never observed is best guessed by the mean of its week.
     lags = np.where(np.isfinite(lags), lags, trailing[:, :1])
     effects = np.nan_to_num(weekdays - trailing[:, [_EFFECT_WINDOW]], nan=0.0)
-    adjusted = levels - effects @ _WEEKDAY_SHARE
+    shares = _products(_WEEKDAY_LEVEL_WEIGHTS, known.astype(np.float64)).reshape(len(known), 7, len(LEVEL_SMOOTHINGS))
+    shares /= counts[:, None, _SECTIONS[-1] :]
+    adjusted = levels - np.einsum("na,nas->ns", effects, shares)
     return np.hstack([lags, trailing, effects, adjusted])
 
 
+def _products(weights: Floats, windows: Floats) -> Floats:
+    # One product a row: the order in which BLAS adds depends on how many rows it is given at once, and
+    # a feature may not depend on the range it is built in, not even in its last bit.
+    products: Floats = (weights @ windows[:, :, None])[:, :, 0]
+    return products
+
+
 def _means(days_back: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-    weights = np.zeros((WINDOW_DAYS, len(days_back)))
-    for column, back in enumerate(days_back):
-        weights[WINDOW_DAYS - 1 - np.array(list(back)), column] = 1.0
+    weights = np.zeros((len(days_back), WINDOW_DAYS))
+    for row, back in enumerate(days_back):
+        weights[row, WINDOW_DAYS - 1 - np.array(list(back))] = 1.0
     return weights
 
 
 def _smoothings() -> npt.NDArray[np.float64]:
-    back = np.arange(WINDOW_DAYS - 1, -1, -1)
-    alphas = np.array(LEVEL_SMOOTHINGS)
-    weights: npt.NDArray[np.float64] = (1 - alphas) ** back[:, None]
-    return weights / weights.sum(axis=0)
+    weights: npt.NDArray[np.float64] = (1 - np.array(LEVEL_SMOOTHINGS)[:, None]) ** _BACK
+    return weights
 
 
+_BACK = np.arange(WINDOW_DAYS - 1, -1, -1)
 # Days back of the weekday that comes `ahead` days after the cutoff, in each of the last weeks.
 _WEEKDAY_BACK = [[7 * week - ahead for week in range(1, WEEKDAY_WEEKS + 1)] for ahead in range(1, 8)]
 _EFFECT_WINDOW = MEAN_WINDOWS.index(7 * WEEKDAY_WEEKS)
 _LEVEL_WEIGHTS = _smoothings()
-_WEIGHTS = np.hstack(
+_WEIGHTS = np.vstack(
     [
         _means([[0], *([lag] for lag in LAGS)]),
         _means([range(days) for days in MEAN_WINDOWS]),
@@ -115,13 +123,5 @@ _WEIGHTS = np.hstack(
     ]
 )
 _SECTIONS = np.cumsum([1 + len(LAGS), len(MEAN_WINDOWS), 7]).tolist()
-# How much each weekday ahead weighs in a smoothed level: its effect is taken out in that proportion.
-_WEEKDAY_SHARE = np.array(
-    [
-        [
-            _LEVEL_WEIGHTS[:, column][(WINDOW_DAYS - 1 - np.arange(WINDOW_DAYS)) % 7 == 7 - ahead].sum()
-            for column in range(5)
-        ]
-        for ahead in range(1, 8)
-    ]
-)
+# The part of each level's weights that lies on the weekday that comes `ahead` days after the cutoff.
+_WEEKDAY_LEVEL_WEIGHTS = np.vstack([_LEVEL_WEIGHTS * ((_BACK + ahead) % 7 == 0) for ahead in range(1, 8)])

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 
 from forecasting_platform.errors import InvalidFrameError, examples
 from forecasting_platform.forecasting.date_range import DateRange
@@ -93,6 +94,10 @@ class Table:
             raise InvalidFrameError(self.name, f"column {column.name} is not {column.kind}: {error}") from error
         if column.kind == "date" and not (converted.dropna() == converted.dropna().dt.normalize()).all():
             raise InvalidFrameError(self.name, f"column {column.name} holds a time of day; days are expected")
+        if column.kind == "text" and infer_dtype(converted, skipna=True) not in {"string", "empty"}:
+            raise InvalidFrameError(self.name, f"column {column.name} is not text: {infer_dtype(converted)} was found")
+        if column.kind == "integer" and not (converted == values.reset_index(drop=True)).all():
+            raise InvalidFrameError(self.name, f"column {column.name} holds fractions; integers are expected")
         absent = converted.isna()
         if column.kind == "float":
             infinite = np.isinf(converted.to_numpy())

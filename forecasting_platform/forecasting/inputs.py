@@ -53,8 +53,9 @@ class ModelInputs:
             rows, columns = np.nonzero(~np.isfinite(self.values))
             found = examples(f"row {row} {INPUT_NAMES[column]}" for row, column in zip(rows, columns, strict=True))
             raise InvalidInputsError(f"the input frame holds values that are not finite numbers: {found}")
-        if (self.ds <= self.cutoff).any():
-            found = examples(int(row) for row in np.nonzero(self.ds <= self.cutoff)[0])
+        # Asked this way round, a day that is missing (NaT) is refused too.
+        if not (later := self.ds > self.cutoff).all():
+            found = examples(int(row) for row in np.nonzero(~later)[0])
             raise InvalidInputsError(f"ds must lie after cutoff; it does not in rows {found}")
 
     def __len__(self) -> int:
@@ -108,7 +109,7 @@ class ModelInputs:
                 ds=pd.to_datetime(frame["ds"]).to_numpy().astype("datetime64[D]"),
                 values=frame[list(INPUT_NAMES)].to_numpy(dtype=np.float64),
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
 
     @classmethod
@@ -130,7 +131,7 @@ class ModelInputs:
         except KeyError as error:
             row = next(i for i, record in enumerate(records) if error.args[0] not in record)
             raise InvalidInputsError(f"row {row} of the input frame lacks {error.args[0]!r}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
 
 

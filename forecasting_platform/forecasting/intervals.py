@@ -41,9 +41,8 @@ def _sample(errors: Floats, step: int) -> Floats:
 def _conformal(errors: Floats) -> Floats:
     if not len(errors):
         return np.zeros(len(PROBABILITIES))
-    # The finite-sample correction moves each tail outwards by one order statistic's share.
-    outwards = (PROBABILITIES - 0.5) * (len(errors) + 1) / len(errors) + 0.5
-    quantiles: Floats = np.quantile(errors, np.clip(outwards, 0.0, 1.0))
+    # Of n errors the k-th smallest lies above a new one with probability k / (n + 1): Weibull's positions.
+    quantiles: Floats = np.quantile(errors, PROBABILITIES, method="weibull")
     return quantiles
 
 

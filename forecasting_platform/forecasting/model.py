@@ -138,18 +138,24 @@ class ForecastModel:
 
         Args:
             days: the days to forecast.
-            unique_ids: the series wanted, all the model has by default.
+            unique_ids: the series wanted; by default all that the days can be reached from, which leaves
+                out a series that ended more than `MAX_HORIZON_DAYS` before them.
 
         Raises:
             UnknownSeriesError: one the model does not have.
             InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the
                 first not after it.
         """
-        wanted = sorted(self.unique_ids if unique_ids is None else set(unique_ids))
+        wanted = sorted(self._reaching(max(days)) if unique_ids is None else set(unique_ids))
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
         _refuse_unreachable(days, cutoffs)
         return build_inputs(wanted, cutoffs, self.features[positions], days, self.country)
+
+    def _reaching(self, last: date) -> list[str]:
+        near = (np.datetime64(last, "D") - self.feature_days).astype(np.int64) <= MAX_HORIZON_DAYS
+        # Where no series reaches, all are kept: the refusal then says how far the day lies.
+        return [unique_id for unique_id, kept in zip(self.unique_ids, near | ~near.any(), strict=True) if kept]
 
     def predict(self, inputs: ModelInputs, levels: Sequence[int] = LEVELS) -> Forecasts:
         """Forecasts of input rows, in their order; the same rows give the same forecasts, bit for bit.

@@ -3,8 +3,9 @@
 Promises: a registered version loads in a clean process to the same forecasts; loading runs no code
 and no pickle of the artifact, and a changed byte is refused (`InvalidArtifactError`); an alias
 names one version or none; `move_champion` moves only from the expected version
-(`ChampionMovedError` otherwise), leaving the old one as `previous`; a registry that does not answer
-raises `RegistryUnavailableError`.
+(`ChampionMovedError` otherwise), leaving the old one as `previous`; a version there is not raises
+`UnknownVersionError` and changes nothing; a registry that does not answer raises
+`RegistryUnavailableError`.
 """
 
 from dataclasses import dataclass, field
@@ -35,6 +36,14 @@ class ModelVersion:
     cutoff: date
     trained_at: datetime
     tags: dict[str, str] = field(default_factory=dict)
+
+
+FINGERPRINTS = ("code_version", "data_fingerprint", "recipe_fingerprint")
+
+
+def fingerprint_tags(model: ForecastModel) -> dict[str, str]:
+    """What a version of this model is tagged with from the start: enough to tell equal trainings apart."""
+    return {key: str(model.metadata[key]) for key in FINGERPRINTS if key in model.metadata}
 
 
 class ModelRegistry(Protocol):

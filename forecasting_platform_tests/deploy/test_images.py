@@ -17,11 +17,13 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 def stage(name: str) -> str:
     """The instructions of one target."""
-    return re.split(r"^FROM ", DOCKERFILE, flags=re.M)[[f" AS {name}\n" in part for part in _stages()].index(True)]
+    return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[
+        [f" AS {name}\n" in part for part in _stages()].index(True)
+    ]
 
 
 def _stages() -> list[str]:
-    return re.split(r"^FROM ", DOCKERFILE, flags=re.M)
+    return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["platform", "serve"])
@@ -31,7 +33,9 @@ def test_an_image_does_not_run_as_root_and_has_a_health_check(name: str) -> None
 
 
 def test_everything_an_image_copies_is_in_the_repository() -> None:
-    copied = [source for line in re.findall(r"^COPY (.+)$", DOCKERFILE, flags=re.M) for source in line.split()[:-1]]
+    copied = [
+        source for line in re.findall(r"^COPY (.+)$", DOCKERFILE, flags=re.MULTILINE) for source in line.split()[:-1]
+    ]
     assert copied
     assert [source for source in copied if not (ROOT / source).exists()] == []
 
@@ -53,7 +57,7 @@ def test_the_serve_image_installs_and_answers_without_dagster(tmp_path: Path) ->
     context, python = _context(tmp_path), tmp_path / "venv" / "bin" / "python"
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
-    for command in re.findall(r"^RUN (uv pip install .+)$", stage("serve"), flags=re.M):
+    for command in re.findall(r"^RUN (uv pip install .+)$", stage("serve"), flags=re.MULTILINE):
         words = [uv, *shlex.split(command.replace("--system", f"--quiet --python {shlex.quote(str(python))}"))[1:]]
         subprocess.run(words, check=True, cwd=context)
     answered = subprocess.run(

@@ -17,7 +17,14 @@ import requests
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
-from forecasting_platform_tests.end_to_end.conftest import Platform, Webhook, processes_of, run_command, wait_until
+from forecasting_platform_tests.end_to_end.conftest import (
+    Platform,
+    Webhook,
+    port_base,
+    processes_of,
+    run_command,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
@@ -176,7 +183,15 @@ def test_ctrl_c_leaves_nothing_running_and_the_next_up_goes_on(platform: Platfor
     assert not (platform.data_dir / "endpoints.json").exists()
     assert processes_of(platform.data_dir) == []
     again = platform.run(
-        "up", "--port-base", str(36950), "--start", "2022-01-01", "--end", "2023-06-30", "--exit-when-served", "--json"
+        "up",
+        "--port-base",
+        str(port_base()),
+        "--start",
+        "2022-01-01",
+        "--end",
+        "2023-06-30",
+        "--exit-when-served",
+        "--json",
     )
     assert again.returncode == 0, again.stderr
     assert "are loaded" in again.stderr

@@ -1,0 +1,237 @@
+"""The registry on a real MLflow server, which keeps its records in SQLite and its artifacts in a folder."""
+
+import itertools
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import requests
+from mlflow.tracking import MlflowClient
+
+from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
+from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform_tests.contracts.model_registry_contract import (
+    NEXT,
+    PERIOD,
+    PNG,
+    RemoteModelRegistryContract,
+    forecasts,
+    register,
+    trained_model,
+)
+
+pytestmark = pytest.mark.slow
+
+START_SECONDS = 120
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running MLflow server and the folder of its artifacts."""
+
+    url: str
+    artifacts: Path
+
+    def files_of(self, registry: MlflowModelRegistry) -> list[Path]:
+        """Every artifact of the experiment of one registry."""
+        experiment = MlflowClient(self.url).get_experiment_by_name(registry.name)
+        return [file for file in (self.artifacts / experiment.experiment_id).rglob("*") if file.is_file()]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the session, as the platform starts it."""
+    from forecasting_platform_tests.conftest import _free_port
+
+    directory, port = tmp_path_factory.mktemp("mlflow"), _free_port()
+    found = Server(f"http://127.0.0.1:{port}", directory / "artifacts")
+    options = ["--workers", "1", "--artifacts-destination", str(found.artifacts)]
+    environment = os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{directory}/mlflow.db",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with (directory / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), *options],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+        )
+    try:
+        _wait_for(found.url, process, directory / "log")
+        yield found
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        try:
+            if requests.get(f"{url}/health", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def mlflow_registry(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowModelRegistry]:
+    """A registry whose model and experiment no other test has."""
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    yield MlflowModelRegistry(server.url, name=f"model_{next(_numbers)}")
+    assert mlflow.active_run() is None, "a run is still active"
+
+
+class TestMlflowModelRegistry(RemoteModelRegistryContract):
+    @pytest.fixture
+    def registry(self, mlflow_registry: MlflowModelRegistry) -> MlflowModelRegistry:
+        return mlflow_registry
+
+    @pytest.fixture
+    def unreachable_registry(self, free_port: int, monkeypatch: pytest.MonkeyPatch) -> MlflowModelRegistry:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        return MlflowModelRegistry(f"http://127.0.0.1:{free_port}")
+
+
+def test_a_champion_loads_by_mlflow_alone_in_a_clean_process_to_the_same_forecasts(
+    mlflow_registry: MlflowModelRegistry,
+) -> None:
+    mlflow_registry.move_champion(register(mlflow_registry), expected=None)
+    script = (
+        "import json, sys, mlflow, pandas as pd\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "frame = pd.DataFrame(json.load(sys.stdin))\n"
+        "frame[['cutoff', 'ds']] = frame[['cutoff', 'ds']].apply(pd.to_datetime)\n"
+        "print(model.predict(frame).to_json(orient='values', double_precision=15))\n"
+        "print(json.dumps(model.predict(frame)['y_hat'].tolist()))\n"
+    )
+    inputs = trained_model().inputs(list(NEXT)).to_frame().astype({"cutoff": str, "ds": str})
+    loaded = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, f"models:/{mlflow_registry.name}@champion"],
+        input=json.dumps(inputs.to_dict("records")),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "MLFLOW_TRACKING_URI": mlflow_registry.tracking_uri,
+            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+            "PATH": "/usr/bin:/bin",
+        },
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    assert json.loads(loaded.stdout.splitlines()[-1]) == forecasts(trained_model())["y_hat"].tolist()
+
+
+def test_a_run_is_finished_and_carries_parameters_scores_tags_and_the_plot(
+    server: Server, mlflow_registry: MlflowModelRegistry
+) -> None:
+    version = register(mlflow_registry, **{"dagster/run_id": "abc"})
+    run = MlflowClient(server.url).get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dagster/run_id"] == "abc"
+    assert run.data.params["cutoff"] == PERIOD.end.isoformat()
+    assert run.data.params["horizon"] == "15"
+    corrib = trained_model().metadata["series"]["Corrib production"]
+    assert run.data.metrics["Corrib production/rmse"] == corrib["scores"]["rmse"]
+    assert run.data.metrics["Corrib production/coverage_80"] == corrib["coverage"]["80"]
+    (plot,) = [file for file in server.files_of(mlflow_registry) if file.suffix == ".png"]
+    assert plot.read_bytes() == PNG
+
+
+def test_a_version_carries_a_signature_and_an_input_example(mlflow_registry: MlflowModelRegistry) -> None:
+    version = register(mlflow_registry)
+    information = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+    assert information.signature is not None
+    assert {"unique_id", "cutoff", "ds", "y"} <= set(information.signature.inputs.input_names())
+    assert {"y_hat", "y_hat_lo_80", "y_hat_hi_95"} <= set(information.signature.outputs.input_names())
+    assert information.saved_input_example_info is not None
+
+
+def test_no_artifact_is_a_pickle(server: Server, mlflow_registry: MlflowModelRegistry) -> None:
+    register(mlflow_registry)
+    files = server.files_of(mlflow_registry)
+    assert {"parameters.npz", "model.json", "MLmodel"} <= {file.name for file in files}
+    for file in files:
+        assert file.suffix not in {".pkl", ".pickle", ".joblib", ".skops", ".py"}, file
+        assert not file.read_bytes().startswith(b"\x80"), file
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                assert all(arrays[name].dtype != object for name in arrays.files)
+
+
+@pytest.mark.parametrize("name", ["parameters.npz", "model.json"])
+def test_a_changed_byte_of_a_stored_model_is_refused(
+    server: Server, mlflow_registry: MlflowModelRegistry, name: str
+) -> None:
+    version = register(mlflow_registry)
+    (file,) = [file for file in server.files_of(mlflow_registry) if file.name == name]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InvalidArtifactError, match=f"version 1 cannot be used: {name} is not the file that was"):
+        mlflow_registry.load(version)
+
+
+def test_a_pickle_put_in_the_place_of_the_parameters_is_not_loaded(
+    server: Server, mlflow_registry: MlflowModelRegistry, tmp_path: Path
+) -> None:
+    version = register(mlflow_registry)
+    (file,) = [file for file in server.files_of(mlflow_registry) if file.name == "parameters.npz"]
+    file.write_bytes(pickle.dumps(_Touch(tmp_path / "ran")))
+    with pytest.raises(InvalidArtifactError):
+        mlflow_registry.load(version)
+    assert not (tmp_path / "ran").exists()
+
+
+class _Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("step", ["log_metrics", "log_dict", "register_model"])
+def test_an_interrupted_registration_leaves_every_alias_where_it_was(
+    server: Server, mlflow_registry: MlflowModelRegistry, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    mlflow_registry.move_champion(first := register(mlflow_registry), expected=None)
+
+    def interrupt(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(mlflow, step, interrupt)
+        register(mlflow_registry)
+    assert mlflow_registry.version_at("champion") == first == mlflow_registry.version_at("challenger")
+    experiment = MlflowClient(server.url).get_experiment_by_name(mlflow_registry.name)
+    runs = MlflowClient(server.url).search_runs([experiment.experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
+    assert register(mlflow_registry) == mlflow_registry.version_at("challenger"), "the next one goes through"
+
+
+def test_a_version_registered_by_something_else_is_refused_by_name(
+    server: Server, mlflow_registry: MlflowModelRegistry
+) -> None:
+    version = register(mlflow_registry)
+    MlflowClient(server.url).delete_model_version_tag(version.name, version.version, "cutoff")
+    with pytest.raises(InvalidArtifactError, match=r"version 1 cannot be used: it has no tag 'cutoff'"):
+        mlflow_registry.version_at("challenger")
