@@ -7,6 +7,7 @@ from datetime import datetime
 
 import apprise
 
+from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.alerts import Alert
 
 
@@ -19,11 +20,23 @@ def deliver(alerts: Sequence[Alert], urls: str, now: datetime) -> list[Alert]:
 
     Returns:
         What was accepted. One that no service took is absent: it is tried again by the next call.
+
+    Raises:
+        ConfigurationError: a URL that Apprise does not understand; nothing was sent.
     """
-    notifier = apprise.Apprise()
-    for url in filter(None, re.split(r"[,\s]+", urls)):
-        notifier.add(url)
+    notifier = _notifier(list(filter(None, re.split(r"[,\s]+", urls))))
     return [replace(alert, delivered=now) for alert in alerts if not len(notifier) or _send(notifier, alert)]
+
+
+def _notifier(urls: Sequence[str]) -> apprise.Apprise:
+    notifier = apprise.Apprise()
+    for number, url in enumerate(urls, start=1):
+        if not notifier.add(url):
+            # Not shown: it may hold a password or a token.
+            raise ConfigurationError(
+                "FORECASTING_ALERT_URLS", f"number {number} of its {len(urls)} URLs is none that Apprise understands"
+            )
+    return notifier
 
 
 def _send(notifier: apprise.Apprise, alert: Alert) -> bool:

@@ -18,7 +18,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
-from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
+from forecasting_platform.errors import (
+    ChampionMovedError,
+    InvalidArtifactError,
+    RegistryUnavailableError,
+    UnknownVersionError,
+)
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.settings import REGISTERED_MODEL
@@ -94,6 +99,7 @@ class MlflowModelRegistry:
 
     def load(self, version: ModelVersion) -> ForecastModel:
         """See `ModelRegistry.load`."""
+        self.get_version(version.version)
         with self._translated(), tempfile.TemporaryDirectory() as scratch:
             downloaded = mlflow.artifacts.download_artifacts(
                 artifact_uri=f"models:/{self.name}/{version.version}",
@@ -113,6 +119,7 @@ class MlflowModelRegistry:
         found = current.version if current else None
         if found != expected:
             raise ChampionMovedError(expected, found)
+        self.get_version(to.version)
         with self._translated():
             if found is not None and found != to.version:
                 self._client.set_registered_model_alias(self.name, "previous", found)
@@ -120,6 +127,7 @@ class MlflowModelRegistry:
 
     def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
         """See `ModelRegistry.tag`."""
+        self.get_version(version.version)
         with self._translated():
             for key, value in tags.items():
                 self._client.set_model_version_tag(self.name, version.version, key, value)
@@ -147,6 +155,8 @@ class MlflowModelRegistry:
 
 
 def _model_version(found: Any) -> ModelVersion:
+    if "cutoff" not in found.tags:
+        raise InvalidArtifactError(str(found.version), "it has no tag 'cutoff', so this platform did not register it")
     return ModelVersion(
         name=found.name,
         version=str(found.version),

@@ -4,8 +4,10 @@ Reading runs no code of the artifact and loads no pickle.
 """
 
 import hashlib
+import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ from forecasting_platform.forecasting.model import ForecastModel, model_from
 
 DOCUMENT = "model.json"
 PARAMETERS = "parameters.npz"
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading files that something else wrote may raise."""
 
 
 def write_artifact(model: ForecastModel, directory: Path) -> str:
@@ -39,15 +45,21 @@ def read_artifact(directory: Path, *, version: str = "unknown", expected_sha256:
         InvalidArtifactError: a file is missing or unreadable, a byte differs, or the format is another.
     """
     try:
-        if expected_sha256 is not None and _sha256(directory / DOCUMENT) != expected_sha256:
-            raise InvalidArtifactError(version, f"{DOCUMENT} is not the file that was registered")
-        document = json.loads((directory / DOCUMENT).read_text(encoding="utf-8"))
-        if _sha256(directory / PARAMETERS) != document["parameters_sha256"]:
-            raise InvalidArtifactError(version, f"{PARAMETERS} is not the file that was registered")
-        with np.load(directory / PARAMETERS, allow_pickle=False) as stored:
-            return model_from({name: stored[name] for name in stored.files}, document)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        document = _verified(directory / DOCUMENT, expected_sha256, version)
+        described = json.loads(document)
+        parameters = _verified(directory / PARAMETERS, described["parameters_sha256"], version)
+        with np.load(io.BytesIO(parameters), allow_pickle=False) as stored:
+            return model_from({name: stored[name] for name in stored.files}, described)
+    except UNREADABLE as error:
         raise InvalidArtifactError(version, f"its files cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _verified(path: Path, expected_sha256: str | None, version: str) -> bytes:
+    """A file's bytes; those that were compared are those that are used."""
+    content = path.read_bytes()
+    if expected_sha256 is not None and hashlib.sha256(content).hexdigest() != expected_sha256:
+        raise InvalidArtifactError(version, f"{path.name} is not the file that was registered")
+    return content
 
 
 def _sha256(path: Path) -> str:

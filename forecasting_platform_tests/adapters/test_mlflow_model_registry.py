@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import time
@@ -51,9 +52,10 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the session, as the platform starts it."""
-    from forecasting_platform_tests.conftest import _free_port
-
-    directory, port = tmp_path_factory.mktemp("mlflow"), _free_port()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    directory = tmp_path_factory.mktemp("mlflow")
     found = Server(f"http://127.0.0.1:{port}", directory / "artifacts")
     options = ["--workers", "1", "--artifacts-destination", str(found.artifacts)]
     environment = os.environ | {
@@ -118,7 +120,6 @@ def test_a_champion_loads_by_mlflow_alone_in_a_clean_process_to_the_same_forecas
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
         "frame = pd.DataFrame(json.load(sys.stdin))\n"
         "frame[['cutoff', 'ds']] = frame[['cutoff', 'ds']].apply(pd.to_datetime)\n"
-        "print(model.predict(frame).to_json(orient='values', double_precision=15))\n"
         "print(json.dumps(model.predict(frame)['y_hat'].tolist()))\n"
     )
     inputs = trained_model().inputs(list(NEXT)).to_frame().astype({"cutoff": str, "ds": str})
@@ -197,6 +198,15 @@ def test_a_pickle_put_in_the_place_of_the_parameters_is_not_loaded(
     with pytest.raises(InvalidArtifactError):
         mlflow_registry.load(version)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_version_whose_files_are_gone_is_refused(server: Server, mlflow_registry: MlflowModelRegistry) -> None:
+    version = register(mlflow_registry)
+    for file in server.files_of(mlflow_registry):
+        if file.name in {"parameters.npz", "model.json"}:
+            file.unlink()
+    with pytest.raises(InvalidArtifactError, match="version 1 cannot be used: its files cannot be read"):
+        mlflow_registry.load(version)
 
 
 class _Touch:

@@ -1,0 +1,164 @@
+import contextlib
+import hashlib
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasting_platform.adapters.mlflow_model_loader import _load_pyfunc
+from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, read_artifact, write_artifact
+from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform_tests.contracts.model_registry_contract import NEXT, forecasts, trained_model
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An artifact that no test changes, and its checksum."""
+    directory = tmp_path_factory.mktemp("artifact") / "made if need be"
+    return directory, write_artifact(trained_model(), directory)
+
+
+@pytest.fixture
+def artifact(written: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the artifact, to be changed."""
+    return Path(shutil.copytree(written[0], tmp_path / "artifact"))
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def change_document(artifact: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads((artifact / DOCUMENT).read_text())
+    change(document)
+    (artifact / DOCUMENT).write_text(json.dumps(document))
+
+
+def sign_parameters(artifact: Path) -> None:
+    """Put the checksum of the parameters as they are now into the document, as a forger would."""
+    checksum = hashlib.sha256((artifact / PARAMETERS).read_bytes()).hexdigest()
+    change_document(artifact, lambda document: document.update(parameters_sha256=checksum))
+
+
+def test_what_was_written_is_read_back_to_the_same_forecasts_bit_for_bit(written: tuple[Path, str]) -> None:
+    directory, checksum = written
+    read = read_artifact(directory, expected_sha256=checksum)
+    pd.testing.assert_frame_equal(forecasts(read), forecasts(trained_model()), check_exact=True)
+    assert read.to_document() == trained_model().to_document()
+
+
+def test_the_pyfunc_loader_gives_the_same_forecasts_as_the_model(written: tuple[Path, str]) -> None:
+    inputs = trained_model().inputs(list(NEXT)).to_frame()
+    found = _load_pyfunc(str(written[0])).predict(inputs)
+    pd.testing.assert_frame_equal(found, forecasts(trained_model()), check_exact=True)
+
+
+def test_writing_the_same_model_again_gives_the_same_checksum(written: tuple[Path, str], tmp_path: Path) -> None:
+    assert write_artifact(trained_model(), tmp_path) == written[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), name=st.sampled_from([DOCUMENT, PARAMETERS]), flip=st.integers(1, 255))
+def test_any_changed_byte_of_any_file_is_refused(
+    written: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str, flip: int
+) -> None:
+    directory, checksum = written
+    changed = Path(shutil.copytree(directory, tmp_path_factory.mktemp("changed") / "artifact"))
+    content = bytearray((changed / name).read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= flip
+    (changed / name).write_bytes(content)
+    with pytest.raises(InvalidArtifactError, match=f"model version 7 cannot be used: {name} is not the file that was"):
+        read_artifact(changed, version="7", expected_sha256=checksum)
+    shutil.rmtree(changed)
+
+
+@pytest.mark.parametrize("name", [DOCUMENT, PARAMETERS])
+def test_a_missing_file_is_named(artifact: Path, name: str) -> None:
+    (artifact / name).unlink()
+    with pytest.raises(InvalidArtifactError, match=rf"its files cannot be read \(FileNotFoundError: .*{name}"):
+        read_artifact(artifact, version="7")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 4000])
+def test_parameters_cut_short_are_refused_though_the_checksum_is_theirs(artifact: Path, kept: int) -> None:
+    (artifact / PARAMETERS).write_bytes((artifact / PARAMETERS).read_bytes()[:kept])
+    sign_parameters(artifact)
+    with pytest.raises(InvalidArtifactError, match="its files cannot be read"):
+        read_artifact(artifact)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), flip=st.integers(1, 255))
+def test_forged_parameters_are_refused_and_never_crash_the_reader(
+    written: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, flip: int
+) -> None:
+    changed = Path(shutil.copytree(written[0], tmp_path_factory.mktemp("forged") / "artifact"))
+    content = bytearray((changed / PARAMETERS).read_bytes())
+    # The headers of the archive and of its arrays come first and last: that is where a reader trips.
+    place = data.draw(st.integers(0, 400) | st.integers(len(content) - 2000, len(content) - 1))
+    content[place] ^= flip
+    (changed / PARAMETERS).write_bytes(content)
+    sign_parameters(changed)
+    with contextlib.suppress(InvalidArtifactError):
+        read_artifact(changed)
+    shutil.rmtree(changed)
+
+
+def test_a_pickle_among_the_parameters_is_never_loaded(artifact: Path, tmp_path: Path) -> None:
+    with np.load(artifact / PARAMETERS, allow_pickle=False) as stored:
+        arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
+    arrays["weights"] = np.array([Touch(tmp_path / "ran")], dtype=object)
+    np.savez(artifact / PARAMETERS, **arrays)
+    sign_parameters(artifact)
+    with pytest.raises(InvalidArtifactError, match="Object arrays cannot be loaded when allow_pickle=False"):
+        read_artifact(artifact)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_in_the_place_of_the_parameters_is_never_loaded(artifact: Path, tmp_path: Path) -> None:
+    (artifact / PARAMETERS).write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
+    sign_parameters(artifact)
+    with pytest.raises(InvalidArtifactError, match="its files cannot be read"):
+        read_artifact(artifact)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda document: document.update(format=99), "its format is 99, this code reads"),
+        (lambda document: document.update(feature_names=["y"]), "trained on other features than this code builds"),
+        (lambda document: document.pop("unique_ids"), "lacks 'unique_ids'"),
+        (lambda document: document.pop("parameters_sha256"), "KeyError: 'parameters_sha256'"),
+        (lambda document: document.update(cutoff="30/06/2023"), "Invalid isoformat string"),
+        (lambda document: document.update(candidates=["an_import"]), "an_import"),
+    ],
+    ids=["format", "features", "a part", "checksum", "cutoff", "candidate"],
+)
+def test_a_document_of_another_kind_says_what_is_wrong_with_it(
+    artifact: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    change_document(artifact, change)
+    with pytest.raises(InvalidArtifactError, match=f"model version 3 cannot be used: .*{said}"):
+        read_artifact(artifact, version="3")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"null"])
+def test_a_document_that_is_no_json_object_is_refused(artifact: Path, content: bytes) -> None:
+    (artifact / DOCUMENT).write_bytes(content)
+    with pytest.raises(InvalidArtifactError, match="its files cannot be read"):
+        read_artifact(artifact)
