@@ -53,5 +53,5 @@ class MemoryModelRegistry:
 
     def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
         """See `ModelRegistry.tag`."""
-        known, model = self.get_version(version.version), self.load(version)
-        self._versions[version.version] = (replace(known, tags=known.tags | tags), model)
+        known = self.get_version(version.version)
+        self._versions[version.version] = (replace(known, tags=known.tags | tags), self._versions[version.version][1])
