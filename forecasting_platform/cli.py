@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from forecasting_platform.commands.connection import DEFAULT_DATA_DIR, Connectio
 from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.date_range import DateRange
+
+if TYPE_CHECKING:
+    from forecasting_platform.commands.report import Report
 
 RUN_DEADLINE_SECONDS = 900.0
 LOAD_DEADLINE_SECONDS = 3600.0
@@ -267,7 +270,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
 
     found = Report(connect(data_dir).postgres_dsn)
     if html_path is not None:
-        found.write_html(html_path)
+        _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)
     accuracy, drift, alerts = records(found.accuracy), records(found.drift), alert_rows(found.alerts)
     if as_json:
@@ -276,6 +279,13 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     print_rows(accuracy, title="accuracy of the forecasts of record")
     print_rows(drift, title="drift: share of the newest 28 days outside the reference's central 99 %")
     print_rows(alerts, title="open alerts")
+
+
+def _write_html(found: "Report", path: Path) -> None:
+    try:
+        found.write_html(path)
+    except OSError as error:
+        raise click.FileError(str(path), f"{error.strerror}; name another one with --html") from error
 
 
 @main.command(epilog="Example: forecasting-platform decisions --limit 5")

@@ -86,7 +86,7 @@ def test_every_url_gets_the_message(hook: Hook, separator: str) -> None:
     assert len(hook.messages) == 2
 
 
-@pytest.mark.parametrize("urls", ["mialto://someone:secret@example.org", "nonsense", "{good},secrets://me:secret@x"])
+@pytest.mark.parametrize("urls", ["mialto://someone:secret@example.org", "nonsense", "{good},unheard://me:secret@x"])
 def test_a_url_nobody_understands_is_a_configuration_error_and_not_a_delivery(
     hook: Hook, urls: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -38,7 +38,10 @@ def test_whole_days_of_every_series_meet_every_expectation() -> None:
     ("rows", "expected"),
     [
         (pd.concat([observations(), observations().head(1)]), "expect_compound_columns_to_be_unique"),
-        (observations().assign(y=lambda rows: rows["y"].where(rows.index != 3)), "expect_column_values_to_not_be_null y"),
+        (
+            observations().assign(y=lambda rows: rows["y"].where(rows.index != 3)),
+            "expect_column_values_to_not_be_null y",
+        ),
         (
             observations().assign(ds=lambda rows: rows["ds"] + pd.Timedelta(days=1)),
             "expect_column_values_to_be_between ds",

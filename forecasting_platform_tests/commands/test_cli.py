@@ -1,0 +1,330 @@
+"""The command line without a platform behind it: usage, errors, and what is printed."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from forecasting_platform import cli
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.commands.connection import AppRefusedError
+from forecasting_platform.errors import RegistryUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
+
+RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")
+COMMANDS = {
+    "status": (),
+    "load": RANGE,
+    "train": (),
+    "promote": (),
+    "rollback": ("--reason", "a drill"),
+    "forecast": RANGE,
+    "simulate": RANGE,
+    "report": (),
+    "decisions": (),
+}
+ROW = {"unique_id": 'Größe "x", y', "ds": "2023-07-01", "y_hat": 0.1 + 0.2, "extrapolated": False}
+ANSWERS = {
+    "/predict": {"model": {"version": "3", "cutoff": "2023-06-30"}, "forecasts": [ROW, ROW | {"ds": "2023-07-02"}]},
+    "/simulate": {"inputs": [ROW]},
+    "/model": {"version": "3", "cutoff": "2023-06-30"},
+}
+
+
+@dataclass
+class FakeDagster:
+    """Answers as Dagster would, and keeps what it was asked."""
+
+    url: str = "http://127.0.0.1:3000"
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def launch_backfill(self, assets: Any, period: DateRange, *, tags: Any = None) -> str:
+        self.asked.append((tuple(assets), period))
+        return "abcdef"
+
+    def wait_for_backfill(self, backfill_id: str, *, deadline_seconds: float) -> Any:
+        return SimpleNamespace(run_ids=["run-1"])
+
+    def launch_job(self, job: str, *, run_config: Any = None) -> str:
+        self.asked.append((job, run_config))
+        return "run-1"
+
+    def wait_for_run(self, run_id: str, *, deadline_seconds: float) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def materializations(self, run_id: str, asset: str | None = None) -> list[Materialization]:
+        return [Materialization(asset or "x", None, self.metadata)] * 2
+
+    def materialized_days(self, asset: str) -> set[date]:
+        return set(DateRange(date(2023, 6, 1), date(2023, 6, 30)))
+
+
+METADATA = {
+    **{f"load_{name}": number for number, name in enumerate(("new", "revised", "unchanged", "quarantined"))},
+    **{"model_version": "4", "cutoff": "2023-07-02", "mlflow_run_id": "f00"},
+    **{"decision_id": 7, "verdict": "hold", "champion_version": "3", "reason": "not better – yet"},
+}
+
+
+@pytest.fixture
+def dagster() -> FakeDagster:
+    return FakeDagster(metadata=METADATA)
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    ledger = MemoryLedger()
+    decided = datetime(2023, 7, 2, 9, tzinfo=UTC)
+    for verdict in ("promote", "hold"):
+        ledger.append_decision(
+            PromotionDecision(
+                verdict, "it's so", "3", None, date(2023, 6, 30), decided, "promotion_sensor", {"rmse": {"naive": 5.8}}
+            )  # type: ignore[arg-type] # literals of the loop
+        )
+    return ledger
+
+
+@pytest.fixture
+def run(
+    dagster: FakeDagster, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Result]:
+    """Runs a command against a platform that answers what a test says."""
+
+    def ask_app(method: str, path: str, body: object = None) -> Any:
+        dagster.asked.append((method, path, body))
+        return ANSWERS[path]
+
+    connection = SimpleNamespace(
+        dagster=dagster,
+        dagster_url=dagster.url,
+        app_url="http://127.0.0.1:3002",
+        postgres_dsn="postgresql://someone:secret@127.0.0.1:1/nothing",
+        ask_app=ask_app,
+    )
+    report = SimpleNamespace(
+        accuracy=pd.DataFrame({"unique_id": ["a"], "rmse": [1.5], "skill_naive": [float("nan")]}),
+        drift=pd.DataFrame(),
+        alerts=[],
+        write_html=lambda path: path.write_text("<!doctype html>"),
+    )
+    monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
+    monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn: report)
+    monkeypatch.setattr("forecasting_platform.adapters.postgres_ledger.PostgresLedger", lambda dsn: _Ledger(ledger))
+
+    def run(*words: str) -> Result:
+        return invoke(*words, "--data-dir", str(tmp_path))
+
+    return run
+
+
+class _Ledger:
+    """A ledger in memory where one in Postgres is expected."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self.prepare, self.alerts, self.decisions = ledger.prepare, ledger.alerts, ledger.decisions
+
+    def close(self) -> None:
+        pass
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(cli.main, list(words), prog_name="forecasting-platform")
+
+
+def arguments(command: str) -> tuple[str, ...]:
+    return (command, *COMMANDS[command])
+
+
+# --- usage ---
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    assert set(cli.main.commands) == {*COMMANDS, "up", "down"}
+
+
+@pytest.mark.parametrize("command", sorted(cli.main.commands))
+def test_the_help_of_a_command_says_what_it_does_with_an_example_that_parses(command: str) -> None:
+    shown = invoke(command, "--help")
+    assert shown.exit_code == 0
+    example = re.search(r"Example: forecasting-platform (.*)", " ".join(shown.output.split()))
+    assert example is not None
+    assert "--json" in shown.output
+    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', example[1])]
+    assert words[0] == command
+    # Parsing alone, without running: a usage error would be raised here.
+    with cli.main.commands[command].make_context(command, words[1:]) as context:
+        assert isinstance(context, click.Context)
+
+
+def test_options_that_are_needed_are_described() -> None:
+    for command in cli.main.commands.values():
+        for option in command.params:
+            assert getattr(option, "help", None) or option.name == "form", f"{command.name} {option.name}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("load", "--start", "2023-07-01"), "Missing option '--end'"),
+        (("load", "--start", "01/07/2023", "--end", "2023-07-02"), "'01/07/2023' is no day; write YYYY-MM-DD"),
+        (("load", "--start", "2023-02-30", "--end", "2023-03-01"), "'2023-02-30' is no day"),
+        (("forecast", "--start", "2023-07-02", "--end", "2023-07-01"), "--end 2023-07-01 lies before --start 2023-07-02"),
+        (("simulate", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
+        (("up", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
+        (("up", "--port-base", "65534"), "65534 is not in the range"),
+        (("up", "--port-base", "many"), "'many' is not a valid integer"),
+        (("rollback",), "Missing option '--reason'"),
+        (("rollback", "--reason", "  "), "--reason is empty; say why"),
+        (("decisions", "--limit", "0"), "0 is not in the range"),
+        (("forecast", *RANGE, "--format", "xml"), "'xml' is not one of"),
+        (("laod",), "No such command 'laod'"),
+        (("status", "--verbose"), "No such option"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_a_sentence(words: tuple[str, ...], said: str) -> None:
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert said in " ".join(refused.stderr.split())
+    assert refused.stdout == ""
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_where_no_platform_runs_a_command_fails_and_names_up(command: str, tmp_path: Path) -> None:
+    failed = invoke(*arguments(command), "--data-dir", str(tmp_path / "nowhere"))
+    assert failed.exit_code == 1
+    assert failed.stdout == ""
+    assert failed.stderr.startswith("forecasting-platform: no platform runs in")
+    assert "up" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_stopping_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
+    done = invoke("down", "--data-dir", str(tmp_path), "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"stopped": False})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RunFailedError("training_job", "FAILURE", ["InsufficientHistoryError: too short"], "http://x/runs/1"),
+        RegistryUnavailableError("MLflow", "refused"),
+        AppRefusedError("the end lies before the start"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_platform_is_a_sentence_on_standard_error_and_exit_code_1(
+    run: Callable[..., Result], dagster: FakeDagster, error: Exception
+) -> None:
+    dagster.failure = error
+    failed = run("train", "--json")
+    assert failed.exit_code == 1
+    assert failed.stdout == ""
+    assert f"forecasting-platform: {error}" in failed.stderr
+
+
+# --- what is printed ---
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_json_is_one_document_alone_on_standard_output(run: Callable[..., Result], command: str) -> None:
+    done = run(*arguments(command), "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout), "an empty answer would prove nothing"
+    assert "NaN" not in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_without_json_something_for_a_person_is_printed(run: Callable[..., Result], command: str) -> None:
+    done = run(*arguments(command))
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_load_is_one_backfill_of_both_assets_and_counts_what_it_did(
+    run: Callable[..., Result], dagster: FakeDagster
+) -> None:
+    (counts,) = json.loads(run("load", *RANGE, "--json").stdout)
+    assert dagster.asked == [
+        (("raw_observations", "feature_table"), DateRange(date(2023, 7, 1), date(2023, 7, 2))),
+    ]
+    assert counts == {"backfill": "abcdef", "days": 2, "new": 0, "revised": 1, "unchanged": 2, "quarantined": 3}
+
+
+def test_a_rollback_carries_its_reason_and_version(run: Callable[..., Result], dagster: FakeDagster) -> None:
+    run("rollback", "--reason", "too low", "--to-version", "2")
+    ((job, config),) = dagster.asked
+    assert job == "promotion_job"
+    assert config["ops"]["champion_model"]["config"] == {
+        "decided_by": "rollback command",
+        "rollback": True,
+        "reason": "too low",
+        "to_version": "2",
+    }
+
+
+def test_a_forecast_as_csv_is_read_back_to_the_same_numbers(run: Callable[..., Result], dagster: FakeDagster) -> None:
+    done = run("forecast", *RANGE, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["unique_id"] for row in rows] == ['Größe "x", y'] * 2
+    assert float(rows[0]["y_hat"]) == 0.1 + 0.2
+    assert dagster.asked == [("POST", "/predict", {"start": "2023-07-01", "end": "2023-07-02"})]
+
+
+def test_a_forecast_as_json_is_the_answer_of_the_app(run: Callable[..., Result]) -> None:
+    assert json.loads(run("forecast", *RANGE, "--format", "json").stdout) == ANSWERS["/predict"]
+
+
+def test_decisions_come_newest_first_with_their_evidence(run: Callable[..., Result]) -> None:
+    found = json.loads(run("decisions", "--json", "--limit", "2").stdout)
+    assert [row["verdict"] for row in found] == ["hold", "promote"]
+    assert found[0]["evidence"] == {"rmse": {"naive": 5.8}}
+    assert len(json.loads(run("decisions", "--json", "--limit", "1").stdout)) == 1
+
+
+def test_the_status_tells_the_champion_and_the_last_day(run: Callable[..., Result]) -> None:
+    status = json.loads(run("status", "--json").stdout)
+    assert (status["champion"], status["loaded_days"], status["last_loaded_day"]) == ("3", 30, "2023-06-30")
+    assert status["open_alerts"] == []
+
+
+def test_the_status_of_a_platform_without_a_champion_is_no_error(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AppRefusedError("there is no champion yet")
+
+    monkeypatch.setattr(cli.connect(tmp_path), "ask_app", refuse)
+    assert json.loads(run("status", "--json").stdout)["champion"] is None
+
+
+def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = run("report", "--html", str(page), "--json")
+    assert done.exit_code == 0
+    assert page.read_text() == "<!doctype html>"
+    assert set(json.loads(done.stdout)) == {"accuracy", "drift", "alerts"}
+
+
+def test_a_report_that_cannot_be_written_is_a_sentence(run: Callable[..., Result], tmp_path: Path) -> None:
+    failed = run("report", "--html", str(tmp_path / "nowhere" / "report.html"))
+    assert failed.exit_code == 1
+    assert re.search(r"nowhere/report\.html.*No such file or directory; name another one with --html", failed.stderr)

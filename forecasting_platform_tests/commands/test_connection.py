@@ -1,0 +1,100 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from forecasting_platform.commands.connection import AppRefusedError, Connection, connect
+from forecasting_platform.errors import PlatformStateError, UnavailableError
+from forecasting_platform.local.data_directory import DataDirectory
+
+ELSEWHERE = {
+    "FORECASTING_DAGSTER_URL": "http://dagster.example:3000",
+    "FORECASTING_APP_URL": "http://app.example",
+    "FORECASTING_POSTGRES_DSN": "postgresql://someone@db.example/forecasting",
+}
+
+
+@pytest.fixture
+def app() -> Iterator[ThreadingHTTPServer]:
+    """Answers `/plain` with text and a problem status, `/problem` with a problem, and all else with what it got."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            failing = self.path in {"/plain", "/problem"}
+            answer = json.dumps({"detail": "swap them", "key": self.headers.get("X-API-Key"), "body": body})
+            self.send_response(422 if failing else 200)
+            self.end_headers()
+            self.wfile.write(b"<html>" if self.path == "/plain" else answer.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def connection(app: ThreadingHTTPServer) -> Connection:
+    return Connection("http://127.0.0.1:1", f"http://127.0.0.1:{app.server_port}", "postgresql://x")
+
+
+def test_a_running_platform_is_found_by_its_data_directory(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.claim()
+    try:
+        directory.write_endpoints({"dagster": "http://d", "app": "http://a", "postgres": "postgresql://p"})
+        assert connect(tmp_path) == Connection("http://d", "http://a", "postgresql://p")
+    finally:
+        directory.release()
+
+
+def test_where_none_runs_the_settings_name_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert connect(tmp_path) == Connection(*ELSEWHERE.values())
+
+
+@pytest.mark.parametrize("missing", sorted(ELSEWHERE))
+def test_settings_that_name_a_part_only_are_no_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    with pytest.raises(PlatformStateError, match="no platform runs"):
+        connect(tmp_path)
+
+
+def test_the_app_is_asked_with_the_first_key(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECASTING_API_KEYS", "one,two")
+    assert connection.ask_app("POST", "/predict", {"start": 1}) == {
+        "detail": "swap them",
+        "key": "one",
+        "body": '{"start": 1}',
+    }
+
+
+def test_without_keys_none_is_sent(connection: Connection) -> None:
+    assert connection.ask_app("POST", "/predict")["key"] is None
+
+
+def test_a_problem_is_told_by_its_detail(connection: Connection) -> None:
+    with pytest.raises(AppRefusedError, match=r"^swap them$"):
+        connection.ask_app("POST", "/problem")
+
+
+def test_an_answer_that_is_no_problem_document_is_told_by_its_status(connection: Connection) -> None:
+    with pytest.raises(AppRefusedError, match="the app answered 422"):
+        connection.ask_app("POST", "/plain")
+
+
+def test_an_app_that_is_not_there_is_unavailable(free_port: int) -> None:
+    away = Connection("http://127.0.0.1:1", f"http://127.0.0.1:{free_port}", "postgresql://x")
+    with pytest.raises(UnavailableError, match=r"the app at .* is unavailable"):
+        away.ask_app("GET", "/model")

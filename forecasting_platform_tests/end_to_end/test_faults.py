@@ -1,0 +1,386 @@
+"""What goes wrong from outside, each on its own: a clear error, and nothing lost, doubled or half-written.
+
+The real definitions, feed client and Postgres run in this process where that is enough; what a person
+sees is tested on a platform started by its command.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import psycopg
+import pytest
+import requests
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.definitions import build_definitions
+from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, StoreUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.settings import Settings
+from forecasting_platform_tests.end_to_end.conftest import (
+    COMMAND,
+    Platform,
+    port_base,
+    processes_of,
+    run_command,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(300)]
+
+JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
+WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
+SERIES = 4
+
+
+@dataclass
+class Feed:
+    """The simulated feed on a port of its own, with faults on request."""
+
+    server: BaseWSGIServer
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.base}/feed"
+
+    def fail(self, name: str, **parameters: Any) -> None:
+        requests.post(f"{self.base}/faults", json={"name": name, **parameters}, timeout=30).raise_for_status()
+
+    def recover(self) -> None:
+        requests.delete(f"{self.base}/faults", timeout=30).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def feed() -> Iterator[Feed]:
+    server = make_server("127.0.0.1", 0, create_app(today=date(2023, 8, 31)), threaded=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield Feed(server)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def sound_feed(feed: Feed) -> Iterator[Feed]:
+    """The feed, without faults before and after."""
+    feed.recover()
+    yield feed
+    feed.recover()
+
+
+class Loading:
+    """The real `load_job` in this process: the real feed client, the real store."""
+
+    def __init__(self, dsn: str, url: str) -> None:
+        self.store = PostgresTableStore(dsn, timeout_seconds=2.0)
+        self.store.prepare()
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.url = url
+
+    def close(self) -> None:
+        self.store.close()
+        self.instance.dispose()
+
+    def load(self, days: DateRange) -> dict[str, int]:
+        """Load days; how many values were `new`, `revised`, `unchanged` and `quarantined`."""
+        definitions = build_definitions(
+            resources={
+                "observation_feed": HttpFeed(
+                    self.url, date_format="dd/mm/yyyy", timeout_seconds=20.0, max_bytes=64 * 1024 * 1024
+                ),
+                "table_store": self.store,
+                "model_registry": MemoryModelRegistry(),
+                "ledger": MemoryLedger(),
+                "settings": Settings(),
+                "mlflow": SimpleNamespace(),
+            }
+        )
+        job = definitions.resolve_job_def("load_job")
+        result = job.execute_in_process(instance=self.instance, tags=range_tags(days))
+        metadata = result.asset_materializations_for_node("raw_observations")[0].metadata
+        return {name: metadata[f"load_{name}"].value for name in ("new", "revised", "unchanged", "quarantined")}
+
+    def materialized(self, days: DateRange) -> int:
+        """How many of the days Dagster shows as loaded."""
+        key = dg.AssetKey("raw_observations")
+        shown = self.instance.get_materialized_partitions(key)
+        return len(shown & {str(day) for day in days})
+
+    def rows(self) -> pd.DataFrame:
+        """Every version of every value."""
+        return self.store.read(OBSERVATIONS)
+
+
+@pytest.fixture
+def loading(postgres_dsn: str, sound_feed: Feed) -> Iterator[Loading]:
+    """A store that holds June."""
+    found = Loading(postgres_dsn, sound_feed.url)
+    assert found.load(JUNE)["new"] == SERIES * len(JUNE)
+    yield found
+    found.close()
+
+
+# --- the feed ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        ("down", FeedUnavailableError, "answered 503 .*then retry"),
+        ("html", FeedDocumentError, "nothing of it was stored"),
+        ("empty", FeedDocumentError, "nothing of it was stored"),
+        ("wrong_column", FeedDocumentError, "Date"),
+        ("swapped_dates", FeedDocumentError, "dd/mm/yyyy"),
+        ("huge", FeedDocumentError, "bytes"),
+    ],
+)
+def test_a_feed_that_cannot_be_used_stores_nothing_and_the_next_load_stores_all(
+    loading: Loading, sound_feed: Feed, fault: str, error: type[Exception], said: str
+) -> None:
+    before = loading.rows()
+    sound_feed.fail(fault)
+    began = time.monotonic()
+    with pytest.raises(error, match=said):
+        loading.load(WEEK)
+    assert time.monotonic() - began < 15, "400 MB are refused before they are read"
+    pd.testing.assert_frame_equal(loading.rows(), before)
+    assert loading.materialized(WEEK) == 0
+    assert loading.store.read(QUARANTINED_OBSERVATIONS).empty
+    sound_feed.recover()
+    assert loading.load(WEEK)["new"] == SERIES * len(WEEK)
+    assert loading.materialized(WEEK) == len(WEEK)
+
+
+@pytest.mark.parametrize(("fault", "refused_values"), [("nan", 1), ("text", 1), ("duplicate_day", 2)])
+def test_a_bad_value_is_set_aside_alone_and_its_correction_is_loaded(
+    loading: Loading, sound_feed: Feed, fault: str, refused_values: int
+) -> None:
+    sound_feed.fail(fault, day="2023-07-05")
+    assert loading.load(WEEK) == {"new": SERIES * 7 - 1, "revised": 0, "unchanged": 0, "quarantined": refused_values}
+    refused = loading.store.read(QUARANTINED_OBSERVATIONS)
+    assert set(refused["unique_id"]) == {"Corrib production"}
+    assert set(refused["ds"].dt.date) == {date(2023, 7, 5)}
+    assert refused["reason"].all()
+    assert refused["raw"].all()
+    sound_feed.recover()
+    assert loading.load(WEEK) == {"new": 1, "revised": 0, "unchanged": SERIES * 7 - 1, "quarantined": 0}
+    assert len(loading.store.read(QUARANTINED_OBSERVATIONS)) == refused_values, "the record of it stays"
+
+
+def test_a_day_in_the_future_is_set_aside(loading: Loading) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    document = [{"Date": f"{day:%d/%m/%Y}", "Corrib production": 90.0} for day in (WEEK.start, tomorrow)]
+    loading.url = _published(document)
+    assert loading.load(DateRange(WEEK.start, WEEK.start))["new"] == 1
+    (refused,) = loading.store.read(QUARANTINED_OBSERVATIONS).to_dict("records")
+    assert "future" in refused["reason"]
+    assert f"{tomorrow:%d/%m/%Y}" in refused["raw"]
+
+
+def _published(document: object) -> str:
+    """The URL of a server that answers with a document once."""
+    app = Flask(__name__)
+    app.get("/feed")(lambda: app.json.response(document))
+    server = make_server("127.0.0.1", 0, app)
+
+    def answer() -> None:
+        with server:
+            server.handle_request()
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/feed"
+
+
+# --- the store ---
+
+
+def test_postgres_killed_in_the_middle_of_a_load_leaves_nothing_half_written(
+    tmp_path: Path, free_port: int, sound_feed: Feed
+) -> None:
+    with EmbeddedPostgres(tmp_path, free_port) as server:
+        server.create_database("forecasting")
+        loading = Loading(server.dsn("forecasting"), sound_feed.url)
+        loading.load(JUNE)
+        before = loading.rows()
+        sound_feed.fail("nan", day="2023-07-05")
+        with _killed_at_its_second_table(server), pytest.raises(StoreUnavailableError, match="then retry"):
+            loading.load(WEEK)
+        sound_feed.recover()
+        server.start()
+        pd.testing.assert_frame_equal(loading.rows(), before)
+        assert loading.materialized(WEEK) == 0
+        assert loading.load(WEEK)["new"] == SERIES * len(WEEK)
+        assert len(loading.store.read(FEATURE_TABLE, WEEK)) == SERIES * len(WEEK)
+        loading.close()
+
+
+class _killed_at_its_second_table:  # noqa: N801 # reads as a clause of `with`
+    """Holds back a load once its observations are written and not committed, and kills the server then."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._server = server
+        self._holder = psycopg.connect(server.dsn("forecasting"))
+        self._watcher = psycopg.connect(server.dsn("forecasting"), autocommit=True)
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+
+    def __enter__(self) -> None:
+        self._holder.execute("LOCK TABLE forecasting.quarantined_observations IN ACCESS EXCLUSIVE MODE")
+        self._thread.start()
+
+    def _kill(self) -> None:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%quarantined%'"
+        while self._watcher.execute(waiting).fetchone() == (0,):
+            time.sleep(0.02)
+        assert self._server.pid is not None
+        os.kill(self._server.pid, signal.SIGKILL)
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(30)
+        self._holder.close()
+        self._watcher.close()
+
+
+# --- the command that starts it all ---
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place where nobody can write")
+def test_a_data_directory_where_nobody_can_write_is_refused_by_name() -> None:
+    refused = run_command("up", "--data-dir", "/proc/platform", "--port-base", str(port_base()))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "/proc/platform cannot be used" in refused.stderr
+    assert "--data-dir" in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def bare(feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform without data, model or champion, whose feed the tests can break."""
+    data_dir = tmp_path_factory.mktemp("bare platform") / "data"
+    log = data_dir.parent / "up.log"
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--feed-url", feed.url]
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [COMMAND, *words, "--no-main-job"], stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+    started = Platform(data_dir, process, log)
+
+    def is_up() -> bool:
+        text = log.read_text(encoding="utf-8")
+        assert process.poll() is None, text
+        return "Ctrl-C stops everything" in text
+
+    try:
+        wait_until("a platform that is up", is_up, 180)
+        yield started
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+
+
+def test_before_there_is_a_champion_the_app_says_how_to_get_one(bare: Platform) -> None:
+    answer = bare.post("/predict", {"start": "2023-07-01", "end": "2023-07-15"})
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "has no champion yet. Train a model (`forecasting-platform train`)" in answer.json()["detail"]
+    app = bare.endpoints["app"]
+    assert requests.get(f"{app}/health", timeout=10).status_code == 200
+    assert requests.get(f"{app}/ready", timeout=10).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("forecast", "--start", "2023-07-01", "--end", "2023-07-02"), "has no champion yet"),
+        (("train",), "Load an earlier start date, then train again"),
+        (("promote",), "has no challenger to evaluate. Run `forecasting-platform train` first"),
+        (("rollback", "--reason", "a drill"), "has no champion yet"),
+    ],
+    ids=["forecast", "train", "promote", "rollback"],
+)
+def test_a_command_that_comes_too_early_says_what_comes_first(
+    bare: Platform, words: tuple[str, ...], said: str
+) -> None:
+    failed = bare.run(*words, "--json")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert said in " ".join(failed.stderr.split())
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_load_from_a_feed_that_is_down_fails_with_its_words_and_succeeds_once_it_is_back(
+    bare: Platform, sound_feed: Feed
+) -> None:
+    sound_feed.fail("down")
+    words = ("load", "--start", "2023-07-01", "--end", "2023-07-07")
+    failed = bare.run(*words)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "answered 503" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    sound_feed.recover()
+    (counts,) = bare.json(*words)
+    assert counts["new"] == SERIES * len(WEEK)
+
+
+def test_a_killed_server_ends_the_platform_by_name_with_its_log_and_leaves_nothing_running(bare: Platform) -> None:
+    processes = {each["name"]: each["pid"] for each in json.loads((bare.data_dir / "processes.json").read_text())}
+    os.kill(processes["MLflow"], signal.SIGKILL)
+    assert bare.process.wait(60) == 1
+    said = bare.log.read_text(encoding="utf-8")
+    assert "forecasting-platform: MLflow ended with signal SIGKILL" in said
+    assert "Uvicorn running" in said or "Application startup complete" in said, "the end of its log"
+    assert "Traceback" not in said
+    assert processes_of(bare.data_dir) == []
+    assert not (bare.data_dir / "endpoints.json").exists()
+
+
+# --- questions nobody can answer ---
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ('{"start": "2023-07-15", "end": "2023-07-01"}', 422, "before"),
+        ('{"start": "2023-07-01", "end": "2050-11-16"}', 422, "366"),
+        ('{"start": "2023-07-01", "end": "2023-07-01", "unique_id": "Atlantis"}', 404, "unknown series 'Atlantis'"),
+        ('{"start": "01/07/2023", "end": "2023-07-01"}', 422, "start"),
+        ("not JSON", 400, "JSON"),
+        ("[]", 422, ""),
+    ],
+    ids=["end before start", "10,000 days", "unknown series", "no date", "no JSON", "no object"],
+)
+def test_a_question_that_cannot_be_answered_is_a_problem_that_says_why(
+    platform: Platform, body: str, status: int, said: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{platform.endpoints['app']}/predict", data=body, headers=headers, timeout=30)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert said in answer.json()["detail"]
+
+
+def test_a_command_shows_the_apps_own_words(platform: Platform) -> None:
+    failed = platform.run("forecast", "--start", "2023-07-01", "--end", "2050-11-16")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "366" in failed.stderr
