@@ -11,6 +11,7 @@ import dagster as dg
 from forecasting_platform.adapters.apprise_delivery import deliver
 from forecasting_platform.forecasting.alerts import Evaluation, latest_alerts, next_alert
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.event_log import check_evaluations, recovered_runs
@@ -36,18 +37,31 @@ def promotion_sensor(
         return dg.SkipReason("no version has the alias challenger")
     if challenger.version == serving:
         return dg.SkipReason(f"challenger and champion are both version {serving}")
-    for decision in ledger.decisions(limit=50):
-        if (decision.challenger_version, decision.champion_version) == (challenger.version, serving):
-            return dg.SkipReason(
-                f"version {challenger.version} was decided against version {serving or 'none'}: "
-                f"{decision.verdict}, {decision.reason}"
-            )
-        if decision.verdict == "rollback" and decision.champion_version == challenger.version:
-            return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
-    return dg.RunRequest(
-        run_key=f"promotion-{challenger.version}-against-{serving or 'none'}",
-        run_config={"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}},
+    asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
+    decision = _newest_decision(ledger, challenger.version, serving)
+    if decision is None:
+        return _promotion_request(asked)
+    if decision.verdict == "rollback":
+        return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
+    if decision.moves_champion:
+        # Decided, but the alias never moved: the run died in between. The asset decides anew, and moves it.
+        return _promotion_request(f"{asked}-after-{decision.decision_id}")
+    return dg.SkipReason(
+        f"version {challenger.version} was decided against version {serving or 'none'}: "
+        f"{decision.verdict}, {decision.reason}"
     )
+
+
+def _newest_decision(ledger: Ledger, challenger: str, serving: str | None) -> PromotionDecision | None:
+    for decision in ledger.decisions(limit=50):
+        if (decision.challenger_version, decision.champion_version) in {(challenger, serving), (serving, challenger)}:
+            return decision
+    return None
+
+
+def _promotion_request(run_key: str) -> dg.RunRequest:
+    config = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
+    return dg.RunRequest(run_key=run_key, run_config=config)
 
 
 @dg.sensor(job=forecast_job, minimum_interval_seconds=5, default_status=RUNNING)

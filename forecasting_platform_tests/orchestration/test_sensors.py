@@ -83,6 +83,16 @@ class TestPromotionSensor:
         assert isinstance(answer, dg.SkipReason)
         assert "hold, because" in str(answer.skip_message)
 
+    def test_asks_again_where_the_alias_never_moved_after_the_decision(
+        self, registry: MemoryModelRegistry, ledger: MemoryLedger
+    ) -> None:
+        registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
+        registry.register(model(), plots={}, run_tags={})
+        number = ledger.append_decision(decided("promote", "2", "1"))
+        answer = promotion_sensor(model_registry=registry, ledger=ledger)
+        assert isinstance(answer, dg.RunRequest)
+        assert answer.run_key == f"promotion-2-against-1-after-{number}"
+
     def test_does_not_promote_again_what_a_person_rolled_back(
         self, registry: MemoryModelRegistry, ledger: MemoryLedger
     ) -> None:

@@ -22,6 +22,8 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 INITIAL = DateRange(date(2022, 10, 1), date(2023, 6, 30))
 JULY = DateRange(date(2023, 7, 1), date(2023, 7, 31))
 
