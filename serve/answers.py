@@ -43,7 +43,8 @@ def inputs_for(
     _refuse_too_many(period, len(wanted))
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if period.start <= day]
     model = champion.model.with_features(_features_before(period.start, past, store)) if past else champion.model
-    return model.inputs(list(period), unique_ids=wanted)
+    # Asked for by name, a series that ended too long ago is refused; asked for with all, it is left out.
+    return model.inputs(list(period), unique_ids=None if unique_ids is None else wanted)
 
 
 def _refuse_too_many(period: DateRange, series: int) -> None:

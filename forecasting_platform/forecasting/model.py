@@ -270,7 +270,9 @@ def _interpolate(quantiles: Floats, probabilities: Floats, probability: float) -
     right = int(np.clip(np.searchsorted(probabilities, probability), 1, len(probabilities) - 1))
     span = probabilities[right] - probabilities[right - 1]
     share = np.clip((probability - probabilities[right - 1]) / span, 0.0, 1.0)
-    value: Floats = quantiles[:, right - 1] * (1 - share) + quantiles[:, right] * share
+    left, limit = quantiles[:, right - 1], quantiles[:, right]
+    # Written so that no rounding lets a wider level's bound fall inside a narrower one's.
+    value: Floats = np.minimum(left + share * (limit - left), limit)
     return value
 
 

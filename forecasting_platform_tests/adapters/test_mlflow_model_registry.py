@@ -45,8 +45,13 @@ class Server:
 
     def files_of(self, registry: MlflowModelRegistry) -> list[Path]:
         """Every artifact of the experiment of one registry."""
+        experiment = self.experiment_id(registry)
+        return [file for file in (self.artifacts / experiment).rglob("*") if file.is_file()]
+
+    def experiment_id(self, registry: MlflowModelRegistry) -> str:
         experiment = MlflowClient(self.url).get_experiment_by_name(registry.name)
-        return [file for file in (self.artifacts / experiment.experiment_id).rglob("*") if file.is_file()]
+        assert experiment is not None
+        return str(experiment.experiment_id)
 
 
 @pytest.fixture(scope="session")
@@ -233,8 +238,7 @@ def test_an_interrupted_registration_leaves_every_alias_where_it_was(
         with pytest.raises(KeyboardInterrupt):
             register(mlflow_registry)
     assert mlflow_registry.version_at("champion") == first == mlflow_registry.version_at("challenger")
-    experiment = MlflowClient(server.url).get_experiment_by_name(mlflow_registry.name)
-    runs = MlflowClient(server.url).search_runs([experiment.experiment_id])
+    runs = MlflowClient(server.url).search_runs([server.experiment_id(mlflow_registry)])
     assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
     assert register(mlflow_registry) == mlflow_registry.version_at("challenger"), "the next one goes through"
 

@@ -52,6 +52,7 @@ class FakeDagster:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     failure: Exception | None = None
+    app_refusal: Exception | None = None
 
     def launch_backfill(self, assets: Any, period: DateRange, *, tags: Any = None) -> str:
         self.asked.append((tuple(assets), period))
@@ -77,8 +78,13 @@ class FakeDagster:
 
 METADATA = {
     **{f"load_{name}": number for number, name in enumerate(("new", "revised", "unchanged", "quarantined"))},
-    **{"model_version": "4", "cutoff": "2023-07-02", "mlflow_run_id": "f00"},
-    **{"decision_id": 7, "verdict": "hold", "champion_version": "3", "reason": "not better – yet"},
+    "model_version": "4",
+    "cutoff": "2023-07-02",
+    "mlflow_run_id": "f00",
+    "decision_id": 7,
+    "verdict": "hold",
+    "champion_version": "3",
+    "reason": "not better – yet",
 }
 
 
@@ -95,7 +101,7 @@ def ledger() -> MemoryLedger:
         ledger.append_decision(
             PromotionDecision(
                 verdict, "it's so", "3", None, date(2023, 6, 30), decided, "promotion_sensor", {"rmse": {"naive": 5.8}}
-            )  # type: ignore[arg-type] # literals of the loop
+            )
         )
     return ledger
 
@@ -108,6 +114,8 @@ def run(
 
     def ask_app(method: str, path: str, body: object = None) -> Any:
         dagster.asked.append((method, path, body))
+        if dagster.app_refusal is not None:
+            raise dagster.app_refusal
         return ANSWERS[path]
 
     connection = SimpleNamespace(
@@ -184,7 +192,10 @@ def test_options_that_are_needed_are_described() -> None:
         (("load", "--start", "2023-07-01"), "Missing option '--end'"),
         (("load", "--start", "01/07/2023", "--end", "2023-07-02"), "'01/07/2023' is no day; write YYYY-MM-DD"),
         (("load", "--start", "2023-02-30", "--end", "2023-03-01"), "'2023-02-30' is no day"),
-        (("forecast", "--start", "2023-07-02", "--end", "2023-07-01"), "--end 2023-07-01 lies before --start 2023-07-02"),
+        (
+            ("forecast", "--start", "2023-07-02", "--end", "2023-07-01"),
+            "--end 2023-07-01 lies before --start 2023-07-02",
+        ),
         (("simulate", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
         (("up", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
         (("up", "--port-base", "65534"), "65534 is not in the range"),
@@ -307,13 +318,20 @@ def test_the_status_tells_the_champion_and_the_last_day(run: Callable[..., Resul
 
 
 def test_the_status_of_a_platform_without_a_champion_is_no_error(
-    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Callable[..., Result], dagster: FakeDagster
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise AppRefusedError("there is no champion yet")
-
-    monkeypatch.setattr(cli.connect(tmp_path), "ask_app", refuse)
+    dagster.app_refusal = AppRefusedError("there is no champion yet")
     assert json.loads(run("status", "--json").stdout)["champion"] is None
+
+
+@pytest.mark.parametrize("command", ["forecast", "simulate"])
+def test_what_the_app_refuses_is_said_in_its_words(
+    run: Callable[..., Result], dagster: FakeDagster, command: str
+) -> None:
+    dagster.app_refusal = AppRefusedError("at most 366 days ahead can be forecast")
+    failed = run(*arguments(command))
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr == "forecasting-platform: at most 366 days ahead can be forecast\n"
 
 
 def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], tmp_path: Path) -> None:

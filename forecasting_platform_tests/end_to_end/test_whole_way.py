@@ -34,7 +34,7 @@ NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
 
 def rows(platform: Platform, query: str) -> list[tuple[object, ...]]:
     with psycopg.connect(platform.endpoints["postgres"]) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type] # literal queries of this file
+        return connection.execute(query).fetchall()
 
 
 def test_the_initial_load_is_one_backfill_in_which_each_day_is_materialized(platform: Platform) -> None:
@@ -161,6 +161,14 @@ def test_a_level_shift_becomes_an_alert_that_reaches_a_webhook(platform: Platfor
     shown = requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
     assert fingerprint in shown
     assert sum(fingerprint in message["title"] for message in webhook.messages) == 1
+
+
+def test_promote_decides_again_and_the_ledger_says_who_asked(platform: Platform) -> None:
+    (decided,) = platform.json("promote")
+    newest = platform.json("decisions")[0]
+    assert (newest["decision"], newest["verdict"]) == (decided["decision_id"], decided["verdict"])
+    assert newest["decided_by"] == "promote command"
+    wait_until("the version decided on", lambda: served_version(platform) == decided["champion_version"], 5)
 
 
 def test_a_second_up_on_the_same_directory_says_so(platform: Platform) -> None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.backtesting import backtest, best_options, fit_days
@@ -12,23 +14,23 @@ from forecasting_platform_tests.forecasting.series import features_of, observati
 RECIPE = Recipe(backtest_days=150, refit_days=50)
 
 
+@pytest.mark.parametrize("split", [400, 420])  # the day after a fit, where a fit that looked ahead would show
 @pytest.mark.parametrize("change", ["shuffled", "blanked", "huge"])
-def test_no_value_after_a_cutoff_changes_a_forecast_of_any_candidate_at_it(change: str) -> None:
+def test_no_value_after_a_cutoff_changes_a_forecast_of_any_candidate_at_it(change: str, split: int) -> None:
     values = seasonal(500, seed=3)
-    split = 420
     later = {
         "shuffled": np.random.default_rng(1).permutation(values[split:]),
-        "blanked": np.full(80, np.nan),
+        "blanked": np.full(500 - split, np.nan),
         "huge": values[split:] * 1e4,
     }[change]
     changed = np.concatenate([values[:split], later])
     changed[-1] = values[-1]  # both end on the same day
     before = backtest(panel_from(features_of(observations({"a": values}))), RECIPE)
     after = backtest(panel_from(features_of(observations({"a": changed}))), RECIPE)
-    known = before.cutoffs < before.cutoffs[-1] - (499 - split)
+    known = before.cutoffs <= before.cutoffs[-1] - (500 - split)
     assert known.sum() > 50
-    # The order of a sum may differ by a rounding; a leak would differ by far more.
-    np.testing.assert_allclose(before.y_hat[:, :, known], after.y_hat[:, :, known], rtol=1e-9)
+    assert (before.fit_days[known].max() == before.cutoffs[known].max()) == (split == 400)
+    np.testing.assert_array_equal(before.y_hat[:, :, known], after.y_hat[:, :, known])
     np.testing.assert_array_equal(before.selected[:, known], after.selected[:, known])
 
 
@@ -74,3 +76,60 @@ def test_too_short_a_history_is_refused_with_the_days_needed() -> None:
     panel = panel_from(features_of(observations({"a": seasonal(14)})))
     with pytest.raises(InsufficientHistoryError, match=r"needs 15 days .* longest has 14"):
         backtest(panel, Recipe())
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000), st.integers(110, 158))
+def test_neither_later_values_of_itself_nor_of_others_reach_a_forecast(seed: int, split: int) -> None:
+    recipe = Recipe(horizon=4, backtest_days=60, refit_days=20)
+    rng = np.random.default_rng(seed)
+    values = {name: rng.normal(50, 10, 160) for name in "ab"}
+    changed = {name: np.concatenate([y[:split], rng.normal(0, 1e3, 160 - split)]) for name, y in values.items()}
+    before, after = (backtest(panel_from(features_of(observations(each))), recipe) for each in (values, changed))
+    known = before.cutoffs <= before.cutoffs[-1] - (160 - split)
+    np.testing.assert_array_equal(before.y_hat[:, :, known], after.y_hat[:, :, known])
+    np.testing.assert_array_equal(before.selected[:, known], after.selected[:, known])
+    assert not np.array_equal(before.y_hat, after.y_hat)
+
+
+def test_an_error_is_the_actual_minus_the_forecast_of_its_own_day() -> None:
+    values = np.arange(60.0)
+    results = backtest(panel_from(features_of(observations({"a": values}))), Recipe(options={"naive": {"naive": 1.0}}))
+    last = results.errors[0, 0]
+    assert last[0].tolist() == list(np.arange(1.0, 16.0))
+    assert last[-3, :2].tolist() == [1.0, 2.0]
+    assert np.isnan(last[-3, 2:]).all()
+    assert np.isnan(last[-1]).all()
+
+
+def test_the_first_block_is_not_scored_and_nothing_is_selected_in_it() -> None:
+    results = backtest(panel_from(features_of(observations({"a": seasonal(400)}))), RECIPE)
+    assert (results.selected[:, ~results.scored] == -1).all()
+    assert np.isnan(results.selected_errors[:, ~results.scored]).all()
+    assert (results.selected[:, results.scored] >= 0).all()
+    assert results.scored.sum() == 101  # the last cutoff is today, whose forecasts have no actual yet
+
+
+def test_the_option_selected_is_the_best_of_the_errors_known_at_the_fit_day() -> None:
+    results = backtest(panel_from(features_of(observations({"a": seasonal(400), "b": seasonal(400, 5)}))), RECIPE)
+    for fit_day in np.unique(results.fit_days)[1:]:
+        mean_squares = np.nanmean(results.known_at(fit_day) ** 2, axis=(2, 3))
+        chosen = results.selected[:, results.fit_days == fit_day]
+        assert (chosen == np.argmin(mean_squares, axis=0)[:, None]).all()
+
+
+def test_a_mixture_is_the_weighted_sum_of_its_candidates() -> None:
+    results = backtest(panel_from(features_of(observations({"a": seasonal(400)}))), RECIPE)
+    option = dict(zip(results.options, results.y_hat, strict=True))
+    mixed = 0.8 * option["direct_ridge"] + 0.2 * option["exponential_smoothing"]
+    np.testing.assert_allclose(option["ridge_and_smoothing"], mixed, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("days", "fits"), [(15, [6, 9, 12]), (20, [9, 14]), (60, [29, 44]), (400, [199, 290, 381]), (1000, [364, 455])]
+)
+def test_fits_start_with_half_a_short_history_or_a_year(days: int, fits: list[int]) -> None:
+    panel = panel_from(features_of(observations({"a": np.arange(float(days))})))
+    found = (fit_days(panel, Recipe()) - panel.days[0]).astype(int)
+    assert found[: len(fits)].tolist() == fits
+    assert found[-1] < days - 1

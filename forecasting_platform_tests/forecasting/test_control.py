@@ -14,7 +14,10 @@ from forecasting_platform.forecasting.control import (
     newest_window,
     rmse_report,
 )
-from forecasting_platform.forecasting.drift import drift_report
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.drift import REFERENCE_DAYS, drift_report
+from forecasting_platform.forecasting.drift import WINDOW_DAYS as DRIFT_WINDOW_DAYS
+from forecasting_platform.forecasting.features import build_features
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS
 from forecasting_platform.forecasting.reporting import COLUMNS, accuracy_report
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
@@ -110,3 +113,68 @@ def test_the_report_holds_means_bias_and_skill_of_each_window() -> None:
     assert report.loc[28, "rmse"] == pytest.approx(np.sqrt(10))
     assert report.loc[28, "skill_naive"] == pytest.approx(1 - np.sqrt(10) / 5)
     assert accuracy_report(errors(0)).columns.tolist() == COLUMNS
+
+
+def test_the_reference_of_drift_is_the_three_years_before_the_window() -> None:
+    # The noisy years are exactly the oldest days that count: with them the newest days are ordinary.
+    days = REFERENCE_DAYS + DRIFT_WINDOW_DAYS
+    values = 100 + np.random.default_rng(0).normal(0, 1, days)
+    rows = pd.DataFrame({"unique_id": "a", "ds": pd.date_range(end="2023-06-30", periods=days), "y": values})
+    rows["mean_91"] = 100.0
+    rows.loc[:20, "y"] = 130.0
+    rows.loc[days - DRIFT_WINDOW_DAYS :, "y"] = 125.0
+    assert drift_report(rows).passed
+    older = rows.assign(ds=rows["ds"].where(rows.index > 20, rows["ds"] - timedelta(days=30)))
+    assert only(drift_report(older)) == ("bad", 1.0)
+
+
+def test_drift_of_a_few_days_after_a_gap_is_unknown() -> None:
+    values = seasonal(600)
+    values[-40:-6] = np.nan
+    values[-6:] += 200
+    assert only(drift_report(features_of(observations({"a": values}))))[0] == "unknown"
+    values[-7] = 300
+    assert only(drift_report(features_of(observations({"a": values}))))[0] == "bad"
+
+
+def test_a_constant_series_does_not_drift_also_when_it_was_built_day_by_day() -> None:
+    rows = observations({"a": np.full(400, 5.1)})
+    parts = [build_features(rows, DateRange(day, day), "IE") for day in rows["ds"].dt.date.tail(30)]
+    whole = features_of(rows)
+    features = pd.concat([whole[whole["ds"] < parts[0]["ds"].min()], *parts], ignore_index=True)
+    assert only(drift_report(features)) == ("good", 0.0)
+
+
+def test_no_features_are_no_drift() -> None:
+    assert drift_report(features_of(observations({"a": [1.0]})).iloc[:0]).passed
+
+
+def test_each_series_is_judged_alone() -> None:
+    rows = pd.concat([errors(28), errors(28, bias=9.0).assign(unique_id="b"), errors(3).assign(unique_id="c")])
+    report = bias_report(rows, {"a": 2.0, "b": 2.0, "c": 2.0})
+    assert report.series["state"].tolist() == ["good", "bad", "unknown"]
+    assert report.summary == "bias of 1 series is out of budget (at most 1): b 4.50"
+
+
+def test_coverage_judges_the_80_percent_interval() -> None:
+    rows = errors(20)
+    rows.loc[:8, "y"] = 1e3
+    assert only(coverage_report(rows)) == ("good", 0.55)
+    rows.loc[9, "y"] = 1e3
+    assert only(coverage_report(rows)) == ("bad", 0.5)
+
+
+def test_a_perfect_naive_forecast_is_beaten_by_a_perfect_one_only() -> None:
+    perfect = errors(28, naive_error=0.0)
+    assert only(naive_report(perfect)) == ("bad", float("inf"))
+    assert only(naive_report(perfect.assign(y_hat=100.0))) == ("good", 1.0)
+
+
+def test_a_series_that_ended_before_a_window_has_no_measures_in_it() -> None:
+    ended = errors(10).assign(unique_id="ended")
+    report = accuracy_report(pd.concat([errors(60), ended])).set_index(["unique_id", "window_days"])
+    assert report.loc[("ended", 28), "days"] == 0
+    assert np.isnan(report.loc[("ended", 28), "rmse"])
+    assert report.loc[("ended", 90), "days"] == 10
+    assert report.loc[("a", 28), "days"] == 28
+    assert report.loc[("a", 90), ["coverage_80", "coverage_95"]].tolist() == [1.0, 1.0]

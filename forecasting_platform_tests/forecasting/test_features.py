@@ -79,10 +79,11 @@ def test_no_later_value_changes_a_row(day: int, seed: int) -> None:
 def test_a_row_does_not_depend_on_the_range_it_is_built_in() -> None:
     rows = observations({"a": with_gaps(900, 8), "b": with_gaps(900, 9)})
     whole = features_of(rows)
-    part = DateRange(date(2023, 3, 1), date(2023, 3, 31))
-    alone = build_features(rows, part, "IE")
-    expected = whole[whole["ds"].between("2023-03-01", "2023-03-31")].reset_index(drop=True)
-    pd.testing.assert_frame_equal(alone, expected, rtol=1e-12)
+    for days in (1, 2, 3, 31):
+        part = DateRange(date(2023, 3, 1), date(2023, 3, 1) + timedelta(days=days - 1))
+        alone = build_features(rows, part, "IE")
+        expected = whole[whole["ds"].between(pd.Timestamp(part.start), pd.Timestamp(part.end))].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
 def test_values_older_than_the_window_do_not_matter() -> None:
@@ -97,3 +98,27 @@ def test_no_observations_give_an_empty_table() -> None:
     built = build_features(empty, DateRange(END, END), "IE")
     assert built.empty
     assert set(FEATURE_NAMES) <= set(built.columns)
+
+
+def test_other_series_do_not_change_a_row() -> None:
+    together = features_of(observations({"a": with_gaps(120, 11), "b": with_gaps(120, 12)}))
+    alone = features_of(observations({"b": with_gaps(120, 12)}))
+    both = together[together["unique_id"] == "b"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(both, alone, check_exact=True)
+
+
+def test_holidays_and_the_end_of_the_year_are_flagged_and_observed_days_counted() -> None:
+    end = date(2024, 1, 2)
+    values = np.ones(30)
+    values[5] = np.nan
+    built = features_of(observations({"a": values}, end), end).set_index("ds")
+    flagged = built.index[built["is_holiday"] == 1].strftime("%m-%d").tolist()
+    assert flagged == ["12-25", "12-26", "01-01"]
+    assert built["is_year_end"].sum() == 9
+    assert built["observed_days"].tolist() == list(range(1, 30))
+
+
+def test_the_order_of_observations_does_not_matter() -> None:
+    rows = observations({"a": with_gaps(120, 13), "b": with_gaps(120, 14)})
+    shuffled = rows.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(features_of(shuffled), features_of(rows), check_exact=True)

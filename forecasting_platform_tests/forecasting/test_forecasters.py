@@ -113,7 +113,9 @@ def test_one_outage_does_not_decide_a_regression() -> None:
     broken = calm.copy()
     broken[100] = -1e6
     assert clipped(broken, 3.0).min() == pytest.approx(-3.0, abs=0.5)
-    np.testing.assert_array_equal(np.delete(clipped(broken, 3.0), 100), np.delete(clipped(broken, 3.0), 100))
+    ordinary = np.abs(calm) < 2
+    ordinary[100] = False
+    np.testing.assert_array_equal(clipped(broken, 3.0)[ordinary], calm[ordinary])
     assert np.ptp(clipped(np.zeros(50), 3.0)) == 0
 
 
@@ -134,9 +136,9 @@ def test_a_step_beyond_the_horizon_is_answered_by_a_trained_one_of_the_same_week
 
 
 def test_recipes_that_cannot_be_trained_are_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match="option mine.*sum to 1"):
+    with pytest.raises(ConfigurationError, match=r"option mine.*sum to 1"):
         Recipe(options={"mine": {"naive": 0.5}})
-    with pytest.raises(ConfigurationError, match="option mine.*'magic'"):
+    with pytest.raises(ConfigurationError, match=r"option mine.*'magic'"):
         Recipe(options={"mine": {"magic": 1.0}})
     with pytest.raises(ConfigurationError, match="none is given"):
         Recipe(options={})

@@ -57,7 +57,7 @@ def test_missing_columns_of_a_frame_are_named() -> None:
 
 
 def test_a_frame_with_text_for_a_number_is_refused() -> None:
-    with pytest.raises(InvalidInputsError, match="something else than numbers and days.*many"):
+    with pytest.raises(InvalidInputsError, match=r"something else than numbers and days.*many"):
         ModelInputs.from_frame(inputs().to_frame().assign(y="many"))
 
 

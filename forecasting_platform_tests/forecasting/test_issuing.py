@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issued, match_errors
+from forecasting_platform.forecasting.issuing import cutoffs_of, issue_forecasts, keep_issued, match_errors
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal, trained
 
@@ -62,3 +62,46 @@ def test_errors_match_forecasts_with_actuals_of_the_days_asked_for(
     assert matched.groupby("ds").size().to_dict() == {pd.Timestamp("2023-07-03"): 3, pd.Timestamp("2023-07-04"): 4}
     expected = actuals.set_index("ds")["y"]
     assert (matched["y"].to_numpy() == expected.loc[matched["ds"]].to_numpy()).all()
+
+
+def test_a_record_without_news_stays_and_news_without_a_record_begin_one(
+    model: ForecastModel, features: pd.DataFrame
+) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    pd.testing.assert_frame_equal(keep_issued(FORECASTS.empty(), issued), issued)
+    pd.testing.assert_frame_equal(keep_issued(issued, FORECASTS.empty()), issued)
+    assert keep_issued(FORECASTS.empty(), FORECASTS.empty()).empty
+
+
+def test_another_series_of_a_cutoff_already_issued_is_added(model: ForecastModel, features: pd.DataFrame) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    other = issued.assign(unique_id="b")
+    assert len(keep_issued(pd.concat([issued, other]), issued)) == 2 * len(issued)
+
+
+def test_a_forecast_of_record_is_the_models_from_the_row_of_its_cutoff(
+    model: ForecastModel, features: pd.DataFrame
+) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT).set_index(["cutoff", "ds"])
+    row = features[(features["unique_id"] == "a") & (features["ds"] == "2023-07-04")]
+    alone = model.with_features(row)
+    expected = alone.predict(alone.inputs([date(2023, 7, 6)])).to_frame().iloc[0]
+    found = issued.loc[(pd.Timestamp("2023-07-04"), pd.Timestamp("2023-07-06"))]
+    assert found[["y_hat", "y_hat_lo_80", "y_hat_hi_95"]].tolist() == (
+        expected[["y_hat", "y_hat_lo_80", "y_hat_hi_95"]].tolist()
+    )
+    assert found["y_hat_naive"] == row["y"].item()
+
+
+def test_a_day_without_an_actual_has_no_error_yet(model: ForecastModel, features: pd.DataFrame) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    later = DateRange(date(2023, 7, 11), date(2023, 7, 20))
+    assert match_errors(issued, observations({"a": seasonal(400)}, JULY), later).empty
+
+
+def test_the_cutoffs_of_a_day_are_those_whose_horizon_reaches_it(model: ForecastModel, features: pd.DataFrame) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    day = date(2023, 7, 16)
+    reaching = issued.loc[issued["ds"] == pd.Timestamp(day), "cutoff"]
+    cutoffs = cutoffs_of(DateRange(day, day), model.horizon)
+    assert {found.date() for found in reaching} == set(cutoffs) & {found.date() for found in issued["cutoff"]}

@@ -1,9 +1,11 @@
 """A champion changes only when the evidence says so."""
 
+import json
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.evaluation import compare_recipes
@@ -15,6 +17,7 @@ from forecasting_platform.forecasting.promotion import (
     PromotionPolicy,
     decide,
     diebold_mariano,
+    rollback_decision,
 )
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
@@ -137,3 +140,66 @@ def test_a_better_recipe_has_the_lower_loss_and_seasonal_naive_counts_one() -> N
     assert comparison.champion is not None
     assert comparison.challenger.mean_loss < comparison.champion.mean_loss
     assert comparison.champion.mean_loss == pytest.approx(1.0, abs=0.05)
+
+
+def test_p_values_are_uniform_where_there_is_no_difference() -> None:
+    rng = np.random.default_rng(4)
+    shocks = rng.normal(0, 1, (400, 712))
+    differences = np.array([np.convolve(row, 0.5 ** np.arange(12), mode="valid") for row in shocks])
+    found = np.array([diebold_mariano(difference, np.zeros(701), 15) for difference in differences])
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+    assert 0.02 < np.mean(found < 0.05) < 0.10
+    assert 0.02 < np.mean(found > 0.95) < 0.10
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_cutoffs_never_promote(count: int) -> None:
+    assert judge(np.full(count, 0.5), np.full(count, 1.0)).verdict == "hold"
+
+
+def test_the_champion_is_not_compared_with_itself() -> None:
+    itself = Candidacy("1", CUTOFF, "x", Evidence(NOISE, {}))
+    decision = decide(
+        itself,
+        itself,
+        {"naive": Evidence(NOISE, {})},
+        PromotionPolicy(),
+        horizon=15,
+        decided_at=datetime(2023, 7, 1, tzinfo=UTC),
+        decided_by="a test",
+    )
+    assert decision.verdict == "hold"
+    assert "is the champion already" in decision.reason
+
+
+def test_a_challenger_unfit_to_serve_does_not_refresh_either() -> None:
+    assert judge(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=0.99).verdict == "reject"
+    assert judge(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=float("nan")).verdict == "reject"
+    assert judge(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=None).verdict == "refresh"
+
+
+def test_no_measured_cutoff_is_an_error_and_never_a_decision() -> None:
+    with pytest.raises(MissingMetricError, match="version 2 is None"):
+        judge(NOISE[:0], None)
+
+
+def test_a_decision_carries_its_evidence_as_json() -> None:
+    evidence = json.loads(json.dumps(judge(NOISE * 0.8, NOISE, newer_days=15).evidence, allow_nan=False))
+    assert evidence["cutoffs"] == 300
+    assert evidence["relative_gain"] == pytest.approx(0.2)
+    assert evidence["days_newer"] == 15
+    assert evidence["p_better"] < 0.05 < evidence["p_worse"]
+    assert evidence["policy"]["significance"] == 0.05
+
+
+def test_a_rollback_moves_the_champion_and_keeps_the_persons_reason() -> None:
+    decision = rollback_decision(
+        to_version="1",
+        to_cutoff=CUTOFF,
+        champion_version="2",
+        reason="the feed was wrong",
+        decided_at=datetime(2023, 7, 1, tzinfo=UTC),
+        decided_by="a person",
+    )
+    assert (decision.verdict, decision.moves_champion, decision.reason) == ("rollback", True, "the feed was wrong")
+    assert (decision.challenger_version, decision.champion_version) == ("1", "2")

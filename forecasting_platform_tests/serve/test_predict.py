@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -6,10 +7,12 @@ import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 
+from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform_tests.serve.conftest import MakeApp
 
 CORRIB, OTHER = "Corrib production", 'Größe "x"; drop table'
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
@@ -211,3 +214,14 @@ def test_no_champion_is_service_unavailable(make_app: Any) -> None:
     assert "has no champion yet" in refused(client, 503, **NEXT)
     assert client.get("/ready").status_code == 503
     assert client.get("/health").status_code == 200
+
+
+def test_a_series_that_ended_long_ago_is_left_out_unless_asked_for_by_name(
+    make_app: MakeApp, model: ForecastModel
+) -> None:
+    registry = MemoryModelRegistry()
+    ended = replace(model, feature_days=np.array(["2023-06-15", "2021-01-01"], dtype="datetime64[D]"))
+    registry.move_champion(registry.register(ended, plots={}, run_tags={}), expected=None)
+    client = make_app(registry=registry, store=None).test_client()
+    assert {row["unique_id"] for row in predict(client, **NEXT)} == {CORRIB}
+    assert "at most 366 days" in refused(client, 422, unique_id=OTHER, **NEXT)

@@ -1,0 +1,56 @@
+"""Every plot is a PNG, for one series and for more than there is room for."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
+from forecasting_platform.forecasting.plots import backtest_plot, errors_plot, forecasts_plot, observations_plot
+from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.training import Training
+from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, trained
+
+NAIVE = Recipe(options={"naive": {"naive": 1.0}}, horizon=3)
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module", params=[1, 8])
+def values(request: pytest.FixtureRequest) -> dict[str, list[float] | np.ndarray]:
+    return {f"series {number}": np.arange(40.0) * number for number in range(request.param)}
+
+
+@pytest.fixture(scope="module")
+def training(values: dict[str, list[float] | np.ndarray]) -> Training:
+    return trained(values, NAIVE)
+
+
+def issued(training: Training, values: dict[str, list[float] | np.ndarray]) -> pd.DataFrame:
+    features = features_of(observations(values))
+    return issue_forecasts(training.model, features, model_version="1", issued_at=datetime(2023, 7, 1, tzinfo=UTC))
+
+
+def test_a_backtest_is_drawn(training: Training) -> None:
+    assert backtest_plot(training.results).startswith(PNG)
+
+
+def test_observations_are_drawn_also_when_there_are_none(values: dict[str, list[float] | np.ndarray]) -> None:
+    rows = observations(values)
+    assert observations_plot(rows).startswith(PNG)
+    assert observations_plot(rows.iloc[:0]).startswith(PNG)
+
+
+def test_forecasts_are_drawn_with_their_history(
+    training: Training, values: dict[str, list[float] | np.ndarray]
+) -> None:
+    assert forecasts_plot(issued(training, values), observations(values)).startswith(PNG)
+
+
+def test_errors_are_drawn(training: Training, values: dict[str, list[float] | np.ndarray]) -> None:
+    later = days_after(3)
+    actuals = pd.DataFrame({"unique_id": "series 0", "ds": pd.to_datetime(later), "y": 1.0})
+    matched = match_errors(issued(training, values), actuals, DateRange(END, later[-1]))
+    assert len(matched) == 3
+    assert errors_plot(matched).startswith(PNG)
