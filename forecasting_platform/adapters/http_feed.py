@@ -17,6 +17,7 @@ from forecasting_platform.adapters.feed_document import parse_feed_document
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.settings import Settings
 
 _REDIRECTS_FOLLOWED = 5
 _CHUNK_BYTES = 64 * 1024
@@ -56,6 +57,16 @@ class HttpFeed:
         self._timeout_seconds = timeout_seconds
         self._max_bytes = max_bytes
         self.source = _shown(parts)
+
+    @classmethod
+    def of(cls, url: str, settings: Settings) -> "HttpFeed":
+        """The feed at a URL, with the limits of the settings; raises `ConfigurationError` as the class does."""
+        return cls(
+            url,
+            date_format=settings.feed_date_format,
+            timeout_seconds=settings.feed_timeout_seconds,
+            max_bytes=settings.feed_max_bytes,
+        )
 
     def fetch(self, period: DateRange) -> FeedDocument:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""

@@ -8,11 +8,13 @@ from types import FrameType
 
 import click
 
+from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.commands.output import print_json
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.main_job import MainJob
 from forecasting_platform.local.platform import EmbeddedPlatform
+from forecasting_platform.settings import Settings
 
 
 def run_platform(
@@ -27,6 +29,8 @@ def run_platform(
     as_json: bool,
 ) -> None:
     """Start the platform, run the main job on it, say where everything is, and stay until stopped."""
+    if feed_url is not None:
+        HttpFeed.of(feed_url, Settings())  # what is no feed is said now, not by the first run
     began = time.monotonic()
 
     def progress(line: str) -> None:

@@ -52,12 +52,7 @@ def observation_feed(_context: dg.InitResourceContext) -> ObservationFeed:
     from forecasting_platform.adapters.http_feed import HttpFeed
 
     settings = Settings()
-    return HttpFeed(
-        settings.require_feed_url(),
-        date_format=settings.feed_date_format,
-        timeout_seconds=settings.feed_timeout_seconds,
-        max_bytes=settings.feed_max_bytes,
-    )
+    return HttpFeed.of(settings.require_feed_url(), settings)
 
 
 @dg.resource(description="Model versions and aliases in MLflow.")

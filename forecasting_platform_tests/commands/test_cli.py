@@ -228,6 +228,13 @@ def test_where_no_platform_runs_a_command_fails_and_names_up(command: str, tmp_p
     assert "Traceback" not in failed.stderr
 
 
+def test_a_feed_url_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.main, ["up", "--data-dir", str(tmp_path / "data"), "--feed-url", "nonsense"])
+    assert result.exit_code == 1
+    assert "is no URL such as https://host/feed" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_stopping_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
     done = invoke("down", "--data-dir", str(tmp_path), "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"stopped": False})
