@@ -101,11 +101,10 @@ class MlflowModelRegistry:
         """See `ModelRegistry.load`."""
         self.get_version(version.version)
         with self._translated(), tempfile.TemporaryDirectory() as scratch:
+            # A `models:/` address would be looked up in the process's own registry, whatever this one's is.
+            location = self._client.get_model_version_download_uri(self.name, version.version)
             downloaded = mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{self.name}/{version.version}",
-                dst_path=scratch,
-                tracking_uri=self.tracking_uri,
-                registry_uri=self.tracking_uri,
+                artifact_uri=location, dst_path=scratch, tracking_uri=self.tracking_uri
             )
             return read_artifact(
                 Path(downloaded) / "data" / ARTIFACT,

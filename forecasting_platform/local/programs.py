@@ -94,7 +94,8 @@ def platform_environment(
     Args:
         dsn: from the name of a database to its URL.
     """
-    kept = {name: value for name, value in caller.items() if name != "PYTHONDONTWRITEBYTECODE" and name[:2] != "PG"}
+    elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
     return kept | {
         "PYTHONUNBUFFERED": "1",
         OWNER_VARIABLE: str(directory.path),

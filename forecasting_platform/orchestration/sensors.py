@@ -4,7 +4,9 @@ A sensor looks, and asks once for what it saw; the asset that runs decides for i
 doubled request is harmless.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -23,10 +25,13 @@ from forecasting_platform.settings import Settings
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 RUN_FAILURE = "run_failure"
+ASKED_TAG = "forecasting/asked"
+BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
 
 
 @dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)
 def promotion_sensor(
+    context: dg.SensorEvaluationContext,
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.RunRequest | dg.SkipReason:
@@ -40,12 +45,12 @@ def promotion_sensor(
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
     decision = _newest_decision(ledger, challenger.version, serving)
     if decision is None:
-        return _promotion_request(asked)
+        return _request(context.instance, asked, run_config=BY_PROMOTION_SENSOR)
     if decision.verdict == "rollback":
         return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
     if decision.moves_champion:
         # Decided, but the alias never moved: the run died in between. The asset decides anew, and moves it.
-        return _promotion_request(f"{asked}-after-{decision.decision_id}")
+        return _request(context.instance, f"{asked}-after-{decision.decision_id}", run_config=BY_PROMOTION_SENSOR)
     return dg.SkipReason(
         f"version {challenger.version} was decided against version {serving or 'none'}: "
         f"{decision.verdict}, {decision.reason}"
@@ -59,9 +64,18 @@ def _newest_decision(ledger: Ledger, challenger: str, serving: str | None) -> Pr
     return None
 
 
-def _promotion_request(run_key: str) -> dg.RunRequest:
-    config = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
-    return dg.RunRequest(run_key=run_key, run_config=config)
+def _request(
+    instance: dg.DagsterInstance,
+    asked: str,
+    *,
+    run_config: Mapping[str, Any] | None = None,
+    days: DateRange | None = None,
+) -> dg.RunRequest:
+    """Ask once for what was seen; where the run failed, once an hour until one succeeds."""
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={ASKED_TAG: asked})
+    run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(failed) else asked
+    tags = {ASKED_TAG: asked} | (range_tags(days) if days else {})
+    return dg.RunRequest(run_key=run_key, run_config=run_config, tags=tags)
 
 
 @dg.sensor(job=forecast_job, minimum_interval_seconds=5, default_status=RUNNING)
@@ -79,7 +93,7 @@ def forecast_sensor(
     if not waiting:
         return dg.SkipReason(f"all {len(loaded)} loaded days since {champion.cutoff} have forecasts and errors")
     days = DateRange(date.fromisoformat(min(waiting)), date.fromisoformat(max(waiting)))
-    return dg.RunRequest(run_key=f"forecast-{days}-{max(waiting.values())}", tags=range_tags(days))
+    return _request(context.instance, f"forecast-{days}-{max(waiting.values())}", days=days)
 
 
 def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:

@@ -250,3 +250,14 @@ def test_a_version_registered_by_something_else_is_refused_by_name(
     MlflowClient(server.url).delete_model_version_tag(version.name, version.version, "cutoff")
     with pytest.raises(InvalidArtifactError, match=r"version 1 cannot be used: it has no tag 'cutoff'"):
         mlflow_registry.version_at("challenger")
+
+
+def test_a_version_is_loaded_from_its_own_server_whatever_the_process_points_at(
+    mlflow_registry: MlflowModelRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    version = register(mlflow_registry)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/other.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.tracking._model_registry.utils, "_registry_uri", f"sqlite:///{tmp_path}/other.db")
+        assert mlflow_registry.load(version).unique_ids == trained_model().unique_ids

@@ -59,15 +59,25 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 class TestPromotionSensor:
+    @pytest.fixture(autouse=True)
+    def dagster(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def ask(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> dg.RunRequest | dg.SkipReason:
+        context = dg.build_sensor_context(instance=self.instance)
+        answer = promotion_sensor(context, model_registry=registry, ledger=ledger)
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
     def test_skips_without_a_challenger(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
-        answer = promotion_sensor(model_registry=registry, ledger=ledger)
+        answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.SkipReason)
         assert "challenger" in str(answer.skip_message)
 
     def test_asks_once_for_a_pair_of_versions(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
         registry.register(model(), plots={}, run_tags={})
-        first = promotion_sensor(model_registry=registry, ledger=ledger)
-        again = promotion_sensor(model_registry=registry, ledger=ledger)
+        first = self.ask(registry, ledger)
+        again = self.ask(registry, ledger)
         assert isinstance(first, dg.RunRequest)
         assert isinstance(again, dg.RunRequest)
         assert first.run_key == again.run_key == "promotion-1-against-none"
@@ -79,7 +89,7 @@ class TestPromotionSensor:
         registry.move_champion(champion, expected=None)
         registry.register(model(), plots={}, run_tags={})
         ledger.append_decision(decided("hold", "2", "1"))
-        answer = promotion_sensor(model_registry=registry, ledger=ledger)
+        answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.SkipReason)
         assert "hold, because" in str(answer.skip_message)
 
@@ -89,7 +99,7 @@ class TestPromotionSensor:
         registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
         registry.register(model(), plots={}, run_tags={})
         number = ledger.append_decision(decided("promote", "2", "1"))
-        answer = promotion_sensor(model_registry=registry, ledger=ledger)
+        answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.RunRequest)
         assert answer.run_key == f"promotion-2-against-1-after-{number}"
 
@@ -100,9 +110,20 @@ class TestPromotionSensor:
         registry.move_champion(first, expected=None)
         registry.register(model(), plots={}, run_tags={})
         ledger.append_decision(decided("rollback", "1", "2"))
-        answer = promotion_sensor(model_registry=registry, ledger=ledger)
+        answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.SkipReason)
         assert "rolled back" in str(answer.skip_message)
+
+    def test_asks_again_each_hour_after_a_failed_run(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
+        registry.register(model(), plots={}, run_tags={})
+        first = self.ask(registry, ledger)
+        assert isinstance(first, dg.RunRequest)
+        failed = dg.DagsterRun("promotion_job", tags=dict(first.tags), status=dg.DagsterRunStatus.FAILURE)
+        self.instance.add_run(failed)
+        again = self.ask(registry, ledger)
+        assert isinstance(again, dg.RunRequest)
+        assert again.run_key is not None
+        assert again.run_key.startswith(f"{first.run_key}-2")
 
 
 def materialize(instance: dg.DagsterInstance, asset: str, *days: str) -> None:
