@@ -7,6 +7,8 @@ import pytest
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_observations
 from forecasting_platform.forecasting.date_range import DateRange
 
+pytestmark = pytest.mark.slow
+
 JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
 KNOWN = pd.Timestamp(datetime(2023, 7, 1, tzinfo=UTC))
 

@@ -11,6 +11,8 @@ from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(backtest_days=150, refit_days=50)
 
 

@@ -13,6 +13,8 @@ from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.forecasting.training import Training
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, trained
 
+pytestmark = pytest.mark.slow
+
 NAIVE = Recipe(options={"naive": {"naive": 1.0}}, horizon=3)
 PNG = b"\x89PNG\r\n\x1a\n"
 

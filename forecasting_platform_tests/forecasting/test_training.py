@@ -14,6 +14,8 @@ from forecasting_platform.forecasting.model import ForecastModel, model_from
 from forecasting_platform.forecasting.training import fingerprint
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal, trained
 
+pytestmark = pytest.mark.slow
+
 OUTAGE = seasonal(500)
 OUTAGE[-3:] = 0.0
 SHIFT = seasonal(500)
