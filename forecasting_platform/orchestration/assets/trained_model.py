@@ -48,9 +48,10 @@ def trained_model(
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
     mlflow.set_tag("options", ", ".join(recipe.options))
     training = train(features, features["ds"].max().date(), recipe, code_version=version("forecasting-platform"))
+    rmse_by_step = backtest_plot(training.results)
     registered = model_registry.register(
         training.model,
-        plots={"backtest_rmse_by_step.png": backtest_plot(training.results)},
+        plots={"backtest_rmse_by_step.png": rmse_by_step},
         run_tags={"dagster/run_id": context.run.run_id},
     )
     return dg.MaterializeResult(
@@ -59,7 +60,7 @@ def trained_model(
             "cutoff": registered.cutoff.isoformat(),
             "mlflow_run_id": registered.run_id,
             "scores": table(scores_table(training)),
-            "rmse_by_step": plot(backtest_plot(training.results)),
+            "rmse_by_step": plot(rmse_by_step),
         }
     )
 
