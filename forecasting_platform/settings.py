@@ -71,6 +71,10 @@ class Settings(BaseSettings):
             raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set; give a DSN such as postgresql://host/db")
         return self.postgres_dsn.get_secret_value()
 
+    def api_key_header(self) -> dict[str, str]:
+        """The header by which a client of the app shows the first of the keys; empty where none is set."""
+        return {"X-API-Key": self.api_keys.get_secret_value().split(",")[0].strip()} if self.api_keys else {}
+
     def require_mlflow_tracking_uri(self) -> str:
         """The tracking URI, or `ConfigurationError` saying which variable to set."""
         if not self.mlflow_tracking_uri:

@@ -39,8 +39,7 @@ class Connection:
             AppRefusedError: it answered with a problem.
             UnavailableError: it did not answer.
         """
-        keys = Settings().api_keys
-        headers = {"X-API-Key": keys.get_secret_value().split(",")[0]} if keys else {}
+        headers = Settings().api_key_header()
         try:
             response = requests.request(
                 method, f"{self.app_url}{path}", json=body, headers=headers, timeout=TIMEOUT_SECONDS

@@ -14,6 +14,7 @@ from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.dagster_answers import BackfillStatus
 from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.settings import Settings
 
 LOAD_ASSETS = ("raw_observations", "feature_table")
 LOAD_DEADLINE_SECONDS = 1800.0
@@ -82,11 +83,12 @@ class MainJob:
             "start": (self.days.end + timedelta(days=1)).isoformat(),
             "end": (self.days.end + timedelta(days=15)).isoformat(),
         }
+        headers = Settings().api_key_header()
         answers: list[dict[str, object]] = []
 
         def answered() -> bool:
             try:
-                response = requests.post(f"{self.app_url}/predict", json=body, timeout=5)
+                response = requests.post(f"{self.app_url}/predict", json=body, headers=headers, timeout=5)
             except requests.RequestException:
                 return False  # still starting; the deadline decides
             if response.status_code == requests.codes.ok:
