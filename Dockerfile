@@ -5,6 +5,8 @@ ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --create-home --uid 10001 forecasting
 WORKDIR /app
 RUN pip install --no-cache-dir "uv>=0.5"
+# Where volumes are mounted; a new volume takes the owner of the folder it covers.
+RUN install --directory --owner forecasting /artifacts /cache
 
 FROM base AS platform
 COPY locks/platform.txt locks/platform.txt
@@ -14,7 +16,9 @@ COPY forecasting_platform forecasting_platform
 COPY serve serve
 RUN uv pip install --system --no-cache --compile-bytecode --no-deps .
 COPY workspace.yaml /app/
-COPY dagster.yaml /app/dagster_home/
+# On AWS: deploy/aws/dagster.yaml.
+ARG INSTANCE=dagster.yaml
+COPY ${INSTANCE} /app/dagster_home/dagster.yaml
 RUN chown -R forecasting /app/dagster_home
 ENV DAGSTER_HOME=/app/dagster_home DAGSTER_EVENT_BATCH_SIZE=1000
 USER forecasting

@@ -19,7 +19,7 @@ REGISTERED_MODEL = "forecasting_platform"
 class Settings(BaseSettings):
     """The platform's settings, read from the environment when an instance is made."""
 
-    model_config = SettingsConfigDict(env_prefix="FORECASTING_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FORECASTING_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     postgres_dsn: SecretStr | None = Field(
         default=None, description="Postgres of the observations, forecasts, decisions and alerts (`postgresql://…`)."

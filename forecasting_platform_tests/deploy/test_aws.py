@@ -1,0 +1,157 @@
+"""AWS without an account: the template against AWS's schemas, a run and its log against a local server of its API."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from cfnlint.api import lint_file
+from moto.server import ThreadedMotoServer
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+ROOT = Path(__file__).parents[2]
+AWS = ROOT / "deploy" / "aws"
+REGION = "eu-west-1"
+
+JOB = """
+import dagster as dg
+
+@dg.op
+def say() -> None:
+    print("said on ECS")
+
+@dg.job(executor_def=dg.in_process_executor)
+def speaking_job() -> None:
+    say()
+"""
+
+
+def test_the_template_meets_the_schemas_of_aws() -> None:
+    assert [str(problem) for problem in lint_file(AWS / "template.yaml")] == []
+
+
+def test_no_role_may_do_everything_and_only_three_actions_reach_everything() -> None:
+    text = AWS.joinpath("template.yaml").read_text(encoding="utf-8")
+    template = yaml.load(text, _CloudFormation)
+    roles = [r for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
+    statements = [
+        s for r in roles for p in r["Properties"].get("Policies", []) for s in p["PolicyDocument"]["Statement"]
+    ]
+    actions = [a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
+    assert statements
+    assert [action for action in actions if "*" in action] == []
+    unbounded = [s["Action"] for s in statements if s["Resource"] == "*" and "Condition" not in s]
+    assert unbounded == [["ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"]]
+
+
+def test_the_instance_on_aws_differs_from_the_shared_one_only_where_aws_is_used() -> None:
+    shared = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    on_aws = yaml.safe_load((AWS / "dagster.yaml").read_text(encoding="utf-8"))
+    for part in ("run_storage", "event_log_storage", "schedule_storage", "run_retries"):
+        assert on_aws[part] == shared[part]
+    assert on_aws["run_launcher"]["class"] == "EcsRunLauncher"
+
+
+class _CloudFormation(yaml.SafeLoader):
+    """Reads `!Ref x` as "x"."""
+
+
+_CloudFormation.add_multi_constructor("!", lambda _loader, _tag, node: node.value)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local server of AWS's API, which this process and its children take for AWS."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "BUCKET": "forecasting",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="forecasting", CreateBucketConfiguration={"LocationConstraint": REGION})
+    yield
+    server.stop()
+
+
+@pytest.fixture
+def run_on_ecs(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """`DAGSTER_HOME` of a daemon that is itself a task on ECS, with the launcher and the logs of `deploy/aws`."""
+    ecs, ec2 = boto3.client("ecs"), boto3.client("ec2")
+    ecs.create_cluster(clusterName="forecasting")
+    network = {
+        "subnets": [ec2.describe_subnets()["Subnets"][0]["SubnetId"]],
+        "securityGroups": [ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]],
+    }
+    daemon, run = (_register(ecs, name) for name in ("daemon", "run"))
+    task = ecs.run_task(
+        cluster="forecasting",
+        taskDefinition=daemon,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": network},
+    )["tasks"][0]
+    described = Response(json.dumps({"Cluster": "forecasting", "TaskARN": task["taskArn"], "Name": "daemon"}))
+    metadata = make_server("127.0.0.1", 0, described, threaded=True)
+    threading.Thread(target=metadata.serve_forever, daemon=True).start()
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", f"http://127.0.0.1:{metadata.port}")
+    monkeypatch.setenv("RUN_TASK_DEFINITION", run)
+    on_aws = yaml.safe_load((AWS / "dagster.yaml").read_text(encoding="utf-8"))
+    home = tmp_path / "home"
+    home.mkdir()
+    # No daemon runs here to take a run off the queue.
+    at_once = {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"}
+    instance = {part: on_aws[part] for part in ("run_launcher", "compute_logs")} | {"run_coordinator": at_once}
+    (home / "dagster.yaml").write_text(json.dumps(instance), encoding="utf-8")
+    yield home
+    metadata.shutdown()
+
+
+@pytest.mark.slow
+def test_a_run_is_a_task_on_ecs_and_its_log_is_in_the_bucket(run_on_ecs: Path, tmp_path: Path) -> None:
+    (tmp_path / "speaking.py").write_text(JOB, encoding="utf-8")
+    environment = {**os.environ, "DAGSTER_HOME": str(run_on_ecs), "PYTHONPATH": str(tmp_path)}
+    launch = [sys.executable, "-m", "dagster", "job", "launch", "--job", "speaking_job", "--python-file", "speaking.py"]
+    _succeed(launch, environment, tmp_path)
+    ecs = boto3.client("ecs")
+    tasks = ecs.describe_tasks(cluster="forecasting", tasks=ecs.list_tasks(cluster="forecasting")["taskArns"])["tasks"]
+    (launched,) = [task for task in tasks if ":task-definition/run:" in task["taskDefinitionArn"]]
+    (override,) = launched["overrides"]["containerOverrides"]
+    assert override["name"] == "run"
+    # What ECS would run in the container.
+    _succeed([sys.executable, "-m", *override["command"]], environment, tmp_path)
+    s3 = boto3.client("s3")
+    logs = [found["Key"] for found in s3.list_objects_v2(Bucket="forecasting", Prefix="compute-logs/")["Contents"]]
+    (out,) = [key for key in logs if key.endswith(".out")]
+    assert s3.get_object(Bucket="forecasting", Key=out)["Body"].read().decode().strip() == "said on ECS"
+
+
+def _register(ecs: Any, name: str) -> str:
+    definition = ecs.register_task_definition(
+        family=name,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": name, "image": "forecasting-platform", "memory": 512}],
+    )
+    arn: str = definition["taskDefinition"]["taskDefinitionArn"]
+    return arn
+
+
+def _succeed(command: list[str], environment: dict[str, str], folder: Path) -> None:
+    ended = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, f"{shlex.join(command)}\n{ended.stdout}\n{ended.stderr}"

@@ -1,0 +1,61 @@
+"""The compose file holds together with the Dockerfile, the settings and the embedded platform; no engine runs here."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from forecasting_platform.local.programs import SERVICES
+from forecasting_platform.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def test_it_has_the_parts_of_the_embedded_platform_and_a_daemon() -> None:
+    assert set(PARTS) == {*SERVICES, "daemon"}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_waits_only_for_parts_with_a_health_check(name: str) -> None:
+    for awaited, how in PARTS[name].get("depends_on", {}).items():
+        assert how == {"condition": "service_healthy"}
+        assert "healthcheck" in PARTS[awaited]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_setting_given_to_a_part_is_declared(name: str) -> None:
+    declared = {f"FORECASTING_{field.upper()}" for field in Settings.model_fields}
+    given = {variable for variable in PARTS[name].get("environment", {}) if variable.startswith("FORECASTING_")}
+    assert given <= declared
+
+
+def test_images_are_targets_of_the_dockerfile() -> None:
+    targets = set(re.findall(r" AS (\w+)$", DOCKERFILE, flags=re.MULTILINE))
+    assert {part["build"]["target"] for part in PARTS.values() if "build" in part} <= targets
+
+
+def test_only_the_app_listens_beyond_this_host() -> None:
+    public = [
+        name for name, part in PARTS.items() if any(not port.startswith("127.0.0.1:") for port in part.get("ports", []))
+    ]
+    assert public == ["app"]
+
+
+def test_a_missing_secret_stops_the_start_and_none_is_in_the_file() -> None:
+    for part in PARTS.values():
+        for variable, value in part.get("environment", {}).items():
+            if re.search("PASSWORD|API_KEYS", variable):
+                assert re.fullmatch(r"\$\{\w+:\?.+\}", value)
+
+
+def test_volumes_cover_folders_that_the_image_gives_to_its_user() -> None:
+    made = re.search(r"^RUN install --directory --owner forecasting (.+)$", DOCKERFILE, re.MULTILINE)
+    assert made
+    ours = [mount for part in PARTS.values() if "build" in part for mount in part.get("volumes", [])]
+    assert {mount.split(":")[1] for mount in ours} <= set(made[1].split())
+    assert {mount.split(":")[0] for mount in ours} <= set(COMPOSE["volumes"])
