@@ -41,6 +41,10 @@ class FeedUnavailableError(UnavailableError):
     """The feed did not answer in time, refused, or answered with a server error."""
 
 
+class ArchiveUnavailableError(UnavailableError):
+    """The archive of feed documents cannot be read or written."""
+
+
 class StoreUnavailableError(UnavailableError):
     """The table store (or the ledger beside it) did not answer."""
 

@@ -28,12 +28,22 @@ class Settings(BaseSettings):
         default="postgres", description="Which adapter keeps the tables of observations, features and forecasts."
     )
     mlflow_tracking_uri: str | None = Field(default=None, description="MLflow server of runs and registered models.")
-    feed_url: str | None = Field(default=None, description="The feed: an HTTP(S) URL of JSON or CSV.")
+    feed_url: str | None = Field(
+        default=None, description="The feed: `http(s)://…`, `ckan+https://portal/dataset-id` or `file:///path`."
+    )
     feed_date_format: str = Field(
         default="dd/mm/yyyy", description="How the feed writes a day: made of `dd`, `mm` and `yyyy`."
     )
     feed_timeout_seconds: float = Field(default=60.0, gt=0, description="Deadline of one fetch, retries included.")
     feed_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="Largest feed document accepted.")
+    feed_archive: str | None = Field(
+        default=None, description="Folder or object store URL where every loaded feed document is kept."
+    )
+    feed_archive_days: int = Field(
+        default=400,
+        ge=1,
+        description="Days after which a document that is loaded no more is removed from a folder.",
+    )
     first_partition_date: date = Field(default=date(2018, 1, 1), description="First day of the daily partitions.")
     horizon_days: int = Field(default=15, ge=1, le=60, description="Days a forecast covers.")
     training_interval_days: int = Field(default=15, ge=1, description="Days between two trainings.")

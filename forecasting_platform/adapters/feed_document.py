@@ -124,7 +124,7 @@ def _read_rows(content: bytes, content_type: str | None, source: str, quarantine
     if text.startswith("<"):
         problem = f"it is a web page or XML (content type {content_type}), not JSON or CSV"
         raise FeedDocumentError(source, problem, "Set FORECASTING_FEED_URL to the address of the data itself.")
-    read = _read_json if _is_json(text, content_type) else _read_csv
+    read = _read_json if is_json(text, content_type) else _read_csv
     rows = read(text, source, quarantine)
     if not rows:
         _, _, reason, raw = quarantine.rows[0]
@@ -139,9 +139,10 @@ def _decode(content: bytes, source: str) -> str:
         raise FeedDocumentError(source, f"it is not UTF-8 text: {error.reason} at byte {error.start}", _MEND) from error
 
 
-def _is_json(text: str, content_type: str | None) -> bool:
+def is_json(text: str, content_type: str | None) -> bool:
+    """Whether a document is read as JSON; as CSV otherwise. `text` has no white space before it."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    return media_type.endswith("json") or (not media_type.endswith("csv") and text[0] in "[{")
+    return media_type.endswith("json") or (not media_type.endswith("csv") and text.startswith(("[", "{")))
 
 
 _MEND = "The feed must be JSON (an array of objects) or CSV in UTF-8; have the publisher mend it, or change the URL."

@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds import feed_at
 from forecasting_platform.commands.output import print_json
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.data_directory import DataDirectory
@@ -30,7 +30,7 @@ def run_platform(
 ) -> None:
     """Start the platform, run the main job on it, say where everything is, and stay until stopped."""
     if feed_url is not None:
-        HttpFeed.of(feed_url, Settings())  # what is no feed is said now, not by the first run
+        feed_at(feed_url, Settings())  # what is no feed is said now, not by the first run
     began = time.monotonic()
 
     def progress(line: str) -> None:

@@ -1,6 +1,6 @@
 """A range of days, both ends inclusive: the only way a range is passed in this code base."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -36,3 +36,18 @@ class DateRange:
 
     def __str__(self) -> str:
         return f"{self.start}..{self.end}"
+
+
+def stretches(days: Iterable[date]) -> list[DateRange]:
+    """The fewest ranges that hold exactly these days, the earliest first.
+
+    >>> [str(stretch) for stretch in stretches([date(2023, 7, 3), date(2023, 7, 1), date(2023, 7, 2)])]
+    ['2023-07-01..2023-07-03']
+    """
+    found: list[DateRange] = []
+    for day in sorted(set(days)):
+        if found and (day - found[-1].end).days == 1:
+            found[-1] = DateRange(found[-1].start, day)
+        else:
+            found.append(DateRange(day, day))
+    return found

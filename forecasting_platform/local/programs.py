@@ -42,6 +42,8 @@ DAGSTER_INSTANCE = {
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
     "run_monitoring": {"enabled": True},
     "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
+    # What the adapters log, such as a feed that is asked again, is shown in the run's own log.
+    "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
 }
@@ -110,6 +112,7 @@ def platform_environment(
         "FORECASTING_POSTGRES_DSN": dsn("forecasting"),
         "FORECASTING_MLFLOW_TRACKING_URI": addresses.url("mlflow"),
         "FORECASTING_FEED_URL": feed_url,
+        "FORECASTING_FEED_ARCHIVE": caller.get("FORECASTING_FEED_ARCHIVE", str(directory.path / "feed-archive")),
         "FORECASTING_APP_HOST": HOST,
         "FORECASTING_APP_PORT": str(addresses.port("app")),
         "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),

@@ -48,11 +48,11 @@ def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
 
 @dg.resource(description="The feed of daily values.")
 def observation_feed(_context: dg.InitResourceContext) -> ObservationFeed:
-    """The HTTP feed of FORECASTING_FEED_URL."""
-    from forecasting_platform.adapters.http_feed import HttpFeed
+    """The feed of FORECASTING_FEED_URL."""
+    from forecasting_platform.adapters.feeds import feed_at
 
     settings = Settings()
-    return HttpFeed.of(settings.require_feed_url(), settings)
+    return feed_at(settings.require_feed_url(), settings)
 
 
 @dg.resource(description="Model versions and aliases in MLflow.")

@@ -1,8 +1,15 @@
 """Where observations come from.
 
-Promises: a document is parsed whole or refused whole (`FeedDocumentError`); a single bad row or value
-is quarantined with its reason and raw text; a feed that does not answer raises
-`FeedUnavailableError`; nothing is guessed and nothing is lost.
+Promises that every adapter keeps, numbered; the contract suite has a test for each:
+
+1. Each value published for a day asked for is there once; no other day is, nor a value that was not published.
+2. A value or row that cannot be used is quarantined alone, with its reason and raw text.
+3. A null is no value: it is named in `unpublished`. A day without a row is absent.
+4. A document that must not be used is refused whole with `FeedDocumentError`; one too large, before it is read whole.
+5. A feed that does not answer raises `FeedUnavailableError`.
+6. A change is seen by the next fetch; a document that did not change is the same document again.
+7. Where there is an archive, a document was kept before it is returned, and `kept_at` holds the bytes of `sha256`.
+8. Nothing secret in the feed's address is shown.
 """
 
 from dataclasses import dataclass, field
@@ -27,6 +34,8 @@ class FeedDocument:
         quarantined: `unique_id`, `ds`, `reason`, `raw` of what was refused.
         unpublished: (`unique_id`, day) whose value is null: announced but not known yet.
         last_published: the newest day with a value in the whole document, None if there is none.
+        kept_at: URI of the kept raw document, None where none is kept.
+        not_modified: whether the source only said that its document is the one kept before.
     """
 
     source: str
@@ -37,6 +46,8 @@ class FeedDocument:
     quarantined: pd.DataFrame
     unpublished: tuple[tuple[str, date], ...] = field(default=())
     last_published: date | None = None
+    kept_at: str | None = None
+    not_modified: bool = False
 
 
 class ObservationFeed(Protocol):
@@ -48,6 +59,7 @@ class ObservationFeed(Protocol):
         Raises:
             FeedUnavailableError: no answer, a server error, or a deadline passed: retry.
             FeedDocumentError: an answer that must not be used: too large, not JSON or CSV, no `Date`
-                column, no series, dates in another order than declared, two values for one day.
+                column, no series, dates in another order than declared.
+            ArchiveUnavailableError: it could not be kept: retry.
         """
         ...

@@ -47,6 +47,11 @@ class LoadReport:
         totals["quarantined"] += self.quarantined_without_day
         return totals
 
+    @property
+    def empty_days(self) -> frozenset[date]:
+        """The days of the range for which nothing was given, neither a value nor a refused row."""
+        return frozenset(self.by_day.index[~self.by_day.any(axis=1)])
+
 
 class TableStore(Protocol):
     """Tables of `forecasting.frames`, written by ranges of days."""

@@ -118,8 +118,8 @@ def test_a_passing_error_is_overcome(server: Server, status: int) -> None:
 def test_a_lasting_server_error_is_unavailable(server: Server) -> None:
     server.answer = answers(503)
     with pytest.raises(FeedUnavailableError, match="it answered 503 Service Unavailable"):
-        feed(server.url).fetch(DAY)
-    assert len(server.asked) == 4
+        feed(server.url, timeout_seconds=1.5).fetch(DAY)
+    assert len(server.asked) == 3
 
 
 def test_a_server_that_wants_us_to_wait_past_the_deadline_is_unavailable(server: Server) -> None:
@@ -140,12 +140,12 @@ def test_an_answer_that_waiting_does_not_mend_is_refused(server: Server, status:
 
 def test_a_feed_that_is_down_is_unavailable(free_port: int) -> None:
     with pytest.raises(FeedUnavailableError, match="Connection refused"):
-        feed(f"http://127.0.0.1:{free_port}/feed").fetch(DAY)
+        feed(f"http://127.0.0.1:{free_port}/feed", timeout_seconds=0.5).fetch(DAY)
 
 
 def test_an_unknown_host_is_unavailable() -> None:
     with pytest.raises(FeedUnavailableError, match=r"http://no-such-host\.invalid/feed is unavailable"):
-        feed("http://no-such-host.invalid/feed").fetch(DAY)
+        feed("http://no-such-host.invalid/feed", timeout_seconds=2.0).fetch(DAY)
 
 
 def test_a_web_page_is_refused(server: Server) -> None:
@@ -157,13 +157,13 @@ def test_a_web_page_is_refused(server: Server) -> None:
 def test_a_connection_lost_in_the_middle_is_unavailable(server: Server) -> None:
     server.answer = lambda handler: handler.send(DOCUMENT, Content_Length="1000")
     with pytest.raises(FeedUnavailableError):
-        feed(server.url).fetch(DAY)
+        feed(server.url, timeout_seconds=0.5).fetch(DAY)
 
 
 def test_broken_compression_is_unavailable(server: Server) -> None:
     server.answer = lambda handler: handler.send(b"no gzip", Content_Encoding="gzip")
     with pytest.raises(FeedUnavailableError):
-        feed(server.url).fetch(DAY)
+        feed(server.url, timeout_seconds=0.5).fetch(DAY)
 
 
 # --- size ---
@@ -252,7 +252,7 @@ def test_a_redirect_to_something_else_than_http_is_refused(server: Server, targe
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:7f00:1]"])
 def test_a_redirect_to_a_private_address_is_refused(server: Server, host: str) -> None:
     server.answer = redirect(f"http://{host}:{server.server_port}/private")
-    with pytest.raises(FeedDocumentError, match="a private address"):
+    with pytest.raises(FeedDocumentError, match="a private address not named there"):
         feed(server.url).fetch(DAY)
     assert [path for path, _ in server.asked] == ["/feed"]
 
@@ -290,7 +290,7 @@ def test_credentials_are_sent_and_never_shown(server: Server, caplog: pytest.Log
     server.shutdown()
     server.server_close()
     with pytest.raises(FeedUnavailableError) as unavailable:
-        feed(url).fetch(DAY)
+        feed(url, timeout_seconds=0.5).fetch(DAY)
     for caught in (refused, unavailable):
         assert "geheim" not in str(caught.value) + caplog.text
         assert "geheim" not in str(caught.getrepr(chain=True, style="short", showlocals=False))

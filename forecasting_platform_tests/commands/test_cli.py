@@ -231,7 +231,7 @@ def test_where_no_platform_runs_a_command_fails_and_names_up(command: str, tmp_p
 def test_a_feed_url_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.main, ["up", "--data-dir", str(tmp_path / "data"), "--feed-url", "nonsense"])
     assert result.exit_code == 1
-    assert "is no URL such as https://host/feed" in result.stderr
+    assert "is no feed; give http(s)://host/feed" in result.stderr
     assert not (tmp_path / "data").exists()
 
 

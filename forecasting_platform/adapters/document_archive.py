@@ -1,0 +1,160 @@
+"""The feed documents that were loaded, kept as they came: gzip files named by their sha256.
+
+    documents/3f/3f9a….json.gz    a document, unpacked the bytes whose sha256 is its name
+    validators/81c0….json         what the last answer of an address (hashed: it may hold secrets) was, for
+                                  asking "is it still the same?"
+
+A folder, or an object store by any URL that fsspec knows (`s3://bucket/prefix`). What is in a document does
+not matter here, nor who asks for it.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from upath import UPath
+
+from forecasting_platform.adapters.feed_document import is_json
+from forecasting_platform.adapters.raw_document import RawDocument, Validators, shown
+from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError
+
+SETTING = "FORECASTING_FEED_ARCHIVE"
+_DAY_SECONDS = 24 * 3600
+
+
+class DocumentArchive:
+    """Documents by content.
+
+    Two writers of the same document write the same bytes; each write is whole or not there.
+
+    Args:
+        root: a folder, which is made when it is missing, or the URL of an object store.
+        keep_days: in a folder, what was not loaded for more days than this is removed. In an object store
+            its own lifecycle rules do that.
+
+    Raises:
+        ConfigurationError: nothing here speaks the URL's protocol.
+    """
+
+    def __init__(self, root: str, *, keep_days: int) -> None:
+        try:
+            path = UPath(root)
+            path = UPath(path.path) if path.protocol == "file" else path
+            path.fs  # noqa: B018 # imports what speaks the protocol
+        except (ValueError, ImportError) as error:
+            raise ConfigurationError(SETTING, f"nothing here speaks its protocol: {error}") from error
+        self._root = path.absolute()
+        self._keep_days = keep_days
+        self.shown = shown(self._root.as_uri())
+
+    def keep(self, raw: RawDocument) -> str:
+        """Keep a document and, where its source can be asked for changes, what to ask with; its URI.
+
+        A document that is there already is written again: that mends a damaged one, and renews its age.
+
+        Raises:
+            ArchiveUnavailableError: the archive cannot be written.
+        """
+        with self._available():
+            document = self._document(_sha256(raw.content), _suffix(raw))
+            _write(document, gzip.compress(raw.content, mtime=0))
+            if raw.validators:
+                _write(self._validators(raw.address), _answer(document, raw))
+            self._remove_old()
+        return shown(document.as_uri())
+
+    def recall(self, address: str, source: str) -> RawDocument | None:
+        """The last document that came from an address, None if it cannot be asked for changes, or is damaged or gone.
+
+        Its `fetched_at` is now: use it only once its source has confirmed it.
+
+        Raises:
+            ArchiveUnavailableError: the archive cannot be read.
+        """
+        with self._available():
+            try:
+                answer = json.loads(self._validators(address).read_bytes())
+                validators = Validators(**answer["validators"])
+                sha256 = str(answer["document"])
+                content = gzip.decompress(self._document(sha256, answer["suffix"]).read_bytes())
+            except (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, KeyError, TypeError):
+                return None
+        if _sha256(content) != sha256:
+            return None
+        return RawDocument(content, answer["content_type"], source, datetime.now(UTC), address, validators)
+
+    def _document(self, sha256: str, suffix: str) -> UPath:
+        return self._root / "documents" / sha256[:2] / f"{sha256}{suffix}.gz"
+
+    def _validators(self, address: str) -> UPath:
+        return self._root / "validators" / f"{_sha256(address.encode())}.json"
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = f"{type(error).__name__}: {error.strerror or error}"
+            raise ArchiveUnavailableError(f"the feed archive {self.shown} ({SETTING})", reason) from error
+
+    def _remove_old(self) -> None:
+        root = _folder(self._root)
+        if root is None:
+            return
+        oldest = time.time() - self._keep_days * _DAY_SECONDS
+        for kept in [*root.glob("documents/??/*"), *root.glob("validators/*")]:
+            with suppress(FileNotFoundError):  # another load removes old ones too
+                if kept.stat().st_mtime < oldest:
+                    kept.unlink()
+
+
+def _answer(document: UPath, raw: RawDocument) -> bytes:
+    sha256, _, suffix = document.name.removesuffix(".gz").partition(".")
+    answer = {
+        "document": sha256,
+        "suffix": f".{suffix}",
+        "content_type": raw.content_type,
+        "validators": asdict(raw.validators),
+    }
+    return json.dumps(answer).encode()
+
+
+def _write(target: UPath, content: bytes) -> None:
+    """Whole or not at all. An object store shows an object once it is complete; a file is moved into place."""
+    folder = _folder(target.parent)
+    if folder is None:
+        target.write_bytes(content)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    being_written = folder / f".{uuid.uuid4().hex}"
+    try:
+        with being_written.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        being_written.replace(folder / target.name)
+    finally:
+        being_written.unlink(missing_ok=True)
+
+
+def _folder(path: UPath) -> Path | None:
+    """The path as one of this machine, None in an object store."""
+    return None if path.protocol else Path(path.path)
+
+
+def _suffix(raw: RawDocument) -> str:
+    """As `file_feed` reads it: the kept file of a document says the same as the document."""
+    return ".json" if is_json(raw.content.decode("utf-8-sig").lstrip(), raw.content_type) else ".csv"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
