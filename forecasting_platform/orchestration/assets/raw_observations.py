@@ -61,9 +61,9 @@ def _by_day(document: FeedDocument, report: LoadReport) -> Iterator[tuple[date, 
     """What one partition shows beside the figures of its load."""
     unpublished = Counter(day for _unique_id, day in document.unpublished)
     empty_days = report.empty_days
-    for day, counts in report.by_day.iterrows():
-        metadata: dict[str, Any] = {f"rows_{name}": int(count) for name, count in counts.items()}
-        metadata["dagster/partition_row_count"] = int(counts.sum() - counts["quarantined"])
+    for day, counts in zip(report.by_day.index, report.by_day.to_dict("records"), strict=True):
+        metadata: dict[str, Any] = {f"rows_{name}": count for name, count in counts.items()}
+        metadata["dagster/partition_row_count"] = sum(counts.values()) - counts["quarantined"]
         if unpublished[day]:
             metadata["rows_announced_without_value"] = unpublished[day]
         if day in empty_days:
