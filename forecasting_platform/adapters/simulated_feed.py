@@ -6,11 +6,14 @@ history as published by today. Beside the feed, which writes its days `dd/mm/yyy
 `POST /faults` `{"name": "down"}` switches a fault on, `GET /faults` lists them, `DELETE /faults` ends
 them all. Names and parameters stand at `Fault`. Faults live in the process: run one worker.
 
+Answers carry an `ETag` and are compressed for who reads gzip.
+
 Runs under any WSGI server as `forecasting_platform.adapters.simulated_feed:create_app()`. It listens
 to everybody who reaches it: for development and tests only.
 """
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -38,6 +41,9 @@ FaultName = Literal[
     "duplicate_day",
     "huge",
     "slow",
+    "busy",
+    "flaky",
+    "moved",
     "level_shift",
     "missing_days",
     "null_days",
@@ -59,6 +65,9 @@ class Fault(BaseModel):
     | `duplicate_day` | has `day` twice, the second time with `series` greater by `by` |
     | `huge` | sends `megabytes` |
     | `slow` | waits `seconds` before it answers |
+    | `busy` | answers 429 and asks to wait for `seconds` |
+    | `flaky` | answers 503 `times` times, and then as ever |
+    | `moved` | redirects to `location` |
     | `level_shift` | adds `by` to `series` on the days `from` to `to` |
     | `missing_days`, `null_days` | lacks the days `from` to `to`, or has no values for them |
     """
@@ -73,6 +82,8 @@ class Fault(BaseModel):
     by: float = 20.0
     seconds: float = Field(default=300.0, ge=0)
     megabytes: int = Field(default=400, ge=0)
+    times: int = Field(default=1, ge=1)
+    location: str = "http://169.254.169.254/"
 
 
 class _Query(BaseModel):
@@ -103,11 +114,13 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
         active = dict(faults)
         if "slow" in active:
             time.sleep(active["slow"].seconds)
+        if "flaky" in active:
+            _use_up(faults, active["flaky"])
         for name, answer in _ANSWER_FAULTS.items():
             if name in active:
                 return answer(active[name])
         published = published_gas_supply(DateRange(query.start, query.end), as_of=as_of, seed=seed)
-        return _render(_faulty_records(published, active), query.format)
+        return _as_asked(_render(_faulty_records(published, active), query.format))
 
     @app.get("/faults")
     def list_faults() -> Response:
@@ -137,6 +150,13 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
 
 
 # --- faults, by what they touch ---
+
+
+def _use_up(faults: dict[FaultName, Fault], fault: Fault) -> None:
+    if fault.times > 1:
+        faults["flaky"] = fault.model_copy(update={"times": fault.times - 1})
+    else:
+        faults.pop("flaky", None)
 
 
 def _faulty_records(published: pd.DataFrame, faults: dict[FaultName, Fault]) -> list[_Record]:
@@ -205,8 +225,19 @@ def _spaces(megabytes: int) -> Iterator[bytes]:
     yield b"]"
 
 
+def _busy(fault: Fault) -> Response:
+    return Response("Too many requests.", status=429, headers={"Retry-After": f"{fault.seconds:.0f}"})
+
+
+def _moved(fault: Fault) -> Response:
+    return Response(status=302, headers={"Location": fault.location})
+
+
 _ANSWER_FAULTS: dict[FaultName, Callable[[Fault], Response]] = {
     "down": lambda _: Response("The feed is down.", status=503, mimetype="text/plain"),
+    "busy": _busy,
+    "flaky": lambda _: Response("The feed starts.", status=503, mimetype="text/plain"),
+    "moved": _moved,
     "html": lambda _: Response("<!doctype html><title>Maintenance</title>", mimetype="text/html"),
     "huge": lambda fault: Response(_spaces(fault.megabytes), mimetype="application/json"),
 }
@@ -220,6 +251,17 @@ def _records(published: pd.DataFrame) -> list[_Record]:
         {"Date": day, **{str(name): None if math.isnan(value) else value for name, value in values.items()}}
         for day, values in zip(dates, published.to_dict("records"), strict=True)
     ]
+
+
+def _as_asked(response: Response) -> Response:
+    """The answer compressed if the client reads that, or "not modified" if it has it already."""
+    if request.accept_encodings.quality("gzip") > 0:
+        response.set_data(gzip.compress(response.get_data(), mtime=0))
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 def _render(records: list[_Record], form: Literal["json", "csv"]) -> Response:

@@ -56,8 +56,10 @@ def simulate_gas_supply(period: DateRange, *, seed: int = 0) -> pd.DataFrame:
 def published_gas_supply(period: DateRange, *, as_of: date, seed: int = 0) -> pd.DataFrame:
     """What had been published of `period` by the end of day `as_of`.
 
-    A day appears on the next one. Some of its values come up to two days later still, and are NaN
-    until then; some are first published a few percent off and revised within ten days.
+    A day appears on the next one; one in a hundred is late and appears up to three days after that.
+    Some of its values come up to two days later still, and are NaN until then; some are first published
+    a few percent off and revised within ten days. On the 15th of January, April, July and October the
+    days since the last such date (90 to 92) are republished: a third of their values change a little.
 
     Returns:
         As `simulate_gas_supply`; without the days that had not appeared.
@@ -67,19 +69,36 @@ def published_gas_supply(period: DateRange, *, as_of: date, seed: int = 0) -> pd
         return simulate_gas_supply(DateRange(FIRST_DAY, FIRST_DAY), seed=seed).iloc[:0]
     final = simulate_gas_supply(DateRange(first, last), seed=seed)
     days = _days_until(last)
-    age_days = np.arange((as_of - FIRST_DAY).days, (as_of - last).days - 1, -1)
-    factors = pd.DataFrame({name: _factor_at_age(name, age_days, seed) for name in SERIES}, index=days)
-    return (final * factors.loc[final.index]).round(_DECIMALS)
+    age_days = -(days - pd.Timestamp(as_of)).days.to_numpy()
+    is_settled = age_days >= _settled_after(days)
+    factors = {name: _factor_at_age(name, age_days, is_settled, seed) for name in SERIES}
+    has_appeared = pd.Series(age_days >= _appears_after(len(days), seed), index=days)
+    published = (final * pd.DataFrame(factors, index=days).loc[final.index]).round(_DECIMALS)
+    return published[has_appeared.loc[final.index]]
 
 
-def _factor_at_age(name: str, age_days: npt.NDArray[np.int64], seed: int) -> _Values:
+def _appears_after(count: int, seed: int) -> _Values:
+    """How many days after itself a day is first in the document."""
+    is_late = _uniform("late days", count, seed) < 0.01
+    return np.where(is_late, 2 + np.floor(3 * _uniform("lateness", count, seed)), 1.0)
+
+
+def _settled_after(days: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    """How many days after itself a day is republished with its quarter: on the first 15th of a quarter after it."""
+    quarters = pd.date_range(days[0], days[-1] + pd.DateOffset(months=4), freq="QS") + pd.Timedelta(days=14)
+    return (quarters[quarters.searchsorted(days, side="right")] - days).days.to_numpy()
+
+
+def _factor_at_age(name: str, age_days: npt.NDArray[np.int64], is_settled: npt.NDArray[np.bool_], seed: int) -> _Values:
     """What the final value is multiplied by to get the one published `age_days` after its day."""
     count = len(age_days)
     delay = np.select([(late := _uniform(f"delay {name}", count, seed)) < 0.01, late < 0.04], [3, 2], default=1)
     is_revised = _uniform(f"revised {name}", count, seed) < 0.06
     revised_after = delay + 1 + np.floor(9 * _uniform(f"revised after {name}", count, seed))
     first = 1.0 + 0.02 * _noise(f"revision {name}", count, seed)
-    factor = np.where(is_revised & (age_days < revised_after), first, 1.0)
+    is_provisional = ~is_settled & (_uniform(f"provisional {name}", count, seed) < 0.33)
+    provisional = np.where(is_provisional, 1.0 + 0.004 * _noise(f"settlement {name}", count, seed), 1.0)
+    factor = np.where(is_revised & (age_days < revised_after), first, 1.0) * provisional
     return np.where(age_days < delay, np.nan, factor)
 
 

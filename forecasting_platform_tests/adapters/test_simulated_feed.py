@@ -1,3 +1,4 @@
+import gzip
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
@@ -93,7 +94,46 @@ def test_values_come_late_are_revised_and_then_stay() -> None:
     pd.testing.assert_frame_equal(published_gas_supply(JUNE, as_of=date(2023, 7, 20)), final, check_freq=False)
 
 
+@pytest.mark.parametrize(
+    ("morning", "first"), [(date(2023, 4, 15), date(2023, 1, 15)), (date(2023, 7, 15), date(2023, 4, 15))]
+)
+def test_a_quarter_is_republished_on_one_day_and_then_stays(morning: date, first: date) -> None:
+    history = DateRange(FIRST_DAY, morning - timedelta(days=12))
+    before, after = (published_gas_supply(history, as_of=day) for day in (morning - timedelta(days=1), morning))
+    changed = after.index[(before != after).any(axis=1)]
+    assert changed.min().date() >= first, "the quarter before it is settled"
+    assert 0.5 * 78 < len(changed) <= 78, "a third of the values of each of four series"
+    pd.testing.assert_frame_equal(after, simulate_gas_supply(history), check_freq=False)
+
+
+def test_a_whole_day_can_be_late_while_the_next_one_is_there() -> None:
+    autumn = DateRange(date(2021, 9, 1), date(2021, 10, 31))
+
+    def is_out_of_order(as_of: date) -> bool:
+        appeared = published_gas_supply(autumn, as_of=as_of).index
+        return len(appeared) < len(DateRange(autumn.start, appeared[-1].date()))
+
+    mornings = [date(2021, 9, 2) + timedelta(days=n) for n in range(50)]
+    assert [morning for morning in mornings if is_out_of_order(morning)] == [date(2021, 9, 30), date(2021, 10, 1)]
+    assert len(published_gas_supply(autumn, as_of=date(2021, 10, 2))) == 31
+
+
 # --- the feed ---
+
+
+def test_who_has_the_document_is_told_so_until_it_changes(client: FlaskClient) -> None:
+    first = client.get("/feed")
+    again = client.get("/feed", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    add_fault(client, "level_shift")
+    assert client.get("/feed", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_an_answer_is_compressed_for_who_reads_that(client: FlaskClient) -> None:
+    plain, packed = client.get("/feed"), client.get("/feed", headers={"Accept-Encoding": "gzip"})
+    assert gzip.decompress(packed.data) == plain.data
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["ETag"] != plain.headers["ETag"]
 
 
 def test_the_whole_history_is_served_by_default_in_both_formats(client: FlaskClient) -> None:
@@ -107,7 +147,7 @@ def test_the_whole_history_is_served_by_default_in_both_formats(client: FlaskCli
 def test_a_range_is_served_as_it_was_published_at_a_time(client: FlaskClient) -> None:
     document = fetched(client, "start=2023-06-01&end=2023-06-30&as_of=2023-06-11")
     assert document.observations["ds"].max() == pd.Timestamp("2023-06-10")
-    assert client.get("/feed?start=2023-06-30&end=2023-06-30").json == [
+    assert client.get("/feed?start=2023-06-30&end=2023-06-30&as_of=2023-07-15").json == [
         {"Date": "30/06/2023", **simulate_gas_supply(JUNE).iloc[-1].to_dict()}
     ]
 
@@ -153,6 +193,17 @@ def test_a_fault_of_a_value_is_quarantined(client: FlaskClient, fault: str, coun
     assert document.quarantined["unique_id"].tolist() == ["Moffat imports"] * count
     assert set(document.quarantined["ds"]) == {pd.Timestamp("2023-06-05")}
     assert len(document.observations) == 4 * 2007 - 1
+
+
+def test_a_flaky_feed_is_down_as_often_as_asked(client: FlaskClient) -> None:
+    add_fault(client, "flaky", times=2)
+    assert [client.get("/feed").status_code for _ in range(3)] == [503, 503, 200]
+
+
+def test_a_busy_feed_says_how_long_to_wait(client: FlaskClient) -> None:
+    add_fault(client, "busy", seconds=7)
+    answer = client.get("/feed")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
 
 
 def test_a_level_shift_moves_one_series_from_a_day_on(client: FlaskClient) -> None:
