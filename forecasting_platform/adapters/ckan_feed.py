@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
-from urllib.parse import parse_qs, quote, unquote, urljoin, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.document_reader import DocumentReader
 from forecasting_platform.adapters.feed_dates import DateFormat
-from forecasting_platform.adapters.http_download import HttpDownload, http_url
+from forecasting_platform.adapters.http_download import HttpDownload, http_url, joined_url
 from forecasting_platform.adapters.raw_document import shown
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, examples
 from forecasting_platform.forecasting.date_range import DateRange
@@ -183,7 +183,7 @@ class CkanFeed:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""
         description = self._download.get(self._dataset.description_url).content
         resource = newest_resource(_resources(description, self.source), self._dataset, self.source)
-        url = urljoin(self._dataset.description_url, resource.url)
+        url = joined_url(self._dataset.description_url, resource.url)
         if http_url(url) is None:
             raise FeedDocumentError(self.source, f"the resource {resource.title} has no http or https URL", _NARROW)
         source = shown(url)

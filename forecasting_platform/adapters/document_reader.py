@@ -25,8 +25,8 @@ class DocumentReader:
         """The kept document of an address, see `DocumentArchive.recall`."""
         return self.archive.recall(address, source) if self.archive else None
 
-    def read(self, raw: RawDocument, period: DateRange) -> FeedDocument:
-        """The document's values for the days of `period`.
+    def read(self, raw: RawDocument, period: DateRange, *, may_be_empty: bool = False) -> FeedDocument:
+        """The document's values for the days of `period`; `may_be_empty` as in `parse_feed_document`.
 
         Raises:
             FeedDocumentError: see `parse_feed_document`; such a document is not kept.
@@ -40,6 +40,7 @@ class DocumentReader:
             date_format=self.date_format,
             period=period,
             today=raw.fetched_at.date(),
+            may_be_empty=may_be_empty,
         )
         kept_at = self.archive.keep(raw) if self.archive else None
         return replace(document, kept_at=kept_at, not_modified=raw.not_modified)

@@ -106,7 +106,7 @@ def _refuse_days_of_another_format(
         newest = max(newest, day)
         seen.add(day)
     # A single gap of exactly a month is possible; a document made of them is written month first.
-    if len(month_steps) * 2 > len(days) - 1:
+    if month_steps and len(month_steps) * 2 > len(days) - 1:
         problem = f"lies a month after the row before, as do {len(month_steps)} of {len(days) - 1} rows"
         raise _refusal(month_steps[0], date_format, source, problem)
 

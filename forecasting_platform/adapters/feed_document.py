@@ -68,6 +68,7 @@ def parse_feed_document(
     date_format: DateFormat,
     period: DateRange,
     today: date,
+    may_be_empty: bool = False,
 ) -> FeedDocument:
     """The document's values for the days of `period`.
 
@@ -79,6 +80,8 @@ def parse_feed_document(
         source: names the document in messages, without credentials.
         today: the last day that may have a value, inclusive; a row of a later day is quarantined
             without its day, whatever the period.
+        may_be_empty: whether a document without rows is a result: of a feed that was asked for these
+            days only, it says that they have no values; of a whole history, that something is wrong.
 
     Raises:
         FeedDocumentError: the document must not be used at all; the message says why and what to do.
@@ -96,7 +99,9 @@ def parse_feed_document(
     """
     quarantine = _Quarantine()
     rows = _read_rows(content, content_type, source, quarantine)
-    names = _series_names(rows, source)
+    if not rows and not may_be_empty:
+        raise FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
+    names = _series_names(rows, source) if rows else []
     days = read_days([DatedRow(row.number, row.cells[DATE_COLUMN]) for row in rows], date_format, source)
     dated = sorted(zip(days, rows, strict=True), key=lambda pair: pair[0])
     _quarantine_future(dated, today, quarantine)
@@ -126,7 +131,7 @@ def _read_rows(content: bytes, content_type: str | None, source: str, quarantine
         raise FeedDocumentError(source, problem, "Set FORECASTING_FEED_URL to the address of the data itself.")
     read = _read_json if is_json(text, content_type) else _read_csv
     rows = read(text, source, quarantine)
-    if not rows:
+    if not rows and quarantine.rows:
         _, _, reason, raw = quarantine.rows[0]
         raise FeedDocumentError(source, f"no row of it can be used; of the first, {reason}: {raw[:80]!r}", _MEND)
     return rows
@@ -150,7 +155,7 @@ _MEND = "The feed must be JSON (an array of objects) or CSV in UTF-8; have the p
 
 def _read_json(text: str, source: str, quarantine: _Quarantine) -> list[_Row]:
     objects = _records(_parse_json(text, source), source)
-    if not any(isinstance(cells, dict) and DATE_COLUMN in cells for cells in objects):
+    if objects and not any(isinstance(cells, dict) and DATE_COLUMN in cells for cells in objects):
         raise _no_date_column(objects[0] if isinstance(objects[0], dict) else [], source)
     return list(_usable_rows(objects, quarantine))
 
@@ -196,8 +201,6 @@ def _records(parsed: object, source: str) -> list[object]:
         found = f"an object with the keys {examples(parsed)}" if isinstance(parsed, dict) else "no array"
         problem = f"its JSON is {found}; an array of objects, or one under `records`, is expected"
         raise FeedDocumentError(source, problem, _MEND)
-    if not records:
-        raise _no_rows(source)
     return records
 
 
@@ -219,8 +222,6 @@ def _read_csv(text: str, source: str, quarantine: _Quarantine) -> list[_Row]:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise FeedDocumentError(source, f"the column {examples(repeated)} stands twice in its header", _MEND)
-    if not fields:
-        raise _no_rows(source)
     return list(_usable_csv_rows(header, fields, quarantine))
 
 
@@ -250,10 +251,6 @@ def _cell(written: str) -> object:
     if not stripped:
         return None
     return _number(stripped) if _NUMBER.fullmatch(stripped) else written
-
-
-def _no_rows(source: str) -> FeedDocumentError:
-    return FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
 
 
 def _no_date_column(found: Iterable[str], source: str) -> FeedDocumentError:

@@ -156,7 +156,7 @@ class HttpDownload:
         )
 
     def _redirect_target(self, url: str, location: str) -> str:
-        target = _joined(url, location)
+        target = joined_url(url, location)
         if http_url(target) is None:
             raise self._refusal("it redirects to something that is no http or https address")
         return target
@@ -209,6 +209,14 @@ def http_url(url: str) -> SplitResult | None:
     return parts if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
+def joined_url(url: str, location: str) -> str:
+    """Where a location leads that was read at a URL; the location itself where it is no URL."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
+
+
 def _pauses() -> Iterator[float]:
     return (min(_FIRST_PAUSE_SECONDS * 3**attempt, _LONGEST_PAUSE_SECONDS) for attempt in itertools.count())
 
@@ -234,13 +242,6 @@ def _time(http_date: str | None) -> datetime | None:
         return parsedate_to_datetime(http_date or "").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _joined(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return location
 
 
 def _innermost(error: requests.RequestException) -> BaseException:

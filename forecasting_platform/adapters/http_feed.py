@@ -14,7 +14,8 @@ class HttpFeed:
     """A feed document behind one URL.
 
     A URL that holds `{start}` and `{end}` gets the first and last day asked for there (`YYYY-MM-DD`,
-    both inclusive); any other answers with its whole history, of which the days asked for are kept.
+    both inclusive), and may answer without rows; any other answers with its whole history, which is never
+    empty, and of which the days asked for are kept.
 
     Args:
         url: `http` or `https`; credentials in it are sent, and never shown.
@@ -46,4 +47,5 @@ class HttpFeed:
     def fetch(self, period: DateRange) -> FeedDocument:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""
         url = self._url.replace("{start}", period.start.isoformat()).replace("{end}", period.end.isoformat())
-        return self._reader.read(self._download.get(url, self._reader.recall(url, self.source)), period)
+        raw = self._download.get(url, self._reader.recall(url, self.source))
+        return self._reader.read(raw, period, may_be_empty=url != self._url)

@@ -6,14 +6,27 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask, Response, request
 
+from forecasting_platform.adapters import public_addresses
+from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform_tests.contracts.observation_feed_contract import (
+    MAX_BYTES,
+    MakeFeed,
+    ObservationFeedContract,
+    SimulatedDocument,
+    served,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -71,8 +84,59 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def feed(url: str, *, timeout_seconds: float = 20.0, max_bytes: int = 1_000_000) -> HttpFeed:
-    return HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=timeout_seconds, max_bytes=max_bytes)
+def feed(
+    url: str,
+    *,
+    timeout_seconds: float = 20.0,
+    max_bytes: int = 1_000_000,
+    archive: DocumentArchive | None = None,
+) -> HttpFeed:
+    return HttpFeed(
+        url, date_format="dd/mm/yyyy", timeout_seconds=timeout_seconds, max_bytes=max_bytes, archive=archive
+    )
+
+
+class Site:
+    """Publishes the document on a server that knows when it was changed, and nothing else of it."""
+
+    def __init__(self) -> None:
+        self.document = SimulatedDocument()
+        self.changed_at = datetime(2018, 7, 1, tzinfo=UTC)
+        self.is_down = False
+        self.base = ""
+        self.app = Flask("site")
+        self.app.get("/feed")(self.feed)
+
+    def feed(self) -> Response:
+        if self.is_down:
+            return Response(status=500)
+        response = Response(self.document.content)
+        response.last_modified = self.changed_at
+        response.make_conditional(request)
+        return response
+
+    def fail(self, name: str, **parameters: Any) -> None:
+        self.document.fail(name, **parameters)
+        self.changed_at += timedelta(seconds=1)
+
+    def take_down(self) -> None:
+        self.is_down = True
+
+
+class TestHttpFeed(ObservationFeedContract):
+    secret = "geheim"
+
+    @pytest.fixture
+    def publisher(self) -> Iterator[Site]:
+        site = Site()
+        with served(site.app) as base:
+            site.base = base
+            yield site
+
+    @pytest.fixture
+    def make_feed(self, publisher: Site) -> MakeFeed:
+        url = f"{publisher.base}/feed?key=geheim"
+        return lambda archive: feed(url, timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
 
 
 def answers(*statuses: int) -> Answer:
@@ -166,6 +230,87 @@ def test_broken_compression_is_unavailable(server: Server) -> None:
         feed(server.url, timeout_seconds=0.5).fetch(DAY)
 
 
+def test_a_server_is_given_the_time_it_asks_for(server: Server) -> None:
+    left = iter([lambda handler: handler.send(status=503, Retry_After="1")])
+    server.answer = lambda handler: next(left, Handler.send)(handler)
+    started = time.monotonic()
+    assert len(feed(server.url).fetch(DAY).observations) == 1
+    assert time.monotonic() - started >= 1
+    assert len(server.asked) == 2
+
+
+def test_a_time_to_wait_that_cannot_be_read_is_none(server: Server) -> None:
+    left = iter([lambda handler: handler.send(status=503, Retry_After="soon")])
+    server.answer = lambda handler: next(left, Handler.send)(handler)
+    assert len(feed(server.url).fetch(DAY).observations) == 1
+
+
+# --- conditional requests ---
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> DocumentArchive:
+    return DocumentArchive(str(tmp_path), keep_days=30)
+
+
+LONG_AGO = "Mon, 01 Jan 2018 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked_with"),
+    [
+        ({"ETag": '"a"', "Last_Modified": LONG_AGO}, {"If-None-Match": '"a"'}),
+        ({"ETag": 'W/"a"'}, {"If-None-Match": 'W/"a"'}),
+        ({"Last_Modified": LONG_AGO}, {"If-Modified-Since": LONG_AGO}),
+        ({"Last_Modified": "yesterday"}, {}),
+        ({}, {}),
+    ],
+    ids=["strong", "weak", "time", "no time", "neither"],
+)
+def test_a_server_is_asked_by_what_it_gave(
+    server: Server, archive: DocumentArchive, headers: dict[str, str], asked_with: dict[str, str]
+) -> None:
+    server.answer = lambda handler: handler.send(**headers)
+    for _ in range(2):
+        assert len(feed(server.url, archive=archive).fetch(DAY).observations) == 1
+    assert _conditions(server) == [{}, asked_with]
+
+
+def test_a_document_changed_in_the_second_it_was_sent_is_asked_for_whole(
+    server: Server, archive: DocumentArchive
+) -> None:
+    # Its server may have changed it once more in that second, and would say that nothing has changed since.
+    server.answer = lambda handler: handler.send(Last_Modified=format_datetime(datetime.now(UTC), usegmt=True))
+    for _ in range(2):
+        feed(server.url, archive=archive).fetch(DAY)
+    assert _conditions(server) == [{}, {}]
+
+
+def _conditions(server: Server) -> list[dict[str, str]]:
+    return [{name: value for name, value in headers.items() if name.startswith("If-")} for _, headers in server.asked]
+
+
+def test_not_modified_is_an_answer_only_to_who_has_the_document(server: Server, archive: DocumentArchive) -> None:
+    server.answer = answers(304)
+    with pytest.raises(FeedDocumentError, match="it answered 304"):
+        feed(server.url, archive=archive).fetch(DAY)
+
+
+def test_a_kept_document_is_only_taken_for_the_address_it_came_from(server: Server, archive: DocumentArchive) -> None:
+    server.answer = lambda handler: handler.send(ETag='"a"')
+    for key in ("1", "2", "1"):
+        feed(f"{server.url}?key={key}", archive=archive).fetch(DAY)
+    assert _conditions(server) == [{}, {}, {"If-None-Match": '"a"'}]
+
+
+def test_a_gzip_file_is_unpacked_within_the_limit(server: Server) -> None:
+    server.answer = lambda handler: handler.send(gzip.compress(DOCUMENT), Content_Type="application/gzip")
+    assert feed(server.url).fetch(DAY).size_bytes == len(DOCUMENT)
+    server.answer = lambda handler: handler.send(gzip.compress(b" " * 50_000_000))
+    with pytest.raises(FeedDocumentError, match="may have 1,000,000 bytes and has more"):
+        feed(server.url).fetch(DAY)
+
+
 # --- size ---
 
 
@@ -257,6 +402,31 @@ def test_a_redirect_to_a_private_address_is_refused(server: Server, host: str) -
     assert [path for path, _ in server.asked] == ["/feed"]
 
 
+def test_a_redirect_to_another_port_of_a_private_host_is_refused(server: Server) -> None:
+    with served(Flask("database")) as base:
+        server.answer = redirect(f"{base}/")
+        with pytest.raises(FeedDocumentError, match=r"leads to 127\.0\.0\.1, a private address not named there"):
+            feed(server.url).fetch(DAY)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "rebound.example"])
+def test_a_host_is_judged_by_the_address_it_was_connected_to(
+    server: Server, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    real, looked_up = socket.getaddrinfo, []
+
+    def rebinding(name: str, *rest: Any, **more: Any) -> Any:
+        looked_up.append(name)
+        return real("127.0.0.1" if name == "rebound.example" else name, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    server.answer = redirect(f"http://{host}:{server.server_port}/private")
+    with pytest.raises(FeedDocumentError, match=f"leads to {host}, a private address"):
+        feed(server.url).fetch(DAY)
+    assert [path for path, _ in server.asked] == ["/feed"], "nothing was sent to the private address"
+    assert looked_up.count(host) == 1, "a second look-up may answer otherwise"
+
+
 def test_a_redirect_in_a_circle_is_refused(server: Server) -> None:
     server.answer = lambda handler: handler.send(b"", status=302, Location="/feed")
     with pytest.raises(FeedDocumentError, match="redirects more than 5 times"):
@@ -294,6 +464,19 @@ def test_credentials_are_sent_and_never_shown(server: Server, caplog: pytest.Log
     for caught in (refused, unavailable):
         assert "geheim" not in str(caught.value) + caplog.text
         assert "geheim" not in str(caught.getrepr(chain=True, style="short", showlocals=False))
+
+
+def test_credentials_follow_a_redirect_on_the_host_they_were_given_for(server: Server) -> None:
+    server.answer = redirect(f"http://127.0.0.1:{server.server_port}/moved")
+    feed(server.url.replace("//", "//user:geheim@")).fetch(DAY)
+    assert ["Authorization" in headers for _, headers in server.asked] == [True, True]
+
+
+def test_credentials_are_not_sent_to_another_host(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_addresses, "is_public", lambda _: True)
+    server.answer = redirect(f"http://localhost:{server.server_port}/moved")
+    feed(server.url.replace("//", "//user:geheim@")).fetch(DAY)
+    assert ["Authorization" in headers for _, headers in server.asked] == [True, False]
 
 
 @pytest.mark.parametrize("url", ["", "feed.json", "file:///etc/passwd", "ftp://host/feed", "http://", "http://[x"])

@@ -1,0 +1,85 @@
+"""The simulated feed as the platform reads it: over HTTP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from forecasting_platform.adapters.document_archive import DocumentArchive
+from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.ports.observation_feed import ObservationFeed
+from forecasting_platform_tests.contracts.observation_feed_contract import (
+    JUNE,
+    MAX_BYTES,
+    TODAY,
+    MakeFeed,
+    ObservationFeedContract,
+    Publisher,
+    published,
+    served,
+)
+
+pytestmark = pytest.mark.slow
+
+
+class Simulation:
+    """The simulated feed's server, asked for faults as a person does."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def fail(self, name: str, **parameters: Any) -> None:
+        requests.post(f"{self.base}/faults", json={"name": name, **parameters}, timeout=10).raise_for_status()
+
+    def take_down(self) -> None:
+        self.fail("down")
+
+
+class TestSimulatedFeed(ObservationFeedContract):
+    secret = "geheim"
+
+    @pytest.fixture
+    def publisher(self) -> Iterator[Simulation]:
+        with served(create_app(today=TODAY)) as base:
+            yield Simulation(base)
+
+    @pytest.fixture
+    def make_feed(self, publisher: Simulation) -> MakeFeed:
+        url = f"{publisher.base.replace('//', '//user:geheim@')}/feed"
+
+        def make(archive: DocumentArchive | None) -> HttpFeed:
+            return HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
+
+        return make
+
+
+class TestSimulatedFeedByDays(TestSimulatedFeed):
+    """Asked for the days of each load only, by its URL: an answer without rows is then a result."""
+
+    def test_a_history_without_rows_is_refused(self, feed: ObservationFeed, publisher: Publisher) -> None:
+        publisher.fail("empty")
+        assert feed.fetch(JUNE).observations.empty
+
+    @pytest.fixture
+    def make_feed(self, publisher: Simulation) -> MakeFeed:
+        url = f"{publisher.base.replace('//', '//user:geheim@')}/feed?start={{start}}&end={{end}}&format=csv"
+
+        def make(archive: DocumentArchive | None) -> HttpFeed:
+            return HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
+
+        return make
+
+
+@pytest.fixture
+def simulation() -> Iterator[Simulation]:
+    with served(create_app(today=TODAY)) as base:
+        yield Simulation(base)
+
+
+@pytest.mark.parametrize(("fault", "parameters"), [("flaky", {"times": 2}), ("slow", {"seconds": 0.2})])
+def test_a_passing_fault_is_waited_for(simulation: Simulation, fault: str, parameters: dict[str, Any]) -> None:
+    simulation.fail(fault, **parameters)
+    feed = HttpFeed(f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=10.0, max_bytes=MAX_BYTES)
+    assert len(feed.fetch(JUNE).observations) == len(published(JUNE))
