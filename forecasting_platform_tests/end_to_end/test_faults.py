@@ -109,7 +109,7 @@ class Loading:
         definitions = build_definitions(
             resources={
                 "observation_feed": HttpFeed(
-                    self.url, date_format="dd/mm/yyyy", timeout_seconds=20.0, max_bytes=64 * 1024 * 1024
+                    self.url, date_format="dd/mm/yyyy", timeout_seconds=5.0, max_bytes=64 * 1024 * 1024
                 ),
                 "table_store": self.store,
                 "model_registry": MemoryModelRegistry(),
@@ -280,9 +280,10 @@ def bare(feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
     data_dir = tmp_path_factory.mktemp("bare platform") / "data"
     log = data_dir.parent / "up.log"
     words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--feed-url", feed.url]
+    impatient = os.environ | {"FORECASTING_FEED_TIMEOUT_SECONDS": "5"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [COMMAND, *words, "--no-main-job"], stdout=output, stderr=subprocess.STDOUT, text=True
+            [COMMAND, *words, "--no-main-job"], stdout=output, stderr=subprocess.STDOUT, text=True, env=impatient
         )
     started = Platform(data_dir, process, log)
 

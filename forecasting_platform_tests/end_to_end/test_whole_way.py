@@ -9,6 +9,8 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 import psycopg
@@ -47,6 +49,9 @@ def test_the_initial_load_is_one_backfill_in_which_each_day_is_materialized(plat
     assert len(backfill["runs"]) == 1
     materialized = dagster.materializations(backfill["runs"][0]["runId"], "raw_observations")
     assert {found.metadata["dagster/partition_row_count"] for found in materialized} == {4}
+    (kept,) = {found.metadata["feed_document"] for found in materialized}
+    assert kept.startswith((platform.data_dir / "feed-archive" / "documents").as_uri())
+    assert Path(url2pathname(urlsplit(kept).path)).is_file()
     assert rows(platform, "select count(*) from forecasting.observations") == [(4 * len(LOADED),)]
 
 
@@ -105,9 +110,29 @@ def test_a_month_more_is_loaded_forecast_and_judged(platform: Platform) -> None:
 
 def test_a_reload_adds_nothing_and_doubles_no_day(platform: Platform) -> None:
     before = rows(platform, "select * from forecasting.raw_observations order by unique_id, ds, available_at")
+    over_gaps = backfill_of_days(platform, ["2023-07-03", "2023-07-04", "2023-07-05", "2023-07-10"])
     (again,) = platform.json("load", "--start", "2023-07-01", "--end", "2023-07-31")
     assert (again["new"], again["revised"], again["unchanged"]) == (0, 0, 4 * 31)
     assert rows(platform, "select * from forecasting.raw_observations order by unique_id, ds, available_at") == before
+    # Dagster makes one run of each stretch of days; the days between are not loaded again.
+    dagster = DagsterApi(platform.endpoints["dagster"])
+    done = dagster.wait_for_backfill(over_gaps, deadline_seconds=90)
+    loads = [dagster.materializations(run_id, "raw_observations") for run_id in done.run_ids]
+    days = sorted([found.partition for found in load] for load in loads)
+    assert days == [["2023-07-03", "2023-07-04", "2023-07-05"], ["2023-07-10"]]
+    assert {found.metadata["rows_unchanged"] for load in loads for found in load} == {4}
+    assert {found.metadata["feed_not_modified"] for load in loads for found in load} == {True}
+
+
+def backfill_of_days(platform: Platform, days: list[str]) -> str:
+    """What the UI asks for when single days are chosen; the id of the backfill."""
+    answer = DagsterApi(platform.endpoints["dagster"])._post(
+        "backfill",
+        "mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) "
+        "{ ... on LaunchBackfillSuccess { backfillId } } }",
+        {"params": {"assetSelection": [{"path": ["raw_observations"]}], "partitionNames": days}},
+    )
+    return str(answer["launchPartitionBackfill"]["backfillId"])
 
 
 def test_a_new_training_is_decided_and_a_rollback_is_served_without_a_restart(platform: Platform) -> None:

@@ -28,7 +28,7 @@ def raw_observations(
     that the feed has no value for is materialized with 0 rows; a feed that cannot be used materializes nothing.
     """
     days = partition_period(context)
-    context.log.info(f"asking the feed for {days} ({len(days):,} days)")
+    context.log.info(f"asking the feed for {days}")
     document = observation_feed.fetch(days)
     context.log.info(_received(document))
     report = table_store.record_observations(
