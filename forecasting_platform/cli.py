@@ -85,7 +85,7 @@ def main() -> None:
 @click.option(
     "--port-base", type=click.IntRange(1, 65530), default=3000, show_default=True, help="First of five ports."
 )
-@click.option("--feed-url", help="Feed to load from; the simulated one by default.")
+@click.option("--feed-url", help="Feed to load from (http, ckan+https, file); the simulated one by default.")
 @click.option("--start", type=Day(), default="2018-01-01", show_default=True, help="First day of the initial load.")
 @click.option("--end", type=Day(), default="2023-06-30", show_default=True, help="Last day of the initial load.")
 @click.option("--live", is_flag=True, help="Run the schedules, and load up to yesterday.")

@@ -91,18 +91,17 @@ FORECASTING_FEED_DATE_FORMAT to the format the feed is written in, or have the p
 def _refuse_days_of_another_format(
     rows: Sequence[DatedRow], days: Sequence[date], date_format: DateFormat, source: str
 ) -> None:
-    seen: set[date] = set(days[:1])
-    newest = days[0] if days else date.min
+    seen: set[date] = set()
+    newest = date.min
     month_steps: list[DatedRow] = []
-    for index in range(1, len(days)):
-        before, day = days[index - 1], days[index]
-        if _only_swapped_follows(before, day, days[index + 1] if index + 1 < len(days) else None):
-            raise _refusal(rows[index], date_format, source, "follows the row before only with day and month swapped")
-        if _is_month_later(before, day):
-            month_steps.append(rows[index])
+    for row, before, day, after in zip(rows, [None, *days], days, [*days[1:], None], strict=False):
+        if _fits_only_swapped(before, day, after):
+            raise _refusal(row, date_format, source, "fits the rows around it only with day and month swapped")
+        if before is not None and _is_month_later(before, day):
+            month_steps.append(row)
         # A day seen before is a duplicate, which is judged by its values.
         if day < newest and day not in seen:
-            raise _refusal(rows[index], date_format, source, "lies before the row above it; rows must run forwards")
+            raise _refusal(row, date_format, source, "lies before the row above it; rows must run forwards")
         newest = max(newest, day)
         seen.add(day)
     # A single gap of exactly a month is possible; a document made of them is written month first.
@@ -111,11 +110,13 @@ def _refuse_days_of_another_format(
         raise _refusal(month_steps[0], date_format, source, problem)
 
 
-def _only_swapped_follows(before: date, day: date, after: date | None) -> bool:
-    """Whether `day` stands alone in its jump, and would follow `before` at once if day and month were swapped."""
-    if (day - before).days == 1 or day.day > 12 or (after is not None and (after - day).days == 1):
-        return False
-    return (day.replace(month=day.day, day=day.month) - before).days == 1
+def _fits_only_swapped(before: date | None, day: date, after: date | None) -> bool:
+    """Whether `day` is next to neither neighbour, and would be next to one if day and month were swapped."""
+
+    def is_next(other: date) -> bool:
+        return (before is not None and (other - before).days == 1) or (after is not None and (after - other).days == 1)
+
+    return day.day <= 12 and not is_next(day) and is_next(day.replace(month=day.day, day=day.month))
 
 
 def _is_month_later(before: date, day: date) -> bool:

@@ -109,7 +109,7 @@ class Loading:
         definitions = build_definitions(
             resources={
                 "observation_feed": HttpFeed(
-                    self.url, date_format="dd/mm/yyyy", timeout_seconds=5.0, max_bytes=64 * 1024 * 1024
+                    self.url, date_format="dd/mm/yyyy", timeout_seconds=7.5, max_bytes=64 * 1024 * 1024
                 ),
                 "table_store": self.store,
                 "model_registry": MemoryModelRegistry(),
