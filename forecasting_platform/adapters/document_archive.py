@@ -1,8 +1,8 @@
 """The feed documents that were loaded, kept as they came: gzip files named by their sha256.
 
     documents/3f/3f9a….json.gz    a document, unpacked the bytes whose sha256 is its name
-    validators/81c0….json         what the last answer of an address (hashed: it may hold secrets) was, for
-                                  asking "is it still the same?"
+    answers/81c0….json            which document an address (hashed: it may hold secrets) answered with last, and
+                                  what to ask "is it still the same?" with
 
 A folder, or an object store by any URL that fsspec knows (`s3://bucket/prefix`). What is in a document does
 not matter here, nor who asks for it.
@@ -10,17 +10,17 @@ not matter here, nor who asks for it.
 
 import gzip
 import hashlib
-import json
 import os
 import time
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
+from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
 from forecasting_platform.adapters.feed_document import is_json
@@ -29,6 +29,15 @@ from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationEr
 
 SETTING = "FORECASTING_FEED_ARCHIVE"
 _DAY_SECONDS = 24 * 3600
+
+
+class _Answer(BaseModel):
+    """The last answer of an address."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    suffix: Literal[".json", ".csv"]
+    content_type: str | None
+    validators: Validators
 
 
 class DocumentArchive:
@@ -65,10 +74,12 @@ class DocumentArchive:
             ArchiveUnavailableError: the archive cannot be written.
         """
         with self._available():
-            document = self._document(_sha256(raw.content), _suffix(raw))
+            sha256, suffix = _sha256(raw.content), _suffix(raw)
+            document = self._document(sha256, suffix)
             _write(document, gzip.compress(raw.content, mtime=0))
             if raw.validators:
-                _write(self._validators(raw.address), _answer(document, raw))
+                answer = _Answer(sha256=sha256, suffix=suffix, content_type=raw.content_type, validators=raw.validators)
+                _write(self._answer(raw.address), answer.model_dump_json().encode())
             self._remove_old()
         return shown(document.as_uri())
 
@@ -82,21 +93,19 @@ class DocumentArchive:
         """
         with self._available():
             try:
-                answer = json.loads(self._validators(address).read_bytes())
-                validators = Validators(**answer["validators"])
-                sha256 = str(answer["document"])
-                content = gzip.decompress(self._document(sha256, answer["suffix"]).read_bytes())
-            except (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, KeyError, TypeError):
+                answer = _Answer.model_validate_json(self._answer(address).read_bytes())
+                content = gzip.decompress(self._document(answer.sha256, answer.suffix).read_bytes())
+            except (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValidationError):
                 return None
-        if _sha256(content) != sha256:
+        if _sha256(content) != answer.sha256:
             return None
-        return RawDocument(content, answer["content_type"], source, datetime.now(UTC), address, validators)
+        return RawDocument(content, answer.content_type, source, datetime.now(UTC), address, answer.validators)
 
     def _document(self, sha256: str, suffix: str) -> UPath:
         return self._root / "documents" / sha256[:2] / f"{sha256}{suffix}.gz"
 
-    def _validators(self, address: str) -> UPath:
-        return self._root / "validators" / f"{_sha256(address.encode())}.json"
+    def _answer(self, address: str) -> UPath:
+        return self._root / "answers" / f"{_sha256(address.encode())}.json"
 
     @contextmanager
     def _available(self) -> Iterator[None]:
@@ -111,21 +120,10 @@ class DocumentArchive:
         if root is None:
             return
         oldest = time.time() - self._keep_days * _DAY_SECONDS
-        for kept in [*root.glob("documents/??/*"), *root.glob("validators/*")]:
+        for kept in [*root.glob("documents/??/*"), *root.glob("answers/*")]:
             with suppress(FileNotFoundError):  # another load removes old ones too
                 if kept.stat().st_mtime < oldest:
                     kept.unlink()
-
-
-def _answer(document: UPath, raw: RawDocument) -> bytes:
-    sha256, _, suffix = document.name.removesuffix(".gz").partition(".")
-    answer = {
-        "document": sha256,
-        "suffix": f".{suffix}",
-        "content_type": raw.content_type,
-        "validators": asdict(raw.validators),
-    }
-    return json.dumps(answer).encode()
 
 
 def _write(target: UPath, content: bytes) -> None:
@@ -151,7 +149,7 @@ def _folder(path: UPath) -> Path | None:
     return None if path.protocol else Path(path.path)
 
 
-def _suffix(raw: RawDocument) -> str:
+def _suffix(raw: RawDocument) -> Literal[".json", ".csv"]:
     """As `file_feed` reads it: the kept file of a document says the same as the document."""
     return ".json" if is_json(raw.content.decode("utf-8-sig").lstrip(), raw.content_type) else ".csv"
 

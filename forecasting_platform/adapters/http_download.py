@@ -30,6 +30,7 @@ from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError
 _REDIRECTS_FOLLOWED = 5
 _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 20.0
+_PROGRESS_SECONDS = 5.0
 _PASSING_STATUSES = frozenset({408, 425, 429})
 
 _log = logging.getLogger(__name__)
@@ -101,17 +102,17 @@ class HttpDownload:
     def _patiently(self, url: str, kept: RawDocument | None) -> RawDocument:
         # Not by urllib3's Retry: it logs the whole query, and sleeps past the deadline.
         deadline = time.monotonic() + self.timeout_seconds
-        for pause_seconds in _pauses():
+        pauses = _pauses()
+        while True:
             try:
                 return self._attempt(url, kept, deadline)
             except FeedUnavailableError as error:
                 asked_seconds = error.seconds if isinstance(error, _AskedToWaitError) else 0.0
-                wait_seconds = max(pause_seconds, asked_seconds)
+                wait_seconds = max(next(pauses), asked_seconds)
                 if time.monotonic() + wait_seconds > deadline:
                     raise
                 _log.warning("%s: %s; asking again in %.1f s", self.source, error.reason, wait_seconds)
                 time.sleep(wait_seconds)
-        raise AssertionError("pauses do not end")
 
     def _attempt(self, url: str, kept: RawDocument | None, deadline: float) -> RawDocument:
         try:
@@ -122,7 +123,8 @@ class HttpDownload:
                 self._refuse_error_status(response)
                 return self._document(url, response, self._read(response, deadline))
         except PrivateAddressError as error:
-            raise self._refusal(f"it leads to {error.host}, a private address not named there") from error
+            problem = f"it leads to {error.host}, a private address that FORECASTING_FEED_URL does not name"
+            raise self._refusal(problem) from error
         except requests.exceptions.InvalidURL as error:
             raise self._refusal("its URL cannot be requested") from error
         except requests.RequestException as error:
@@ -174,11 +176,14 @@ class HttpDownload:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) > self.max_bytes:
             raise too_large(self.source, self.max_bytes, f"{int(announced):,} bytes")
-        content = bytearray()
+        content, told = bytearray(), time.monotonic()
         for chunk in response.iter_content(_CHUNK_BYTES):
             content += chunk
             if len(content) > self.max_bytes:
                 raise too_large(self.source, self.max_bytes)
+            if time.monotonic() > told + _PROGRESS_SECONDS:
+                told = time.monotonic()
+                _log.info("%s: %d bytes so far", self.source, len(content))
             if time.monotonic() > deadline:
                 raise requests.Timeout("the answer came too slowly")
         return bytes(content)

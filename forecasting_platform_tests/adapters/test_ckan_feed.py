@@ -113,7 +113,10 @@ def test_an_unknown_dataset_is_refused_by_its_portal(portal: Portal) -> None:
 @pytest.mark.slow
 def test_a_resource_on_a_private_address_is_not_fetched(portal: Portal) -> None:
     portal.publish(url="http://169.254.169.254/latest/meta-data")
-    with pytest.raises(FeedDocumentError, match=r"leads to 169\.254\.169\.254, a private address not named there"):
+    with pytest.raises(
+        FeedDocumentError,
+        match=r"leads to 169\.254\.169\.254, a private address that FORECASTING_FEED_URL does not name",
+    ):
         feed(portal).fetch(JUNE)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 
-from forecasting_platform.adapters import public_addresses
+from forecasting_platform.adapters import http_download, public_addresses
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
@@ -245,6 +245,16 @@ def test_a_time_to_wait_that_cannot_be_read_is_none(server: Server) -> None:
     assert len(feed(server.url).fetch(DAY).observations) == 1
 
 
+def test_a_long_download_tells_how_far_it_is(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_download, "_PROGRESS_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    server.answer = lambda handler: handler.send(DOCUMENT + b" " * 200_000)
+    feed(server.url).fetch(DAY)
+    assert f"{server.url}: 65536 bytes so far" in caplog.text
+
+
 # --- conditional requests ---
 
 
@@ -397,7 +407,7 @@ def test_a_redirect_to_something_else_than_http_is_refused(server: Server, targe
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:7f00:1]"])
 def test_a_redirect_to_a_private_address_is_refused(server: Server, host: str) -> None:
     server.answer = redirect(f"http://{host}:{server.server_port}/private")
-    with pytest.raises(FeedDocumentError, match="a private address not named there"):
+    with pytest.raises(FeedDocumentError, match="a private address that FORECASTING_FEED_URL does not name"):
         feed(server.url).fetch(DAY)
     assert [path for path, _ in server.asked] == ["/feed"]
 
@@ -405,7 +415,9 @@ def test_a_redirect_to_a_private_address_is_refused(server: Server, host: str) -
 def test_a_redirect_to_another_port_of_a_private_host_is_refused(server: Server) -> None:
     with served(Flask("database")) as base:
         server.answer = redirect(f"{base}/")
-        with pytest.raises(FeedDocumentError, match=r"leads to 127\.0\.0\.1, a private address not named there"):
+        with pytest.raises(
+            FeedDocumentError, match=r"leads to 127\.0\.0\.1, a private address that FORECASTING_FEED_URL does not name"
+        ):
             feed(server.url).fetch(DAY)
 
 

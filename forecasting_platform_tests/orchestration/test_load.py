@@ -16,11 +16,14 @@ import pytest
 
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.file_feed import FileFeed
+from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.simulated_feed import create_app
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.local.programs import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform_tests.contracts.observation_feed_contract import SimulatedDocument, published
+from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published, served
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +103,21 @@ def test_the_log_tells_each_step_as_it_is_done(load: Load) -> None:
     places = [load.log.find(step) for step in steps]
     assert places == sorted(places)
     assert places[0] >= 0, load.log
+
+
+def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
+    settings = {"python_logs": DAGSTER_INSTANCE["python_logs"]}
+    app = create_app(today=TODAY)
+    app.test_client().post("/faults", json={"name": "flaky"})
+    with served(app) as base, dg.DagsterInstance.ephemeral(settings=settings) as instance:
+        feed = HttpFeed(f"{base}/feed", date_format="dd/mm/yyyy", timeout_seconds=10.0, max_bytes=200_000)
+        resources = {"observation_feed": feed, "table_store": MemoryTableStore()}
+        job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))
+        logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert [
+        text for text in logged if f"{base}/feed: it answered 503 SERVICE UNAVAILABLE; asking again in 0.2 s" in text
+    ]
 
 
 def test_days_without_a_value_are_materialized_with_0_rows_and_named(load: Load) -> None:
