@@ -47,6 +47,6 @@ def feed_at(url: str, settings: Settings) -> ObservationFeed:
 
 def archive_of(settings: Settings) -> DocumentArchive | None:
     """The archive of the settings, None where none is set."""
-    if settings.feed_archive is None:
+    if not settings.feed_archive:
         return None
     return DocumentArchive(settings.feed_archive, keep_days=settings.feed_archive_days)

@@ -9,6 +9,7 @@ from types import FrameType
 import click
 
 from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.raw_document import shown
 from forecasting_platform.commands.output import print_json
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.data_directory import DataDirectory
@@ -63,14 +64,14 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _say_where(platform: EmbeddedPlatform, seconds: float, *, as_json: bool) -> None:
-    shown = {name: url for name, url in platform.endpoints.items() if name != "postgres"}
+    urls = {name: shown(url) for name, url in platform.endpoints.items() if name != "postgres"}
     if as_json:
-        print_json({"seconds": round(seconds, 1), "endpoints": shown, "data_dir": str(platform.directory.path)})
+        print_json({"seconds": round(seconds, 1), "endpoints": urls, "data_dir": str(platform.directory.path)})
         return
-    app = shown["app"]
+    app = urls["app"]
     click.echo(
-        f"\n  page     {app}/\n  API      {app}/docs\n  Dagster  {shown['dagster']}\n  MLflow   {shown['mlflow']}\n"
-        f"  feed     {shown['feed']}\n  Postgres in {platform.directory.path / 'endpoints.json'} (with its password)\n"
+        f"\n  page     {app}/\n  API      {app}/docs\n  Dagster  {urls['dagster']}\n  MLflow   {urls['mlflow']}\n"
+        f"  feed     {urls['feed']}\n  Postgres in {platform.directory.path / 'endpoints.json'} (with its password)\n"
         f"  logs     {platform.directory.logs}\n\n  Ctrl-C stops everything.\n"
     )
 

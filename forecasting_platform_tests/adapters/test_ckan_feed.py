@@ -14,6 +14,7 @@ from forecasting_platform_tests.contracts.observation_feed_contract import (
     MAX_BYTES,
     MakeFeed,
     ObservationFeedContract,
+    SecretAddressContract,
     SimulatedDocument,
     published,
     served,
@@ -80,9 +81,7 @@ def feed(portal: Portal, dataset: str = "gas-flows", archive: DocumentArchive | 
 
 
 @pytest.mark.slow
-class TestCkanFeed(ObservationFeedContract):
-    secret = "geheim"
-
+class TestCkanFeed(ObservationFeedContract, SecretAddressContract):
     @pytest.fixture
     def publisher(self, portal: Portal) -> Portal:
         portal.publish()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.adapters.ckan_feed import CkanFeed
-from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.feeds import archive_of, feed_at
 from forecasting_platform.adapters.file_feed import FileFeed
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError
@@ -39,6 +39,11 @@ def test_a_feed_keeps_what_it_loads_where_the_settings_say(tmp_path: Path) -> No
     document = feed_at((tmp_path / "feed.json").as_uri(), settings).fetch(JUNE)
     assert document.kept_at is not None
     assert document.kept_at.startswith((tmp_path / "archive" / "documents").as_uri())
+
+
+def test_an_empty_archive_setting_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECASTING_FEED_ARCHIVE", "")
+    assert archive_of(Settings()) is None
 
 
 def test_the_limits_are_those_of_the_settings(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from forecasting_platform_tests.contracts.observation_feed_contract import (
     MAX_BYTES,
     MakeFeed,
     ObservationFeedContract,
+    SecretAddressContract,
     SimulatedDocument,
     served,
 )
@@ -123,9 +124,7 @@ class Site:
         self.is_down = True
 
 
-class TestHttpFeed(ObservationFeedContract):
-    secret = "geheim"
-
+class TestHttpFeed(ObservationFeedContract, SecretAddressContract):
     @pytest.fixture
     def publisher(self) -> Iterator[Site]:
         site = Site()

@@ -17,6 +17,7 @@ from forecasting_platform_tests.contracts.observation_feed_contract import (
     MakeFeed,
     ObservationFeedContract,
     Publisher,
+    SecretAddressContract,
     published,
     served,
 )
@@ -37,9 +38,7 @@ class Simulation:
         self.fail("down")
 
 
-class TestSimulatedFeed(ObservationFeedContract):
-    secret = "geheim"
-
+class TestSimulatedFeed(ObservationFeedContract, SecretAddressContract):
     @pytest.fixture
     def publisher(self) -> Iterator[Simulation]:
         with served(create_app(today=TODAY)) as base:
