@@ -71,6 +71,17 @@ def test_many_writers_of_one_document_leave_it_whole_and_nothing_else(tmp_path: 
     assert gzip.decompress(document.read_bytes()) == content
 
 
+def test_who_reads_while_a_document_is_kept_again_finds_it_whole(tmp_path: Path) -> None:
+    archive, kept = DocumentArchive(str(tmp_path), keep_days=30), raw(os.urandom(200_000).hex().encode())
+    archive.keep(kept)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [archive.keep(kept) for _ in range(20)])
+        found = []
+        while not writing.done():
+            found.append(archive.recall(ADDRESS, "feed"))
+    assert {document.content == kept.content if document else False for document in found} == {True}
+
+
 def test_a_write_that_fails_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(_: int) -> None:
         raise OSError(28, "No space left on device")

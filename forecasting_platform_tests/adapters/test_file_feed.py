@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,14 @@ def test_a_compressed_file_is_unpacked_whatever_its_name(tmp_path: Path, content
     assert document.size_bytes == len(content)
 
 
-def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path: Path) -> None:
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "feed.json.gz").write_bytes(gzip.compress(b" " * 50_000_000))
+    tracemalloc.start()
     with pytest.raises(FeedDocumentError, match="may have 200,000 bytes and has more"):
         feed(tmp_path / "feed.json.gz").fetch(JUNE)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 5_000_000
 
 
 @pytest.mark.parametrize("cut", [5, 12, -4], ids=["in its header", "in its data", "in its checksum"])
