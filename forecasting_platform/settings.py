@@ -27,6 +27,16 @@ class Settings(BaseSettings):
     table_store: Literal["postgres", "spark"] = Field(
         default="postgres", description="Which adapter keeps the tables of observations, features and forecasts."
     )
+    spark_warehouse_dir: str | None = Field(
+        default=None, description="Folder or URI of the Spark store's tables (`/srv/tables`, `hdfs://…`, `s3a://…`)."
+    )
+    spark_metastore_uri: str | None = Field(
+        default=None, description="Hive metastore service (`thrift://host:9083`); none: one embedded in the folder."
+    )
+    spark_master: str = Field(default="local[*]", description="Spark master that the Spark store runs on.")
+    spark_conf: dict[str, SecretStr] = Field(
+        default={}, description="Further settings of Spark, as one JSON object of texts."
+    )
     mlflow_tracking_uri: str | None = Field(default=None, description="MLflow server of runs and registered models.")
     feed_url: str | None = Field(
         default=None, description="The feed: `http(s)://…`, `ckan+https://portal/dataset-id` or `file:///path`."
@@ -80,6 +90,12 @@ class Settings(BaseSettings):
         if self.postgres_dsn is None:
             raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set; give a DSN such as postgresql://host/db")
         return self.postgres_dsn.get_secret_value()
+
+    def require_spark_warehouse_dir(self) -> str:
+        """Where the Spark store's tables are, or `ConfigurationError` saying which variable to set."""
+        if not self.spark_warehouse_dir:
+            raise ConfigurationError("FORECASTING_SPARK_WAREHOUSE_DIR", "is not set; give a folder or a URI of one")
+        return self.spark_warehouse_dir
 
     def api_key_header(self) -> dict[str, str]:
         """The header by which a client of the app shows the first of the keys; empty where none is set."""

@@ -10,6 +10,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from psycopg import sql
 
+from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 
 # Contracts are no test modules, so pytest would not explain their assertions by itself.
@@ -50,6 +51,19 @@ def postgres_dsn(embedded_postgres: EmbeddedPostgres) -> Iterator[str]:
     yield embedded_postgres.dsn(name)
     with psycopg.connect(embedded_postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def spark_options(tmp_path_factory: pytest.TempPathFactory) -> SparkOptions:
+    """One JVM for the session, with a metastore in its memory; started by the first store that uses it."""
+    conf = {
+        "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:metastore;create=true",
+        # To compile little and late: no query here runs long enough to repay it.
+        "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.adaptive.enabled": "false",
+    }
+    return SparkOptions(str(tmp_path_factory.mktemp("ware house")), conf=conf)
 
 
 @pytest.fixture

@@ -51,9 +51,12 @@ class Service:
 
     def require_store(self) -> TableStore:
         """The store, or `ConfigurationError`."""
-        if self.store is None:
-            raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set, so the app has no history")
-        return self.store
+        if self.store is not None:
+            return self.store
+        if self.settings.table_store != "postgres":
+            problem = f"is {self.settings.table_store}, and the app reads Postgres only, so it has no history"
+            raise ConfigurationError("FORECASTING_TABLE_STORE", problem)
+        raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set, so the app has no history")
 
     def require_ledger(self) -> Ledger:
         """The ledger, or `ConfigurationError`."""
@@ -76,14 +79,16 @@ def build_service(
     settings: Settings, registry: ModelRegistry | None, store: TableStore | None, ledger: Ledger | None
 ) -> Service:
     """The parts: those given, and otherwise those that the settings name."""
-    chosen_store = store or _store(settings)
+    postgres = store or _postgres_store(settings)
+    # Without its rows the app answers from those that the model carries.
+    chosen_store = postgres if store is not None or settings.table_store == "postgres" else None
     watch = ChampionWatch(
         (lambda: registry) if registry is not None else _lazy_registry(settings),
         chosen_store,
         poll_seconds=settings.champion_poll_seconds,
         cache_dir=settings.model_cache_dir,
     )
-    log = PredictionLog(chosen_store)
+    log = PredictionLog(postgres)
     return Service(
         settings=settings,
         keys=ApiKeys(settings.api_keys),
@@ -109,7 +114,7 @@ def _lazy_registry(settings: Settings) -> Callable[[], ModelRegistry]:
     return registry
 
 
-def _store(settings: Settings) -> TableStore | None:
+def _postgres_store(settings: Settings) -> TableStore | None:
     if settings.postgres_dsn is None:
         return None
     from forecasting_platform.adapters.postgres_table_store import PostgresTableStore

@@ -6,14 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+from pydantic import SecretStr
 
+from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.drift import REFERENCE_DAYS, WINDOW_DAYS, drift_report
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.plots import errors_plot
 from forecasting_platform.forecasting.reporting import accuracy_report
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Forecast report</title>
@@ -27,10 +30,11 @@ th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></h
 
 
 class Report:
-    """What is known of the forecasts now, read from Postgres."""
+    """What is known of the forecasts now, read from the stores of one platform."""
 
     def __init__(self, postgres_dsn: str) -> None:
-        store, ledger = PostgresTableStore(postgres_dsn), PostgresLedger(postgres_dsn)
+        store = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn)))
+        ledger = PostgresLedger(postgres_dsn)
         try:
             store.prepare()
             ledger.prepare()
@@ -56,7 +60,7 @@ class Report:
         path.write_text(page, encoding="utf-8")
 
 
-def _newest_features(store: PostgresTableStore) -> pd.DataFrame:
+def _newest_features(store: TableStore) -> pd.DataFrame:
     from forecasting_platform.forecasting.date_range import DateRange
 
     newest = store.read_newest(FEATURE_TABLE)

@@ -1,6 +1,6 @@
 """Adapters as resources, built when a run or a tick starts, from the environment.
 
-This is the one place where a setting picks an adapter.
+Which table store it is, `adapters.chosen_table_store` says; commands ask there too.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
@@ -20,12 +20,7 @@ from forecasting_platform.settings import REGISTERED_MODEL, Settings
 @dg.resource(description="Tables of observations, features and forecasts.")
 def table_store(_context: dg.InitResourceContext) -> Iterator[TableStore]:
     """The store of FORECASTING_TABLE_STORE, its schema prepared."""
-    settings = Settings()
-    if settings.table_store != "postgres":
-        raise ConfigurationError("FORECASTING_TABLE_STORE", f"{settings.table_store!r} is not available; use postgres")
-    from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-
-    store = PostgresTableStore(settings.require_postgres_dsn())
+    store = table_store_of(Settings())
     try:
         store.prepare()
         yield store

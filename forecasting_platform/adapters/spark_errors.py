@@ -1,0 +1,51 @@
+"""What the errors of Spark, its JVM and its metastore mean to a caller."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError
+from pyspark.errors import AnalysisException, PySparkException
+
+from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
+
+SPARK_ERRORS = (PySparkException, Py4JError, ConnectionError)
+
+_NOT_PREPARED = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"}
+_ANOTHER_PROCESS = "Another instance of Derby may have already booted the database"
+
+
+@contextmanager
+def translated(place: str, subject: str) -> Iterator[None]:
+    """Errors of Spark inside as this platform's.
+
+    Args:
+        subject: the table that is read or written.
+
+    Raises:
+        ConfigurationError: the table is not there.
+        StoreUnavailableError: anything else; Spark does not tell a passing fault from a lasting one.
+    """
+    try:
+        yield
+    except AnalysisException as error:
+        if error.getCondition() in _NOT_PREPARED:
+            problem = f"{place} lacks what {subject} needs ({first_line(error)}); run prepare()"
+            raise ConfigurationError("FORECASTING_SPARK_WAREHOUSE_DIR", problem) from error
+        raise StoreUnavailableError(place, reason(error)) from error
+    except SPARK_ERRORS as error:
+        raise StoreUnavailableError(place, reason(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """Why, in one line."""
+    if _ANOTHER_PROCESS in str(error):
+        return (
+            "its embedded metastore is open in another process, and serves one at a time "
+            "(FORECASTING_SPARK_METASTORE_URI names a metastore service for many)"
+        )
+    return first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
