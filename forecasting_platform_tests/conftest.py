@@ -4,6 +4,7 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -12,6 +13,9 @@ from psycopg import sql
 
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from forecasting_platform.adapters.spark_table_store import SparkTableStore
 
 # Contracts are no test modules, so pytest would not explain their assertions by itself.
 pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
@@ -64,6 +68,24 @@ def spark_options(tmp_path_factory: pytest.TempPathFactory) -> SparkOptions:
         "spark.sql.adaptive.enabled": "false",
     }
     return SparkOptions(str(tmp_path_factory.mktemp("ware house")), conf=conf)
+
+
+@pytest.fixture(scope="session")
+def prepared_spark_store(spark_options: SparkOptions) -> "SparkTableStore":
+    from forecasting_platform.adapters.spark_table_store import SparkTableStore
+
+    store = SparkTableStore(spark_options)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def spark_store(prepared_spark_store: "SparkTableStore") -> Iterator["SparkTableStore"]:
+    """A prepared, empty Spark store."""
+    from forecasting_platform_tests.adapters.spark_tables import empty_spark_tables
+
+    yield prepared_spark_store
+    empty_spark_tables(prepared_spark_store)
 
 
 @pytest.fixture

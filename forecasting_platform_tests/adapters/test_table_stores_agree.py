@@ -1,5 +1,6 @@
-"""Any sequence of writes leaves the same in Postgres, in memory, and in a dictionary that knows the rules naively."""
+"""Any sequence of writes leaves the same in each store, in memory, and in a dictionary that knows the rules naively."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
@@ -13,9 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres_schema import TABLES
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.spark_table_store import SparkTableStore
 from forecasting_platform.errors import InvalidFrameError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS, PREDICTION_LOG
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform_tests.adapters.spark_tables import empty_spark_tables
 from forecasting_platform_tests.contracts.table_store_contract import (
     features,
     forecasts,
@@ -42,14 +46,11 @@ refusals = st.lists(
 class StoresAgree(RuleBasedStateMachine):
     """One step is one write to all of them."""
 
-    dsn: ClassVar[str]
+    empty_store: ClassVar[Callable[[], TableStore]]
 
     def __init__(self) -> None:
         super().__init__()
-        with psycopg.connect(self.dsn) as connection:
-            for table in TABLES:
-                connection.execute(f"DELETE FROM forecasting.{table.name}")
-        self.postgres = PostgresTableStore(self.dsn)
+        self.store = type(self).empty_store()
         self.memory = MemoryTableStore()
         self.naive: dict[tuple[str, date], list[tuple[datetime, float]]] = {}
         self.now = EPOCH
@@ -57,7 +58,7 @@ class StoresAgree(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.tables_are_equal()
         self.every_moment_is_remembered()
-        self.postgres.close()
+        self.store.close()
 
     @rule(load=loads, rows=refusals, waits=st.integers(0, 2))
     def record(
@@ -69,7 +70,7 @@ class StoresAgree(RuleBasedStateMachine):
         changed = {key: y for key, y in load.items() if key not in self.naive or self.naive[key][-1][1] != y}
         stale = any(key in self.naive and self.naive[key][-1][0] >= self.now for key in changed)
         reports = []
-        for store in (self.postgres, self.memory):
+        for store in (self.store, self.memory):
             if stale:
                 with pytest.raises(InvalidFrameError, match="would replace newer ones"):
                     store.record_observations(frame, period, available_at=self.now, quarantined=refused(*rows))
@@ -88,31 +89,31 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(period=periods, names=st.sets(series, min_size=1), value=values)
     def replace_features(self, period: DateRange, names: set[str], value: float) -> None:
         rows = features(period, tuple(names)).assign(y=value)
-        for store in (self.postgres, self.memory):
+        for store in (self.store, self.memory):
             assert store.replace(FEATURE_TABLE, rows, period) == len(rows)
 
     @rule(period=periods, version=st.sampled_from(["1", "2"]), only_this=st.booleans(), y_hat=values)
     def replace_forecasts(self, period: DateRange, version: str, only_this: bool, y_hat: float) -> None:
         rows = forecasts(period, version, y_hat)
-        for store in (self.postgres, self.memory):
+        for store in (self.store, self.memory):
             store.replace(FORECASTS, rows, period, model_version=version if only_this else None)
 
     @rule(request_id=st.sampled_from(["r1", "r2"]), y_hat=values, names=st.sets(series))
     def append_predictions(self, request_id: str, y_hat: float, names: set[str]) -> None:
         rows = predictions(request_id, y_hat, tuple(names))
-        assert self.postgres.append(PREDICTION_LOG, rows) == self.memory.append(PREDICTION_LOG, rows)
+        assert self.store.append(PREDICTION_LOG, rows) == self.memory.append(PREDICTION_LOG, rows)
 
     @rule()
     def tables_are_equal(self) -> None:
         for table in TABLES:
-            pd.testing.assert_frame_equal(self.postgres.read(table), self.memory.read(table))
-        pd.testing.assert_frame_equal(self.postgres.read_newest(FEATURE_TABLE), self.memory.read_newest(FEATURE_TABLE))
+            pd.testing.assert_frame_equal(self.store.read(table), self.memory.read(table))
+        pd.testing.assert_frame_equal(self.store.read_newest(FEATURE_TABLE), self.memory.read_newest(FEATURE_TABLE))
 
     @rule()
     def every_moment_is_remembered(self) -> None:
         for moment in {self.now, EPOCH, EPOCH + (self.now - EPOCH) / 2}:
             expected = {key: y for key, versions in self.naive.items() for at, y in sorted(versions) if at <= moment}
-            for store in (self.postgres, self.memory):
+            for store in (self.store, self.memory):
                 known = store.read_observations(as_of=moment)
                 found = zip(zip(known["unique_id"], known["ds"].dt.date, strict=True), known["y"], strict=True)
                 assert dict(found) == expected
@@ -122,10 +123,26 @@ def test_postgres_and_memory_agree(postgres_dsn: str) -> None:
     store = PostgresTableStore(postgres_dsn)
     store.prepare()
     store.close()
-    machine = type("StoresOfThisDatabase", (StoresAgree,), {"dsn": postgres_dsn})
+
+    def emptied() -> TableStore:
+        with psycopg.connect(postgres_dsn) as connection:
+            for table in TABLES:
+                connection.execute(f"DELETE FROM forecasting.{table.name}")
+        return PostgresTableStore(postgres_dsn)
+
+    run(emptied, max_examples=15, stateful_step_count=10)
+
+
+def test_spark_and_memory_agree(spark_store: SparkTableStore) -> None:
+    def emptied() -> TableStore:
+        empty_spark_tables(spark_store)
+        return spark_store
+
+    run(emptied, max_examples=2, stateful_step_count=8)
+
+
+def run(empty_store: Callable[[], TableStore], **bounds: int) -> None:
+    machine = type("TheseStoresAgree", (StoresAgree,), {"empty_store": staticmethod(empty_store)})
     run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=15, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        machine, settings=settings(**bounds, deadline=None, suppress_health_check=list(HealthCheck))
     )

