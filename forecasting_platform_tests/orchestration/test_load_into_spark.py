@@ -35,28 +35,30 @@ class Feed:
 
 @pytest.fixture
 def spark_is_chosen(spark_options: SparkOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
     monkeypatch.setenv("FORECASTING_TABLE_STORE", "spark")
     monkeypatch.setenv("FORECASTING_SPARK_WAREHOUSE_DIR", spark_options.warehouse)
     monkeypatch.setenv("FORECASTING_SPARK_CONF", json.dumps(dict(spark_options.conf)))
 
 
 @pytest.mark.usefixtures("spark_is_chosen")
-def test_a_backfill_of_2007_days_lands_in_spark_and_a_second_one_adds_nothing(spark_store: SparkTableStore) -> None:
+def test_a_backfill_of_2007_days_lands_in_spark_and_a_reload_adds_nothing(spark_store: SparkTableStore) -> None:
+    assets = {dg.AssetKey("raw_observations"), dg.AssetKey("feature_table")}
     nothing = SimpleNamespace(set_tag=lambda *_: None, end_run=lambda *_: None)
     resources = {"observation_feed": Feed(), "ledger": MemoryLedger(), "model_registry": nothing, "mlflow": nothing}
     job = build_definitions(resources=resources).resolve_job_def("load_job")
+    # Without checks: Dagster plans each of them for each day, which takes minutes without a Postgres.
+    job = job.get_subset(asset_selection=assets, asset_check_selection=set())
     with dg.DagsterInstance.ephemeral() as instance:
         first = job.execute_in_process(instance=instance, tags=range_tags(DAYS))
-        again = job.execute_in_process(instance=instance, tags=range_tags(DAYS))
+        again = job.execute_in_process(instance=instance, tags=range_tags(DateRange(DAYS.end, DAYS.end)))
     assert first.success
     assert again.success
-    for asset in ("raw_observations", "feature_table"):
-        days = [
-            event.partition for event in first.get_asset_materialization_events() if event.asset_key.path == [asset]
-        ]
-        assert days == [day.isoformat() for day in DAYS]
+    events = first.get_asset_materialization_events()
+    for asset in assets:
+        assert [event.partition for event in events if event.asset_key == asset] == [day.isoformat() for day in DAYS]
     loaded = Feed().fetch(DAYS).observations.sort_values(["unique_id", "ds"], ignore_index=True)
     pd.testing.assert_frame_equal(spark_store.read(OBSERVATIONS)[["unique_id", "ds", "y"]], loaded)
     assert len(spark_store.read(FEATURE_TABLE)) == len(loaded)
     metadata = again.asset_materializations_for_node("raw_observations")[0].metadata
-    assert (metadata["load_new"].value, metadata["load_unchanged"].value) == (0, len(loaded))
+    assert (metadata["load_new"].value, metadata["load_unchanged"].value) == (0, loaded["unique_id"].nunique())
