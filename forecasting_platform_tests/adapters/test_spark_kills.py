@@ -24,7 +24,7 @@ from forecasting_platform_tests.contracts.table_store_contract import JANUARY
 KILLS = int(os.environ.get("SPARK_KILLS", "2"))
 SEED = int(os.environ.get("SPARK_KILLS_SEED", "2026"))
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + 120 * KILLS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 120 * KILLS)]
 
 
 @dataclass
