@@ -41,7 +41,12 @@ DAGSTER_INSTANCE = {
     # one's limits: writes are idempotent and fenced.
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
     # A run whose worker is gone, or never came, fails this soon, and is retried.
-    "run_monitoring": {"enabled": True, "poll_interval_seconds": 15, "start_timeout_seconds": 120},
+    "run_monitoring": {
+        "enabled": True,
+        "poll_interval_seconds": 15,
+        "start_timeout_seconds": 120,
+        "max_runtime_seconds": 6 * 3600,
+    },
     "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
     # What the adapters log, such as a feed that is asked again, is shown in the run's own log.
     "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},

@@ -6,10 +6,12 @@ then ends with the error. Such a run stays "in progress" for ever, and its backf
 """
 
 import json
+import socket
+from pathlib import Path
 
 import psutil
 from dagster import DagsterEventType, DagsterRun
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
@@ -19,10 +21,15 @@ CLOCK_SECONDS = 1.0
 """Start of a process and time of an event come from two clocks, that agree this well."""
 
 
+MACHINE_TAG = "forecasting/machine"
+"""Run tag: where process numbers mean what they meant when the run was launched."""
+
+
 class WatchedRunLauncher(DefaultRunLauncher):
     """`DefaultRunLauncher` whose runs are watched by run monitoring.
 
-    A worker on this machine is looked for by its process, one on another machine asked for at its code server.
+    A worker on this machine is looked for by its process. One of a code server that is reached over the network is
+    asked for there. One on another machine that cannot be asked is taken to live, up to the longest time of a run.
     """
 
     @property
@@ -30,17 +37,27 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """Yes."""
         return True
 
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launch as Dagster does, and note on which machine."""
+        self._instance.add_run_tags(context.dagster_run.run_id, {MACHINE_TAG: this_machine()})
+        super().launch_run(context)
+
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether the worker of a started run lives.
 
         Raises:
-            DagsterUserCodeUnreachableError: it is on another machine whose code server does not answer; it may
-                live. Run monitoring logs that and looks again.
+            DagsterUserCodeUnreachableError: its code server does not answer over the network; it may live. Run
+                monitoring logs that and looks again.
         """
-        lives = self._lives_here(run) if _is_here(run) else self._lives_there(run)
-        if lives:
+        if self._lives(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process has ended without saying how the run ended")
+
+    def _lives(self, run: DagsterRun) -> bool:
+        server_host = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
+        if server_host not in {None, "localhost", "127.0.0.1"}:
+            return self._lives_there(run)
+        return run.tags.get(MACHINE_TAG) != this_machine() or self._lives_here(run)
 
     def _lives_here(self, run: DagsterRun) -> bool:
         """Whether the process that said last that it works on the run is still that process."""
@@ -59,9 +76,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
 
-def _is_here(run: DagsterRun) -> bool:
-    server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
-    return "socket" in server or server.get("host") in {"localhost", "127.0.0.1"}
+def this_machine() -> str:
+    """Host, and on Linux the name space of its process numbers: each container has its own."""
+    name_space = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()} {name_space.readlink() if name_space.is_symlink() else ''}".strip()
 
 
 def _is_process(said_at: float, pid: int) -> bool:

@@ -18,11 +18,13 @@ from dagster._core.storage.tags import GRPC_INFO_TAG, WILL_RETRY_TAG
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from forecasting_platform.local.programs import DAGSTER_INSTANCE
+from forecasting_platform.orchestration.run_launcher import MACHINE_TAG, this_machine
 
 pytestmark = pytest.mark.slow
 
 WATCHED = {name: DAGSTER_INSTANCE[name] for name in ("run_launcher", "run_monitoring", "run_retries")}
-ON_THIS_MACHINE = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": "/nowhere.sock"})}
+LOCAL_SERVER = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": "/nowhere.sock"})}
+ON_THIS_MACHINE = {**LOCAL_SERVER, MACHINE_TAG: this_machine()}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,15 @@ def test_a_later_process_with_the_number_of_the_worker_is_not_the_worker(
     assert status(instance, run_id) == dg.DagsterRunStatus.FAILURE
 
 
-def test_a_worker_on_another_machine_is_left_alone_while_its_server_does_not_answer(
+def test_the_number_of_a_process_means_nothing_on_another_machine(
+    instance: dg.DagsterInstance, ended_worker: int
+) -> None:
+    run_id = started_run(instance, ended_worker, {**LOCAL_SERVER, MACHINE_TAG: "another one"})
+    monitor(instance)
+    assert status(instance, run_id) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_worker_of_a_server_in_the_network_is_left_alone_while_its_server_does_not_answer(
     instance: dg.DagsterInstance, ended_worker: int
 ) -> None:
     elsewhere = {GRPC_INFO_TAG: json.dumps({"host": "code.invalid", "port": 4000})}
