@@ -130,8 +130,10 @@ def test_a_client_that_is_gone_without_a_word_gives_its_locks_back(
         with contextlib.suppress(StoreUnavailableError), gone.transaction(FEATURE_TABLE.name) as connection:
             lock(connection, FEATURE_TABLE.name)
             network.after_bytes, network.trouble = network.forwarded, "block"
-            assert store.replace(FEATURE_TABLE, features(DAY_1), DAY_1) == len(features(DAY_1))
-            network.trouble = "cut"
+            try:
+                assert store.replace(FEATURE_TABLE, features(DAY_1), DAY_1) == len(features(DAY_1))
+            finally:
+                network.trouble = "cut"
         gone.close()
 
 
