@@ -10,19 +10,22 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, Self, TypeVar, get_args
 
 import psutil
 import psycopg
 
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import OBSERVATIONS
+from forecasting_platform.local.dagster_answers import DagsterRequestError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
@@ -39,6 +42,8 @@ IN_PROGRESS = ("NOT_STARTED", "STARTING", "STARTED", "QUEUED", "CANCELING")
 QUIET_SECONDS = 12.0
 """Runs are settled when none was in progress for this long: a failed one is retried within 5 s."""
 SETTLE_SECONDS = 400.0
+REQUESTS_THAT_MAY_FAIL = 5
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -131,7 +136,7 @@ class Stage:
             "dagster/asset_partition_range_start": str(days.start),
             "dagster/asset_partition_range_end": str(days.end),
         }
-        return self.dagster.launch_job("load_job", tags=tags)
+        return _asked_again(partial(self.dagster.launch_job, "load_job", tags=tags))
 
     # --- killing ---
 
@@ -225,8 +230,8 @@ class Stage:
         if not rows[["unique_id", "ds", "y"]].equals(expected[["unique_id", "ds", "y"]]):
             yield f"{len(rows)} rows of {days}, not the {len(expected)} of the feed, each once"
         for asset in LOAD_ASSETS:
-            missing = [day for day in days if day not in self.dagster.materialized_days(asset)]
-            if missing:
+            shown = _asked_again(partial(self.dagster.materialized_days, asset))
+            if missing := [day for day in days if day not in shown]:
                 yield f"{asset}: {len(missing)} days are not shown as materialized"
 
     def _environment(self) -> dict[str, str]:
@@ -251,3 +256,11 @@ def _end(process: ChildProcess | EmbeddedPostgres) -> None:
         os.kill(process.pid, signal.SIGKILL)
     while process.is_running:
         time.sleep(0.01)
+
+
+def _asked_again(ask: Callable[[], Answer]) -> Answer:
+    """What the web server answers. Its pool finds out by a failed request that Postgres was started anew."""
+    for _ in range(REQUESTS_THAT_MAY_FAIL):
+        with contextlib.suppress(DagsterRequestError, UnavailableError):
+            return ask()
+    return ask()
