@@ -44,7 +44,7 @@ Driver = Literal["store", "dagster"]
 DAYS = DateRange(date(2023, 5, 1), date(2023, 6, 30))
 PUBLISHED_BEFORE, PUBLISHED_AFTER = "2023-06-10", "2023-08-31"
 REFUSED_DAY = "2023-05-05"
-LOAD_DEADLINE_SECONDS = 120.0
+LOAD_DEADLINE_SECONDS = 300.0
 PATIENCE_SECONDS = {"worker": 0.0, "postgres": 20.0, "cut": 20.0, "block": 0.3}
 """How long a load may go on after its disturbance, until it is killed."""
 
@@ -288,7 +288,7 @@ class Arena:
             "DAGSTER_EVENT_BATCH_SIZE": EVENT_BATCH_SIZE,
             "FORECASTING_POSTGRES_DSN": _through(self._server.dsn(databases.store), addresses.get("store")),
             "FORECASTING_FEED_URL": f"http://{feed_host}:{feed_port}/feed?as_of={published}",
-            "FORECASTING_FEED_TIMEOUT_SECONDS": "3",
+            "FORECASTING_FEED_TIMEOUT_SECONDS": "30",
             "NO_PROXY": "127.0.0.1",
         }
 
