@@ -45,7 +45,7 @@ DAYS = DateRange(date(2023, 5, 1), date(2023, 6, 30))
 PUBLISHED_BEFORE, PUBLISHED_AFTER = "2023-06-10", "2023-08-31"
 REFUSED_DAY = "2023-05-05"
 LOAD_DEADLINE_SECONDS = 300.0
-PATIENCE_SECONDS = {"worker": 0.0, "postgres": 20.0, "cut": 20.0, "block": 0.3}
+PATIENCE_SECONDS = {"worker": 0.0, "postgres": 8.0, "cut": 8.0, "block": 0.3}
 """How long a load may go on after its disturbance, until it is killed."""
 
 
