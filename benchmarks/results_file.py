@@ -12,7 +12,18 @@ from typing import Any
 from forecasting_platform.commands.output import print_rows
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("dagster", "mlflow", "numpy", "pandas", "pyarrow", "pyspark", "scikit-learn", "statsmodels")
+PACKAGES = (
+    "dagster",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "pyspark",
+    "scikit-learn",
+    "sqlalchemy",
+    "statsmodels",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ from forecasting_platform.errors import ConfigurationError, InvalidFrameError, S
 PostgresConnection = Connection[TupleRow]
 
 _IDLE_KEPT = 4
-_LOCK_TIMEOUT = "60s"
+_SESSION = {
+    "TimeZone": "UTC",
+    "lock_timeout": "60s",
+    # The server's side of a client that is gone without a word (its machine, the network) keeps the client's locks,
+    # by default for two hours. Nothing here is idle for minutes within a transaction.
+    "idle_in_transaction_session_timeout": "5min",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 
 class PostgresConnections:
@@ -102,7 +111,8 @@ class PostgresConnections:
             tcp_user_timeout=60_000,
         )
         connection.execute(
-            "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT]
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)",
+            [list(_SESSION), list(_SESSION.values())],
         )
         return connection
 

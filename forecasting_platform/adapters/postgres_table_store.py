@@ -63,7 +63,8 @@ class PostgresTableStore:
             newest = _select(connection, OBSERVATIONS, *_newest_versions(_Where.of(OBSERVATIONS, period)))
             added, report = versions_to_add(load, newest)
             _copy(connection, OBSERVATIONS, added)
-            _insert_new(connection, QUARANTINED_OBSERVATIONS, load.refused)
+            if len(load.refused):
+                _insert_new(connection, QUARANTINED_OBSERVATIONS, load.refused)
         return report
 
     def read_observations(

@@ -123,14 +123,15 @@ def conform(table: Table, rows: pd.DataFrame, period: DateRange | None = None) -
         values = conformed[column.name]
         if column.kind == "text":
             _refuse_unstorable_text(table, column.name, values)
-            conformed.loc[values.isna(), column.name] = None
+            if column.nullable:
+                conformed.loc[values.isna(), column.name] = None
         elif column.kind == "timestamp":
             conformed[column.name] = values.dt.floor("us")
     return conformed
 
 
 def _refuse_unstorable_text(table: Table, column: str, values: pd.Series) -> None:
-    unfit = [value for value in values.dropna().unique() if not _is_storable(value)]
+    unfit = [value for value in values.unique() if not (pd.isna(value) or _is_storable(value))]
     if unfit:
         problem = f"column {column} holds what is no storable text (NUL, half a character, no str): {examples(unfit)}"
         raise InvalidFrameError(table.name, problem)

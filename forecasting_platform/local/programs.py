@@ -36,11 +36,17 @@ DAGSTER_INSTANCE = {
             ("schedule", "dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
         )
     },
-    "run_launcher": {"module": "dagster", "class": "DefaultRunLauncher"},
+    "run_launcher": {"module": "forecasting_platform.orchestration.run_launcher", "class": "WatchedRunLauncher"},
     # It launches a run at once, where the queued one looks every few seconds. Nothing here needs that
     # one's limits: writes are idempotent and fenced.
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
-    "run_monitoring": {"enabled": True},
+    # A run whose worker is gone, or never came, fails this soon, and is retried.
+    "run_monitoring": {
+        "enabled": True,
+        "poll_interval_seconds": 15,
+        "start_timeout_seconds": 120,
+        "max_runtime_seconds": 6 * 3600,
+    },
     "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
     # What the adapters log, such as a feed that is asked again, is shown in the run's own log.
     "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},

@@ -1,13 +1,16 @@
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import psycopg
 import pytest
 
-from forecasting_platform.adapters import postgres_table_store
+from forecasting_platform.adapters import postgres_connections, postgres_table_store
+from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
@@ -21,6 +24,7 @@ from forecasting_platform_tests.contracts.table_store_contract import (
     features,
     observations,
 )
+from forecasting_platform_tests.kill.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.slow
 
@@ -112,6 +116,26 @@ def test_a_reader_does_not_wait_for_a_writer(store: PostgresTableStore, postgres
         writer.execute("SELECT pg_advisory_xact_lock(hashtextextended('forecasting.feature_table', 0))")
         writer.execute("DELETE FROM forecasting.feature_table")
         pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
+
+
+def test_a_client_that_is_gone_without_a_word_gives_its_locks_back(
+    store: PostgresTableStore, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres_connections._SESSION, "idle_in_transaction_session_timeout", "500ms")
+    server = urlsplit(postgres_dsn)
+    assert server.port is not None
+    with TcpProxy(("127.0.0.1", server.port)) as network:
+        dsn = postgres_dsn.replace(f":{server.port}/", f":{network.address[1]}/")
+        gone, written = PostgresConnections(dsn), 0
+        with contextlib.suppress(StoreUnavailableError), gone.transaction(FEATURE_TABLE.name) as connection:
+            lock(connection, FEATURE_TABLE.name)
+            network.after_bytes, network.trouble = network.forwarded, "block"
+            try:
+                written = store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
+            finally:
+                network.trouble = "cut"
+        gone.close()
+    assert written == len(features(DAY_1))
 
 
 def test_messages_and_logs_hold_no_password(caplog: pytest.LogCaptureFixture) -> None:
