@@ -15,6 +15,7 @@ from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.commands.features import features_as_of
 from forecasting_platform.errors import FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.features import build_features, observations_period
@@ -218,3 +219,18 @@ def test_a_feed_that_is_down_is_an_error_of_the_sensor_and_no_agreement(platform
 
 def test_a_platform_that_never_loaded_is_not_loaded_by_the_sensor(feed_url: str) -> None:
     assert isinstance(Platform(MemoryTableStore(), feed_url).look(), dg.SkipReason)
+
+
+def test_features_as_of_a_time_are_those_built_then(platform: Platform) -> None:
+    whole, built = DateRange(INITIAL.start, INITIAL.end + timedelta(days=4)), []
+    for by in (1.0, 2.0, 3.0):
+        platform.set_fault("level_shift", **{"from": "2023-04-01", "to": "2023-06-15", "by": by})
+        platform.midnight()
+        platform.reconcile()
+        as_of = platform.store.read_observations()["available_at"].max().to_pydatetime()
+        built.append((as_of, platform.store.read(FEATURE_TABLE)))
+    for as_of, table in built:
+        again = features_as_of(platform.store, whole, Settings().holiday_country, as_of)
+        pd.testing.assert_frame_equal(again, table, check_exact=True)
+    now = features_as_of(platform.store, whole, Settings().holiday_country)
+    pd.testing.assert_frame_equal(now, built[-1][1], check_exact=True)
