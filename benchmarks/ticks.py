@@ -116,7 +116,7 @@ def main() -> None:
 def _row(name: str, days: int, seconds: float, events: int, size: int) -> dict[str, Any]:
     return {
         "what": name, "days": days, "CPU seconds": round(seconds, 2), "events": events,
-        "megabytes": round(size / 1e6, 2), "megabytes a year of days": round(size * 365 / 1e6),
+        "megabytes": round(size / 1e6, 2), "megabytes a year of nights": round(size * 365 / 1e6),
     }  # fmt: skip
 
 

@@ -132,12 +132,13 @@ def _sample(results: list[Any], rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _page(result: Any) -> str:
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
+    from great_expectations.render import renderer, view
 
+    pages: Any = view  # its names are exported dynamically
+    contents: Any = renderer
     with _without_render_noise():
-        page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
-    return _self_contained(page)
+        page: str = pages.DefaultJinjaPageView().render(contents.ValidationResultsPageRenderer().render(result))
+    return page.replace("<head>", f"<head>{_POLICY}{_STYLE}", 1)
 
 
 @contextmanager
@@ -159,7 +160,3 @@ _STYLE = (
     "table{border-collapse:collapse}td,th{padding:.3rem .6rem;border:1px solid #ddd;text-align:left}"
     ".navbar,.modal,button,footer,.cooltip{display:none}</style>"
 )
-
-
-def _self_contained(page: str) -> str:
-    return page.replace("<head>", f"<head>{_POLICY}{_STYLE}", 1)
