@@ -42,6 +42,22 @@ class Day(click.ParamType[date]):  # type: ignore[type-arg,unused-ignore] # gene
             self.fail(f"{value!r} is no day; write YYYY-MM-DD", param, ctx)
 
 
+class Moment(click.ParamType[datetime]):  # type: ignore[type-arg,unused-ignore] # generic since click 8.2
+    """A time as ISO 8601 with its zone."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time, or a usage error that says what is expected."""
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it as 2023-07-01T06:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; add Z for UTC", param, ctx)
+        return moment
+
+
 def range_options(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--start` and `--end`, both inclusive."""
 
@@ -252,6 +268,22 @@ def simulate(start: date, end: date, data_dir: Path, as_json: bool) -> None:
     body = {"start": days.start.isoformat(), "end": days.end.isoformat()}
     answer = connect(data_dir).ask_app("POST", "/simulate", body)
     print_json(answer) if as_json else _print_csv(answer["inputs"])
+
+
+@main.command(
+    epilog="Example: forecasting-platform features --start 2023-06-01 --end 2023-06-30 --as-of 2023-07-01T06:00Z"
+)
+@range_options()
+@click.option("--as-of", type=Moment(), help="Use only what was known then; now by default.")
+@data_dir_option
+@json_option
+def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_json: bool) -> None:
+    """What models knew at the end of each day, built from what was known at a time: CSV, or JSON."""
+    from forecasting_platform.commands.features import stored_features
+
+    found = stored_features(connect(data_dir).postgres_dsn, _range(start, end), as_of)
+    rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
+    print_json(rows) if as_json else _print_csv(rows)
 
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ from forecasting_platform.orchestration.sensors import (
     alert_sensor,
     forecast_sensor,
     promotion_sensor,
+    reconcile_sensor,
     run_failure_sensor,
 )
 
@@ -48,7 +49,7 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
         asset_checks=CHECKS,
         jobs=[load_job, training_job, promotion_job, forecast_job],
         schedules=[daily_load_schedule, training_schedule],
-        sensors=[promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor],
+        sensors=[reconcile_sensor, promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor],
         resources={**build_resources(), **(resources or {})},
         # A step must end with its run: an orphan of a killed worker would materialize under a failed run.
         executor=dg.in_process_executor,

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         default=date(2018, 1, 1), description="Trainings fall on this day and each interval after it."
     )
     load_look_back_days: int = Field(default=31, ge=1, description="Days each daily load looks at again for revisions.")
+    data_docs_dir: Path | None = Field(
+        default=None, description="Where each load's Data Docs page is written; none is without it."
+    )
     holiday_country: str = Field(default="IE", description="Country whose public holidays the features know (ISO).")
     schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
     alert_urls: SecretStr | None = Field(

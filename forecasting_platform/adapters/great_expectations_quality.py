@@ -1,15 +1,26 @@
-"""Data quality of loaded observations, by a Great Expectations suite.
+"""Loaded days judged by a Great Expectations suite, for a person to read: rows for Dagster, a page of Data Docs.
 
-Great Expectations takes seconds to import, so it is loaded when a check runs and never on the way of a load.
+What is expected of a day is `forecasting.data_quality`'s. Great Expectations takes seconds to import, so it
+is imported when a check runs, and no load waits for it.
 """
 
+import html
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from forecasting_platform.forecasting.data_quality import JUDGED_COLUMNS
 from forecasting_platform.forecasting.date_range import DateRange
+
+PAGES_KEPT = 366
+SAMPLE_ROWS = 20
+_ANY_VALUE_MISSING = "either_value_is_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,68 +28,135 @@ class QualityReport:
     """What the suite found.
 
     Attributes:
-        expectations: one row an expectation: `expectation`, `met`, `observed`.
+        expectations: one row an expectation: `expectation`, `met`, `judged` and `unexpected` rows.
+        sample: up to 20 of the rows that are not as expected: `expectation`, `unique_id`, `ds`, `y`.
+        page: the result as HTML; a browser loads nothing from elsewhere for it, and runs no script.
     """
 
     passed: bool
     expectations: pd.DataFrame
+    sample: pd.DataFrame
+    page: str
 
 
-def validate_observations(observations: pd.DataFrame, period: DateRange) -> QualityReport:
-    """Judge the newest values of a range of days.
+def validate_days(observations: pd.DataFrame, judged: pd.DataFrame, period: DateRange) -> QualityReport:
+    """Run the suite over loaded observations and the days that should have one.
 
     Args:
-        observations: rows of `OBSERVATIONS`, one per series and day.
-        period: the days that were loaded.
-
-    Returns:
-        Expectations: the columns are there, a series and day stands once, every value is a number,
-        every day lies in the range, and each series has a value on at least 90 % of the days.
+        observations: rows of `OBSERVATIONS`.
+        judged: rows of `judge_days` for the same days; may be empty.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx
-    from great_expectations import expectations as core
-
-    expect: Any = core  # its names are exported dynamically
-
-    suite = [
-        expect.ExpectTableColumnsToMatchSet(column_set=["unique_id", "ds", "y", "available_at"], exact_match=True),
-        expect.ExpectCompoundColumnsToBeUnique(column_list=["unique_id", "ds"]),
-        expect.ExpectColumnValuesToNotBeNull(column="y"),
-        expect.ExpectColumnValuesToBeBetween(
-            column="ds", min_value=pd.Timestamp(period.start), max_value=pd.Timestamp(period.end)
-        ),
-    ]
+    gx = _imported()
+    rows = _rows(observations, judged)
     context = gx.get_context(mode="ephemeral")
-    source = context.data_sources.add_pandas("observations")
-    rows = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
-    series = source.add_dataframe_asset("series").add_batch_definition_whole_dataframe("all")
-    results = [rows.get_batch({"dataframe": observations}).validate(expectation) for expectation in suite]
-    completeness = expect.ExpectColumnValuesToBeBetween(column="share_of_days", min_value=0.9)
-    results.append(series.get_batch({"dataframe": _completeness(observations, period)}).validate(completeness))
-    found = pd.DataFrame(
-        [
-            {
-                "expectation": _name(result.expectation_config),
-                "met": bool(result.success),
-                "observed": _observed(result.result),
-            }
-            for result in results
-        ]
+    context.variables.progress_bars = {"globally": False}
+    batch = context.data_sources.add_pandas("store").add_dataframe_asset("raw_observations")
+    suite = gx.ExpectationSuite("loaded days", expectations=list(_expectations(gx.expectations, period)))
+    result = batch.add_batch_definition_whole_dataframe(str(period)).get_batch({"dataframe": rows}).validate(
+        suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["unique_id", "ds"]}
+    )  # fmt: skip
+    found = pd.DataFrame([_outcome(single) for single in result.results])
+    return QualityReport(bool(result.success), found, _sample(result.results, rows), _page(result))
+
+
+def write_page(folder: Path, name: str, page: str) -> Path:
+    """Add a page to a folder of Data Docs, of which the newest 366 are kept; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.html"
+    path.write_text(page, encoding="utf-8")
+    newest_first = sorted(folder.glob("*.html"), key=lambda kept: kept.stat().st_mtime, reverse=True)
+    for outdated in newest_first[PAGES_KEPT:]:
+        outdated.unlink(missing_ok=True)
+    return path
+
+
+def _imported() -> Any:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations
+
+    return great_expectations
+
+
+def _rows(observations: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Every observation with its limits, and the days that are due and have none."""
+    absent = judged[judged["is_due"].astype(bool) & judged["y"].isna()]
+    limits = judged[["unique_id", "ds", *JUDGED_COLUMNS]].drop(columns="y")
+    rows = observations.merge(limits, on=["unique_id", "ds"], how="left")
+    rows = pd.concat([rows, absent.drop(columns=["change", "flat_days"])]) if len(absent) else rows
+    # Great Expectations writes what it is given into its pages as it is.
+    return rows.drop(columns="is_due").assign(unique_id=rows["unique_id"].map(html.escape)).reset_index(drop=True)
+
+
+def _expectations(expect: Any, period: DateRange) -> Iterator[Any]:
+    first, last = pd.Timestamp(period.start), pd.Timestamp(period.end)
+    yield expect.ExpectColumnValuesToBeOfType(column="unique_id", type_="str", description="a series is text")
+    yield expect.ExpectColumnValuesToBeOfType(column="ds", type_="datetime64", description="a day is a date")
+    yield expect.ExpectColumnValuesToBeOfType(column="y", type_="float64", description="a value is a number")
+    yield expect.ExpectColumnValuesToBeBetween(
+        column="ds", min_value=first, max_value=last, description="days are those that were loaded"
     )
-    return QualityReport(bool(found["met"].all()), found)
+    yield expect.ExpectCompoundColumnsToBeUnique(
+        column_list=["unique_id", "ds"], description="a series has one value a day"
+    )
+    yield expect.ExpectColumnValuesToNotBeNull(column="y", description="every day that is due has a value")
+    for above, below, claim in (
+        ("y", "low", "no value is unusually low"),
+        ("high", "y", "no value is unusually high"),
+        ("most_change", "change", "no value jumps"),
+        ("most_flat_days", "flat_days", "no value stands still for unusually long"),
+    ):
+        yield expect.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A=above, column_B=below, or_equal=True, ignore_row_if=_ANY_VALUE_MISSING, description=claim
+        )
 
 
-def _completeness(observations: pd.DataFrame, period: DateRange) -> pd.DataFrame:
-    days = observations.groupby("unique_id")["ds"].nunique()
-    return (days / len(period)).rename("share_of_days").reset_index()
+def _outcome(single: Any) -> dict[str, object]:
+    return {
+        "expectation": single.expectation_config.description,
+        "met": bool(single.success),
+        "judged": int(single.result.get("element_count", 0)) - int(single.result.get("missing_count") or 0),
+        "unexpected": int(single.result.get("unexpected_count", 0)),
+    }
 
 
-def _name(expectation: Any) -> str:
-    return f"{expectation.type} {expectation.kwargs.get('column', '')}".strip()
+def _sample(results: list[Any], rows: pd.DataFrame) -> pd.DataFrame:
+    keys = [
+        {"expectation": single.expectation_config.description, "unique_id": row["unique_id"], "ds": row["ds"]}
+        for single in results
+        for row in single.result.get("unexpected_index_list") or ()
+    ]
+    sample = pd.DataFrame(keys[:SAMPLE_ROWS], columns=["expectation", "unique_id", "ds"])
+    values = rows[["unique_id", "ds", "y"]].drop_duplicates(["unique_id", "ds"])
+    shown = sample.astype({"ds": "datetime64[ns]"}).merge(values, on=["unique_id", "ds"], how="left")
+    return shown.assign(unique_id=shown["unique_id"].map(html.unescape), ds=shown["ds"].dt.date.astype(str))
 
 
-def _observed(result: dict[str, object]) -> str:
-    if "observed_value" in result:
-        return str(result["observed_value"])[:200]
-    return f"{result.get('unexpected_count', 0)} of {result.get('element_count', 0)} unexpected"
+def _page(result: Any) -> str:
+    from great_expectations.render import renderer, view
+
+    pages: Any = view  # its names are exported dynamically
+    contents: Any = renderer
+    with _without_render_noise():
+        page: str = pages.DefaultJinjaPageView().render(contents.ValidationResultsPageRenderer().render(result))
+    return page.replace("<head>", f"<head>{_POLICY}{_STYLE}", 1)
+
+
+@contextmanager
+def _without_render_noise() -> Iterator[None]:
+    """Under numpy 2.4 the renderer logs an error for each number it shows, and shows it all the same."""
+    logger = getLogger("great_expectations.render.util")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
+
+
+# Its template asks others' servers for scripts, fonts and a logo that counts views. A browser that is told
+# so loads none of it, and runs no script that a series' name might hold.
+_POLICY = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+_STYLE = (
+    "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse}td,th{padding:.3rem .6rem;border:1px solid #ddd;text-align:left}"
+    ".navbar,.modal,button,footer,.cooltip{display:none}</style>"
+)

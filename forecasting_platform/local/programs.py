@@ -122,6 +122,7 @@ def platform_environment(
         "FORECASTING_APP_HOST": HOST,
         "FORECASTING_APP_PORT": str(addresses.port("app")),
         "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),
+        "FORECASTING_DATA_DOCS_DIR": str(directory.path / "data-docs"),
         "FORECASTING_SCHEDULES_ENABLED": "true" if live else "false",
     }
 

@@ -17,17 +17,21 @@ _status = dg.DefaultScheduleStatus.RUNNING if _switched_on else dg.DefaultSchedu
 
 
 def days_to_load(yesterday: date, loaded: Iterable[date], settings: Settings) -> DateRange:
-    """The days a daily load asks for: a look-back window for revisions, stretched to the last loaded day.
+    """The days a daily load asks for: all since the first that was never loaded, and a look-back window before it.
 
-    >>> days = days_to_load(date(2023, 7, 31), [date(2023, 6, 1)], Settings())
+    The window catches revisions. It ends where loading stopped, because what was loaded last is what was
+    least final then. Nothing before the first loaded day is missing: history is loaded by who wants it,
+    never by the clock.
+
+    >>> days = days_to_load(date(2023, 7, 31), [date(2023, 6, 1), date(2023, 7, 1)], Settings())
     >>> str(days)
-    '2023-06-02..2023-07-31'
+    '2023-05-03..2023-07-31'
     """
-    start = yesterday - timedelta(days=settings.load_look_back_days - 1)
-    newest = max((day for day in loaded if day <= yesterday), default=None)
-    if newest is not None:
-        start = min(start, newest + timedelta(days=1))
-    return DateRange(min(max(start, settings.first_partition_date), yesterday), yesterday)
+    known = {day for day in loaded if day <= yesterday}
+    since = DateRange(min(known, default=yesterday), yesterday)
+    missing = next((day for day in since if day not in known), yesterday)
+    start = max(missing - timedelta(days=settings.load_look_back_days - 1), settings.first_partition_date)
+    return DateRange(min(start, yesterday), yesterday)
 
 
 def training_cycle(day: date, settings: Settings) -> date:

@@ -1,4 +1,4 @@
-"""What is noticed: a new challenger, days to forecast, results of checks, failed runs.
+"""What is noticed: values the feed has and we have not, a new challenger, days to forecast, checks, failed runs.
 
 A sensor looks, and asks once for what it saw; the asset that runs decides for itself, so a stale or
 doubled request is harmless.
@@ -14,19 +14,53 @@ from forecasting_platform.adapters.apprise_delivery import deliver
 from forecasting_platform.forecasting.alerts import Evaluation, latest_alerts, next_alert
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.event_log import check_evaluations, recovered_runs
-from forecasting_platform.orchestration.jobs import forecast_job, promotion_job
+from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.ports.observation_feed import ObservationFeed
+from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
+# It loads by the clock, so it is switched on and off with the schedules.
+WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorStatus.STOPPED
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 RUN_FAILURE = "run_failure"
 ASKED_TAG = "forecasting/asked"
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
+
+
+@dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=WITH_SCHEDULES)
+def reconcile_sensor(
+    context: dg.SensorEvaluationContext,
+    observation_feed: dg.ResourceParam[ObservationFeed],
+    table_store: dg.ResourceParam[TableStore],
+) -> dg.RunRequest | dg.SkipReason:
+    """Each hour: asks for the days since the first loaded one on which the feed has other values than the table."""
+    loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
+    if not loaded:
+        return dg.SkipReason("nothing is loaded yet")
+    if _is_loading(context.instance):
+        return dg.SkipReason("a load is in progress; what it leaves is compared next time")
+    days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
+    published = observation_feed.fetch(days).observations
+    differing = differing_values(published, table_store.read_observations(days))
+    if differing.empty:
+        return dg.SkipReason(f"all {len(published):,} values published of {days} are stored")
+    wanted = days_to_reload(differing, days.end)
+    context.log.info(f"{len(differing):,} of {len(published):,} published values differ; {wanted} is loaded again")
+    return _request(context.instance, f"reconcile-{wanted}-{fingerprint(differing)}", days=wanted)
+
+
+def _is_loading(instance: dg.DagsterInstance) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    return any(run.job_name == load_job.name or raw_observations.key in (run.asset_selection or ()) for run in runs)
 
 
 @dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)

@@ -1,78 +1,118 @@
-from datetime import UTC, date, datetime
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_observations
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.adapters import great_expectations_quality
+from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
+from forecasting_platform.forecasting.data_quality import JUDGED_COLUMNS, judge_days
+from forecasting_platform_tests.forecasting.test_data_quality import JULY, PAST, changed, observations, series
 
 pytestmark = pytest.mark.slow
 
-JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
-KNOWN = pd.Timestamp(datetime(2023, 7, 1, tzinfo=UTC))
+NAME = 'Größe "x"; <b>drop</b> table'
 
 
-def observations() -> pd.DataFrame:
-    days = pd.date_range(JUNE.start, JUNE.end)
-    return pd.concat(
-        [
-            pd.DataFrame({"unique_id": name, "ds": days, "y": np.arange(30.0), "available_at": KNOWN})
-            for name in ("Corrib production", 'Größe "x"; drop table')
-        ],
-        ignore_index=True,
-    )
+def july() -> pd.DataFrame:
+    return pd.concat([observations(), observations().assign(unique_id=NAME)], ignore_index=True)
 
 
-def unmet(report: QualityReport) -> list[str]:
-    return report.expectations.loc[~report.expectations["met"], "expectation"].tolist()
+def report(rows: pd.DataFrame) -> QualityReport:
+    history = pd.concat([series(PAST), series(PAST, NAME)])
+    return validate_days(rows, judge_days(rows.drop_duplicates(["unique_id", "ds"]), history, JULY), JULY)
 
 
-def test_whole_days_of_every_series_meet_every_expectation() -> None:
-    report = validate_observations(observations(), JUNE)
-    assert report.passed
-    assert unmet(report) == []
-    assert list(report.expectations.columns) == ["expectation", "met", "observed"]
-    assert len(report.expectations) == 5
+def unmet(found: QualityReport) -> list[str]:
+    return found.expectations.loc[~found.expectations["met"], "expectation"].tolist()
+
+
+def test_days_like_the_past_meet_every_expectation() -> None:
+    found = report(july())
+    assert (found.passed, unmet(found)) == (True, [])
+    assert found.expectations.columns.tolist() == ["expectation", "met", "judged", "unexpected"]
+    assert len(found.expectations) == 10
+    assert found.sample.empty
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        (pd.concat([observations(), observations().head(1)]), "expect_compound_columns_to_be_unique"),
-        (
-            observations().assign(y=lambda rows: rows["y"].where(rows.index != 3)),
-            "expect_column_values_to_not_be_null y",
-        ),
-        (
-            observations().assign(ds=lambda rows: rows["ds"] + pd.Timedelta(days=1)),
-            "expect_column_values_to_be_between ds",
-        ),
-        (observations().drop(index=range(4)), "expect_column_values_to_be_between share_of_days"),
-        (observations().assign(unit="GWh"), "expect_table_columns_to_match_set"),
-        (observations().drop(columns="available_at"), "expect_table_columns_to_match_set"),
+        (pd.concat([july(), july().head(1)], ignore_index=True), ["a series has one value a day"]),
+        (july().assign(y=july()["y"].astype("float32")), ["a value is a number"]),
+        (july().drop(index=3), ["every day that is due has a value"]),
+        (changed(july(), "2023-07-10", 150.0), ["no value is unusually high", "no value jumps"]),
+        (changed(july(), "2023-07-10", 40.0), ["no value is unusually low", "no value jumps"]),
+        (july().assign(y=lambda rows: rows["y"].mask(rows["ds"] > "2023-07-20", 105.0)),
+         ["no value stands still for unusually long"]),
     ],
-    ids=["a day twice", "no number", "a day outside", "days missing", "a column more", "a column less"],
-)
-def test_what_is_wrong_is_named_and_nothing_else(rows: pd.DataFrame, expected: str) -> None:
-    report = validate_observations(rows, JUNE)
-    assert not report.passed
-    assert unmet(report) == [expected]
+    ids=["a day twice", "another kind", "a day missing", "high", "low", "a flat line"],
+)  # fmt: skip
+def test_what_is_wrong_is_named_and_nothing_else(rows: pd.DataFrame, expected: list[str]) -> None:
+    found = report(rows)
+    assert not found.passed
+    assert unmet(found) == expected
 
 
-def test_a_tenth_of_the_days_may_be_missing() -> None:
-    assert validate_observations(observations().drop(index=range(3)), JUNE).passed
+def test_bad_rows_are_shown_with_series_day_and_value() -> None:
+    rows = july()
+    rows.loc[(rows["unique_id"] == NAME) & (rows["ds"] == "2023-07-10"), "y"] = 150.0
+    sample = report(rows.drop(index=0)).sample
+    high = sample[sample["expectation"] == "no value is unusually high"]
+    missing = sample[sample["expectation"] == "every day that is due has a value"]
+    assert high[["unique_id", "ds", "y"]].to_numpy().tolist() == [[NAME, "2023-07-10", 150.0]]
+    assert missing[["unique_id", "ds"]].to_numpy().tolist() == [["a", "2023-07-01"]]
 
 
-def test_how_much_is_wrong_is_told() -> None:
-    report = validate_observations(observations().assign(y=lambda rows: rows["y"].where(rows.index > 1)), JUNE)
-    found = report.expectations.set_index("expectation")["observed"]
-    assert found["expect_column_values_to_not_be_null y"] == "2 of 60 unexpected"
+def test_first_loads_have_no_past_to_be_judged_by() -> None:
+    nothing = judge_days(july(), july().iloc[:0], JULY)
+    assert nothing.columns.tolist() == ["unique_id", "ds", *JUDGED_COLUMNS]
+    assert validate_days(july(), nothing, JULY).passed
 
 
-def test_nothing_is_reported_to_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
+def test_the_page_names_the_claims_and_neither_loads_from_elsewhere_nor_holds_markup_of_a_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        page = report(changed(july(), "2023-07-10", 150.0)).page
+    assert "no value is unusually high" in page
+    policy = (
+        "<head><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    )
+    assert page.count("<head>") == page.count(policy) == 1
+    assert "<b>drop</b>" not in page
+    assert caplog.records == []
 
-    monkeypatch.delenv("GX_ANALYTICS_ENABLED", raising=False)
-    validate_observations(observations(), JUNE)
-    assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+
+def test_pages_are_kept_by_name_and_the_oldest_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(great_expectations_quality, "PAGES_KEPT", 2)
+    for second, name in enumerate(["first", "second", "third"]):
+        path = write_page(tmp_path / "docs", name, f"<p>{name}</p>")
+        os.utime(path, (second, second))
+    write_page(tmp_path / "docs", "fourth", "<p>fourth</p>")
+    assert sorted(page.stem for page in (tmp_path / "docs").iterdir()) == ["fourth", "third"]
+
+
+_OFFLINE = """
+import socket, sys
+def refuse(*args, **kwargs):
+    raise AssertionError("a network call")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+import forecasting_platform.definitions
+assert "great_expectations" not in sys.modules, "great_expectations was imported"
+from forecasting_platform_tests.adapters.test_great_expectations_quality import july, report
+assert report(july()).passed
+assert "great_expectations" in sys.modules
+"""
+
+
+def test_definitions_import_no_great_expectations_and_a_validation_calls_nobody() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GX_")}
+    done = subprocess.run(
+        [sys.executable, "-c", _OFFLINE], env=environment, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -33,6 +33,7 @@ COMMANDS = {
     "rollback": ("--reason", "a drill"),
     "forecast": RANGE,
     "simulate": RANGE,
+    "features": (*RANGE, "--as-of", "2023-07-03T06:00Z"),
     "report": (),
     "decisions": (),
 }
@@ -132,6 +133,8 @@ def run(
         write_html=lambda path: path.write_text("<!doctype html>"),
     )
     monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
+    features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
+    monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *asked: features)
     monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn: report)
     monkeypatch.setattr("forecasting_platform.adapters.postgres_ledger.PostgresLedger", lambda dsn: _Ledger(ledger))
 
@@ -204,6 +207,8 @@ def test_options_that_are_needed_are_described() -> None:
         (("rollback", "--reason", "  "), "--reason is empty; say why"),
         (("decisions", "--limit", "0"), "0 is not in the range"),
         (("forecast", *RANGE, "--format", "xml"), "'xml' is not one of"),
+        (("features", *RANGE, "--as-of", "yesterday"), "'yesterday' is no time"),
+        (("features", *RANGE, "--as-of", "2023-07-03T06:00"), "has no time zone"),
         (("laod",), "No such command 'laod'"),
         (("status", "--verbose"), "No such option"),
     ],

@@ -1,12 +1,16 @@
 """What every table store promises; subclassed once for each adapter, which overrides the fixtures only."""
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
@@ -75,8 +79,20 @@ def predictions(request_id: str, y_hat: float = 5.0, unique_ids: tuple[str, ...]
     return PREDICTION_LOG.conform(rows)
 
 
+# Loads of two series on three days: how long after the one before, and what.
+values = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.0])
+keys = st.tuples(st.sampled_from("ab"), st.sampled_from(["2020-01-01", "2020-01-02", "2020-01-03"]))
+histories = st.lists(st.tuples(st.integers(1, 3), st.dictionaries(keys, values, max_size=6)), min_size=1, max_size=5)
+
+
 class TableStoreContract:
-    """The promises of `TableStore`, by number."""
+    """The promises of `TableStore`, by number.
+
+    Attributes:
+        as_of_examples: random histories of loads tried; fewer where a load takes long.
+    """
+
+    as_of_examples: ClassVar[int] = 10
 
     @pytest.fixture
     def store(self) -> TableStore:
@@ -390,6 +406,32 @@ class TableStoreContract:
         assert store.read_observations(as_of=TUESDAY - timedelta(microseconds=1))["y"].tolist() == [1.0]
         assert store.read_observations(JANUARY, as_of=TUESDAY)["y"].tolist() == [2.0, 3.0]
         assert store.read_observations(as_of=TUESDAY, unique_ids=["b"])["y"].tolist() == [3.0]
+
+    def test_every_past_state_is_read_as_it_was(self, store: TableStore) -> None:
+        names, moment = itertools.count(), MONDAY
+
+        @settings(max_examples=self.as_of_examples, deadline=None, database=None)
+        @given(histories)
+        def remember(history: list[tuple[int, dict[tuple[str, str], float]]]) -> None:
+            nonlocal moment
+            prefix = f"history {next(names)}, "
+            known: dict[tuple[str, str], str] = {}
+            states = []
+            for microseconds, load in history:
+                states.append((moment, dict(known)))  # after the load before this one
+                moment += timedelta(microseconds=microseconds)
+                rows = observations(*((prefix + name, day, y) for (name, day), y in load.items()))
+                store.record_observations(rows, JANUARY, available_at=moment)
+                # A value equal to the one before is none; 0.0 and -0.0 are equal, and the first one stays.
+                known |= {key: y.hex() for key, y in load.items() if key not in known or float.fromhex(known[key]) != y}
+                states.append((moment, dict(known)))
+                moment += timedelta(microseconds=1)
+            for at, expected in states:
+                found = store.read_observations(JANUARY, unique_ids=[prefix + "a", prefix + "b"], as_of=at)
+                keys = zip(found["unique_id"].str.removeprefix(prefix), found["ds"].dt.date.astype(str), strict=True)
+                assert dict(zip(keys, map(float.hex, found["y"]), strict=True)) == expected
+
+        remember()
 
     # The newest row of each series.
 

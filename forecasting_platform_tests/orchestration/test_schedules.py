@@ -7,6 +7,7 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.schedules import (
     CYCLE_TAG,
@@ -61,17 +62,23 @@ def test_the_daily_load_runs_at_midnight_for_yesterday_and_a_look_back(instance:
     assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2023-06-30", "2023-07-30")
 
 
+YESTERDAY = date(2023, 7, 30)
+JULY = [date(2023, 7, day) for day in range(1, 31)]
+
+
 @pytest.mark.parametrize(
-    ("newest", "start"),
+    ("loaded", "start"),
     [
-        (date(2023, 6, 1), date(2023, 6, 2)),  # down for long: everything since is asked for
-        (date(2023, 7, 29), date(2023, 6, 30)),  # up to date: the look-back window
-        (None, date(2023, 6, 30)),  # nothing loaded: no silent load of years
+        ([], date(2023, 6, 30)),  # nothing loaded: no silent load of years
+        (JULY[:-1], date(2023, 6, 30)),  # up to date: the look-back window
+        (JULY[:-4], date(2023, 6, 27)),  # three ticks were missed: the window before the first of them
+        ([date(2020, 1, 31), *JULY], date(2020, 1, 2)),  # a gap, however old, is closed once
+        ([*JULY, date(2023, 7, 31)], date(2023, 6, 30)),  # days to come change nothing
     ],
+    ids=["nothing", "up to date", "three days down", "an old gap", "a day to come"],
 )
-def test_a_load_after_a_gap_reaches_back_to_the_last_loaded_day(newest: date | None, start: date) -> None:
-    loaded = [newest] if newest else []
-    assert days_to_load(date(2023, 7, 30), loaded, Settings()).start == start
+def test_a_load_reaches_a_look_back_before_the_first_day_that_is_missing(loaded: list[date], start: date) -> None:
+    assert days_to_load(YESTERDAY, loaded, Settings()) == DateRange(start, YESTERDAY)
 
 
 def test_no_load_asks_for_days_before_the_first_partition() -> None:

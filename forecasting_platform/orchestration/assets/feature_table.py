@@ -31,5 +31,11 @@ def feature_table(
     features = build_features(observations, days, settings.holiday_country)
     written = table_store.replace(FEATURE_TABLE, features, days)
     return dg.MaterializeResult(
-        metadata={"rows": written, "series": features["unique_id"].nunique(), "days": len(days)}
+        metadata={
+            "rows": written,
+            "series": features["unique_id"].nunique(),
+            "days": len(days),
+            # Built as of this time, the same rows come again, whatever is revised later.
+            "as_of": observations["available_at"].max().isoformat() if len(observations) else "nothing was known",
+        }
     )

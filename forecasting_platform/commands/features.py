@@ -1,0 +1,28 @@
+"""`features`: the feature table as it is, or as it was built from what was known at a time."""
+
+from datetime import datetime
+
+import pandas as pd
+
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.features import build_features, observations_period
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+
+
+def features_as_of(store: TableStore, days: DateRange, country: str, as_of: datetime | None = None) -> pd.DataFrame:
+    """Rows of `FEATURE_TABLE`, built anew from the observations that were known at `as_of` (inclusive), or now.
+
+    They are what `feature_table` held of these days after a load that ended at `as_of`; nothing is written.
+    """
+    return build_features(store.read_observations(observations_period(days), as_of=as_of), days, country)
+
+
+def stored_features(postgres_dsn: str, days: DateRange, as_of: datetime | None) -> pd.DataFrame:
+    """`features_as_of` of a platform's Postgres."""
+    store = PostgresTableStore(postgres_dsn)
+    try:
+        return features_as_of(store, days, Settings().holiday_country, as_of)
+    finally:
+        store.close()

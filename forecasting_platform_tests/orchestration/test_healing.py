@@ -1,0 +1,248 @@
+"""A table that fell behind its feed catches up: afterwards it is what one fresh load of everything would be."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from unittest.mock import Mock, create_autospec
+
+import dagster as dg
+import pandas as pd
+import pytest
+import requests
+from werkzeug.serving import make_server
+
+from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.commands.features import features_as_of
+from forecasting_platform.errors import FeedUnavailableError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.features import build_features, observations_period
+from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
+from forecasting_platform.orchestration.schedules import days_to_load
+from forecasting_platform.orchestration.sensors import reconcile_sensor
+from forecasting_platform.ports.observation_feed import ObservationFeed
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+INITIAL = DateRange(date(2023, 3, 1), date(2023, 6, 30))
+
+
+@pytest.fixture(scope="module")
+def feed_url() -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+class Platform:
+    """The real assets, schedule and sensor, with a calendar that the test turns.
+
+    What Dagster knows of them is a set of days: its event log takes milliseconds an event, and is tested elsewhere.
+    """
+
+    def __init__(self, store: TableStore, feed_url: str) -> None:
+        self.store, self.feed_url = store, feed_url
+        self.today = INITIAL.end + timedelta(days=1)
+        self.loaded: set[str] = set()
+        self.running: list[dg.DagsterRun] = []
+        self.instance = create_autospec(dg.DagsterInstance, instance=True)
+        self.instance.get_materialized_partitions.side_effect = lambda _asset: self.loaded
+        self.instance.get_runs.side_effect = lambda _filters: self.running
+        self.instance.get_runs_count.return_value = 0
+
+    @property
+    def feed(self) -> ObservationFeed:
+        return feed_at(f"{self.feed_url}/feed?start={INITIAL.start}&as_of={self.today}", Settings())
+
+    def set_fault(self, name: str, **parameters: object) -> None:
+        assert requests.post(f"{self.feed_url}/faults", json={"name": name, **parameters}, timeout=9).ok
+
+    def end_faults(self) -> None:
+        assert requests.delete(f"{self.feed_url}/faults", timeout=9).ok
+
+    def load(self, days: DateRange) -> None:
+        """What a run of `load_job` does; days become materialized only when all of it succeeds."""
+        raw_observations(context_of(days), observation_feed=self.feed, table_store=self.store)
+        feature_table(context_of(days), table_store=self.store, settings=Settings())
+        self.loaded |= {day.isoformat() for day in days}
+
+    def midnight(self) -> DateRange:
+        """A day passes, and the schedule's load runs."""
+        self.today += timedelta(days=1)
+        days = days_to_load(self.today - timedelta(days=1), map(date.fromisoformat, self.loaded), Settings())
+        self.load(days)
+        return days
+
+    def look(self) -> dg.RunRequest | dg.SkipReason:
+        """What the sensor answers now."""
+        context = dg.build_sensor_context(instance=self.instance)
+        answer = reconcile_sensor(context, observation_feed=self.feed, table_store=self.store)
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    def reconcile(self) -> DateRange:
+        """The sensor looks, and the load it asks for runs."""
+        days = days_of(self.look())
+        self.load(days)
+        return days
+
+    def assert_equals_a_fresh_load(self) -> None:
+        days = DateRange(INITIAL.start, self.today - timedelta(days=1))
+        document = self.feed.fetch(days)
+        fresh = MemoryTableStore()
+        fresh.record_observations(document.observations, days, available_at=document.fetched_at)
+        expected = fresh.read_observations(days)
+        held = self.store.read_observations(days)
+        values = ["unique_id", "ds", "y"]
+        pd.testing.assert_frame_equal(held[values], expected[values], check_exact=True)
+        features = build_features(fresh.read_observations(observations_period(days)), days, Settings().holiday_country)
+        pd.testing.assert_frame_equal(self.store.read(FEATURE_TABLE, days), features, check_exact=True)
+
+
+@pytest.fixture
+def platform(postgres_dsn: str, feed_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """Loaded from 2023-03-01 to 2023-06-30, on a real Postgres; it is 2023-07-01."""
+    monkeypatch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
+    store = PostgresTableStore(postgres_dsn)
+    store.prepare()
+    platform = Platform(store, feed_url)
+    platform.load(INITIAL)
+    yield platform
+    platform.end_faults()
+    store.close()
+
+
+def context_of(days: DateRange) -> dg.AssetExecutionContext:
+    keys = dg.PartitionKeyRange(days.start.isoformat(), days.end.isoformat())
+    context = dg.build_asset_context(partition_key_range=keys)
+    context.add_asset_metadata = Mock()  # type: ignore[method-assign] # Dagster's context outside a run has none
+    return context
+
+
+def days_of(answer: dg.RunRequest | dg.SkipReason) -> DateRange:
+    assert isinstance(answer, dg.RunRequest), answer
+    return DateRange(date.fromisoformat(answer.tags[RANGE_START]), date.fromisoformat(answer.tags[RANGE_END]))
+
+
+def key_of(answer: dg.RunRequest | dg.SkipReason) -> str | None:
+    assert isinstance(answer, dg.RunRequest), answer
+    return answer.run_key
+
+
+def test_three_days_down_are_made_up_for_at_the_next_tick(platform: Platform) -> None:
+    platform.today += timedelta(days=3)
+    platform.midnight()
+    platform.assert_equals_a_fresh_load()
+
+
+def test_a_feed_that_was_down_at_midnight_is_loaded_at_the_next_tick(platform: Platform) -> None:
+    platform.set_fault("down")
+    with pytest.raises(FeedUnavailableError):
+        platform.midnight()
+    platform.end_faults()
+    platform.midnight()
+    platform.assert_equals_a_fresh_load()
+
+
+def test_a_gap_older_than_the_look_back_is_loaded_at_the_next_tick(platform: Platform) -> None:
+    platform.today += timedelta(days=60)
+    platform.load(DateRange(date(2023, 8, 20), date(2023, 8, 28)))
+    assert platform.midnight() == DateRange(date(2023, 6, 1), date(2023, 8, 30))
+    # What was revised still earlier in these two months is the sensor's.
+    if isinstance(platform.look(), dg.RunRequest):
+        platform.reconcile()
+    platform.assert_equals_a_fresh_load()
+
+
+@pytest.mark.parametrize("fault", ["missing_days", "null_days"])
+@pytest.mark.parametrize(
+    ("days_late", "heals"), [(3, Platform.midnight), (45, Platform.reconcile)], ids=["within", "beyond"]
+)
+def test_a_day_published_late_is_loaded_once_it_is_there(
+    platform: Platform, fault: str, days_late: int, heals: Callable[[Platform], DateRange]
+) -> None:
+    platform.set_fault(fault, **{"from": "2023-07-01", "to": "2023-07-01"})
+    platform.midnight()
+    assert platform.store.read_observations(DateRange(date(2023, 7, 1), date(2023, 7, 1))).empty
+    platform.today += timedelta(days=days_late)
+    platform.midnight()
+    platform.end_faults()
+    heals(platform)
+    platform.assert_equals_a_fresh_load()
+
+
+def test_a_republication_of_90_days_is_reconciled(platform: Platform) -> None:
+    platform.set_fault("level_shift", **{"from": "2023-03-02", "to": "2023-05-30", "by": -0.125})
+    platform.midnight()
+    with pytest.raises(AssertionError):
+        platform.assert_equals_a_fresh_load()
+    # Features look back 364 days, so the days after the revised ones are built again, too.
+    assert platform.reconcile() == DateRange(date(2023, 3, 2), date(2023, 7, 1))
+    platform.assert_equals_a_fresh_load()
+    assert isinstance(platform.look(), dg.SkipReason)
+
+
+def test_a_quarterly_republication_is_reconciled_once(platform: Platform) -> None:
+    platform.today = date(2023, 7, 15)  # the simulated feed revises a third of the quarter's values on this day
+    platform.midnight()
+    assert platform.reconcile().start < date(2023, 5, 1)
+    platform.assert_equals_a_fresh_load()
+    assert isinstance(platform.look(), dg.SkipReason)
+
+
+def test_a_value_that_comes_and_goes_is_asked_for_each_time(platform: Platform) -> None:
+    keys = set()
+    for by in (5.0, 6.0, 5.0, 6.0):
+        platform.set_fault("level_shift", **{"from": "2023-06-29", "to": "2023-06-29", "by": by})
+        keys.add(key_of(platform.look()))
+        platform.reconcile()
+    assert len(keys) == 4
+
+
+def test_a_difference_that_stays_is_asked_for_once(platform: Platform) -> None:
+    platform.set_fault("level_shift", **{"from": "2023-06-29", "to": "2023-06-29"})
+    assert key_of(platform.look()) == key_of(platform.look())
+
+
+@pytest.mark.parametrize(
+    "run", [dg.DagsterRun("load_job"), dg.DagsterRun("__ASSET_JOB", asset_selection=frozenset({raw_observations.key}))]
+)
+def test_nothing_is_asked_for_while_a_load_is_in_progress(platform: Platform, run: dg.DagsterRun) -> None:
+    platform.set_fault("level_shift")
+    platform.running = [run]
+    answer = platform.look()
+    assert isinstance(answer, dg.SkipReason)
+    assert "in progress" in str(answer.skip_message)
+
+
+def test_a_feed_that_is_down_is_an_error_of_the_sensor_and_no_agreement(platform: Platform) -> None:
+    platform.set_fault("down")
+    with pytest.raises(FeedUnavailableError):
+        platform.look()
+
+
+def test_a_platform_that_never_loaded_is_not_loaded_by_the_sensor(feed_url: str) -> None:
+    assert isinstance(Platform(MemoryTableStore(), feed_url).look(), dg.SkipReason)
+
+
+def test_features_as_of_a_time_are_those_built_then(platform: Platform) -> None:
+    whole, built = DateRange(INITIAL.start, INITIAL.end + timedelta(days=4)), []
+    for by in (1.0, 2.0, 3.0):
+        platform.set_fault("level_shift", **{"from": "2023-04-01", "to": "2023-06-15", "by": by})
+        platform.midnight()
+        platform.reconcile()
+        as_of = platform.store.read_observations()["available_at"].max().to_pydatetime()
+        built.append((as_of, platform.store.read(FEATURE_TABLE)))
+    for as_of, table in built:
+        again = features_as_of(platform.store, whole, Settings().holiday_country, as_of)
+        pd.testing.assert_frame_equal(again, table, check_exact=True)
+    now = features_as_of(platform.store, whole, Settings().holiday_country)
+    pd.testing.assert_frame_equal(now, built[-1][1], check_exact=True)
