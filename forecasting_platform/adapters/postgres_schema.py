@@ -42,12 +42,12 @@ def identifier(table: Table) -> sql.Identifier:
 
 
 def create_missing(connection: PostgresConnection) -> None:
-    """Create the schema, the tables that are not there, and the view `observations`."""
+    """Create the schema, the tables and nullable columns that are not there, and the view `observations`."""
     create_schema(connection)
     for table in TABLES:
-        if not exists(connection, table.name):
-            for statement in _creation(table):
-                connection.execute(statement)
+        missing = _additions(connection, table) if exists(connection, table.name) else _creation(table)
+        for statement in missing:
+            connection.execute(statement)
     if not exists(connection, "observations"):
         connection.execute(_NEWEST_VIEW)
 
@@ -61,6 +61,20 @@ def create_schema(connection: PostgresConnection) -> None:
 def exists(connection: PostgresConnection, name: str) -> bool:
     """Whether the schema has a table or view of this name."""
     return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
+
+
+def existing_columns(connection: PostgresConnection, name: str) -> set[str]:
+    """The columns of a table of the schema."""
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+    return {column for (column,) in connection.execute(query, [f"{SCHEMA}.{name}"])}
+
+
+def _additions(connection: PostgresConnection, table: Table) -> Iterator[sql.Composed]:
+    """What brings a table of an earlier release up to date; nothing, and no lock, where it is."""
+    there = existing_columns(connection, table.name)
+    for column in table.columns:
+        if column.nullable and column.name not in there:
+            yield sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(identifier(table), _column(column))
 
 
 def _creation(table: Table) -> Iterator[sql.Composed]:
