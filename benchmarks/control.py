@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of JSON feeds")
     arguments = parser.parse_args()
     full = os.environ.get("FULL", "1") != "0"
-    series, years = (1000, 10) if full else (60, 5)
+    series, years = (250, 40) if full else (60, 5)
     cells: dict[str, Process] = {
         f"{tails}, φ={persistence:g}": autoregressive(persistence, degrees)
         for tails, degrees in (("normal", np.inf), ("heavy tails (t4)", 4.0))

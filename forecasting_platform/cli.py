@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import getpass
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -347,7 +348,7 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
     print_rows([{"pattern": pattern, "until": f"{until:%Y-%m-%d %H:%M} UTC", "muted_by": by}], as_json=as_json)
 
 
-@alerts.command(epilog="Example: forecasting-platform alerts watch --max-age 300   (from cron, each few minutes)")
+@alerts.command(epilog="Example: forecasting-platform alerts watch --max-age 300 (from cron, each few minutes)")
 @click.option("--max-age", type=click.IntRange(10), default=300, show_default=True, help="Seconds.")
 @data_dir_option
 @json_option
@@ -357,7 +358,10 @@ def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
 
     with _ledger(data_dir) as ledger:
         ages = watch_watchers(ledger, Settings(), timedelta(seconds=max_age))
-    print_rows([{"watcher": name, "seconds": round(age)} for name, age in ages.items()], as_json=as_json)
+    print_rows(
+        [{"watcher": name, "seconds": age if math.isfinite(age) else None} for name, age in ages.items()],
+        as_json=as_json,
+    )
     if any(age > max_age for age in ages.values()):
         raise PlatformStateError(
             f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon"

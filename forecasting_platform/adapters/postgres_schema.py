@@ -35,6 +35,23 @@ FROM forecasting.raw_observations
 ORDER BY unique_id, ds, available_at DESC
 """
 
+_DAILY_ACCURACY_VIEW = """
+CREATE VIEW forecasting.daily_accuracy AS
+SELECT
+    unique_id,
+    ds,
+    count(*) AS forecasts,
+    avg(y_hat) AS mean_y_hat,
+    avg(y) AS y,
+    avg(y_hat - y) AS bias,
+    sqrt(avg((y_hat - y) ^ 2)) AS rmse,
+    avg((y BETWEEN y_hat_lo_80 AND y_hat_hi_80)::int) AS coverage_80,
+    avg((y BETWEEN y_hat_lo_95 AND y_hat_hi_95)::int) AS coverage_95,
+    avg(y_hat - y_first) AS bias_by_first_published
+FROM forecasting.forecast_errors
+GROUP BY unique_id, ds
+"""
+
 
 def identifier(table: Table) -> sql.Identifier:
     """The table's name in its schema."""
@@ -42,7 +59,7 @@ def identifier(table: Table) -> sql.Identifier:
 
 
 def create_missing(connection: PostgresConnection) -> None:
-    """Create the schema, the tables and nullable columns that are not there, and the view `observations`."""
+    """Create the schema, the tables and nullable columns that are not there, and the two views."""
     create_schema(connection)
     for table in TABLES:
         missing = _additions(connection, table) if exists(connection, table.name) else _creation(table)
@@ -50,6 +67,8 @@ def create_missing(connection: PostgresConnection) -> None:
             connection.execute(statement)
     if not exists(connection, "observations"):
         connection.execute(_NEWEST_VIEW)
+    if not exists(connection, "daily_accuracy"):
+        connection.execute(_DAILY_ACCURACY_VIEW)
 
 
 def create_schema(connection: PostgresConnection) -> None:

@@ -98,7 +98,9 @@ def test_a_column_that_a_table_of_the_first_release_lacks_is_added(postgres_dsn:
     store = PostgresTableStore(postgres_dsn)
     store.prepare()
     with psycopg.connect(postgres_dsn) as connection:
-        connection.execute("ALTER TABLE forecasting.forecast_errors DROP COLUMN y_first")
+        connection.execute("ALTER TABLE forecasting.forecast_errors DROP COLUMN y_first CASCADE")
     store.prepare()
     assert "y_first" in store.read(FORECAST_ERRORS)
+    with psycopg.connect(postgres_dsn) as connection:
+        assert connection.execute("SELECT * FROM forecasting.daily_accuracy").fetchall() == []
     store.close()

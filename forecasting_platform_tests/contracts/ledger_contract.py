@@ -217,7 +217,7 @@ class RemoteLedgerContract(LedgerContract):
             "acknowledge",
             "mutes",
             "beat",
-        ],  # fmt: skip
+        ],
     )
     def test_a_ledger_out_of_reach_says_so(self, unreachable_ledger: Ledger, call: Callable[[Ledger], object]) -> None:
         with pytest.raises(StoreUnavailableError, match=r"is unavailable: .* then retry"):
