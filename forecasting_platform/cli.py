@@ -1,9 +1,12 @@
 """`forecasting-platform`: the commands. What they do is in `commands`; this module only parses and prints."""
 
+import contextlib
 import csv
+import getpass
+import math
 import sys
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +14,14 @@ import click
 
 from forecasting_platform.commands.connection import DEFAULT_DATA_DIR, Connection, connect
 from forecasting_platform.commands.output import print_json, print_rows, records
-from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnknownAlertError
+from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.settings import Settings
 
 if TYPE_CHECKING:
     from forecasting_platform.commands.report import Report
+    from forecasting_platform.ports.ledger import Ledger
 
 RUN_DEADLINE_SECONDS = 900.0
 LOAD_DEADLINE_SECONDS = 3600.0
@@ -155,7 +161,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         "champion_cutoff": champion.get("cutoff"),
         "loaded_days": len(days),
         "last_loaded_day": str(max(days)) if days else None,
-        "open_alerts": [alert["alert"] for alert in alerts],
+        "open_alerts": [alert["alert"] for alert in alerts if alert["state"] == "FIRING"],
     }
 
 
@@ -300,17 +306,110 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     """Accuracy, bias and coverage over windows, drift, and open alerts."""
     from forecasting_platform.commands.report import Report, alert_rows
 
-    found = Report(connect(data_dir).postgres_dsn)
+    connection = connect(data_dir)
+    found = Report(connection.postgres_dsn, _champion_metadata(connection))
     if html_path is not None:
         _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)
-    accuracy, drift, alerts = records(found.accuracy), records(found.drift), alert_rows(found.alerts)
+    accuracy, vintages, drift = records(found.accuracy), records(found.vintages), records(found.drift)
+    detection, alerts = records(found.detection), alert_rows(found.alerts)
     if as_json:
-        print_json({"accuracy": accuracy, "drift": drift, "alerts": alerts})
+        print_json(
+            {"accuracy": accuracy, "vintages": vintages, "drift": drift, "detection": detection, "alerts": alerts}
+        )
         return
     print_rows(accuracy, title="accuracy of the forecasts of record")
-    print_rows(drift, title="drift: share of the newest 28 days outside the reference's central 99 %")
-    print_rows(alerts, title="open alerts")
+    print_rows(vintages, title="by first published and by latest actuals")
+    print_rows(drift, title="drift: evidence of a lasting change, against the threshold of its budget")
+    print_rows(detection, title="median days until a change of the champion's errors pages, at one false page a year")
+    print_rows(alerts, title="open incidents")
+
+
+def _champion_metadata(connection: Connection) -> dict[str, Any]:
+    """What the champion's version says of itself; empty where there is no champion yet."""
+    try:
+        found: dict[str, Any] = connection.ask_app("GET", "/model")["metadata"]
+    except ForecastingPlatformError as error:
+        click.echo(f"the champion's backtest is left out: {error}", err=True)
+        return {}
+    return found
+
+
+@main.group(epilog="Example: forecasting-platform alerts list")
+def alerts() -> None:
+    """Incidents: list them, say that you are on one, mute what is known, watch the watcher."""
+
+
+@alerts.command("list", epilog="Example: forecasting-platform alerts list --all --json")
+@click.option("--all", "every", is_flag=True, help="Resolved ones too.")
+@data_dir_option
+@json_option
+def list_alerts(every: bool, data_dir: Path, as_json: bool) -> None:
+    """Incidents, newest first."""
+    from forecasting_platform.commands.report import alert_rows
+
+    with _ledger(data_dir) as ledger:
+        print_rows(alert_rows(ledger.alerts(open_only=not every)), title="incidents", as_json=as_json)
+
+
+@alerts.command(epilog="Example: forecasting-platform alerts acknowledge forecast_errors:forecasts_beat_naive@512")
+@click.argument("alert_id")
+@click.option("--by", default=getpass.getuser, show_default="you", help="Who is on it.")
+@data_dir_option
+@json_option
+def acknowledge(alert_id: str, by: str, data_dir: Path, as_json: bool) -> None:
+    """Say that somebody is on an incident: no reminders of it from then on."""
+    with _ledger(data_dir) as ledger:
+        if not ledger.acknowledge(alert_id, by, datetime.now(UTC)):
+            raise UnknownAlertError(alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True)])
+    print_rows([{"alert_id": alert_id, "acknowledged_by": by}], as_json=as_json)
+
+
+@alerts.command(epilog='Example: forecasting-platform alerts mute "forecast_errors:*" --hours 48 --reason "outage"')
+@click.argument("pattern")
+@click.option("--hours", type=click.FloatRange(0, 8760), required=True, help="For how long; 0 ends the mute.")
+@click.option("--reason", required=True, help="Why; shown with each incident.")
+@click.option("--by", default=getpass.getuser, show_default="you", help="Who mutes.")
+@data_dir_option
+@json_option
+def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_json: bool) -> None:
+    """Tell nobody of incidents whose fingerprint matches (`*` is any text), for some hours."""
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    with _ledger(data_dir) as ledger:
+        ledger.mute(Mute(pattern, until, reason, by))
+    print_rows([{"pattern": pattern, "until": f"{until:%Y-%m-%d %H:%M} UTC", "muted_by": by}], as_json=as_json)
+
+
+@alerts.command(epilog="Example: forecasting-platform alerts watch --max-age 300 (from cron, each few minutes)")
+@click.option("--max-age", type=click.IntRange(10), default=300, show_default=True, help="Seconds.")
+@data_dir_option
+@json_option
+def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
+    """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
+    from forecasting_platform.adapters.alert_outbox import watch_watchers
+
+    with _ledger(data_dir) as ledger:
+        ages = watch_watchers(ledger, Settings(), timedelta(seconds=max_age))
+    print_rows(
+        [{"watcher": name, "seconds": age if math.isfinite(age) else None} for name, age in ages.items()],
+        as_json=as_json,
+    )
+    if any(age > max_age for age in ages.values()):
+        raise PlatformStateError(
+            f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon"
+        )
+
+
+@contextlib.contextmanager
+def _ledger(data_dir: Path) -> Iterator["Ledger"]:
+    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+
+    found = PostgresLedger(connect(data_dir).postgres_dsn)
+    try:
+        found.prepare()
+        yield found
+    finally:
+        found.close()
 
 
 def _write_html(found: "Report", path: Path) -> None:
@@ -326,14 +425,8 @@ def _write_html(found: "Report", path: Path) -> None:
 @json_option
 def decisions(limit: int, data_dir: Path, as_json: bool) -> None:
     """The promotion ledger, newest first."""
-    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-
-    ledger = PostgresLedger(connect(data_dir).postgres_dsn)
-    try:
-        ledger.prepare()
+    with _ledger(data_dir) as ledger:
         found = ledger.decisions(limit)
-    finally:
-        ledger.close()
     rows = [
         {
             "decision": decision.decision_id,

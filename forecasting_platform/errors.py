@@ -176,6 +176,15 @@ class UnknownSeriesError(ForecastingPlatformError):
         super().__init__(f"unknown series {examples(self.unknown)}; known are {examples(self.known)}")
 
 
+class UnknownAlertError(ForecastingPlatformError):
+    """An incident that is not there, or is over."""
+
+    def __init__(self, alert_id: str, open_ids: Iterable[str]) -> None:
+        self.alert_id = alert_id
+        self.open_ids = tuple(open_ids)
+        super().__init__(f"no open incident is {alert_id!r}; open are {examples(self.open_ids) or 'none'}")
+
+
 class InvalidRangeError(ForecastingPlatformError):
     """A date range that cannot be answered."""
 

@@ -67,7 +67,27 @@ class Settings(BaseSettings):
     holiday_country: str = Field(default="IE", description="Country whose public holidays the features know (ISO).")
     schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
     alert_urls: SecretStr | None = Field(
-        default=None, description="Apprise URLs that alerts are sent to, separated by commas or spaces."
+        default=None,
+        description="Apprise URLs that alerts are sent to, separated by commas or spaces; `error+data=URL` for some.",
+    )
+    alertmanager_url: str | None = Field(
+        default=None, description="Prometheus Alertmanager that alerts are posted to as well (API v2)."
+    )
+    heartbeat_url: SecretStr | None = Field(
+        default=None, description="URL called at each look for alerts, for a service that pages when it is not."
+    )
+    alert_pending_seconds: float = Field(
+        default=30.0, ge=0, description="How long an incident lasts, or fails again, before anybody is told."
+    )
+    alert_repeat_hours: float = Field(
+        default=24.0, gt=0, description="Hours between two reminders of an incident nobody acknowledged."
+    )
+    false_pages_a_year: dict[str, float] = Field(
+        default={},
+        description="False pages a series may send in a year, by check, as JSON; `default` for the others (1).",
+    )
+    runbooks_url: str = Field(
+        default="docs/runbooks", description="Where checks and messages say their runbooks are: a URL or path."
     )
     api_keys: SecretStr | None = Field(
         default=None, description="Keys that the app accepts, separated by commas; needed on a public interface."
@@ -109,6 +129,10 @@ class Settings(BaseSettings):
         if not self.mlflow_tracking_uri:
             raise ConfigurationError("FORECASTING_MLFLOW_TRACKING_URI", "is not set; give the URL of an MLflow server")
         return self.mlflow_tracking_uri
+
+    def false_pages_of(self, check_name: str) -> float:
+        """How many false pages a year a series may send by this check."""
+        return self.false_pages_a_year.get(check_name, self.false_pages_a_year.get("default", 1.0))
 
     def require_feed_url(self) -> str:
         """The feed's URL, or `ConfigurationError` saying which variable to set."""

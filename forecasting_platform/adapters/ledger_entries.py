@@ -31,7 +31,7 @@ def check_alerts(alerts: Iterable[Alert]) -> None:
     Raises:
         InvalidFrameError: names the fingerprints.
     """
-    open_incidents = Counter(alert.fingerprint for alert in alerts if alert.state == "FIRING")
+    open_incidents = Counter(alert.fingerprint for alert in alerts if alert.is_open)
     repeated = [fingerprint for fingerprint, count in open_incidents.items() if count > 1]
     if repeated:
         raise InvalidFrameError("alerts", f"more than one incident is open for {examples(repeated)}; resolve one first")

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.alerts import Alert, Message, Mute
 from forecasting_platform.forecasting.promotion import PromotionDecision
 
 
@@ -15,6 +16,9 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._decisions: list[PromotionDecision] = []
         self._alerts: dict[str, Alert] = {}
+        self._messages: dict[str, Message] = {}
+        self._mutes: dict[str, Mute] = {}
+        self._heartbeats: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -33,18 +37,68 @@ class MemoryLedger:
         with self._lock:
             return self._decisions[::-1][:limit]
 
-    def save_alerts(self, alerts: Sequence[Alert]) -> None:
+    def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
         """See `Ledger`."""
         with self._lock:
-            saved = self._alerts | {alert.alert_id: alert for alert in alerts}
+            saved = self._alerts | {alert.alert_id: self._keeping_acknowledgement(alert) for alert in alerts}
             check_alerts(saved.values())
             self._alerts = saved
+            self._messages = {message.key: message for message in messages} | self._messages
+
+    def _keeping_acknowledgement(self, alert: Alert) -> Alert:
+        kept = self._alerts.get(alert.alert_id, alert)
+        return replace(alert, acknowledged=kept.acknowledged, acknowledged_by=kept.acknowledged_by)
 
     def alerts(self, *, open_only: bool = False) -> list[Alert]:
         """See `Ledger`."""
         with self._lock:
-            listed = [alert for alert in self._alerts.values() if alert.state == "FIRING" or not open_only]
+            listed = [alert for alert in self._alerts.values() if alert.is_open or not open_only]
         return sorted(listed, key=lambda alert: (alert.first_seen, alert.alert_id), reverse=True)
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """See `Ledger`."""
+        with self._lock:
+            found = self._alerts.get(alert_id)
+            if found is None or not found.is_open:
+                return False
+            self._alerts[alert_id] = replace(found, acknowledged=at, acknowledged_by=by)
+            return True
+
+    def waiting_messages(self) -> list[Message]:
+        """See `Ledger`."""
+        with self._lock:
+            waiting = [message for message in self._messages.values() if message.delivered_at is None]
+        return sorted(waiting, key=lambda message: (message.created_at, message.key))
+
+    def record_attempts(self, messages: Sequence[Message]) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            self._messages |= {message.key: message for message in messages}
+            waiting = {found.alert_id for found in self._messages.values() if found.delivered_at is None}
+            for message in messages:
+                alert = self._alerts[message.alert_id]
+                if message.alert_id not in waiting and message.delivered_at and alert.delivered is None:
+                    self._alerts[message.alert_id] = replace(alert, delivered=message.delivered_at)
+
+    def mute(self, mute: Mute) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            self._mutes[mute.pattern] = mute
+
+    def mutes(self) -> list[Mute]:
+        """See `Ledger`."""
+        with self._lock:
+            return sorted(self._mutes.values(), key=lambda mute: mute.pattern)
+
+    def beat(self, name: str, at: datetime) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            self._heartbeats[name] = at
+
+    def heartbeats(self) -> dict[str, datetime]:
+        """See `Ledger`."""
+        with self._lock:
+            return dict(self._heartbeats)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from operator import attrgetter
+from datetime import datetime
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 
 from forecasting_platform.adapters.ledger_entries import check_evidence
 from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
-from forecasting_platform.adapters.postgres_schema import create_schema, exists
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
+from forecasting_platform.forecasting.alerts import Alert, Message, Mute
 from forecasting_platform.forecasting.promotion import PromotionDecision
 
 _DECISIONS = """
@@ -42,7 +42,7 @@ _ALERTS = """
 CREATE TABLE forecasting.alerts (
     alert_id text COLLATE "C" PRIMARY KEY,
     fingerprint text NOT NULL,
-    state text NOT NULL CHECK (state IN ('FIRING', 'RESOLVED')),
+    state text NOT NULL,
     severity text NOT NULL,
     summary text NOT NULL,
     first_seen timestamptz NOT NULL,
@@ -53,14 +53,73 @@ CREATE TABLE forecasting.alerts (
     link text
 );
 COMMENT ON TABLE forecasting.alerts IS 'One row is one incident, from the first failure to the recovery.';
-CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state = 'FIRING';
 CREATE INDEX ON forecasting.alerts (first_seen);
 """
 
-_TABLES = {"promotion_decisions": _DECISIONS, "alerts": _ALERTS}
+_ALERTS_UPDATE = """
+ALTER TABLE forecasting.alerts
+    ADD COLUMN IF NOT EXISTS runbook text,
+    ADD COLUMN IF NOT EXISTS owner text,
+    ADD COLUMN IF NOT EXISTS "group" text,
+    ADD COLUMN IF NOT EXISTS muted_by text,
+    ADD COLUMN IF NOT EXISTS announced timestamptz,
+    ADD COLUMN IF NOT EXISTS reminded timestamptz,
+    ADD COLUMN IF NOT EXISTS acknowledged timestamptz,
+    ADD COLUMN IF NOT EXISTS acknowledged_by text,
+    DROP CONSTRAINT IF EXISTS alerts_state_check;
+-- Before there was an outbox, every incident was told.
+UPDATE forecasting.alerts SET announced = first_seen;
+ALTER TABLE forecasting.alerts ADD CONSTRAINT alerts_state_check
+    CHECK (state IN ('PENDING', 'FIRING', 'RESOLVED', 'MUTED', 'UNKNOWN'));
+DROP INDEX IF EXISTS forecasting.one_open_incident_a_fingerprint;
+CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state <> 'RESOLVED';
+"""
+"""What the table of the first release lacks."""
+
+_OUTBOX = """
+CREATE TABLE forecasting.alert_messages (
+    key text COLLATE "C" PRIMARY KEY,
+    alert_id text NOT NULL REFERENCES forecasting.alerts,
+    kind text NOT NULL,
+    channel text NOT NULL,
+    created_at timestamptz NOT NULL,
+    delivered_at timestamptz,
+    attempts integer NOT NULL,
+    last_error text
+);
+COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one channel, sent at least once.';
+CREATE INDEX ON forecasting.alert_messages (created_at) WHERE delivered_at IS NULL;
+CREATE INDEX ON forecasting.alert_messages (alert_id);
+"""
+
+_MUTES = """
+CREATE TABLE forecasting.alert_mutes (
+    pattern text COLLATE "C" PRIMARY KEY,
+    until timestamptz NOT NULL,
+    reason text NOT NULL,
+    muted_by text NOT NULL
+);
+COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
+"""
+
+_HEARTBEATS = """
+CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
+COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
+"""
+
+_TABLES = {
+    "promotion_decisions": _DECISIONS,
+    "alerts": _ALERTS,
+    "alert_messages": _OUTBOX,
+    "alert_mutes": _MUTES,
+    "heartbeats": _HEARTBEATS,
+}
 
 _DECISION_COLUMNS = [column.name for column in fields(PromotionDecision) if column.name != "decision_id"]
-_ALERT_COLUMNS = [column.name for column in fields(Alert)]
+
+
+def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
+    return [column.name for column in fields(entry)]
 
 
 class PostgresLedger:
@@ -85,6 +144,8 @@ class PostgresLedger:
             for name, creation in _TABLES.items():
                 if not exists(connection, name):
                     connection.execute(creation)
+            if "announced" not in existing_columns(connection, "alerts"):
+                connection.execute(_ALERTS_UPDATE)
 
     def append_decision(self, decision: PromotionDecision) -> int:
         """See `Ledger`."""
@@ -103,21 +164,76 @@ class PostgresLedger:
         with self._connections.transaction("promotion_decisions") as connection:
             return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, [limit]).fetchall()
 
-    def save_alerts(self, alerts: Sequence[Alert]) -> None:
+    def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
         """See `Ledger`."""
         # A recovery first: the fingerprint's next incident may open in the same call.
-        ordered = sorted(alerts, key=attrgetter("state"), reverse=True)
+        ordered = sorted(alerts, key=lambda alert: alert.is_open)
         with self._connections.transaction("alerts") as connection:
-            connection.cursor().executemany(_SAVE_ALERT, [_alert_values(alert) for alert in ordered])
+            connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
+            connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
 
     def alerts(self, *, open_only: bool = False) -> list[Alert]:
         """See `Ledger`."""
         query = """
-            SELECT * FROM forecasting.alerts WHERE state = 'FIRING' OR NOT %s
+            SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
             ORDER BY first_seen DESC, alert_id DESC
         """
         with self._connections.transaction("alerts") as connection:
             return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only]).fetchall()
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """See `Ledger`."""
+        update = """
+            UPDATE forecasting.alerts SET acknowledged = %s, acknowledged_by = %s
+            WHERE alert_id = %s AND state <> 'RESOLVED'
+        """
+        with self._connections.transaction("alerts") as connection:
+            return connection.execute(update, [at, by, alert_id]).rowcount == 1
+
+    def waiting_messages(self) -> list[Message]:
+        """See `Ledger`."""
+        query = "SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL ORDER BY created_at, key"
+        with self._connections.transaction("alert_messages") as connection:
+            return connection.cursor(row_factory=class_row(Message)).execute(query).fetchall()
+
+    def record_attempts(self, messages: Sequence[Message]) -> None:
+        """See `Ledger`."""
+        update = """
+            UPDATE forecasting.alert_messages SET delivered_at = %s, attempts = %s, last_error = %s WHERE key = %s
+        """
+        deliver = """
+            UPDATE forecasting.alerts SET delivered = %s WHERE alert_id = %s AND delivered IS NULL AND NOT EXISTS (
+                SELECT FROM forecasting.alert_messages AS waiting
+                WHERE waiting.alert_id = alerts.alert_id AND waiting.delivered_at IS NULL
+            )
+        """
+        attempts = [[found.delivered_at, found.attempts, found.last_error, found.key] for found in messages]
+        delivered = [[found.delivered_at, found.alert_id] for found in messages if found.delivered_at]
+        with self._connections.transaction("alert_messages") as connection:
+            connection.cursor().executemany(update, attempts)
+            connection.cursor().executemany(deliver, delivered)
+
+    def mute(self, mute: Mute) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("alert_mutes") as connection:
+            connection.execute(_SAVE_MUTE, _values(mute))
+
+    def mutes(self) -> list[Mute]:
+        """See `Ledger`."""
+        query = "SELECT * FROM forecasting.alert_mutes ORDER BY pattern"
+        with self._connections.transaction("alert_mutes") as connection:
+            return connection.cursor(row_factory=class_row(Mute)).execute(query).fetchall()
+
+    def beat(self, name: str, at: datetime) -> None:
+        """See `Ledger`."""
+        insert = "INSERT INTO forecasting.heartbeats VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+        with self._connections.transaction("heartbeats") as connection:
+            connection.execute(insert, [name, at])
+
+    def heartbeats(self) -> dict[str, datetime]:
+        """See `Ledger`."""
+        with self._connections.transaction("heartbeats") as connection:
+            return dict(connection.execute("SELECT name, at FROM forecasting.heartbeats").fetchall())
 
     def close(self) -> None:
         """See `Ledger`."""
@@ -128,8 +244,8 @@ def _adapted(value: object) -> object:
     return Jsonb(value) if isinstance(value, dict) else value
 
 
-def _alert_values(alert: Alert) -> list[object]:
-    return [getattr(alert, name) for name in _ALERT_COLUMNS]
+def _values(entry: Alert | Message | Mute) -> list[object]:
+    return [getattr(entry, column.name) for column in fields(entry)]
 
 
 def _insert(table: str, columns: Sequence[str]) -> sql.Composed:
@@ -141,6 +257,17 @@ def _insert(table: str, columns: Sequence[str]) -> sql.Composed:
 
 
 _INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS) + sql.SQL(" RETURNING decision_id")
-_SAVE_ALERT = _insert("alerts", _ALERT_COLUMNS) + sql.SQL(" ON CONFLICT (alert_id) DO UPDATE SET {}").format(
-    sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _ALERT_COLUMNS)
-)
+
+
+def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:
+    """Insert, or update all but the key and what is `kept`."""
+    changed = [sql.Identifier(name) for name in columns if name not in {key, *kept}]
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in changed)
+    return _insert(table, columns) + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(
+        sql.Identifier(key), assignments
+    )
+
+
+_SAVE_ALERT = _upsert("alerts", _columns(Alert), "alert_id", ("acknowledged", "acknowledged_by"))
+_QUEUE_MESSAGE = _insert("alert_messages", _columns(Message)) + sql.SQL(" ON CONFLICT (key) DO NOTHING")
+_SAVE_MUTE = _upsert("alert_mutes", _columns(Mute), "pattern")

@@ -35,6 +35,23 @@ FROM forecasting.raw_observations
 ORDER BY unique_id, ds, available_at DESC
 """
 
+_DAILY_ACCURACY_VIEW = """
+CREATE VIEW forecasting.daily_accuracy AS
+SELECT
+    unique_id,
+    ds,
+    count(*) AS forecasts,
+    avg(y_hat) AS mean_y_hat,
+    avg(y) AS y,
+    avg(y_hat - y) AS bias,
+    sqrt(avg((y_hat - y) ^ 2)) AS rmse,
+    avg((y BETWEEN y_hat_lo_80 AND y_hat_hi_80)::int) AS coverage_80,
+    avg((y BETWEEN y_hat_lo_95 AND y_hat_hi_95)::int) AS coverage_95,
+    avg(y_hat - y_first) AS bias_by_first_published
+FROM forecasting.forecast_errors
+GROUP BY unique_id, ds
+"""
+
 
 def identifier(table: Table) -> sql.Identifier:
     """The table's name in its schema."""
@@ -42,14 +59,16 @@ def identifier(table: Table) -> sql.Identifier:
 
 
 def create_missing(connection: PostgresConnection) -> None:
-    """Create the schema, the tables that are not there, and the view `observations`."""
+    """Create the schema, the tables and nullable columns that are not there, and the two views."""
     create_schema(connection)
     for table in TABLES:
-        if not exists(connection, table.name):
-            for statement in _creation(table):
-                connection.execute(statement)
+        missing = _additions(connection, table) if exists(connection, table.name) else _creation(table)
+        for statement in missing:
+            connection.execute(statement)
     if not exists(connection, "observations"):
         connection.execute(_NEWEST_VIEW)
+    if not exists(connection, "daily_accuracy"):
+        connection.execute(_DAILY_ACCURACY_VIEW)
 
 
 def create_schema(connection: PostgresConnection) -> None:
@@ -61,6 +80,20 @@ def create_schema(connection: PostgresConnection) -> None:
 def exists(connection: PostgresConnection, name: str) -> bool:
     """Whether the schema has a table or view of this name."""
     return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
+
+
+def existing_columns(connection: PostgresConnection, name: str) -> set[str]:
+    """The columns of a table of the schema."""
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+    return {column for (column,) in connection.execute(query, [f"{SCHEMA}.{name}"])}
+
+
+def _additions(connection: PostgresConnection, table: Table) -> Iterator[sql.Composed]:
+    """What brings a table of an earlier release up to date; nothing, and no lock, where it is."""
+    there = existing_columns(connection, table.name)
+    for column in table.columns:
+        if column.nullable and column.name not in there:
+            yield sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(identifier(table), _column(column))
 
 
 def _creation(table: Table) -> Iterator[sql.Composed]:

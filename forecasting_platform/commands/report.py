@@ -2,8 +2,10 @@
 
 import base64
 import html
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydantic import SecretStr
@@ -11,10 +13,13 @@ from pydantic import SecretStr
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.drift import REFERENCE_DAYS, WINDOW_DAYS, drift_report
+from forecasting_platform.forecasting.control import ControlReport
+from forecasting_platform.forecasting.control_reference import references_from
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
-from forecasting_platform.forecasting.plots import errors_plot
-from forecasting_platform.forecasting.reporting import accuracy_report
+from forecasting_platform.forecasting.plots import errors_plot, evidence_plot
+from forecasting_platform.forecasting.reporting import accuracy_report, detection_report, vintage_report
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
@@ -25,14 +30,21 @@ table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
 th,td{{padding:.3rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right}}
 th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></head>
 <body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Means of forecasts and actuals</h2>{plot}
-<h2>Drift</h2>{drift}<h2>Open alerts</h2>{alerts}</body></html>
+<h2>By vintage of the actuals</h2>{vintages}
+<h2>Drift</h2>{drift}
+<h2>How soon a change would page</h2>{detection}<h2>Open incidents</h2>{alerts}</body></html>
 """
 
 
 class Report:
-    """What is known of the forecasts now, read from the stores of one platform."""
+    """What is known of the forecasts now, read from the stores of one platform.
 
-    def __init__(self, postgres_dsn: str) -> None:
+    Args:
+        champion_metadata: of its model version; empty where there is no champion.
+    """
+
+    def __init__(self, postgres_dsn: str, champion_metadata: Mapping[str, Any]) -> None:
+        self.detection = detection_report(references_from(champion_metadata))
         store = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn)))
         ledger = PostgresLedger(postgres_dsn)
         try:
@@ -40,7 +52,9 @@ class Report:
             ledger.prepare()
             self.errors = store.read(FORECAST_ERRORS)
             self.accuracy = accuracy_report(self.errors)
-            self.drift = drift_report(_newest_features(store)).series
+            self.vintages = vintage_report(self.errors)
+            self._drift = _drift(_newest_features(store))
+            self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
             self.alerts = ledger.alerts(open_only=True)
         finally:
             ledger.close()
@@ -48,26 +62,39 @@ class Report:
 
     def write_html(self, path: Path) -> None:
         """One file without references to anything else."""
-        picture = base64.b64encode(errors_plot(self.errors)).decode() if len(self.errors) else ""
+        charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
         page = PAGE.format(
             accuracy=_table(self.accuracy),
-            plot=f'<img alt="daily means" src="data:image/png;base64,{picture}">'
-            if picture
-            else "<p>No errors yet.</p>",
-            drift=_table(self.drift),
+            plot=_picture(errors_plot(self.errors)) if len(self.errors) else "<p>No errors yet.</p>",
+            vintages=_table(self.vintages),
+            drift=_table(self.drift) + "".join(map(_picture, charts)),
+            detection=_table(self.detection),
             alerts=_table(pd.DataFrame(alert_rows(self.alerts))),
         )
         path.write_text(page, encoding="utf-8")
 
 
-def _newest_features(store: TableStore) -> pd.DataFrame:
-    from forecasting_platform.forecasting.date_range import DateRange
+def _drift(features: pd.DataFrame) -> dict[str, ControlReport]:
+    budget = Settings().false_pages_of
+    return {
+        name: report(features, pages_a_year=budget(name))
+        for name, report in (
+            ("feature_table_matches_reference", drift_report),
+            ("actuals_match_earlier_years", earlier_years_report),
+        )
+    }
 
+
+def _newest_features(store: TableStore) -> pd.DataFrame:
     newest = store.read_newest(FEATURE_TABLE)
     if newest.empty:
         return newest
     end = newest["ds"].max().date()
-    return store.read(FEATURE_TABLE, DateRange(end - timedelta(days=REFERENCE_DAYS + WINDOW_DAYS), end))
+    return store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
+
+
+def _picture(png: bytes) -> str:
+    return f'<img alt="plot" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def alert_rows(alerts: list[Alert]) -> list[dict[str, object]]:
@@ -75,9 +102,13 @@ def alert_rows(alerts: list[Alert]) -> list[dict[str, object]]:
     return [
         {
             "alert": alert.fingerprint,
+            "alert_id": alert.alert_id,
             "state": alert.state,
             "severity": alert.severity,
             "first_seen": f"{alert.first_seen:%Y-%m-%d %H:%M}",
+            "owner": alert.owner,
+            "acknowledged_by": alert.acknowledged_by,
+            "muted_by": alert.muted_by,
             "summary": alert.summary,
         }
         for alert in alerts

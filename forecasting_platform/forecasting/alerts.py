@@ -1,35 +1,61 @@
-"""What becomes of a failed check: one incident from the first failure to the recovery.
+"""What becomes of a failed check or run: one incident from the first failure to the recovery.
 
-Pure: the store of incidents and their delivery live elsewhere.
+    OK -> PENDING -> FIRING -> RESOLVED, with UNKNOWN and MUTED beside them
+
+An incident is PENDING until it has lasted for a while or failed again, so that what belongs together is
+told together and a stale feed can silence what follows from it; MUTED while nobody is to be told;
+UNKNOWN while nothing can be said, from where the first failure fires at once. OK is the absence of an
+incident. Exactly one message opens an incident and one ends it, whatever is read twice, late, or after
+a restart; reminders come between them. Pure: storing and delivering live elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Literal
 
-State = Literal["FIRING", "RESOLVED"]
+State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
 Severity = Literal["warning", "error"]
+Result = Literal["passed", "failed", "unknown"]
+Kind = Literal["FIRING", "REMINDER", "RESOLVED"]
+
+OPEN_STATES: tuple[State, ...] = ("PENDING", "FIRING", "MUTED", "UNKNOWN")
+HISTORICAL = "a historical backfill"
+
+INHIBITIONS: tuple[tuple[str, str], ...] = (
+    ("run_failure:load_job", "forecast_errors:*"),
+    ("backfill_failure:*raw_observations*", "forecast_errors:*"),
+    ("forecast_errors:actuals_are_complete", "forecast_errors:*"),
+)
+"""(source, target): while an incident of the source is open, one of the target is not told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One result of something watched: an asset check, or a run.
+    """One result of something watched: an asset check, a run, a backfill.
 
     Attributes:
         fingerprint: names what is watched, such as `feature_table:feature_table_has_every_series`.
-        event_id: the event log's number of the result; a later one is larger.
+        event_id: the number of the result; a later one is larger.
         evaluated_at: when (aware).
-        link: where a person reads more.
+        link, runbook: where a person reads more, and what to do.
+        owner: whom it concerns.
+        group: what failed together, such as a backfill: told in one message.
+        historical: the days it is about are long past; nobody is to be called for them.
     """
 
     fingerprint: str
     event_id: int
-    passed: bool
+    result: Result
     severity: Severity
     evaluated_at: datetime
     summary: str
     link: str | None = None
+    runbook: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    historical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +63,13 @@ class Alert:
     """One incident.
 
     Attributes:
-        alert_id: `fingerprint@event_id` of the first failure: the idempotency key.
+        alert_id: `fingerprint@event_id` of the first failure.
         last_event_id: the newest evaluation taken in.
-        delivered: when the message about the present state was accepted, None while it waits.
+        delivered: when every message about the present state was accepted, None while one waits.
+        announced: when its opening was put into the outbox; None for one nobody was told of.
+        reminded: when the newest reminder was.
+        muted_by: why nobody is told, None where somebody is.
+        acknowledged, acknowledged_by: who said that they are on it; no reminders from then on.
     """
 
     alert_id: str
@@ -53,52 +83,184 @@ class Alert:
     resolved: datetime | None = None
     delivered: datetime | None = None
     link: str | None = None
+    runbook: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    muted_by: str | None = None
+    announced: datetime | None = None
+    reminded: datetime | None = None
+    acknowledged: datetime | None = None
+    acknowledged_by: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Not resolved."""
+        return self.state != "RESOLVED"
 
 
-def next_alert(current: Alert | None, evaluation: Evaluation) -> Alert | None:
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Nobody is told of incidents whose fingerprint matches, until a time (aware)."""
+
+    pattern: str
+    until: datetime
+    reason: str
+    muted_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the outbox, to one channel.
+
+    Attributes:
+        key: the idempotency key: `alert_id/KIND/channel`; a message is queued once, sent at least once.
+        delivered_at: None while it waits.
+        last_error: why the newest attempt failed, without addresses.
+    """
+
+    key: str
+    alert_id: str
+    kind: Kind
+    channel: str
+    created_at: datetime
+    delivered_at: datetime | None = None
+    attempts: int = 0
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """When people are told."""
+
+    pending: timedelta = timedelta(seconds=30)
+    repeat: timedelta = timedelta(hours=24)
+
+
+def next_alert(current: Alert | None, evaluation: Evaluation, muted_by: str | None = None) -> Alert | None:
     """The incident after one more evaluation of its fingerprint.
 
     Args:
         current: the newest incident of the fingerprint, open or resolved; None if there was none.
+        muted_by: why nobody is to be told now.
 
     Returns:
         The incident to save, or None when nothing changes: a pass without an open incident, or an
         evaluation that was taken in before (events may be read twice, or late).
 
     >>> from datetime import UTC
-    >>> failed = Evaluation("a:b", 7, False, "error", datetime(2023, 7, 1, tzinfo=UTC), "bias 3 GWh")
+    >>> failed = Evaluation("a:b", 7, "failed", "error", datetime(2023, 7, 1, tzinfo=UTC), "bias 3 GWh")
     >>> alert = next_alert(None, failed)
     >>> alert.state, alert.alert_id
-    ('FIRING', 'a:b@7')
+    ('PENDING', 'a:b@7')
     >>> next_alert(alert, failed) is None
     True
     """
     if current is not None and evaluation.event_id <= current.last_event_id:
         return None
-    is_open = current is not None and current.state == "FIRING"
-    if current is not None and is_open:
-        return _continued(current, evaluation)
-    if evaluation.passed:
-        return None
+    reason = HISTORICAL if evaluation.historical else muted_by
+    if current is not None and current.is_open:
+        return _continued(current, evaluation, reason)
+    return None if evaluation.result == "passed" else _opened(evaluation, reason)
+
+
+def _opened(evaluation: Evaluation, muted_by: str | None) -> Alert:
+    state: State = "UNKNOWN" if evaluation.result == "unknown" else "MUTED" if muted_by else "PENDING"
     return Alert(
         alert_id=f"{evaluation.fingerprint}@{evaluation.event_id}",
         fingerprint=evaluation.fingerprint,
-        state="FIRING",
+        state=state,
         severity=evaluation.severity,
         summary=evaluation.summary,
         first_seen=evaluation.evaluated_at,
         last_seen=evaluation.evaluated_at,
         last_event_id=evaluation.event_id,
         link=evaluation.link,
+        runbook=evaluation.runbook,
+        owner=evaluation.owner,
+        group=evaluation.group,
+        muted_by=muted_by,
     )
 
 
-def _continued(current: Alert, evaluation: Evaluation) -> Alert:
+def _continued(current: Alert, evaluation: Evaluation, muted_by: str | None) -> Alert:
     seen = replace(current, last_event_id=evaluation.event_id)
-    if evaluation.passed:
+    if evaluation.result == "passed":
         # The recovery is a message of its own, so delivery starts anew.
         return replace(seen, state="RESOLVED", resolved=evaluation.evaluated_at, delivered=None)
-    return replace(seen, last_seen=evaluation.evaluated_at, summary=evaluation.summary, severity=evaluation.severity)
+    if evaluation.result == "unknown":
+        return seen
+    # Once told, an incident stays told: muting it silences its reminders only.
+    state: State = "MUTED" if muted_by and current.announced is None else "FIRING"
+    return replace(
+        seen,
+        state=state,
+        muted_by=muted_by,
+        last_seen=evaluation.evaluated_at,
+        summary=evaluation.summary,
+        severity=evaluation.severity,
+        first_seen=evaluation.evaluated_at if current.state == "UNKNOWN" else current.first_seen,
+    )
+
+
+def advanced(alert: Alert, at: datetime, muted_by: str | None = None, policy: AlertPolicy | None = None) -> Alert:
+    """The incident at a time, without any news: PENDING for long enough fires, and so does what is muted no more."""
+    policy = policy or AlertPolicy()
+    if alert.state == "PENDING":
+        if muted_by:
+            return replace(alert, state="MUTED", muted_by=muted_by)
+        return replace(alert, state="FIRING") if at - alert.first_seen >= policy.pending else alert
+    if alert.state == "MUTED" and muted_by is None and alert.muted_by != HISTORICAL:
+        return replace(alert, state="FIRING", muted_by=None)
+    if alert.state == "FIRING" and alert.muted_by != muted_by:
+        return replace(alert, muted_by=muted_by)
+    return alert
+
+
+def told(
+    alert: Alert, at: datetime, channels: Sequence[str], policy: AlertPolicy | None = None
+) -> tuple[Alert, list[Message]]:
+    """The incident with what people must hear of it now marked as queued, and the messages to queue.
+
+    Args:
+        channels: where messages go; without any nobody waits, and the incident counts as delivered.
+    """
+    kind = _due(alert, at, policy or AlertPolicy())
+    if kind is None:
+        return alert, []
+    marked = replace(
+        alert,
+        announced=alert.announced or at,
+        reminded=at if kind == "REMINDER" else alert.reminded,
+        delivered=alert.delivered if kind == "REMINDER" else None if channels else at,
+    )
+    suffix = f"-{at:%Y%m%dT%H%M%S}" if kind == "REMINDER" else ""
+    return marked, [
+        Message(f"{alert.alert_id}/{kind}{suffix}/{channel}", alert.alert_id, kind, channel, at) for channel in channels
+    ]
+
+
+def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
+    if alert.state == "RESOLVED":
+        return "RESOLVED" if alert.announced is not None and alert.delivered is None else None
+    if alert.state != "FIRING":
+        return None
+    if alert.announced is None:
+        return "FIRING"
+    is_quiet = alert.acknowledged is not None or alert.muted_by is not None
+    return "REMINDER" if not is_quiet and at - (alert.reminded or alert.announced) >= policy.repeat else None
+
+
+def muting(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
+    """Why nobody is to be told of a fingerprint now: a person muted it, or another incident explains it."""
+    for mute in mutes:
+        if at < mute.until and fnmatchcase(fingerprint, mute.pattern):
+            return f"{mute.muted_by}: {mute.reason}"
+    for source, target in INHIBITIONS:
+        if fnmatchcase(fingerprint, target) and not fnmatchcase(fingerprint, source):
+            for alert in newest.values():
+                if alert.state in {"PENDING", "FIRING"} and fnmatchcase(alert.fingerprint, source):
+                    return f"follows from {alert.fingerprint}"
+    return None
 
 
 def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
@@ -107,3 +269,45 @@ def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
     for alert in sorted(alerts, key=lambda found: found.last_event_id):
         newest[alert.fingerprint] = alert
     return newest
+
+
+def take_in(
+    newest: Mapping[str, Alert],
+    evaluations: Iterable[Evaluation],
+    at: datetime,
+    *,
+    mutes: Sequence[Mute] = (),
+    channels: Sequence[str] = (),
+    policy: AlertPolicy | None = None,
+) -> tuple[list[Alert], list[Message]]:
+    """What one look changes: evaluations in their order, then time, then what people must be told.
+
+    Args:
+        newest: the newest incident of each fingerprint.
+        at: now.
+
+    Returns:
+        The incidents that changed and the messages to queue, to be saved together.
+    """
+    now = dict(newest)
+    changed: dict[str, Alert] = {}
+    messages: list[Message] = []
+
+    def keep(alert: Alert) -> None:
+        marked, queued = told(alert, at, channels, policy)
+        if marked != now.get(alert.fingerprint):
+            now[alert.fingerprint] = changed[alert.alert_id] = marked
+        messages.extend(queued)
+
+    for evaluation in sorted(evaluations, key=lambda found: found.event_id):
+        name, when = evaluation.fingerprint, evaluation.evaluated_at
+        if name in now and now[name].is_open and evaluation.event_id > now[name].last_event_id:
+            # What happened while nobody looked: it fired before it recovered.
+            keep(advanced(now[name], when, muting(name, when, mutes, now), policy))
+        alert = next_alert(now.get(name), evaluation, muting(name, when, mutes, now))
+        if alert is not None:
+            keep(alert)
+    for name, alert in list(now.items()):
+        if alert.is_open:
+            keep(advanced(alert, at, muting(name, at, mutes, now), policy))
+    return list(changed.values()), messages

@@ -1,51 +1,103 @@
-"""Whether the newest days look like the days models were trained on."""
+"""Whether the newest days look like the days models were trained on, each series against its own past.
 
+No model and no backtest is needed: the years before the newest days are what is compared with.
+"""
+
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.control import ControlReport
+from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.charts import Chart, learn
+from forecasting_platform.forecasting.control import CONTROL_DAYS, WINDOWS, ControlReport, Stream, judge
 
-WINDOW_DAYS = 28
 REFERENCE_DAYS = 1095
-LEAST_DAYS = 7
 LEAST_REFERENCE_DAYS = 180
-CENTRAL = 0.99
-MOST_OUTSIDE = 0.25
+EARLIER_YEARS = 3
+SAME_WEEKDAY_DAYS = 364
+YEARLY_WAVES = 3
+NEEDED_DAYS = CONTROL_DAYS + REFERENCE_DAYS + EARLIER_YEARS * SAME_WEEKDAY_DAYS
+"""Days before the newest that the two reports look at."""
+
+DRIFT = Chart("drift", allowance=0.45, two_sided=True)
+EARLIER = Chart("earlier_years", allowance=0.45, two_sided=True)
+
+Values = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def drift_report(features: pd.DataFrame) -> ControlReport:
-    """Share of the newest 28 days that leave the reference's central 99 %, per series.
+def drift_report(features: pd.DataFrame, *, pages_a_year: float) -> ControlReport:
+    """Whether deseasonalised values left the level of the three years before.
 
-    What is compared is `y` minus the mean of its last 91 days, so that neither a slow decline nor the
-    level of a season counts as drift; a jump, a new spread or a new weekly shape does. The reference
-    is the three years before the window.
+    What is compared is `y` minus the mean of its last 91 days, minus weekly and yearly waves fitted on
+    the reference, so that neither a slow decline nor a season counts as drift; a jump does.
 
     Args:
-        features: rows of `FEATURE_TABLE` of at least window and reference.
-
-    Returns:
-        `value` is the share outside, `threshold` what is accepted; a series with fewer than 7
-        days in the window or 180 in the reference is `unknown`.
+        features: rows of `FEATURE_TABLE`.
     """
-    rows = []
-    for unique_id, series in features.groupby("unique_id", sort=True):
-        newest = series["ds"].max()
-        relative = (series["y"] - series["mean_91"]).to_numpy()
-        recent = (series["ds"] > newest - timedelta(days=WINDOW_DAYS)).to_numpy()
-        before = ~recent & (series["ds"] > newest - timedelta(days=WINDOW_DAYS + REFERENCE_DAYS)).to_numpy()
-        known = recent.sum() >= LEAST_DAYS and before.sum() >= LEAST_REFERENCE_DAYS
-        outside = _share_outside(relative[recent], relative[before]) if known else float("nan")
-        state = ("good" if outside <= MOST_OUTSIDE else "bad") if known else "unknown"
-        rows.append((unique_id, int(recent.sum()), outside, MOST_OUTSIDE, state))
-    series = pd.DataFrame(rows, columns=["unique_id", "days", "value", "threshold", "state"])
-    bad = series.loc[series["state"] == "bad", "unique_id"].tolist()
-    summary = f"{len(bad)} of {len(series)} series left their reference" + (f": {', '.join(bad[:5])}" if bad else "")
-    return ControlReport(not bad, series, summary)
+
+    def relative(rows: pd.DataFrame) -> pd.DataFrame:
+        level = rows["y"] - rows["mean_91"]
+        return pd.DataFrame({"ds": rows["ds"], "value": _deseasonalised(rows["ds"], level, _is_reference(rows["ds"]))})
+
+    return _report("level against its own last three months", DRIFT, features, relative, pages_a_year)
 
 
-def _share_outside(recent: np.ndarray, reference: np.ndarray) -> float:
-    tail = (1 - CENTRAL) / 2
-    low, high = np.quantile(reference, [tail, 1 - tail])
-    return float(np.mean((recent < low) | (recent > high)))
+def earlier_years_report(features: pd.DataFrame, *, pages_a_year: float) -> ControlReport:
+    """Whether values moved against the same weeks of up to three earlier years.
+
+    What is compared is `y` minus the mean of the values 364, 728 and 1,092 days before, against how
+    that difference has been: a steady decline is no shift, a change of its pace is.
+
+    Args:
+        features: rows of `FEATURE_TABLE`.
+    """
+
+    def moved(rows: pd.DataFrame) -> pd.DataFrame:
+        y = rows.set_index("ds")["y"]
+        shifted = [y.shift(freq=timedelta(days=year * SAME_WEEKDAY_DAYS)) for year in range(1, EARLIER_YEARS + 1)]
+        earlier = pd.concat(shifted, axis=1).reindex(y.index).mean(axis=1)
+        return (y - earlier).dropna().rename("value").rename_axis("ds").reset_index()
+
+    return _report("level against the same weeks of earlier years", EARLIER, features, moved, pages_a_year)
+
+
+def _report(question: str, chart: Chart, features: pd.DataFrame, values: Values, pages_a_year: float) -> ControlReport:
+    streams = {
+        str(unique_id): _stream(chart, values(rows.sort_values("ds")))
+        for unique_id, rows in features.groupby("unique_id", sort=True)
+    }
+    return judge(question, chart, streams, pages_a_year=pages_a_year)
+
+
+def _stream(chart: Chart, daily: pd.DataFrame) -> Stream:
+    daily = daily.dropna()
+    before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()
+    reference = learn(chart, before) if len(before) >= LEAST_REFERENCE_DAYS else None
+    means = {window: float(daily["value"].tail(window).mean()) for window in WINDOWS} if len(daily) else {}
+    return Stream(
+        daily, reference, means, why=f"{len(before)} of {LEAST_REFERENCE_DAYS} days of reference, or constant"
+    )
+
+
+def _is_reference(ds: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
+    """Days before those that are judged, at most three years of them."""
+    judged_from = ds.max() - timedelta(days=CONTROL_DAYS)
+    return (ds <= judged_from) & (ds > judged_from - timedelta(days=REFERENCE_DAYS))
+
+
+def _deseasonalised(ds: "pd.Series[pd.Timestamp]", values: "pd.Series[float]", reference: "pd.Series[bool]") -> Floats:
+    waves = _seasons(ds)
+    fitted = (reference & values.notna()).to_numpy()
+    if fitted.sum() < LEAST_REFERENCE_DAYS:
+        return np.full(len(ds), np.nan)
+    weights, *_ = np.linalg.lstsq(waves[fitted], values.to_numpy()[fitted], rcond=None)
+    return np.asarray(values.to_numpy() - waves @ weights, dtype=np.float64)
+
+
+def _seasons(ds: "pd.Series[pd.Timestamp]") -> Floats:
+    """Weekday indicators and yearly Fourier pairs."""
+    weekday = np.eye(7)[ds.dt.weekday.to_numpy()]
+    phase = 2 * np.pi * ds.dt.dayofyear.to_numpy()[:, None] / 365.25 * np.arange(1, YEARLY_WAVES + 1)
+    return np.hstack([weekday, np.sin(phase), np.cos(phase)])

@@ -241,6 +241,7 @@ FORECAST_ERRORS = Table(
     (
         *(column for column in FORECASTS.columns if column.name != "issued_at"),
         Column("y", "float", "The newest actual of the day."),
+        Column("y_first", "float", "The actual of the day as first published.", nullable=True),
     ),
     key=FORECASTS.key,
     day_column="ds",

@@ -58,13 +58,18 @@ def cutoffs_of(days: DateRange, horizon: int) -> DateRange:
     return DateRange(days.start - timedelta(days=horizon), days.end - timedelta(days=1))
 
 
-def match_errors(forecasts: pd.DataFrame, observations: pd.DataFrame, days: DateRange) -> pd.DataFrame:
+def match_errors(forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRange) -> pd.DataFrame:
     """Forecasts of some days with their actuals: rows of `FORECAST_ERRORS`.
 
     Args:
         forecasts: rows of `FORECASTS`; those of other days are ignored.
-        observations: the newest value of each series and day; a day without one has no error yet.
+        versions: every version of the days' values, rows of `OBSERVATIONS`; a day without one has no
+            error yet.
     """
+    by_age = versions.sort_values("available_at", kind="stable")
+    newest = by_age.drop_duplicates(["unique_id", "ds"], keep="last")
+    first = by_age.drop_duplicates(["unique_id", "ds"], keep="first").rename(columns={"y": "y_first"})
+    actuals = newest[["unique_id", "ds", "y"]].merge(first[["unique_id", "ds", "y_first"]], on=["unique_id", "ds"])
     inside = forecasts[forecasts["ds"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))]
-    matched = inside.merge(observations[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
+    matched = inside.merge(actuals, on=["unique_id", "ds"])
     return FORECAST_ERRORS.conform(matched[FORECAST_ERRORS.column_names], days)

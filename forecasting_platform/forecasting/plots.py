@@ -9,6 +9,7 @@ import pandas as pd
 from forecasting_platform.forecasting.backtesting import Backtest
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_SERIES = 6
@@ -84,16 +85,35 @@ def errors_plot(errors: pd.DataFrame) -> bytes:
     """Mean actual and mean forecast of each day, one panel a series (the first six)."""
     daily = errors.groupby(["unique_id", "ds"], as_index=False)[["y", "y_hat"]].mean()
 
-    def draw(axes: object, rows: pd.DataFrame) -> None:
-        axes.plot(rows["ds"], rows["y"], color=INK, linewidth=1.0, label="actual")  # type: ignore[attr-defined] # matplotlib's Axes
-        axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.2, label="mean forecast")  # type: ignore[attr-defined] # same
+    def draw(axes: "Axes", rows: pd.DataFrame) -> None:
+        axes.plot(rows["ds"], rows["y"], color=INK, linewidth=1.0, label="actual")
+        axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.2, label="mean forecast")
 
     return _series_plot(daily, draw)
 
 
 def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-def] # a callback on matplotlib's Axes
     figure = _figure(min(rows["unique_id"].nunique(), MOST_SERIES), height=1.8)
-    for axes, (unique_id, series) in zip(figure.axes, rows.groupby("unique_id"), strict=False):
+    # A panel may be given a second axis while it is drawn.
+    for axes, (unique_id, series) in zip(list(figure.axes), rows.groupby("unique_id"), strict=False):
         draw(axes, series)
         axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
     return _png(_dated(figure))
+
+
+def evidence_plot(daily: pd.DataFrame) -> bytes:
+    """What a control chart saw each day, and the evidence it added up against its threshold; the first six series.
+
+    Args:
+        daily: `unique_id`, `ds`, `value`, `evidence`, `threshold`.
+    """
+
+    def draw(axes: "Axes", rows: pd.DataFrame) -> None:
+        axes.bar(rows["ds"], rows["value"], color=SOFT, width=0.8, label="day")
+        evidence = axes.twinx()
+        evidence.plot(rows["ds"], rows["evidence"], color=ACCENT, linewidth=1.4)
+        evidence.axhline(rows["threshold"].iloc[0], color=INK, linewidth=0.8, linestyle="--")
+        evidence.set_ylim(0, None)
+        evidence.set_ylabel("evidence", color=ACCENT)
+
+    return _series_plot(daily, draw)

@@ -1,54 +1,163 @@
-"""What the event log says that alerts need: results of checks, and runs that succeeded after a failure."""
+"""What Dagster knows that alerts need: results of checks, runs that failed or succeeded since, backfills."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from forecasting_platform.forecasting.alerts import Alert, Evaluation
+from forecasting_platform.forecasting.alerts import Alert, Evaluation, Result
+from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
+from forecasting_platform.orchestration.runbooks import runbook_url
 
 OVERLAP_EVENTS = 200
 """Numbers of the event log may be committed out of order, so a few are read again; reading twice is harmless."""
 
 MOST_EVENTS = 500
+MOST_BACKFILLS = 50
+RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
+BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
+STATE = "state"
+
+OWNERS = {
+    "raw_observations": "data-engineering",
+    "feature_table": "data-engineering",
+    "trained_model": "data-science",
+    "champion_model": "data-science",
+    "forecasts": "data-science",
+    "forecast_errors": "data-science",
+}
+"""Whom an asset's incidents concern; runs and backfills concern `platform`."""
+
+BACKFILL_RESULTS: dict[BulkActionStatus, Result] = {
+    BulkActionStatus.FAILED: "failed",
+    BulkActionStatus.COMPLETED_FAILED: "failed",
+    BulkActionStatus.COMPLETED_SUCCESS: "passed",
+}
 
 
-def check_evaluations(instance: dg.DagsterInstance, cursor: int) -> tuple[list[Evaluation], int]:
-    """Results of checks after a cursor, and the cursor to go on from."""
+def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days: int) -> tuple[list[Evaluation], int]:
+    """Results of checks after a cursor, and the cursor to go on from.
+
+    Args:
+        look_back_days: a run about days before these, or about more days than these, is historical.
+    """
     records = instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
         limit=MOST_EVENTS,
         ascending=True,
     )
     newest = max((record.storage_id for record in records), default=cursor)
-    return [_evaluation(record) for record in records], max(cursor, newest)
+    tags = _run_tags(instance, {record.event_log_entry.run_id for record in records})
+    loaded_to = _newest_loaded_day(instance) if any(RANGE_END in found for found in tags.values()) else None
+    evaluations = [
+        _evaluation(record, tags.get(record.event_log_entry.run_id, {}), loaded_to, look_back_days)
+        for record in records
+    ]
+    return evaluations, max(cursor, newest)
 
 
-def _evaluation(record: dg.EventLogRecord) -> Evaluation:
+def _run_tags(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Mapping[str, str]]:
+    ids = list(run_ids)
+    return {run.run_id: run.tags for run in instance.get_runs(dg.RunsFilter(run_ids=ids))} if ids else {}
+
+
+def _newest_loaded_day(instance: dg.DagsterInstance) -> date | None:
+    loaded = instance.get_latest_storage_id_by_partition(
+        dg.AssetKey("raw_observations"), dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    return date.fromisoformat(max(loaded)) if loaded else None
+
+
+def _evaluation(
+    record: dg.EventLogRecord, tags: Mapping[str, str], loaded_to: date | None, look_back_days: int
+) -> Evaluation:
     event = record.event_log_entry.get_dagster_event()
     found = event.asset_check_evaluation_data
+    asset, run_id = found.asset_key.to_user_string(), record.event_log_entry.run_id
     return Evaluation(
-        fingerprint=f"{found.asset_key.to_user_string()}:{found.check_name}",
+        fingerprint=f"{asset}:{found.check_name}",
         event_id=record.storage_id,
-        passed=found.passed,
+        result=_result(found),
         severity="error" if found.severity == dg.AssetCheckSeverity.ERROR else "warning",
         evaluated_at=datetime.fromtimestamp(record.event_log_entry.timestamp, UTC),
         summary=found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}",
-        link=f"/runs/{record.event_log_entry.run_id}",
+        link=f"/runs/{run_id}",
+        runbook=runbook_url(found.check_name),
+        owner=OWNERS.get(asset),
+        group=tags.get(BACKFILL_TAG) or run_id or None,
+        historical=_is_historical(tags, loaded_to, look_back_days),
     )
 
 
-def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], prefix: str) -> list[Evaluation]:
+def _result(found: dg.AssetCheckEvaluation) -> Result:
+    state = found.metadata.get(STATE)
+    if state is not None and state.value == "unknown":
+        return "unknown"
+    return "passed" if found.passed else "failed"
+
+
+def _is_historical(tags: Mapping[str, str], loaded_to: date | None, look_back_days: int) -> bool:
+    if loaded_to is None or not {RANGE_START, RANGE_END} <= tags.keys():
+        return False
+    start, end = date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END])
+    look_back = timedelta(days=look_back_days)
+    return end - start >= look_back or end <= loaded_to - look_back
+
+
+def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) -> list[Evaluation]:
     """A passed evaluation for each open run failure whose job has succeeded since."""
     recovered = []
     for alert in alerts.values():
         kind, _, job_name = alert.fingerprint.partition(":")
-        if kind != prefix or alert.state != "FIRING":
+        if kind != RUN_FAILURE or not alert.is_open:
             continue
         filters = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
         newest = next(iter(instance.get_run_records(filters, limit=1)), None)
         if newest is not None and newest.storage_id > alert.last_event_id:
             summary = f"{job_name} succeeded again"
-            passed = Evaluation(alert.fingerprint, newest.storage_id, True, "error", datetime.now(UTC), summary)
+            passed = Evaluation(alert.fingerprint, newest.storage_id, "passed", "error", datetime.now(UTC), summary)
             recovered.append(passed)
     return recovered
+
+
+def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> Evaluation | None:
+    """A failed run as an evaluation; None where it will be tried again, or its backfill tells of it."""
+    if run.tags.get(WILL_RETRY_TAG) == "true" or BACKFILL_TAG in run.tags:
+        return None
+    record = instance.get_run_record_by_id(run.run_id)
+    return Evaluation(
+        fingerprint=f"{RUN_FAILURE}:{run.job_name}",
+        event_id=record.storage_id if record else 0,
+        result="failed",
+        severity="error",
+        evaluated_at=datetime.now(UTC),
+        summary=f"run {run.run_id} failed: {message}"[:500],
+        link=f"/runs/{run.run_id}",
+        runbook=runbook_url(RUN_FAILURE),
+        owner="platform",
+        group=run.run_id,
+    )
+
+
+def backfill_results(instance: dg.DagsterInstance) -> list[Evaluation]:
+    """What became of the newest backfills that are over; one fingerprint for each set of assets."""
+    backfills = instance.get_backfills(limit=MOST_BACKFILLS)
+    return [_backfill_result(found) for found in backfills if found.status in BACKFILL_RESULTS]
+
+
+def _backfill_result(backfill: PartitionBackfill) -> Evaluation:
+    assets = "+".join(sorted(key.to_user_string() for key in backfill.asset_selection or [])) or "job"
+    result = BACKFILL_RESULTS[backfill.status]
+    return Evaluation(
+        fingerprint=f"{BACKFILL_FAILURE}:{assets}",
+        event_id=int(backfill.backfill_timestamp * 1e6),
+        result=result,
+        severity="error",
+        evaluated_at=datetime.fromtimestamp(backfill.backfill_end_timestamp or backfill.backfill_timestamp, UTC),
+        summary=f"backfill {backfill.backfill_id} of {assets}: {backfill.status.value.lower()}",
+        link=f"/runs/b/{backfill.backfill_id}",
+        runbook=runbook_url(BACKFILL_FAILURE),
+        owner="platform",
+        group=backfill.backfill_id,
+    )

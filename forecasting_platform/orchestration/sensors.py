@@ -10,15 +10,20 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_platform.adapters.apprise_delivery import deliver
-from forecasting_platform.forecasting.alerts import Evaluation, latest_alerts, next_alert
+from forecasting_platform.adapters.alert_outbox import beat, send_waiting, tell
+from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
-from forecasting_platform.orchestration.event_log import check_evaluations, recovered_runs
+from forecasting_platform.orchestration.event_log import (
+    backfill_results,
+    check_evaluations,
+    recovered_runs,
+    run_failure,
+)
 from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.ledger import Ledger
@@ -31,7 +36,6 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 # It loads by the clock, so it is switched on and off with the schedules.
 WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorStatus.STOPPED
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-RUN_FAILURE = "run_failure"
 ASKED_TAG = "forecasting/asked"
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
 
@@ -136,48 +140,21 @@ def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str,
 
 @dg.sensor(minimum_interval_seconds=10, default_status=RUNNING)
 def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
-    """Turns results of checks into incidents in `alerts`, and sends one message for each that opens or ends."""
-    evaluations, cursor = check_evaluations(context.instance, int(context.cursor or 0))
+    """Turns results of checks, runs and backfills into incidents in `alerts`, and sends what waits in the outbox."""
+    settings = Settings()
     newest = latest_alerts(ledger.alerts())
-    evaluations += recovered_runs(context.instance, newest, RUN_FAILURE)
-    changed = 0
-    for evaluation in sorted(evaluations, key=lambda found: found.event_id):
-        alert = next_alert(newest.get(evaluation.fingerprint), evaluation)
-        if alert is not None:
-            newest[evaluation.fingerprint] = alert
-            ledger.save_alerts([alert])
-            changed += 1
-    sent = _deliver(ledger)
+    checks, cursor = check_evaluations(context.instance, int(context.cursor or 0), settings.load_look_back_days)
+    evaluations = [*checks, *recovered_runs(context.instance, newest), *backfill_results(context.instance)]
+    changed = tell(ledger, evaluations, settings)
+    sent = send_waiting(ledger, settings)
+    beat(ledger, settings, "alert_sensor")
     summary = f"{len(evaluations)} results seen, {changed} incidents changed, {sent} messages sent"
     return dg.SensorResult(skip_reason=summary, cursor=str(cursor))
-
-
-def _deliver(ledger: Ledger) -> int:
-    waiting = [alert for alert in ledger.alerts() if alert.delivered is None]
-    urls = Settings().alert_urls
-    delivered = deliver(waiting, urls.get_secret_value() if urls else "", datetime.now(UTC))
-    ledger.save_alerts(delivered)
-    return len(delivered)
 
 
 @dg.run_failure_sensor(name="run_failure_sensor", minimum_interval_seconds=10, default_status=RUNNING)
 def run_failure_sensor(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
     """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
-    fingerprint = f"{RUN_FAILURE}:{context.dagster_run.job_name}"
-    evaluation = Evaluation(
-        fingerprint=fingerprint,
-        event_id=_run_storage_id(context.instance, context.dagster_run.run_id),
-        passed=False,
-        severity="error",
-        evaluated_at=datetime.now(UTC),
-        summary=f"run {context.dagster_run.run_id} failed: {context.failure_event.message}"[:500],
-        link=f"/runs/{context.dagster_run.run_id}",
-    )
-    alert = next_alert(latest_alerts(ledger.alerts()).get(fingerprint), evaluation)
-    if alert is not None:
-        ledger.save_alerts([alert])
-
-
-def _run_storage_id(instance: dg.DagsterInstance, run_id: str) -> int:
-    record = instance.get_run_record_by_id(run_id)
-    return record.storage_id if record else 0
+    failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message))
+    if failure is not None:
+        tell(ledger, [failure], Settings())

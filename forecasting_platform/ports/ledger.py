@@ -2,13 +2,16 @@
 
 Transactional and small, so it stays in Postgres whichever table store is chosen. Promises: decisions
 are append-only and read newest first; an alert is one row per incident, keyed by `alert_id`, and at
-most one incident of a fingerprint is open; a ledger that does not answer raises `StoreUnavailableError`.
+most one incident of a fingerprint is open; incidents and the messages about them are saved together or
+not at all, and a message is queued once; saving an incident keeps who acknowledged it; a ledger that
+does not answer raises `StoreUnavailableError`.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.alerts import Alert, Message, Mute
 from forecasting_platform.forecasting.promotion import PromotionDecision
 
 
@@ -27,12 +30,43 @@ class Ledger(Protocol):
         """Decisions, newest first, each with its `decision_id`."""
         ...
 
-    def save_alerts(self, alerts: Sequence[Alert]) -> None:
-        """Insert or update these incidents, in one transaction."""
+    def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
+        """Insert or update these incidents and put the messages into the outbox, in one transaction.
+
+        A message whose key is there already is kept as it is.
+        """
         ...
 
     def alerts(self, *, open_only: bool = False) -> list[Alert]:
         """Incidents, the newest `first_seen` first."""
+        ...
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """Record that somebody is on an open incident; False where there is no such one."""
+        ...
+
+    def waiting_messages(self) -> list[Message]:
+        """Messages that no one has accepted yet, the oldest first."""
+        ...
+
+    def record_attempts(self, messages: Sequence[Message]) -> None:
+        """Keep what came of sending; an incident none of whose messages waits any more is delivered."""
+        ...
+
+    def mute(self, mute: Mute) -> None:
+        """Mute a pattern; a mute of the same pattern is replaced."""
+        ...
+
+    def mutes(self) -> list[Mute]:
+        """Every mute, expired ones too, by pattern."""
+        ...
+
+    def beat(self, name: str, at: datetime) -> None:
+        """Record that a watcher lives."""
+        ...
+
+    def heartbeats(self) -> dict[str, datetime]:
+        """When each watcher last lived."""
         ...
 
     def close(self) -> None:

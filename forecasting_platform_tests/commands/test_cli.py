@@ -20,6 +20,7 @@ from forecasting_platform import cli
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
+from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
@@ -41,7 +42,7 @@ ROW = {"unique_id": 'Größe "x", y', "ds": "2023-07-01", "y_hat": 0.1 + 0.2, "e
 ANSWERS = {
     "/predict": {"model": {"version": "3", "cutoff": "2023-06-30"}, "forecasts": [ROW, ROW | {"ds": "2023-07-02"}]},
     "/simulate": {"inputs": [ROW]},
-    "/model": {"version": "3", "cutoff": "2023-06-30"},
+    "/model": {"version": "3", "cutoff": "2023-06-30", "metadata": {}},
 }
 
 
@@ -129,13 +130,15 @@ def run(
     report = SimpleNamespace(
         accuracy=pd.DataFrame({"unique_id": ["a"], "rmse": [1.5], "skill_naive": [float("nan")]}),
         drift=pd.DataFrame(),
+        vintages=pd.DataFrame(),
+        detection=pd.DataFrame(),
         alerts=[],
         write_html=lambda path: path.write_text("<!doctype html>"),
     )
     monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
     features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
     monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *asked: features)
-    monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn: report)
+    monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn, metadata: report)
     monkeypatch.setattr("forecasting_platform.adapters.postgres_ledger.PostgresLedger", lambda dsn: _Ledger(ledger))
 
     def run(*words: str) -> Result:
@@ -148,10 +151,10 @@ class _Ledger:
     """A ledger in memory where one in Postgres is expected."""
 
     def __init__(self, ledger: MemoryLedger) -> None:
-        self.prepare, self.alerts, self.decisions = ledger.prepare, ledger.alerts, ledger.decisions
+        self._ledger = ledger
 
-    def close(self) -> None:
-        pass
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
 
 
 def invoke(*words: str) -> Result:
@@ -166,27 +169,34 @@ def arguments(command: str) -> tuple[str, ...]:
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    assert set(cli.main.commands) == {*COMMANDS, "up", "down"}
+    assert set(cli.main.commands) == {*COMMANDS, "up", "down", "alerts"}
 
 
-@pytest.mark.parametrize("command", sorted(cli.main.commands))
+LEAVES: dict[str, click.Command] = {
+    **{name: command for name, command in cli.main.commands.items() if not isinstance(command, click.Group)},
+    **{f"alerts {name}": command for name, command in cli.alerts.commands.items()},
+}
+
+
+@pytest.mark.parametrize("command", sorted(LEAVES))
 def test_the_help_of_a_command_says_what_it_does_with_an_example_that_parses(command: str) -> None:
-    shown = invoke(command, "--help")
+    names = command.split()
+    shown = invoke(*names, "--help")
     assert shown.exit_code == 0
     example = re.search(r"Example: forecasting-platform (.*)", " ".join(shown.output.split()))
     assert example is not None
     assert "--json" in shown.output
-    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', example[1])]
-    assert words[0] == command
+    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', example[1].split(" (")[0])]
+    assert words[: len(names)] == names
     # Parsing alone, without running: a usage error would be raised here.
-    with cli.main.commands[command].make_context(command, words[1:]) as context:
+    with LEAVES[command].make_context(command, words[len(names) :]) as context:
         assert isinstance(context, click.Context)
 
 
 def test_options_that_are_needed_are_described() -> None:
-    for command in cli.main.commands.values():
-        for option in command.params:
-            assert getattr(option, "help", None) or option.name == "form", f"{command.name} {option.name}"
+    for command in LEAVES.values():
+        for option in (param for param in command.params if isinstance(param, click.Option)):
+            assert option.help or option.name == "form", f"{command.name} {option.name}"
 
 
 @pytest.mark.parametrize(
@@ -351,10 +361,44 @@ def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], 
     done = run("report", "--html", str(page), "--json")
     assert done.exit_code == 0
     assert page.read_text() == "<!doctype html>"
-    assert set(json.loads(done.stdout)) == {"accuracy", "drift", "alerts"}
+    assert set(json.loads(done.stdout)) == {
+        "accuracy", "vintages", "drift", "detection", "alerts",
+    }  # fmt: skip
 
 
 def test_a_report_that_cannot_be_written_is_a_sentence(run: Callable[..., Result], tmp_path: Path) -> None:
     failed = run("report", "--html", str(tmp_path / "nowhere" / "report.html"))
     assert failed.exit_code == 1
     assert re.search(r"nowhere/report\.html.*No such file or directory; name another one with --html", failed.stderr)
+
+
+NOW = datetime(2023, 7, 1, tzinfo=UTC)
+INCIDENT = Alert("a:b@7", "a:b", "FIRING", "error", "bias", NOW, NOW, 7, announced=NOW)
+
+
+def test_incidents_are_listed_acknowledged_and_muted(run: Callable[..., Result], ledger: MemoryLedger) -> None:
+    ledger.save_alerts([INCIDENT])
+    assert run("alerts", "acknowledge", "a:b@7", "--by", "ann").exit_code == 0
+    assert json.loads(run("alerts", "list", "--json").stdout)[0]["acknowledged_by"] == "ann"
+    assert run("alerts", "mute", "a:*", "--hours", "2", "--reason", "known", "--by", "ann").exit_code == 0
+    (mute,) = ledger.mutes()
+    assert (mute.pattern, mute.reason, mute.muted_by) == ("a:*", "known", "ann")
+
+
+def test_an_incident_there_is_not_cannot_be_acknowledged(run: Callable[..., Result], ledger: MemoryLedger) -> None:
+    ledger.save_alerts([INCIDENT])
+    failed = run("alerts", "acknowledge", "a:b@8", "--by", "ann")
+    assert failed.exit_code == 1
+    assert "no open incident is 'a:b@8'; open are 'a:b@7'" in failed.stderr
+
+
+def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
+    run: Callable[..., Result], ledger: MemoryLedger
+) -> None:
+    failed = run("alerts", "watch")
+    assert failed.exit_code == 1
+    assert "start Dagster's daemon" in failed.stderr
+    assert [alert.fingerprint for alert in ledger.alerts(open_only=True)] == ["dead_man:alert_sensor"]
+    ledger.beat("alert_sensor", datetime.now(UTC))
+    assert run("alerts", "watch").exit_code == 0
+    assert ledger.alerts(open_only=True) == []

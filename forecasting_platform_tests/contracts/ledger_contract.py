@@ -4,11 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 import pytest
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.alerts import Alert, Message, Mute
 from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.ports.ledger import Ledger
 
@@ -34,7 +35,12 @@ ALERT = Alert(
     last_seen=NOON,
     last_event_id=7,
     link="http://127.0.0.1:3000/runs/1",
+    runbook="docs/runbooks/x.md",
+    owner="data-science",
+    group="backfill",
+    announced=NOON,
 )
+MESSAGE = Message(f"{ALERT.alert_id}/FIRING/apprise", ALERT.alert_id, "FIRING", "apprise", NOON)
 
 
 class LedgerContract:
@@ -114,6 +120,61 @@ class LedgerContract:
         ledger.save_alerts([newer, replace(ALERT, state="RESOLVED", resolved=NOON)])
         assert ledger.alerts(open_only=True) == [newer]
 
+    @pytest.mark.parametrize("state", ["PENDING", "MUTED", "UNKNOWN"])
+    def test_whatever_is_not_resolved_is_open(
+        self, ledger: Ledger, state: Literal["PENDING", "MUTED", "UNKNOWN"]
+    ) -> None:
+        ledger.save_alerts([replace(ALERT, state=state)])
+        assert [alert.state for alert in ledger.alerts(open_only=True)] == [state]
+
+    def test_an_incident_and_its_messages_are_saved_together_or_not_at_all(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        assert ledger.waiting_messages() == [MESSAGE]
+        second = replace(ALERT, alert_id="feature_table:complete@9")
+        with pytest.raises(InvalidFrameError):
+            ledger.save_alerts([second], [replace(MESSAGE, key="other", alert_id=second.alert_id)])
+        assert ledger.waiting_messages() == [MESSAGE]
+
+    def test_a_message_is_queued_once(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        ledger.record_attempts([replace(MESSAGE, attempts=1, delivered_at=NOON)])
+        ledger.save_alerts([ALERT], [MESSAGE])
+        assert ledger.waiting_messages() == []
+
+    def test_an_incident_is_delivered_once_none_of_its_messages_waits(self, ledger: Ledger) -> None:
+        other = replace(MESSAGE, key=f"{ALERT.alert_id}/FIRING/alertmanager", channel="alertmanager")
+        ledger.save_alerts([ALERT], [MESSAGE, other])
+        ledger.record_attempts([replace(MESSAGE, attempts=1, delivered_at=NOON)])
+        ledger.record_attempts([replace(other, attempts=1, last_error="refused")])
+        assert ledger.alerts()[0].delivered is None
+        assert [(found.attempts, found.last_error) for found in ledger.waiting_messages()] == [(1, "refused")]
+        ledger.record_attempts([replace(other, attempts=2, delivered_at=NOON)])
+        assert ledger.alerts()[0].delivered == NOON
+
+    def test_saving_an_incident_keeps_who_acknowledged_it(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT])
+        assert ledger.acknowledge(ALERT.alert_id, "ann", NOON)
+        ledger.save_alerts([replace(ALERT, summary="4 series are missing")])
+        (read,) = ledger.alerts()
+        assert (read.acknowledged_by, read.acknowledged, read.summary) == ("ann", NOON, "4 series are missing")
+
+    def test_what_is_over_or_not_there_cannot_be_acknowledged(self, ledger: Ledger) -> None:
+        ledger.save_alerts([replace(ALERT, state="RESOLVED", resolved=NOON)])
+        assert not ledger.acknowledge(ALERT.alert_id, "ann", NOON)
+        assert not ledger.acknowledge("nothing@1", "ann", NOON)
+
+    def test_a_mute_of_the_same_pattern_is_replaced(self, ledger: Ledger) -> None:
+        mute = Mute("forecast_errors:*", NOON, "known", "ann")
+        ledger.mute(mute)
+        ledger.mute(replace(mute, until=NOON + timedelta(days=1)))
+        assert ledger.mutes() == [replace(mute, until=NOON + timedelta(days=1))]
+
+    def test_a_watcher_is_known_by_its_newest_beat(self, ledger: Ledger) -> None:
+        assert ledger.heartbeats() == {}
+        for at in (NOON, NOON + timedelta(minutes=1)):
+            ledger.beat("alert_sensor", at)
+        assert ledger.heartbeats() == {"alert_sensor": NOON + timedelta(minutes=1)}
+
     def test_saving_no_alert_changes_nothing(self, ledger: Ledger) -> None:
         ledger.save_alerts([])
         assert ledger.alerts() == []
@@ -141,8 +202,22 @@ class RemoteLedgerContract(LedgerContract):
             lambda ledger: ledger.decisions(),
             lambda ledger: ledger.save_alerts([ALERT]),
             lambda ledger: ledger.alerts(),
+            lambda ledger: ledger.waiting_messages(),
+            lambda ledger: ledger.acknowledge("a@1", "ann", NOON),
+            lambda ledger: ledger.mutes(),
+            lambda ledger: ledger.beat("alert_sensor", NOON),
         ],
-        ids=["prepare", "append_decision", "decisions", "save_alerts", "alerts"],
+        ids=[
+            "prepare",
+            "append_decision",
+            "decisions",
+            "save_alerts",
+            "alerts",
+            "waiting_messages",
+            "acknowledge",
+            "mutes",
+            "beat",
+        ],
     )
     def test_a_ledger_out_of_reach_says_so(self, unreachable_ledger: Ledger, call: Callable[[Ledger], object]) -> None:
         with pytest.raises(StoreUnavailableError, match=r"is unavailable: .* then retry"):

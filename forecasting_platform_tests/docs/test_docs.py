@@ -32,7 +32,14 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in main.commands if f"`{name}" not in readme] == []
 
 
-def test_every_check_has_a_line_in_the_runbook() -> None:
-    runbook = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+def test_every_check_and_every_other_incident_has_its_runbook_and_no_runbook_is_left_over() -> None:
     checks = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
-    assert {name for name in checks if f"| `{name}` |" not in runbook} == set()
+    runbooks = {page.stem for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    assert runbooks == checks | {"run_failure", "backfill_failure", "dead_man"}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda page: page.stem)
+def test_a_runbook_says_what_it_means_how_to_confirm_and_what_to_do(page: Path) -> None:
+    headings = re.findall(r"^## (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == ["What it means", "How to confirm", "What to do"]
+    assert f"(runbooks/{page.name})" in (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")

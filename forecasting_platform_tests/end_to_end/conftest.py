@@ -135,7 +135,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
     data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
     log = data_dir.parent / "up.log"
     words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
-    environment = os.environ | {"FORECASTING_ALERT_URLS": webhook.url}
+    environment = os.environ | {"FORECASTING_ALERT_URLS": webhook.url, "FORECASTING_ALERT_PENDING_SECONDS": "5"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=environment

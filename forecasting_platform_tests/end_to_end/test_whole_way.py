@@ -173,18 +173,31 @@ def test_the_commands_agree_with_the_app(platform: Platform, tmp_path: Path) -> 
     assert "http" not in page.read_text(encoding="utf-8")
 
 
-def test_a_level_shift_becomes_an_alert_that_reaches_a_webhook(platform: Platform, webhook: Webhook) -> None:
+BIAS = "forecast_errors:forecast_bias_within_budget"
+
+
+def told(webhook: Webhook, kind: str) -> list[dict[str, object]]:
+    """Messages of a kind that name the bias check; those of one run come together."""
+    return [found for found in webhook.messages if kind in found["title"] and BIAS in found["title"] + found["message"]]
+
+
+def test_a_level_shift_becomes_an_alert_that_reaches_a_webhook_and_resolves_once_the_feed_is_corrected(
+    platform: Platform, webhook: Webhook
+) -> None:
     faults = platform.endpoints["feed"].replace("/feed", "/faults")
     shift = {"name": "level_shift", "series": "Corrib production", "from": "2023-08-01", "by": 300}
     requests.post(faults, json=shift, timeout=30).raise_for_status()
     platform.json("load", "--start", "2023-08-01", "--end", "2023-08-31")
     requests.delete(faults, timeout=30).raise_for_status()
-    fingerprint = "forecast_errors:forecast_bias_within_budget"
-    wait_until("the alert", lambda: fingerprint in platform.json("status")["open_alerts"])
-    wait_until("its message", lambda: [m for m in webhook.messages if fingerprint in m["title"]], 30)
-    shown = requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
-    assert fingerprint in shown
-    assert sum(fingerprint in message["title"] for message in webhook.messages) == 1
+    wait_until("the alert", lambda: BIAS in platform.json("status")["open_alerts"], 150)
+    (message,) = wait_until("its message", lambda: told(webhook, "FIRING"), 60)
+    assert "runbooks/forecast_bias_within_budget.md" in str(message["message"])
+    assert BIAS in requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
+    platform.json("load", "--start", "2023-08-01", "--end", "2023-08-31")
+    wait_until("its end", lambda: BIAS not in platform.json("status")["open_alerts"], 150)
+    wait_until("the message of its end", lambda: told(webhook, "RESOLVED"), 60)
+    assert (len(told(webhook, "FIRING")), len(told(webhook, "RESOLVED"))) == (1, 1)
+    assert rows(platform, "select count(*) from forecasting.alert_messages where delivered_at is null") == [(0,)]
 
 
 def test_promote_decides_again_and_the_ledger_says_who_asked(platform: Platform) -> None:

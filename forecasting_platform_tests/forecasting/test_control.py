@@ -1,34 +1,51 @@
 """Control compares what was forecast with what came, and says unknown when it does not know."""
 
-from datetime import timedelta
+import json
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from forecasting_platform.forecasting.charts import Chart, learn
 from forecasting_platform.forecasting.control import (
+    MOST_AGE_DAYS,
     ControlReport,
     bias_report,
+    churn_report,
     coverage_report,
     naive_report,
-    newest_window,
+    record_of,
+    revision_report,
     rmse_report,
+    watermark,
 )
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import REFERENCE_DAYS, drift_report
-from forecasting_platform.forecasting.drift import WINDOW_DAYS as DRIFT_WINDOW_DAYS
-from forecasting_platform.forecasting.features import build_features
+from forecasting_platform.forecasting.control_reference import (
+    CHARTS,
+    SeriesReference,
+    control_document,
+    references_from,
+    with_control,
+)
+from forecasting_platform.forecasting.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS
-from forecasting_platform.forecasting.reporting import COLUMNS, accuracy_report
-from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
+from forecasting_platform.forecasting.reporting import (
+    COLUMNS,
+    accuracy_report,
+    detection_report,
+    standard_error,
+    vintage_report,
+)
+from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal, trained
+
+NOISE = np.random.default_rng(5).standard_normal(1000)
 
 
-def errors(days: int, *, bias: float = 0.0, inside: bool = True, naive_error: float = 5.0) -> pd.DataFrame:
-    """One-step forecasts of one series: actual 100, forecast off by `bias` and ± 1."""
+def errors(days: int, *, bias: float = 0.0, scale: float = 1.0, half: float = 1.28, naive: float = 2.0) -> pd.DataFrame:
+    """One-step forecasts of one series: actual 100, forecast off by `bias` and noise of variance one."""
     ds = pd.date_range("2023-07-01", periods=days)
-    wobble = np.where(np.arange(days) % 2 == 0, 1.0, -1.0)
-    y_hat = 100 + bias + wobble
-    half = 10.0 if inside else 0.1
+    y_hat = 100 + bias + scale * NOISE[:days]
     return FORECAST_ERRORS.conform(
         pd.DataFrame(
             {
@@ -41,140 +58,232 @@ def errors(days: int, *, bias: float = 0.0, inside: bool = True, naive_error: fl
                 "y_hat_hi_80": y_hat + half,
                 "y_hat_lo_95": y_hat - 2 * half,
                 "y_hat_hi_95": y_hat + 2 * half,
-                "y_hat_naive": 100 + naive_error,
-                "y_hat_seasonal_naive": 100 - 2 * naive_error,
+                "y_hat_naive": 100 + naive * NOISE[500 : 500 + days],
+                "y_hat_seasonal_naive": 100 + 9 * naive,
                 "y": 100.0,
+                "y_first": 100.0,
             }
         )
     )
 
 
-def only(report: ControlReport) -> tuple[str, float]:
+def reference(*, without: str = "") -> SeriesReference:
+    """A backtest whose errors are noise of variance one, twice as good as naive."""
+    noise = np.random.default_rng(7).standard_normal((2, 640))
+    streams = {
+        "bias": noise[0],
+        "rmse": noise[0],
+        "coverage": (np.abs(noise[0]) > 1.28).astype(float),
+        "naive": np.abs(noise[0]) - 2 * np.abs(noise[1]),
+        "churn": np.abs(noise[0]),
+    }
+    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], stream))}
+    charts.pop(without, None)
+    return SeriesReference(np.ones((4, 3)), "naive", charts, {"bias": {"1": 9.0, "2": None}, "rmse": {"1.5": 12.0}})
+
+
+REFERENCES = {"a": reference()}
+
+
+def only(report: ControlReport) -> Any:
     (row,) = report.series.itertuples()
-    return str(row.state), float(row.value)
+    return row
 
 
-@pytest.mark.parametrize(("bias", "state"), [(0.0, "good"), (1.9, "good"), (-1.9, "good"), (2.1, "bad"), (-2.1, "bad")])
-def test_bias_is_judged_in_units_of_the_backtests_rmse_on_both_sides(bias: float, state: str) -> None:
-    found, value = only(bias_report(errors(28, bias=bias), {"a": 2.0}))
-    assert found == state
-    assert value == pytest.approx(abs(bias) / 2)
+@pytest.mark.parametrize(("bias", "state"), [(0.0, "good"), (1.5, "bad"), (-1.5, "bad")])
+def test_a_lasting_bias_is_bad_on_both_sides(bias: float, state: str) -> None:
+    report = bias_report(errors(40, bias=bias), REFERENCES, pages_a_year=1.0)
+    assert only(report).state == report.state == state
+    assert only(report).value_28 == pytest.approx(bias + NOISE[12:40].mean())
+    assert report.passed == (state == "good")
 
 
-def test_rmse_is_judged_against_the_backtests() -> None:
-    assert only(rmse_report(errors(28), {"a": 0.6})) == ("good", pytest.approx(1 / 0.6))
-    assert only(rmse_report(errors(28), {"a": 0.4}))[0] == "bad"
+def test_errors_wider_than_in_the_backtest_are_bad() -> None:
+    assert only(rmse_report(errors(60), REFERENCES, pages_a_year=1.0)).state == "good"
+    wide = only(rmse_report(errors(60, scale=2.0), REFERENCES, pages_a_year=1.0))
+    assert wide.state == "bad"
+    assert wide.value_28 == pytest.approx(2 * np.sqrt((NOISE[32:60] ** 2).mean()))
 
 
-def test_coverage_fails_when_too_few_actuals_are_inside() -> None:
-    assert only(coverage_report(errors(28))) == ("good", 1.0)
-    assert only(coverage_report(errors(28, inside=False))) == ("bad", 0.0)
+def test_coverage_below_the_backtests_is_bad() -> None:
+    assert only(coverage_report(errors(60), REFERENCES, pages_a_year=1.0)).state == "good"
+    narrow = only(coverage_report(errors(60, half=0.4), REFERENCES, pages_a_year=1.0))
+    assert narrow.state == "bad"
+    assert narrow.value_28 < 0.5
 
 
-def test_the_better_of_the_two_naive_forecasts_is_the_bar() -> None:
-    assert only(naive_report(errors(28, naive_error=1.0))) == ("good", pytest.approx(1.0))
-    assert only(naive_report(errors(28, naive_error=0.5)))[0] == "bad"
+def test_forecasts_clearly_behind_naive_are_bad_and_a_smaller_lead_is_not() -> None:
+    assert only(naive_report(errors(60), REFERENCES, pages_a_year=1.0)).state == "good"
+    assert only(naive_report(errors(60, naive=1.2), REFERENCES, pages_a_year=1.0)).state == "good"
+    behind = only(naive_report(errors(60, scale=3.0, naive=0.5), REFERENCES, pages_a_year=1.0))
+    assert behind.state == "bad"
+    assert behind.value_28 < 0
 
 
-@pytest.mark.parametrize("rows", [errors(6), errors(0)])
-def test_what_has_not_matured_is_unknown_and_fails_nothing(rows: pd.DataFrame) -> None:
-    for report in (bias_report(rows, {"a": 0.1}), rmse_report(rows, {"a": 0.1}), coverage_report(rows)):
-        assert report.passed
-        assert "unknown" in report.summary
-        assert set(report.series["state"]) <= {"unknown"}
+def test_a_budget_of_more_pages_finds_more() -> None:
+    mild = errors(30, bias=0.7)
+    strict, loose = (only(bias_report(mild, REFERENCES, pages_a_year=budget)) for budget in (0.1, 12.0))
+    assert strict.threshold > loose.threshold
+    assert loose.state == "bad"
 
 
-def test_a_series_without_a_backtest_is_unknown() -> None:
-    assert only(bias_report(errors(28, bias=50), {}))[0] == "unknown"
+REPORTS = [bias_report, rmse_report, coverage_report, naive_report]
 
 
-def test_the_window_ends_on_the_newest_day_with_an_actual() -> None:
-    assert newest_window(errors(40))["ds"].min() == pd.Timestamp("2023-07-13")
+@pytest.mark.parametrize("report", REPORTS)
+def test_what_has_not_matured_is_unknown_and_fails_nothing(report: Any) -> None:
+    for rows, why in ((errors(6, bias=50), "6 of the 7 days needed have matured"), (errors(0), None)):
+        found = report(rows, REFERENCES, pages_a_year=1.0)
+        assert found.passed
+        assert found.state == "unknown"
+        assert why is None or only(found).why == why
 
 
-def test_the_summary_names_the_worst_series_with_its_value() -> None:
-    assert "a 5.00" in bias_report(errors(28, bias=10), {"a": 2.0}).summary
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_series_without_a_backtest_is_unknown(report: Any) -> None:
+    assert "backtest" in only(report(errors(28, bias=50), {}, pages_a_year=1.0)).why
+    constant = {"a": SeriesReference(np.ones((4, 3)), "naive", {}, {})}
+    assert "constant" in only(report(errors(28, bias=50), constant, pages_a_year=1.0)).why
+
+
+def test_old_errors_are_unknown_not_good() -> None:
+    newest = errors(28)["ds"].max().date()
+    late = bias_report(errors(28), REFERENCES, pages_a_year=1.0, as_of=newest + timedelta(days=MOST_AGE_DAYS + 1))
+    assert only(late).why == f"its newest matured day is {MOST_AGE_DAYS + 1} days old"
+    assert only(bias_report(errors(28), REFERENCES, pages_a_year=1.0, as_of=newest)).state == "good"
+
+
+def test_the_summary_names_the_series_with_its_number_and_since_when() -> None:
+    rows = errors(60, bias=0.0)
+    rows.loc[40:, "y_hat"] += 4
+    report = bias_report(rows, REFERENCES, pages_a_year=1.0)
+    row = only(report)
+    assert date(2023, 8, 5) <= date.fromisoformat(row.since) <= date(2023, 8, 12)
+    assert f"a ({row.value_28:.3g} over 28 days, since {row.since})" in report.summary
+
+
+def test_each_series_is_judged_alone() -> None:
+    rows = pd.concat([errors(28), errors(28, bias=9.0).assign(unique_id="b"), errors(3).assign(unique_id="c")])
+    report = bias_report(rows, dict.fromkeys("abc", reference()), pages_a_year=1.0)
+    assert report.series["state"].tolist() == ["good", "bad", "unknown"]
+    assert set(report.daily["unique_id"]) == {"a", "b"}
+
+
+def test_the_forecast_of_record_is_the_earliest_versions() -> None:
+    rows = pd.concat([errors(3).assign(model_version="10", y_hat=0.0), errors(3).assign(model_version="9")])
+    assert record_of(rows)["model_version"].unique().tolist() == ["9"]
+
+
+def forecasts(days: int, move: float) -> pd.DataFrame:
+    """Two-day forecasts at consecutive cutoffs that differ by noise of a size."""
+    rows = [
+        {"unique_id": "a", "cutoff": cutoff, "ds": cutoff + timedelta(days=step), "model_version": "1",
+         "y_hat": 100 + move * NOISE[number] * (step == 1)}
+        for number, cutoff in enumerate(pd.date_range("2023-07-01", periods=days))
+        for step in (1, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_forecasts_that_move_more_than_in_the_backtest_are_bad() -> None:
+    assert only(churn_report(forecasts(40, 1.0), REFERENCES, pages_a_year=1.0)).state == "good"
+    assert only(churn_report(forecasts(40, 6.0), REFERENCES, pages_a_year=1.0)).state == "bad"
+
+
+def test_revisions_that_change_the_judgement_are_bad_and_unknown_first_values_unknown() -> None:
+    assert only(revision_report(errors(28), REFERENCES)).state == "good"
+    assert only(revision_report(errors(28).assign(y_first=103.0), REFERENCES)).state == "bad"
+    assert only(revision_report(errors(28).assign(y_first=np.nan), REFERENCES)).state == "unknown"
+
+
+def test_actuals_are_complete_up_to_the_slowest_series_that_is_alive() -> None:
+    assert watermark(pd.DataFrame({"unique_id": [], "ds": pd.to_datetime([])})) is None
+
+
+# --- references ---
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    training = trained({"a": seasonal(600), "flat": np.full(600, 5.0)})
+    return with_control(training.model.metadata, training.results, training.panel)
+
+
+def test_a_versions_metadata_carries_its_references_through_json(document: dict[str, Any]) -> None:
+    restored = references_from(json.loads(json.dumps(document, allow_nan=True)))
+    assert set(restored["a"].charts) == set(CHARTS)
+    assert restored["a"].rmse.shape == (4, 3)
+    assert restored["a"].days_to_detect["bias"]["2"] is not None
+    assert restored["flat"].charts == {}, "nothing can be learnt from a constant"
+
+
+@pytest.mark.parametrize("metadata", [{}, {"control": None}, {"control": {"budgets": [1.0], "series": {}}}])
+def test_a_version_without_references_has_none(metadata: dict[str, Any]) -> None:
+    assert references_from(metadata) == {}
+
+
+def test_the_delays_of_each_series_are_listed() -> None:
+    listed = detection_report(REFERENCES)
+    assert listed["change"].tolist() == ["bias 1σ", "bias 2σ", "rmse ×1.5"]
+
+
+# --- drift ---
+
+
+def noisy(days: int) -> np.ndarray:
+    return seasonal(days, seed=4)
 
 
 def test_drift_is_silent_on_a_season_and_loud_on_a_new_level() -> None:
-    assert drift_report(features_of(observations({"a": seasonal(1200)}))).passed
-    shifted = seasonal(1200)
-    shifted[-20:] += 80
-    report = drift_report(features_of(observations({"a": shifted, "b": seasonal(100)})))
-    assert not report.passed
+    assert drift_report(features_of(observations({"a": noisy(1300)})), pages_a_year=1.0).passed
+    shifted = noisy(1300)
+    shifted[-20:] += 30
+    report = drift_report(features_of(observations({"a": shifted, "b": noisy(100)})), pages_a_year=1.0)
     assert report.series.set_index("unique_id")["state"].to_dict() == {"a": "bad", "b": "unknown"}
+
+
+def test_a_steady_decline_is_no_shift_against_earlier_years_and_a_faster_one_is() -> None:
+    decline = noisy(2200) - np.arange(2200) * 0.02
+    assert earlier_years_report(features_of(observations({"a": decline})), pages_a_year=1.0).passed
+    decline[-60:] -= 25
+    assert not earlier_years_report(features_of(observations({"a": decline})), pages_a_year=1.0).passed
+
+
+def test_no_features_are_no_drift() -> None:
+    assert drift_report(features_of(observations({"a": [1.0]})).iloc[:0], pages_a_year=1.0).passed
+
+
+# --- report ---
 
 
 def test_the_report_holds_means_bias_and_skill_of_each_window() -> None:
     report = accuracy_report(errors(28, bias=3.0)).set_index("window_days")
     assert report.index.tolist() == [7, 28, 90]
-    assert report.loc[28, "bias"] == pytest.approx(3.0)
+    assert report.loc[28, "bias"] == pytest.approx(3.0 + NOISE[:28].mean())
     assert report.loc[28, "mean_y"] == pytest.approx(100.0)
-    assert report.loc[28, "rmse"] == pytest.approx(np.sqrt(10))
-    assert report.loc[28, "skill_naive"] == pytest.approx(1 - np.sqrt(10) / 5)
     assert accuracy_report(errors(0)).columns.tolist() == COLUMNS
 
 
-def test_the_reference_of_drift_is_the_three_years_before_the_window() -> None:
-    # The noisy years are exactly the oldest days that count: with them the newest days are ordinary.
-    days = REFERENCE_DAYS + DRIFT_WINDOW_DAYS
-    values = 100 + np.random.default_rng(0).normal(0, 1, days)
-    rows = pd.DataFrame({"unique_id": "a", "ds": pd.date_range(end="2023-06-30", periods=days), "y": values})
-    rows["mean_91"] = 100.0
-    rows.loc[:20, "y"] = 130.0
-    rows.loc[days - DRIFT_WINDOW_DAYS :, "y"] = 125.0
-    assert drift_report(rows).passed
-    older = rows.assign(ds=rows["ds"].where(rows.index > 20, rows["ds"] - timedelta(days=30)))
-    assert only(drift_report(older)) == ("bad", 1.0)
-
-
-def test_drift_of_a_few_days_after_a_gap_is_unknown() -> None:
-    values = seasonal(600)
-    values[-40:-6] = np.nan
-    values[-6:] += 200
-    assert only(drift_report(features_of(observations({"a": values}))))[0] == "unknown"
-    values[-7] = 300
-    assert only(drift_report(features_of(observations({"a": values}))))[0] == "bad"
-
-
-def test_a_constant_series_does_not_drift_also_when_it_was_built_day_by_day() -> None:
-    rows = observations({"a": np.full(400, 5.1)})
-    parts = [build_features(rows, DateRange(day, day), "IE") for day in rows["ds"].dt.date.tail(30)]
-    whole = features_of(rows)
-    features = pd.concat([whole[whole["ds"] < parts[0]["ds"].min()], *parts], ignore_index=True)
-    assert only(drift_report(features)) == ("good", 0.0)
-
-
-def test_no_features_are_no_drift() -> None:
-    assert drift_report(features_of(observations({"a": [1.0]})).iloc[:0]).passed
-
-
-def test_each_series_is_judged_alone() -> None:
-    rows = pd.concat([errors(28), errors(28, bias=9.0).assign(unique_id="b"), errors(3).assign(unique_id="c")])
-    report = bias_report(rows, {"a": 2.0, "b": 2.0, "c": 2.0})
-    assert report.series["state"].tolist() == ["good", "bad", "unknown"]
-    assert report.summary == "bias of 1 series is out of budget (at most 1): b 4.50"
-
-
-def test_coverage_judges_the_80_percent_interval() -> None:
-    rows = errors(20)
-    rows.loc[:8, "y"] = 1e3
-    assert only(coverage_report(rows)) == ("good", 0.55)
-    rows.loc[9, "y"] = 1e3
-    assert only(coverage_report(rows)) == ("bad", 0.5)
-
-
-def test_a_perfect_naive_forecast_is_beaten_by_a_perfect_one_only() -> None:
-    perfect = errors(28, naive_error=0.0)
-    assert only(naive_report(perfect)) == ("bad", float("inf"))
-    assert only(naive_report(perfect.assign(y_hat=100.0))) == ("good", 1.0)
-
-
 def test_a_series_that_ended_before_a_window_has_no_measures_in_it() -> None:
-    ended = errors(10).assign(unique_id="ended")
-    report = accuracy_report(pd.concat([errors(60), ended])).set_index(["unique_id", "window_days"])
-    assert report.loc[("ended", 28), "days"] == 0
-    assert np.isnan(report.loc[("ended", 28), "rmse"])
-    assert report.loc[("ended", 90), "days"] == 10
-    assert report.loc[("a", 28), "days"] == 28
-    assert report.loc[("a", 90), ["coverage_80", "coverage_95"]].tolist() == [1.0, 1.0]
+    report = accuracy_report(pd.concat([errors(60), errors(10).assign(unique_id="ended")]))
+    ended = report.set_index(["unique_id", "window_days"]).loc["ended"]
+    assert ended.loc[28, "days"] == 0
+    assert np.isnan(ended.loc[28, "rmse"])
+    assert ended.loc[90, "days"] == 10
+
+
+def test_autocorrelated_days_have_a_wider_standard_error_than_as_many_independent_ones() -> None:
+    walk = np.repeat(NOISE[:100], 5)
+    assert standard_error(walk) > 1.5 * walk.std() / np.sqrt(len(walk))
+    assert standard_error(NOISE) == pytest.approx(1 / np.sqrt(1000), rel=0.25)
+    assert np.isnan(standard_error(NOISE[:1]))
+
+
+def test_vintages_are_reported_side_by_side() -> None:
+    (row,) = vintage_report(errors(28).assign(y_first=99.0), windows=(28,)).to_dict("records")
+    assert row["bias_first"] == pytest.approx(row["bias_latest"] + 1.0)
+
+
+def test_the_charts_are_named_as_the_references_keep_them() -> None:
+    assert all(isinstance(chart, Chart) and chart.name == name for name, chart in CHARTS.items())
+    assert callable(control_document)

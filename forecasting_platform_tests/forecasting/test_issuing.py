@@ -56,9 +56,11 @@ def test_errors_match_forecasts_with_actuals_of_the_days_asked_for(
     model: ForecastModel, features: pd.DataFrame
 ) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
-    actuals = observations({"a": seasonal(400)}, JULY)
+    actuals = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp("2023-08-01", tz="UTC"))
+    first = actuals.assign(y=actuals["y"] + 1, available_at=pd.Timestamp("2023-07-20", tz="UTC"))
     days = DateRange(date(2023, 7, 3), date(2023, 7, 4))
-    matched = match_errors(issued, actuals, days)
+    matched = match_errors(issued, pd.concat([actuals, first]), days)
+    assert (matched["y_first"] - matched["y"]).to_numpy() == pytest.approx(1.0)
     assert matched.groupby("ds").size().to_dict() == {pd.Timestamp("2023-07-03"): 3, pd.Timestamp("2023-07-04"): 4}
     expected = actuals.set_index("ds")["y"]
     assert (matched["y"].to_numpy() == expected.loc[matched["ds"]].to_numpy()).all()
@@ -95,8 +97,9 @@ def test_a_forecast_of_record_is_the_models_from_the_row_of_its_cutoff(
 
 def test_a_day_without_an_actual_has_no_error_yet(model: ForecastModel, features: pd.DataFrame) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    known = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp("2023-08-01", tz="UTC"))
     later = DateRange(date(2023, 7, 11), date(2023, 7, 20))
-    assert match_errors(issued, observations({"a": seasonal(400)}, JULY), later).empty
+    assert match_errors(issued, known, later).empty
 
 
 def test_the_cutoffs_of_a_day_are_those_whose_horizon_reaches_it(model: ForecastModel, features: pd.DataFrame) -> None:

@@ -1,11 +1,13 @@
 """What is noticed, and asked for once."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -14,6 +16,7 @@ from forecasting_platform.forecasting.forecasters import Naive
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
 
@@ -172,13 +175,22 @@ class TestForecastSensor:
         assert request.tags[RANGE_END] == "2023-07-01"
 
 
-def evaluate(instance: dg.DagsterInstance, passed: bool, severity: dg.AssetCheckSeverity) -> None:
+SEQUENCES = 10
+CHECK = "forecast_errors:forecast_bias_within_budget"
+
+
+def evaluate(
+    instance: dg.DagsterInstance,
+    passed: bool,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    state: str = "",
+) -> None:
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey("forecast_errors"),
             check_name="forecast_bias_within_budget",
             passed=passed,
-            metadata={},
+            metadata={"state": dg.MetadataValue.text(state)} if state else {},
             severity=severity,
             description="bias of 1 series is out of budget",
         )
@@ -186,6 +198,10 @@ def evaluate(instance: dg.DagsterInstance, passed: bool, severity: dg.AssetCheck
 
 
 class TestAlertSensor:
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORECASTING_ALERT_PENDING_SECONDS", "0")
+
     def look(self, instance: dg.DagsterInstance, ledger: MemoryLedger, cursor: str | None = None) -> str:
         context = dg.build_sensor_context(instance=instance, cursor=cursor)
         answer = alert_sensor(context, ledger=ledger)
@@ -200,13 +216,15 @@ class TestAlertSensor:
     def test_a_failed_check_becomes_one_incident_and_resolves(
         self, instance: dg.DagsterInstance, ledger: MemoryLedger
     ) -> None:
-        evaluate(instance, False, dg.AssetCheckSeverity.ERROR)
+        evaluate(instance, False)
         cursor = self.look(instance, ledger)
         assert self.one(ledger).state == "FIRING"
-        assert self.one(ledger).fingerprint == "forecast_errors:forecast_bias_within_budget"
+        assert self.one(ledger).fingerprint == CHECK
+        assert self.one(ledger).owner == "data-science"
+        assert str(self.one(ledger).runbook).endswith("runbooks/forecast_bias_within_budget.md")
         self.look(instance, ledger, cursor)
-        evaluate(instance, False, dg.AssetCheckSeverity.ERROR)
-        evaluate(instance, True, dg.AssetCheckSeverity.ERROR)
+        evaluate(instance, False)
+        evaluate(instance, True)
         self.look(instance, ledger, cursor)
         assert self.one(ledger).state == "RESOLVED"
 
@@ -218,13 +236,94 @@ class TestAlertSensor:
         self.look(instance, ledger)
         assert self.one(ledger).severity == "warning"
 
+    def test_a_check_that_knows_nothing_is_unknown_and_not_good(
+        self, instance: dg.DagsterInstance, ledger: MemoryLedger
+    ) -> None:
+        evaluate(instance, False)
+        cursor = self.look(instance, ledger)
+        evaluate(instance, True, state="unknown")
+        self.look(instance, ledger, cursor)
+        assert self.one(ledger).state == "FIRING"
+
     def test_a_message_nobody_took_is_tried_again(
         self, instance: dg.DagsterInstance, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FORECASTING_ALERT_URLS", "json://127.0.0.1:9/nobody")
-        evaluate(instance, False, dg.AssetCheckSeverity.ERROR)
+        evaluate(instance, False)
         cursor = self.look(instance, ledger)
         assert self.one(ledger).delivered is None
+        (waiting,) = ledger.waiting_messages()
+        assert (waiting.attempts, waiting.kind) == (1, "FIRING")
         monkeypatch.delenv("FORECASTING_ALERT_URLS")
         self.look(instance, ledger, cursor)
         assert self.one(ledger).delivered is not None
+
+    def test_the_sensor_says_that_it_lives(self, instance: dg.DagsterInstance, ledger: MemoryLedger) -> None:
+        self.look(instance, ledger)
+        assert set(ledger.heartbeats()) == {"alert_sensor"}
+
+    @pytest.mark.parametrize(
+        ("days", "state"),
+        [(("2023-06-01", "2023-06-30"), "FIRING"), (("2023-01-01", "2023-06-30"), "MUTED"),
+         (("2022-06-01", "2022-06-02"), "MUTED")],
+        ids=["newest days", "many days", "days long past"],
+    )  # fmt: skip
+    def test_a_run_about_days_long_past_calls_nobody(
+        self, instance: dg.DagsterInstance, ledger: MemoryLedger, days: tuple[str, str], state: str
+    ) -> None:
+        materialize(instance, "raw_observations", "2023-06-30")
+
+        @dg.asset_check(asset="forecast_errors")
+        def broken() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=False)
+
+        job = dg.Definitions(asset_checks=[broken]).resolve_implicit_global_asset_job_def()
+        job.execute_in_process(instance=instance, tags={RANGE_START: days[0], RANGE_END: days[1]})
+        self.look(instance, ledger)
+        assert self.one(ledger).state == state
+
+    def test_a_backfill_is_told_once_and_its_runs_are_not(
+        self, instance: dg.DagsterInstance, ledger: MemoryLedger
+    ) -> None:
+        for number, status in enumerate([BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.COMPLETED_SUCCESS]):
+            instance.add_backfill(backfill(f"number-{number}", status, 1_700_000_000.0 + number))
+            self.look(instance, ledger)
+            assert self.one(ledger).fingerprint == "backfill_failure:feature_table+raw_observations"
+        assert self.one(ledger).state == "RESOLVED"
+        run = dg.DagsterRun("__ASSET_JOB", tags={"dagster/backfill": "number-0"})
+        assert run_failure(instance, run, "gone") is None
+        assert run_failure(instance, dg.DagsterRun("load_job", tags={"dagster/will_retry": "true"}), "gone") is None
+        assert run_failure(instance, dg.DagsterRun("load_job"), "gone") is not None
+
+    @pytest.mark.slow
+    def test_random_sequences_with_restarts_lose_and_double_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORECASTING_ALERT_URLS", "json://127.0.0.1:9/nobody")
+        monkeypatch.setattr("forecasting_platform.orchestration.sensors.send_waiting", lambda *_: 0)
+        generator = random.Random(0)
+        for _ in range(SEQUENCES):
+            with dg.DagsterInstance.ephemeral() as instance:
+                self.one_random_sequence(instance, generator)
+
+    def one_random_sequence(self, instance: dg.DagsterInstance, generator: random.Random) -> None:
+        ledger, cursors = MemoryLedger(), ["0"]
+        fired = resolved = 0
+        failing = False
+        for _ in range(generator.randint(1, 8)):
+            passed = generator.random() < 0.5
+            evaluate(instance, passed)
+            fired, resolved = fired + (not passed and not failing), resolved + (passed and failing)
+            failing = not passed
+            if generator.random() < 0.7:
+                # A restart goes on from any cursor that was saved.
+                cursors.append(self.look(instance, ledger, generator.choice(cursors)))
+        self.look(instance, ledger, cursors[-1])
+        kinds = [message.kind for message in ledger.waiting_messages()]
+        assert (kinds.count("FIRING"), kinds.count("RESOLVED")) == (fired, resolved)
+
+
+def backfill(backfill_id: str, status: BulkActionStatus, timestamp: float) -> PartitionBackfill:
+    assets = [dg.AssetKey("raw_observations"), dg.AssetKey("feature_table")]
+    return PartitionBackfill(
+        backfill_id=backfill_id, status=status, from_failure=False, tags={}, backfill_timestamp=timestamp,
+        asset_selection=assets,
+    )  # fmt: skip

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.control import watermark
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
 from forecasting_platform.forecasting.plots import errors_plot
 from forecasting_platform.orchestration.assets.forecasts import forecasts
@@ -34,8 +35,15 @@ def forecast_errors(
     """
     days = partition_period(context)
     issued = table_store.read(FORECASTS, cutoffs_of(days, REACH_DAYS))
-    matched = match_errors(issued, table_store.read_observations(days), days)
+    versions = table_store.read(OBSERVATIONS, days)
+    matched = match_errors(issued, versions, days)
     table_store.replace(FORECAST_ERRORS, matched, days)
     if len(matched):
         show_on_last_day(context, {"means": plot(errors_plot(matched))})
-    return dg.MaterializeResult(metadata={"matched": len(matched), "days_with_errors": matched["ds"].nunique()})
+    return dg.MaterializeResult(
+        metadata={
+            "matched": len(matched),
+            "days_with_errors": matched["ds"].nunique(),
+            "actuals_complete_to": str(watermark(versions)),
+        }
+    )

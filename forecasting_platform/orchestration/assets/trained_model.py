@@ -1,5 +1,6 @@
 """`feature_table` -> `trained_model`."""
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS
+from forecasting_platform.forecasting.control_reference import with_control
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.plots import backtest_plot
 from forecasting_platform.forecasting.recipe import default_recipe
@@ -48,9 +50,10 @@ def trained_model(
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
     mlflow.set_tag("options", ", ".join(recipe.options))
     training = train(features, features["ds"].max().date(), recipe, code_version=version("forecasting-platform"))
+    metadata = with_control(training.model.metadata, training.results, training.panel)
     rmse_by_step = backtest_plot(training.results)
     registered = model_registry.register(
-        training.model,
+        replace(training.model, metadata=metadata),
         plots={"backtest_rmse_by_step.png": rmse_by_step},
         run_tags={"dagster/run_id": context.run.run_id},
     )

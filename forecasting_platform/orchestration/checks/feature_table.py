@@ -3,14 +3,16 @@
 from datetime import timedelta
 
 import dagster as dg
+import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import REFERENCE_DAYS, WINDOW_DAYS, drift_report
+from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
 
 
 @dg.asset_check(asset=feature_table)
@@ -34,7 +36,22 @@ def feature_table_has_every_series(
 def feature_table_matches_reference(
     context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
 ) -> dg.AssetCheckResult:
-    """The newest days look like the three years before: drift of values relative to their own recent mean."""
+    """The newest days look like the three years before, seasons and slow trends taken out."""
+    name = "feature_table_matches_reference"
+    report = drift_report(_newest_years(context, table_store), pages_a_year=Settings().false_pages_of(name))
+    return check_result(report, name, dg.AssetCheckSeverity.WARN)
+
+
+@dg.asset_check(asset=feature_table)
+def actuals_match_earlier_years(
+    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+) -> dg.AssetCheckResult:
+    """The level moved against the same weeks of earlier years as it has moved before."""
+    name = "actuals_match_earlier_years"
+    report = earlier_years_report(_newest_years(context, table_store), pages_a_year=Settings().false_pages_of(name))
+    return check_result(report, name, dg.AssetCheckSeverity.WARN)
+
+
+def _newest_years(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
     end = checked_period(context).end
-    window = DateRange(end - timedelta(days=REFERENCE_DAYS + WINDOW_DAYS), end)
-    return check_result(drift_report(table_store.read(FEATURE_TABLE, window)), dg.AssetCheckSeverity.WARN)
+    return table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))

@@ -1,37 +1,63 @@
 """Claims about `forecast_errors`: does the champion still forecast as it did in its backtest?"""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Protocol
 
 import dagster as dg
 import pandas as pd
 
 from forecasting_platform.forecasting.control import (
-    WINDOW_DAYS,
+    CONTROL_DAYS,
+    ControlReport,
     bias_report,
     coverage_report,
     naive_report,
-    newest_window,
+    revision_report,
     rmse_report,
+    watermark,
 )
+from forecasting_platform.forecasting.control_reference import SeriesReference, references_from
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
+from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+
+MOST_MISSING_DAYS = 3
 
 
-def _window(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
+def _errors(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
     end = checked_period(context).end
-    return newest_window(table_store.read(FORECAST_ERRORS, DateRange(end - timedelta(days=2 * WINDOW_DAYS), end)))
+    return table_store.read(FORECAST_ERRORS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
 
 
-def _backtest_rmse(model_registry: ModelRegistry) -> dict[str, float]:
+def champion_references(model_registry: ModelRegistry) -> dict[str, SeriesReference]:
+    """What the champion's backtest was like, by series; empty without a champion."""
     champion = model_registry.version_at("champion")
-    series = model_registry.load(champion).metadata["series"] if champion else {}
-    rmse = {unique_id: found["scores"]["rmse"] for unique_id, found in series.items()}
-    return {unique_id: value for unique_id, value in rmse.items() if value is not None}
+    return references_from(model_registry.load(champion).metadata) if champion else {}
+
+
+class _Report(Protocol):
+    def __call__(
+        self, errors: pd.DataFrame, references: Mapping[str, SeriesReference], *, pages_a_year: float
+    ) -> ControlReport: ...
+
+
+def _answer(
+    name: str,
+    report: _Report,
+    context: dg.AssetCheckExecutionContext,
+    table_store: TableStore,
+    model_registry: ModelRegistry,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    errors, references = _errors(context, table_store), champion_references(model_registry)
+    return check_result(report(errors, references, pages_a_year=Settings().false_pages_of(name)), name, severity)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -40,8 +66,8 @@ def forecast_bias_within_budget(
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.AssetCheckResult:
-    """Over the newest 28 days the mean of predictions is near the mean of actuals."""
-    return check_result(bias_report(_window(context, table_store), _backtest_rmse(model_registry)))
+    """The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say."""
+    return _answer("forecast_bias_within_budget", bias_report, context, table_store, model_registry)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -50,21 +76,63 @@ def forecast_rmse_within_budget(
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.AssetCheckResult:
-    """Over the newest 28 days the RMSE is near the backtest's."""
-    return check_result(rmse_report(_window(context, table_store), _backtest_rmse(model_registry)))
+    """Errors are as wide as in the backtest at the same season and step."""
+    return _answer("forecast_rmse_within_budget", rmse_report, context, table_store, model_registry)
 
 
 @dg.asset_check(asset=forecast_errors)
 def forecast_coverage_within_budget(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    model_registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.AssetCheckResult:
-    """Over the newest 28 days the 80 % interval holds enough of the actuals."""
-    return check_result(coverage_report(_window(context, table_store)))
+    """The 80 % interval holds as many of the actuals as it did in the backtest."""
+    return _answer("forecast_coverage_within_budget", coverage_report, context, table_store, model_registry)
 
 
 @dg.asset_check(asset=forecast_errors)
 def forecasts_beat_naive(
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    model_registry: dg.ResourceParam[ModelRegistry],
+) -> dg.AssetCheckResult:
+    """The forecasts are not clearly behind the better naive forecast."""
+    return _answer(
+        "forecasts_beat_naive", naive_report, context, table_store, model_registry, dg.AssetCheckSeverity.WARN
+    )
+
+
+@dg.asset_check(asset=forecast_errors)
+def revisions_leave_errors_unchanged(
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    model_registry: dg.ResourceParam[ModelRegistry],
+) -> dg.AssetCheckResult:
+    """Errors by first published actuals say what errors by the latest say."""
+    report = revision_report(_errors(context, table_store), champion_references(model_registry))
+    return check_result(report, "revisions_leave_errors_unchanged", dg.AssetCheckSeverity.WARN)
+
+
+@dg.asset_check(asset=forecast_errors)
+def actuals_are_complete(
     context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
 ) -> dg.AssetCheckResult:
-    """Over the newest 28 days the forecasts are not clearly behind the better naive forecast."""
-    return check_result(naive_report(_window(context, table_store)), dg.AssetCheckSeverity.WARN)
+    """Actuals of every series reach to the days that were forecast: the feed is not stale."""
+    days = checked_period(context)
+    window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
+    observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
+    complete_to = watermark(observations)
+    age = (days.end - complete_to).days if complete_to else None
+    known = age is not None and len(issued) > 0
+    return dg.AssetCheckResult(
+        passed=not known or (age or 0) <= MOST_MISSING_DAYS,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"actuals are complete up to {complete_to or 'no day'}, looked at up to {days.end}",
+        metadata={
+            "state": "unknown" if not known else "good" if (age or 0) <= MOST_MISSING_DAYS else "bad",
+            "watermark": str(complete_to),
+            "missing_days": age if age is not None else -1,
+            "most_missing_days": MOST_MISSING_DAYS,
+            "runbook": dg.MetadataValue.url(runbook_url("actuals_are_complete")),
+        },
+    )

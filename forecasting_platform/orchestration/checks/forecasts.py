@@ -1,11 +1,19 @@
 """Claims about `forecasts`."""
 
+from datetime import timedelta
+
 import dagster as dg
 
+from forecasting_platform.forecasting.control import CONTROL_DAYS, churn_report
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.orchestration.assets.forecasts import forecasts
+from forecasting_platform.orchestration.checks.forecast_errors import champion_references
+from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
+from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
 
 
 @dg.asset_check(asset=forecasts)
@@ -22,3 +30,18 @@ def forecasts_have_ordered_intervals(
         description=f"{len(rows) - len(bad)} of {len(rows)} forecasts have ordered intervals",
         metadata={"crossed": len(bad), "sample": bad.head(5).astype(str).to_json(orient="records")},
     )
+
+
+@dg.asset_check(asset=forecasts)
+def forecasts_are_stable(
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    model_registry: dg.ResourceParam[ModelRegistry],
+) -> dg.AssetCheckResult:
+    """Forecasts of the same days move from one cutoff to the next as much as they did in the backtest."""
+    name, end = "forecasts_are_stable", checked_period(context).end
+    issued = table_store.read(FORECASTS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
+    report = churn_report(
+        issued, champion_references(model_registry), pages_a_year=Settings().false_pages_of(name), as_of=end
+    )
+    return check_result(report, name, dg.AssetCheckSeverity.WARN)

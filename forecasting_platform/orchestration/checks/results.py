@@ -1,22 +1,35 @@
 """A report as Dagster shows it."""
 
+from typing import Any
+
 import dagster as dg
 
 from forecasting_platform.forecasting.control import ControlReport
-from forecasting_platform.orchestration.metadata import table
+from forecasting_platform.forecasting.plots import evidence_plot
+from forecasting_platform.orchestration.metadata import plot, table
+from forecasting_platform.orchestration.runbooks import runbook_url
+
+STATE = "state"
+"""Metadata key of a report's state: what a check's `passed` cannot say is unknown."""
 
 
 def check_result(
-    report: ControlReport, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    report: ControlReport, check_name: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:
-    """The report's verdict, its sentence, and one row a series."""
+    """The report's verdict, its sentence, one row a series, the chart, and where to read what to do."""
     states = report.series["state"].value_counts()
+    metadata: dict[str, Any] = {
+        STATE: report.state,
+        "series": table(report.series),
+        **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
+        "runbook": dg.MetadataValue.url(runbook_url(check_name)),
+    }
+    if len(report.daily):
+        metadata["chart"] = plot(evidence_plot(report.daily))
     return dg.AssetCheckResult(
         passed=report.passed,
-        severity=severity,
+        # Unknown does not fail, but is not shown as if all were well.
+        severity=dg.AssetCheckSeverity.WARN if report.state == "unknown" else severity,
         description=report.summary,
-        metadata={
-            "series": table(report.series),
-            **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
-        },
+        metadata=metadata,
     )
