@@ -44,6 +44,8 @@ def store(spark_store: SparkTableStore) -> SparkTableStore:
 
 
 class TestSparkTableStore(RemoteTableStoreContract):
+    as_of_examples = 2  # a load takes about a second
+
     @pytest.fixture
     def store(self, store: SparkTableStore) -> SparkTableStore:
         return store
