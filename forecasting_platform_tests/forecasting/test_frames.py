@@ -142,6 +142,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.UnknownVersionError("9", ["1", "2"]), "no model version '9'; known versions are '1', '2'"),
     (errors.InvalidArtifactError("3", "a byte differs"), "version 3 cannot be used: a byte differs"),
     (errors.UnknownSeriesError(["x"], "abcdefg"), "'a', 'b', 'c', 'd', 'e' … (7 in all)"),
+    (errors.UnknownAlertError("a:b@8", ["a:b@7"]), "no open incident is 'a:b@8'; open are 'a:b@7'"),
     (errors.ConfigurationError("FORECASTING_X", "is not set"), "setting FORECASTING_X: is not set"),
     (errors.UnavailableError("a part", "it sleeps"), "a part is unavailable: it sleeps. Check"),
     (errors.StoreUnavailableError("the store", "timeout"), "the store is unavailable: timeout"),
