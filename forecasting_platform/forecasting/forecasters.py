@@ -16,6 +16,12 @@ from forecasting_platform.forecasting.inputs import ModelInputs
 
 Positions = npt.NDArray[np.int64]
 
+LEVEL = "mean_28"
+"""The level that a forecast is explained from: the mean of the last four weeks."""
+
+NAMED_PARTS = ("trend", "weekly", "yearly", "holiday")
+"""What may lie between that level and a forecast; the rest is owed to the newest days."""
+
 
 class FittedForecaster(Protocol):
     """A candidate with its parameters."""
@@ -31,6 +37,10 @@ class FittedForecaster(Protocol):
         """
         ...
 
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What the forecast adds to the level for reasons that have a name; shape (n, len(NAMED_PARTS))."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Naive:
@@ -41,6 +51,10 @@ class Naive:
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """`y` of the cutoff day; shape (n,)."""
         return inputs.column("y")
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """None: it is the newest day's value."""
+        return _named(inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,14 @@ class SeasonalNaive:
         days_back = 6 - (inputs.step - 1) % 7
         forecasts: Floats = week[np.arange(len(inputs)), days_back]
         return forecasts
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The weekday's effect."""
+        return _named(inputs, weekly=_weekday_effects(inputs))
+
+
+def _named(inputs: ModelInputs, **parts: Floats) -> Floats:
+    return np.column_stack([parts.get(name, np.zeros(len(inputs))) for name in NAMED_PARTS])
 
 
 def _weekday_effects(inputs: ModelInputs) -> Floats:
@@ -83,6 +105,10 @@ class ExponentialSmoothing:
         forecasts: Floats = level + self.weekday_weight[series] * _weekday_effects(inputs)
         return forecasts
 
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The weekday's effect, where it is added."""
+        return _named(inputs, weekly=self.weekday_weight[series] * _weekday_effects(inputs))
+
 
 RELATIVE_NAMES: tuple[str, ...] = (*(f"lag_{lag}" for lag in LAGS), *(f"mean_{days}" for days in MEAN_WINDOWS))
 CALENDAR_REGRESSORS: tuple[str, ...] = (
@@ -92,6 +118,11 @@ CALENDAR_REGRESSORS: tuple[str, ...] = (
     "target_is_year_end",
     *(f"target_yearly_{wave}_{pair}" for pair in (1, 2, 3) for wave in ("sin", "cos")),
 )
+_CALENDAR = len(RELATIVE_NAMES)
+_FLAGS = [_CALENDAR + i for i, name in enumerate(CALENDAR_REGRESSORS) if "yearly" not in name]
+_WAVES = [_CALENDAR + i for i, name in enumerate(CALENDAR_REGRESSORS) if "yearly" in name]
+_WEEKDAYS = slice(_CALENDAR + len(CALENDAR_REGRESSORS), None)
+_LONG_MEANS = [RELATIVE_NAMES.index(name) for name in ("mean_91", "mean_364")]
 
 
 def regressors(inputs: ModelInputs) -> Floats:
@@ -137,6 +168,21 @@ class DirectRidge:
         change = np.einsum("np,np->n", regressors(inputs), self.coefficients[series, step])
         forecasts: Floats = inputs.column("y") + self.intercept[series, step] + change
         return forecasts
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The coefficients' shares; the trend is the drift and the way back to the means of 91 and 364 days."""
+        step = trained_step(inputs.step, self.intercept.shape[1]) - 1
+        coefficients = self.coefficients[series, step]
+        shares = regressors(inputs) * coefficients
+        weekday_mean = coefficients[:, _WEEKDAYS].mean(axis=1)
+        away = inputs.columns(["mean_91", "mean_364"]) - inputs.column(LEVEL)[:, None]
+        return _named(
+            inputs,
+            trend=self.intercept[series, step] + weekday_mean + (away * coefficients[:, _LONG_MEANS]).sum(axis=1),
+            weekly=shares[:, _WEEKDAYS].sum(axis=1) - weekday_mean,
+            yearly=shares[:, _WAVES].sum(axis=1),
+            holiday=shares[:, _FLAGS].sum(axis=1),
+        )
 
 
 FORECASTERS: dict[str, type[FittedForecaster]] = {

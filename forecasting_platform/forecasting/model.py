@@ -17,6 +17,8 @@ from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
+    LEVEL,
+    NAMED_PARTS,
     FittedForecaster,
     Naive,
     Positions,
@@ -29,6 +31,9 @@ from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
 
 MAX_HORIZON_DAYS = 366
 """A forecast may reach this many days beyond its cutoff."""
+
+PARTS = ("level", *NAMED_PARTS, "recent")
+"""What a forecast is made of."""
 
 FORMAT = 1
 """Version of the stored form; a model of another format is refused."""
@@ -168,7 +173,7 @@ class ForecastModel:
         """
         series = self.positions(inputs.unique_id)
         naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
-        y_hat = self._point(inputs, series, naive)
+        y_hat = self._point(inputs, series)
         spread = self._spread(inputs.step, series)
         return Forecasts(
             unique_id=inputs.unique_id,
@@ -181,12 +186,45 @@ class ForecastModel:
             y_hat_seasonal_naive=seasonal_naive,
         )
 
-    def _point(self, inputs: ModelInputs, series: Positions, naive: Floats) -> Floats:
+    def explain(self, inputs: ModelInputs) -> pd.DataFrame:
+        """What each forecast is made of, in the unit of the series.
+
+        Args:
+            inputs: the rows that `predict` would be given.
+
+        Returns:
+            One row an input row, in their order: `unique_id`, `ds`, and `PARTS`, which add up to
+            `predict(inputs).y_hat`. `level` is the mean of the last four weeks; `trend` the drift and
+            the way back to the means of 91 and 364 days; `weekly`, `yearly` and `holiday` what weekday,
+            season and holidays add; `recent` the rest: what the newest days say, and what a bound takes.
+
+        Raises:
+            UnknownSeriesError: a row of a series the model does not have.
+        """
+        series = self.positions(inputs.unique_id)
+        combined = self._combined(inputs, series)
+        each = np.stack([candidate.parts(inputs, series) for candidate in self.candidates], axis=1)
+        named = np.einsum("nkp,nk->np", each, self.weights[series])
+        named[~self._plausible(combined, series)] = 0.0
+        level = inputs.column(LEVEL)
+        rest = self._point(inputs, series) - level - named.sum(axis=1)
+        keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
+        parts = np.column_stack([level, named, rest])
+        return pd.DataFrame(keys | dict(zip(PARTS, parts.T, strict=True)))
+
+    def _point(self, inputs: ModelInputs, series: Positions) -> Floats:
+        combined = self._combined(inputs, series)
+        sane = np.where(self._plausible(combined, series), combined, Naive().predict(inputs, series))
+        return np.maximum(sane, self.lower_bound[series])
+
+    def _combined(self, inputs: ModelInputs, series: Positions) -> Floats:
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
-        combined = np.einsum("nk,nk->n", each, self.weights[series])
+        combined: Floats = np.einsum("nk,nk->n", each, self.weights[series])
+        return combined
+
+    def _plausible(self, forecasts: Floats, series: Positions) -> npt.NDArray[np.bool_]:
         low, high = self.plausible[series].T
-        sane = np.isfinite(combined) & (combined >= low) & (combined <= high)
-        return np.maximum(np.where(sane, combined, naive), self.lower_bound[series])
+        return np.isfinite(forecasts) & (forecasts >= low) & (forecasts <= high)
 
     def _spread(self, step: Positions, series: Positions) -> Floats:
         quantiles = self.error_quantiles[series, trained_step(step, self.horizon) - 1]
