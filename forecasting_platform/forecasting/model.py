@@ -35,7 +35,7 @@ MAX_HORIZON_DAYS = 366
 PARTS = ("level", *NAMED_PARTS, "recent")
 """What a forecast is made of."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the stored form; a model of another format is refused."""
 
 

@@ -124,7 +124,7 @@ def test_a_day_that_no_series_reaches_is_refused(with_ended: ForecastModel) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "its format is 99, this code reads 1"),
+        ({"format": 99}, "its format is 99, this code reads 2"),
         ({"feature_names": ["y"]}, "other features"),
         ({"metadata": None}, None),
     ],

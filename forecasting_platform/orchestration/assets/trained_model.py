@@ -46,7 +46,7 @@ def trained_model(
         raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
     recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options))
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
-    mlflow.set_tag("options", ", ".join(recipe.options))
+    mlflow.set_tag("options", ", ".join(recipe.candidates))
     training = train(features, features["ds"].max().date(), recipe, code_version=version("forecasting-platform"))
     rmse_by_step = backtest_plot(training.results)
     registered = model_registry.register(
