@@ -28,6 +28,7 @@ from forecasting_platform.forecasting.forecasters import (
 )
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
+from forecasting_platform.forecasting.intervals import VOLATILITIES, adapted, volatility_scale
 
 MAX_HORIZON_DAYS = 366
 """A forecast may reach this many days beyond its cutoff."""
@@ -84,7 +85,9 @@ class ForecastModel:
         candidates: the fitted forecasters, K of them.
         weights: of each candidate in each series' forecast; shape (S, K), rows sum to 1.
         probabilities: of `error_quantiles`, ascending in (0, 1), symmetric; shape (Q,).
-        error_quantiles: of `y - y_hat` in the backtest; shape (S, horizon, Q), non-decreasing in Q.
+        error_quantiles: of `y - y_hat` in the backtest as on a calm day; shape (S, horizon, Q), non-decreasing
+            in Q, the newest online correction included.
+        calm_volatility: below it a day counts as calm, above it errors are wider; shape (S,), may be inf.
         lower_bound: no forecast lies below; shape (S,), may be -inf.
         plausible: a point forecast outside (low, high) is replaced by the naive one; shape (S, 2).
         features: each series' newest feature row known at training: answers without any store; shape
@@ -101,6 +104,7 @@ class ForecastModel:
     weights: Floats
     probabilities: Floats
     error_quantiles: Floats
+    calm_volatility: Floats
     lower_bound: Floats
     plausible: Floats
     features: Floats
@@ -138,6 +142,14 @@ class ForecastModel:
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
         return replace(self, features=features, feature_days=feature_days)
 
+    def widened(self, log_widths: Floats) -> "ForecastModel":
+        """The same model with other widths of its intervals.
+
+        Args:
+            log_widths: logarithm of the factor of each of `LEVELS`; shape (S, len(LEVELS)).
+        """
+        return replace(self, error_quantiles=adapted(self.error_quantiles, log_widths))
+
     def inputs(self, days: Sequence[date], *, unique_ids: Sequence[str] | None = None) -> ModelInputs:
         """The input frame for some days, from each series' newest feature row.
 
@@ -174,7 +186,8 @@ class ForecastModel:
         series = self.positions(inputs.unique_id)
         naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
         y_hat = self._point(inputs, series)
-        spread = self._spread(inputs.step, series)
+        scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
+        spread = self._spread(inputs.step, series) * scale[:, None]
         return Forecasts(
             unique_id=inputs.unique_id,
             cutoff=inputs.cutoff,
@@ -251,7 +264,16 @@ class ForecastModel:
             for candidate in self.candidates
             for name, array in forecaster_arrays(candidate).items()
         }
-        own = ("weights", "probabilities", "error_quantiles", "lower_bound", "plausible", "features", "feature_days")
+        own = (
+            "weights",
+            "probabilities",
+            "error_quantiles",
+            "calm_volatility",
+            "lower_bound",
+            "plausible",
+            "features",
+            "feature_days",
+        )
         return parameters | {name: getattr(self, name) for name in own}
 
     def to_document(self) -> dict[str, Any]:
@@ -288,6 +310,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             weights=arrays["weights"],
             probabilities=arrays["probabilities"],
             error_quantiles=arrays["error_quantiles"],
+            calm_volatility=arrays["calm_volatility"],
             lower_bound=arrays["lower_bound"],
             plausible=arrays["plausible"],
             features=arrays["features"],

@@ -14,8 +14,17 @@ from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Bac
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.fitting import fit_candidates
-from forecasting_platform.forecasting.frames import LEVELS
-from forecasting_platform.forecasting.intervals import PROBABILITIES, error_quantiles, walk_forward_coverage
+from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.intervals import (
+    PROBABILITIES,
+    VOLATILITIES,
+    WalkForward,
+    adapted,
+    calm_volatility,
+    error_quantiles,
+    volatility_scale,
+    walk_forward,
+)
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import Panel, panel_from
 from forecasting_platform.forecasting.recipe import Recipe
@@ -50,6 +59,8 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
     panel = panel_from(known).until(cutoff)
     results = backtest(panel, recipe)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
+    judged = judge_intervals(results, panel)
+    scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
     model = ForecastModel(
         unique_ids=panel.unique_ids,
@@ -59,12 +70,13 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
         candidates=fit_candidates(panel, recipe),
         weights=weights,
         probabilities=PROBABILITIES,
-        error_quantiles=error_quantiles(_honest_errors(results, weights)),
+        error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
+        calm_volatility=calm_volatility(panel.features),
         lower_bound=np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf),
         plausible=_plausible(panel),
         features=newest,
         feature_days=newest_days,
-        metadata=_metadata(known, panel, results, weights, recipe, code_version),
+        metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
     )
     return Training(model, results, panel)
 
@@ -82,18 +94,16 @@ def _plausible(panel: Panel) -> Floats:
     return np.column_stack([low - width, high + width])
 
 
-def measured_coverage(results: Backtest, levels: tuple[int, ...] = LEVELS) -> Floats:
-    """Walk-forward coverage of the chosen options' intervals; shape (S, len(levels)), NaN if not measured.
+def judge_intervals(results: Backtest, panel: Panel) -> WalkForward:
+    """The intervals that would have been served at the cutoffs of a backtest after its first two blocks."""
+    return walk_forward(results.served_errors, _scale(results, panel), results.cutoffs, results.fit_days)
 
-    Each block of cutoffs after the second fit is judged by the quantiles of errors known when it began.
-    """
-    errors = results.served_errors
-    blocks = []
-    for fit_day in np.unique(results.fit_days)[2:]:
-        ds = results.cutoffs[:, None] + np.arange(1, errors.shape[2] + 1)
-        positions = np.nonzero(results.fit_days == fit_day)[0]
-        blocks.append((np.where(ds <= fit_day, errors, np.nan), slice(positions[0], positions[-1] + 1)))
-    return walk_forward_coverage(errors, blocks, levels)
+
+def _scale(results: Backtest, panel: Panel) -> Floats:
+    features = panel.at(results.cutoffs)
+    volatilities = features[:, :, [FEATURE_NAMES.index(name) for name in VOLATILITIES]]
+    # What counts as calm is a unit, not knowledge: it is the same before and after every cutoff.
+    return volatility_scale(volatilities, np.repeat(calm_volatility(panel.features)[:, None], volatilities.shape[1], 1))
 
 
 def served_by(options: tuple[str, ...], weights: Floats) -> str:
@@ -120,10 +130,10 @@ def _metadata(
     panel: Panel,
     results: Backtest,
     weights: Floats,
+    coverage: Floats,
     recipe: Recipe,
     code_version: str,
 ) -> dict[str, Any]:
-    coverage = measured_coverage(results)
     scored = results.cutoffs[results.scored]
     metadata = {
         "recipe": recipe.to_document(),

@@ -22,7 +22,9 @@ def test_rows_are_ordered_by_series_then_day_and_hold_features_and_the_days_cale
     assert rows.unique_id.tolist() == ["a", "a", "b", "b"]
     assert rows.ds.astype(str).tolist() == ["2023-07-01", "2023-07-02"] * 2
     assert rows.step.tolist() == [1, 2, 2, 3]
-    np.testing.assert_array_equal(rows.values[2, : len(FEATURE_NAMES)], len(FEATURE_NAMES) + np.arange(float(len(FEATURE_NAMES))))
+    np.testing.assert_array_equal(
+        rows.values[2, : len(FEATURE_NAMES)], len(FEATURE_NAMES) + np.arange(float(len(FEATURE_NAMES)))
+    )
     np.testing.assert_array_equal(rows.values[:2, len(FEATURE_NAMES) :], calendar_values(rows.ds[:2], "IE"))
 
 
