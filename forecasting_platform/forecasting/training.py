@@ -135,6 +135,7 @@ def _metadata(
     code_version: str,
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
+    errors, served_errors, observed = results.errors, results.served_errors, panel.observed
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
@@ -150,14 +151,14 @@ def _metadata(
             unique_id: {
                 "winner": served_by(results.options, weights[series]),
                 "weights": dict(zip(results.options, weights[series].tolist(), strict=True)),
-                "scores": asdict(series_scores(results, panel, series, results.served_errors[series])),
+                "scores": asdict(series_scores(results, panel, series, served_errors[series])),
                 "options": {
-                    name: asdict(series_scores(results, panel, series, results.errors[option, series]))
+                    name: asdict(series_scores(results, panel, series, errors[option, series]))
                     for option, name in enumerate(results.options)
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
-                "observed_days": int(panel.observed[series].sum()),
-                "last_observed": str(panel.days[np.nonzero(panel.observed[series])[0][-1]]),
+                "observed_days": int(observed[series].sum()),
+                "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
             }
             for series, unique_id in enumerate(panel.unique_ids)
         },
