@@ -37,7 +37,7 @@ def trained_model(
     settings: dg.ResourceParam[Settings],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult[None]:
-    """A new model version with alias `challenger`: every series, each with the option that past cutoffs chose.
+    """A new model version with alias `challenger`: every series, candidates weighed by past cutoffs.
 
     Refreshed every 15 days.
     """
@@ -66,7 +66,7 @@ def trained_model(
 
 
 def scores_table(training: Training) -> pd.DataFrame:
-    """One row a series: its winner and its scores over the backtest."""
+    """One row a series: what serves it and its scores over the backtest."""
     return pd.DataFrame(
         [
             {
