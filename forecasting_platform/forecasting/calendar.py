@@ -14,11 +14,14 @@ from forecasting_platform.errors import ConfigurationError
 Days = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.float64]
 
-YEARLY_PAIRS = 3
+YEARLY_PAIRS = 6
 DAYS_PER_YEAR = 365.25
+SATURDAY = 5
 CALENDAR_NAMES: tuple[str, ...] = (
     "weekday",
     "is_holiday",
+    "is_before_holiday",
+    "is_after_holiday",
     "is_year_end",
     *(f"yearly_{wave}_{pair}" for pair in range(1, YEARLY_PAIRS + 1) for wave in ("sin", "cos")),
 )
@@ -37,7 +40,9 @@ def _holidays_of_year(country: str, year: int) -> Days:
 
 
 def is_holiday(days: Days, country: str) -> Floats:
-    """1.0 on public holidays of a country, else 0.0; shape (n,).
+    """1.0 on a country's public holidays from Monday to Friday, else 0.0; shape (n,).
+
+    A holiday at the weekend changes what people do little, so it is none here.
 
     Raises:
         ConfigurationError: the country is not known.
@@ -47,7 +52,14 @@ def is_holiday(days: Days, country: str) -> Floats:
     """
     years = {int(year) for year in np.unique(days.astype("datetime64[Y]").astype(int) + 1970)}
     known = [_holidays_of_year(country, year) for year in sorted(years)]
-    return np.isin(days, np.concatenate(known)).astype(np.float64) if known else np.zeros(len(days))
+    found = np.isin(days, np.concatenate(known)) if known else np.zeros(len(days), dtype=bool)
+    return (found & (weekday(days) < SATURDAY)).astype(np.float64)
+
+
+def recent_holidays(days: Days, country: str) -> Floats:
+    """Holidays among the seven days up to and including each; shape (n,)."""
+    week = np.arange(7, dtype="timedelta64[D]")
+    return is_holiday((days[:, None] - week).ravel(), country).reshape(len(days), 7).sum(axis=1)
 
 
 def is_year_end(days: Days) -> Floats:
@@ -68,8 +80,13 @@ def weekday(days: Days) -> npt.NDArray[np.int64]:
     return (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
-def calendar_values(days: Days, country: str) -> Floats:
-    """The columns `CALENDAR_NAMES` of each day; shape (n, 9)."""
+def yearly_waves(days: Days) -> Floats:
+    """Sine and cosine of the position in the year, slowest pair first; shape (n, 2 · YEARLY_PAIRS)."""
     angle = 2 * np.pi * days.astype("datetime64[D]").astype(np.int64) / DAYS_PER_YEAR
-    waves = [wave(pair * angle) for pair in range(1, YEARLY_PAIRS + 1) for wave in (np.sin, np.cos)]
-    return np.column_stack([weekday(days), is_holiday(days, country), is_year_end(days), *waves])
+    return np.column_stack([wave(pair * angle) for pair in range(1, YEARLY_PAIRS + 1) for wave in (np.sin, np.cos)])
+
+
+def calendar_values(days: Days, country: str) -> Floats:
+    """The columns `CALENDAR_NAMES` of each day; shape (n, 17)."""
+    flags = [is_holiday(days + shift, country) for shift in (0, 1, -1)]
+    return np.column_stack([weekday(days), *flags, is_year_end(days), yearly_waves(days)])

@@ -8,11 +8,12 @@ import numpy.typing as npt
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.backtesting import Backtest, backtest
 from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.panel import Panel
 from forecasting_platform.forecasting.promotion import Evidence
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.forecasting.scores import naive_errors
-from forecasting_platform.forecasting.training import measured_coverage
+from forecasting_platform.forecasting.training import judge_intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,14 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     other = results if same or champion is None else backtest(panel, _evaluated_as(champion, challenger))
     naive = {name: naive_errors(results, panel, name) for name in ("naive", "seasonal_naive")}
     # Identical cells for everybody: a cell that one of them lacks counts for none.
-    shared = np.isfinite(results.selected_errors) & np.isfinite(other.selected_errors)
+    shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
     for errors in naive.values():
         shared &= np.isfinite(errors)
 
     def evidence(own: Backtest) -> Evidence:
-        coverage = measured_coverage(own, (80,))
+        coverage = judge_intervals(own, panel).coverage()[:, LEVELS.index(80)]
         mean = float(np.nanmean(coverage)) if np.isfinite(coverage).any() else None
-        return evidence_of(results, panel, np.where(shared, own.selected_errors, np.nan), mean)
+        return evidence_of(results, panel, np.where(shared, own.served_errors, np.nan), mean)
 
     return Comparison(
         challenger=evidence(results),

@@ -1,6 +1,6 @@
 """The candidates: each forecasts from input rows alone, with parameters fitted for every series at once.
 
-Fitting belongs to `fitting`, which needs statsmodels and scikit-learn; forecasting needs numpy only.
+Fitting belongs to `fitting`.
 Every fitted forecaster is arrays with the series as first axis: that is what a model artifact holds.
 """
 
@@ -10,11 +10,23 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.calendar import Floats
-from forecasting_platform.forecasting.frames import LAGS, LEVEL_SMOOTHINGS, MEAN_WINDOWS, level_column
-from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.calendar import YEARLY_PAIRS, Floats
+from forecasting_platform.forecasting.frames import (
+    FEATURE_NAMES,
+    LAGS,
+    LEVEL_SMOOTHINGS,
+    MEAN_WINDOWS,
+    level_column,
+)
+from forecasting_platform.forecasting.inputs import TARGET_NAMES, ModelInputs
 
 Positions = npt.NDArray[np.int64]
+
+LEVEL = "mean_28"
+"""The level that a forecast is explained from: the mean of the last four weeks."""
+
+NAMED_PARTS = ("trend", "weekly", "yearly", "holiday")
+"""What may lie between that level and a forecast; the rest is owed to the newest days."""
 
 
 class FittedForecaster(Protocol):
@@ -31,6 +43,19 @@ class FittedForecaster(Protocol):
         """
         ...
 
+    def predict_block(self, features: Floats, calendar: Floats) -> Floats:
+        """The same forecasts for every series, cutoff and step at once; shape (S, C, horizon).
+
+        Args:
+            features: `FEATURE_NAMES` at C cutoffs; shape (S, C, F), NaN where a cutoff has no row.
+            calendar: `CALENDAR_NAMES` of the days ahead of each cutoff; shape (C, horizon, N).
+        """
+        ...
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What the forecast adds to the level for reasons that have a name; shape (n, len(NAMED_PARTS))."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Naive:
@@ -42,6 +67,14 @@ class Naive:
         """`y` of the cutoff day; shape (n,)."""
         return inputs.column("y")
 
+    def predict_block(self, features: Floats, calendar: Floats) -> Floats:
+        """`y` of each cutoff, at every step."""
+        return np.repeat(features[:, :, :1], calendar.shape[1], axis=2)
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """None: it is the newest day's value."""
+        return _named(inputs)
+
 
 @dataclass(frozen=True, slots=True)
 class SeasonalNaive:
@@ -51,16 +84,31 @@ class SeasonalNaive:
 
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The value a whole number of weeks before the day; shape (n,)."""
-        week = inputs.columns(["y", *(f"lag_{lag}" for lag in LAGS[:6])])
         days_back = 6 - (inputs.step - 1) % 7
-        forecasts: Floats = week[np.arange(len(inputs)), days_back]
+        forecasts: Floats = inputs.columns(LAST_WEEK)[np.arange(len(inputs)), days_back]
         return forecasts
+
+    def predict_block(self, features: Floats, calendar: Floats) -> Floats:
+        """The value a whole number of weeks before each day."""
+        return features[:, :, [_FEATURE[LAST_WEEK[6 - step % 7]] for step in range(calendar.shape[1])]]
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The weekday's effect."""
+        return _named(inputs, weekly=_weekday_effects(inputs))
+
+
+def _named(inputs: ModelInputs, **parts: Floats) -> Floats:
+    return np.column_stack([parts.get(name, np.zeros(len(inputs))) for name in NAMED_PARTS])
 
 
 def _weekday_effects(inputs: ModelInputs) -> Floats:
-    effects = inputs.columns([f"weekday_effect_{ahead}" for ahead in range(1, 8)])
-    effect: Floats = effects[np.arange(len(inputs)), (inputs.step - 1) % 7]
+    effect: Floats = inputs.columns(EFFECTS)[np.arange(len(inputs)), (inputs.step - 1) % 7]
     return effect
+
+
+def effects_ahead(features: Floats, horizon: int) -> Floats:
+    """The weekday effect of each day ahead; shape (S, C, horizon)."""
+    return features[:, :, [_FEATURE[EFFECTS[step % 7]] for step in range(horizon)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,31 +126,71 @@ class ExponentialSmoothing:
 
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The level of the cutoff day, with the weekday's effect; shape (n,)."""
-        levels = inputs.columns([level_column(alpha) for alpha in LEVEL_SMOOTHINGS])
-        level = levels[np.arange(len(inputs)), self.smoothing[series]]
+        level = inputs.columns(SMOOTHED_LEVELS)[np.arange(len(inputs)), self.smoothing[series]]
         forecasts: Floats = level + self.weekday_weight[series] * _weekday_effects(inputs)
         return forecasts
 
+    def predict_block(self, features: Floats, calendar: Floats) -> Floats:
+        """The level of each cutoff, with the weekdays' effects."""
+        column = np.array([_FEATURE[name] for name in SMOOTHED_LEVELS])[self.smoothing]
+        level = features[np.arange(len(features)), :, column]
+        effects = self.weekday_weight[:, None, None] * effects_ahead(features, calendar.shape[1])
+        return level[:, :, None] + effects
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The weekday's effect, where it is added."""
+        return _named(inputs, weekly=self.weekday_weight[series] * _weekday_effects(inputs))
+
+
+LAST_WEEK = ("y", *(f"lag_{lag}" for lag in LAGS[:6]))
+EFFECTS = tuple(f"weekday_effect_{ahead}" for ahead in range(1, 8))
+SMOOTHED_LEVELS = tuple(level_column(alpha) for alpha in LEVEL_SMOOTHINGS)
+_FEATURE = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 RELATIVE_NAMES: tuple[str, ...] = (*(f"lag_{lag}" for lag in LAGS), *(f"mean_{days}" for days in MEAN_WINDOWS))
-CALENDAR_REGRESSORS: tuple[str, ...] = (
-    "is_holiday",
-    "is_year_end",
-    "target_is_holiday",
-    "target_is_year_end",
-    *(f"target_yearly_{wave}_{pair}" for pair in (1, 2, 3) for wave in ("sin", "cos")),
-)
+CUTOFF_FLAGS = ("is_holiday", "is_year_end", "recent_holidays")
+TARGET_FLAGS = ("target_is_holiday", "target_is_before_holiday", "target_is_after_holiday", "target_is_year_end")
+WAVES = tuple(f"target_yearly_{wave}_{pair}" for pair in range(1, YEARLY_PAIRS + 1) for wave in ("sin", "cos"))
+
+_AT = np.cumsum([len(RELATIVE_NAMES), len(CUTOFF_FLAGS), len(TARGET_FLAGS), len(WAVES), 7]).tolist()
+KNOWN_AT_CUTOFF, FLAGS_AHEAD, WAVES_AHEAD, WEEKDAYS_AHEAD = (
+    slice(0, _AT[1]), slice(_AT[1], _AT[2]), slice(_AT[2], _AT[3]), slice(_AT[3], _AT[4]),
+)  # fmt: skip
+"""Where the regressors of each kind stand: those of the cutoff, and three kinds of the day to forecast."""
+
+REGRESSORS: int = _AT[-1]
+_LONG_MEANS = [RELATIVE_NAMES.index(name) for name in ("mean_91", "mean_364")]
 
 
 def regressors(inputs: ModelInputs) -> Floats:
-    """What the direct regression sees of an input row; shape (n, 29).
+    """What the direct regression sees of an input row; shape (n, REGRESSORS).
 
-    Lags and trailing means relative to the cutoff day's value, calendar flags and waves, and the
-    weekday of the day to forecast as seven flags.
+    Lags and trailing means relative to the cutoff day's value, calendar flags of both days, the yearly
+    waves of the day to forecast, and its weekday as seven flags.
     """
     relative = inputs.columns(RELATIVE_NAMES) - inputs.column("y")[:, None]
     weekdays = inputs.column("target_weekday")[:, None] == np.arange(7)
-    return np.hstack([relative, inputs.columns(CALENDAR_REGRESSORS), weekdays.astype(np.float64)])
+    calendar = inputs.columns(CUTOFF_FLAGS + TARGET_FLAGS + WAVES)
+    return np.hstack([relative, calendar, weekdays.astype(np.float64)])
+
+
+def known_regressors(features: Floats) -> Floats:
+    """The regressors `KNOWN_AT_CUTOFF` of feature rows; shape (S, C, 15)."""
+    known = features[:, :, [_FEATURE[name] for name in RELATIVE_NAMES + CUTOFF_FLAGS]]
+    known[:, :, : len(RELATIVE_NAMES)] -= features[:, :, :1]
+    return known
+
+
+def calendar_regressors(calendar: Floats) -> Floats:
+    """The other regressors, of the days ahead; shape (..., REGRESSORS - 15).
+
+    Args:
+        calendar: `CALENDAR_NAMES` of any days; shape (..., N).
+    """
+    named = dict(zip(TARGET_NAMES, np.moveaxis(calendar, -1, 0), strict=True))
+    flags = np.stack([named[name] for name in TARGET_FLAGS + WAVES], axis=-1)
+    weekdays = named["target_weekday"][..., None] == np.arange(7)
+    return np.concatenate([flags, weekdays.astype(np.float64)], axis=-1)
 
 
 def trained_step(step: Positions, horizon: int) -> Positions:
@@ -124,7 +212,7 @@ class DirectRidge:
 
     Attributes:
         intercept: shape (S, horizon).
-        coefficients: of `regressors`, on their own scale; shape (S, horizon, 29).
+        coefficients: of `regressors`, on their own scale; shape (S, horizon, REGRESSORS).
     """
 
     name: ClassVar[str] = "direct_ridge"
@@ -137,6 +225,31 @@ class DirectRidge:
         change = np.einsum("np,np->n", regressors(inputs), self.coefficients[series, step])
         forecasts: Floats = inputs.column("y") + self.intercept[series, step] + change
         return forecasts
+
+    def predict_block(self, features: Floats, calendar: Floats) -> Floats:
+        """The cutoffs' values and the regressed changes: one matrix product a series, and one a step."""
+        coefficients = self.coefficients[:, : calendar.shape[1]]
+        forecasts: Floats = known_regressors(features) @ coefficients[:, :, KNOWN_AT_CUTOFF].swapaxes(1, 2)
+        forecasts += features[:, :, :1] + self.intercept[:, None, : calendar.shape[1]]
+        ahead = calendar_regressors(calendar)
+        for step in range(calendar.shape[1]):
+            forecasts[:, :, step] += coefficients[:, step, KNOWN_AT_CUTOFF.stop :] @ ahead[:, step].T
+        return forecasts
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The coefficients' shares; the trend is the drift and the way back to the means of 91 and 364 days."""
+        step = trained_step(inputs.step, self.intercept.shape[1]) - 1
+        coefficients = self.coefficients[series, step]
+        shares = regressors(inputs) * coefficients
+        weekday_mean = coefficients[:, WEEKDAYS_AHEAD].mean(axis=1)
+        away = inputs.columns(["mean_91", "mean_364"]) - inputs.column(LEVEL)[:, None]
+        return _named(
+            inputs,
+            trend=self.intercept[series, step] + weekday_mean + (away * coefficients[:, _LONG_MEANS]).sum(axis=1),
+            weekly=shares[:, WEEKDAYS_AHEAD].sum(axis=1) - weekday_mean,
+            yearly=shares[:, WAVES_AHEAD].sum(axis=1),
+            holiday=shares[:, len(RELATIVE_NAMES) : FLAGS_AHEAD.stop].sum(axis=1),
+        )
 
 
 FORECASTERS: dict[str, type[FittedForecaster]] = {

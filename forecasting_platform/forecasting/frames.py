@@ -157,6 +157,7 @@ QUARANTINED_OBSERVATIONS = Table(
 LAGS = tuple(range(1, 8))
 MEAN_WINDOWS = (7, 14, 28, 91, 364)
 LEVEL_SMOOTHINGS = (0.05, 0.1, 0.2, 0.4, 0.8)
+VOLATILITY_SMOOTHINGS = (0.02, 0.1)
 
 
 def level_column(smoothing: float) -> str:
@@ -166,6 +167,15 @@ def level_column(smoothing: float) -> str:
     'level_05'
     """
     return f"level_{round(smoothing * 100):02d}"
+
+
+def volatility_column(smoothing: float) -> str:
+    """Name of the exponentially smoothed absolute weekly change's column.
+
+    >>> volatility_column(0.1)
+    'volatility_10'
+    """
+    return f"volatility_{round(smoothing * 100):02d}"
 
 
 FEATURE_COLUMNS: tuple[Column, ...] = (
@@ -180,8 +190,15 @@ FEATURE_COLUMNS: tuple[Column, ...] = (
         Column(level_column(smoothing), "float", f"Exponentially smoothed, weekday-adjusted level, alpha {smoothing}.")
         for smoothing in LEVEL_SMOOTHINGS
     ),
-    Column("is_holiday", "float", "1 on a public holiday of the declared country, else 0."),
+    *(
+        Column(
+            volatility_column(smoothing), "float", f"Exponentially smoothed |y - y a week before|, alpha {smoothing}."
+        )
+        for smoothing in VOLATILITY_SMOOTHINGS
+    ),
+    Column("is_holiday", "float", "1 on a public holiday of the declared country from Monday to Friday, else 0."),
     Column("is_year_end", "float", "1 from 24 December to 1 January, else 0."),
+    Column("recent_holidays", "float", "Holidays among the last 7 days."),
 )
 FEATURE_NAMES: tuple[str, ...] = tuple(column.name for column in FEATURE_COLUMNS)
 

@@ -1,16 +1,25 @@
 """Forecasts of record: issued once for a series and cutoff, and later matched with what came."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
+from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, LEVELS
+from forecasting_platform.forecasting.intervals import learned
 from forecasting_platform.forecasting.model import ForecastModel
 
 
 def issue_forecasts(
-    model: ForecastModel, features: pd.DataFrame, *, model_version: str, issued_at: datetime
+    model: ForecastModel,
+    features: pd.DataFrame,
+    *,
+    model_version: str,
+    issued_at: datetime,
+    matured: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Forecasts of the next `horizon` days for every cutoff the model has not been trained beyond.
 
@@ -22,8 +31,12 @@ def issue_forecasts(
     Returns:
         Rows of `FORECASTS`, one for each series, cutoff and day.
     """
+    errors = FORECAST_ERRORS.empty() if matured is None else matured
     usable = features[(features["ds"] >= pd.Timestamp(model.cutoff)) & features["unique_id"].isin(model.unique_ids)]
-    frames = [_issue(model, rows, cutoff) for cutoff, rows in usable.groupby("ds", sort=True)]
+    frames = [
+        _issue(model.widened(learned_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)
+        for cutoff, rows in usable.groupby("ds", sort=True)
+    ]
     if not frames:
         return FORECASTS.empty()
     issued = pd.concat(frames, ignore_index=True).assign(model_version=model_version, issued_at=pd.Timestamp(issued_at))
@@ -35,6 +48,28 @@ def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataF
     days = [first + timedelta(days=step) for step in range(1, model.horizon + 1)]
     inputs = model.with_features(rows).inputs(days, unique_ids=rows["unique_id"].tolist())
     return model.predict(inputs).to_frame()
+
+
+def learned_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
+    """What a version's own forecasts, as they matured, say of its intervals' widths (`intervals.learned`).
+
+    Args:
+        matured: rows of `FORECAST_ERRORS`.
+
+    Returns:
+        Logarithm of the factor of each of `LEVELS`; shape (len(unique_ids), len(LEVELS)), 0 without errors.
+    """
+    widths = np.zeros((len(unique_ids), len(LEVELS)))
+    missed = pd.DataFrame(
+        {
+            level: (matured["y"] < matured[f"y_hat_lo_{level}"]) | (matured["y"] > matured[f"y_hat_hi_{level}"])
+            for level in LEVELS
+        }
+    )
+    daily = missed.astype(float).groupby([matured["unique_id"], matured["ds"]]).mean()
+    for _, day in daily.groupby(level="ds", sort=True):
+        widths = learned(widths, day.droplevel("ds").reindex(list(unique_ids)).to_numpy())
+    return widths
 
 
 def keep_issued(issued: pd.DataFrame, existing: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
+    LEVEL,
+    NAMED_PARTS,
     FittedForecaster,
     Naive,
     Positions,
@@ -26,11 +28,15 @@ from forecasting_platform.forecasting.forecasters import (
 )
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
+from forecasting_platform.forecasting.intervals import VOLATILITIES, adapted, volatility_scale
 
 MAX_HORIZON_DAYS = 366
 """A forecast may reach this many days beyond its cutoff."""
 
-FORMAT = 1
+PARTS = ("level", *NAMED_PARTS, "recent")
+"""What a forecast is made of."""
+
+FORMAT = 2
 """Version of the stored form; a model of another format is refused."""
 
 
@@ -79,7 +85,9 @@ class ForecastModel:
         candidates: the fitted forecasters, K of them.
         weights: of each candidate in each series' forecast; shape (S, K), rows sum to 1.
         probabilities: of `error_quantiles`, ascending in (0, 1), symmetric; shape (Q,).
-        error_quantiles: of `y - y_hat` in the backtest; shape (S, horizon, Q), non-decreasing in Q.
+        error_quantiles: of `y - y_hat` in the backtest as on a calm day; shape (S, horizon, Q), non-decreasing
+            in Q, the newest online correction included.
+        calm_volatility: below it a day counts as calm, above it errors are wider; shape (S,), may be inf.
         lower_bound: no forecast lies below; shape (S,), may be -inf.
         plausible: a point forecast outside (low, high) is replaced by the naive one; shape (S, 2).
         features: each series' newest feature row known at training: answers without any store; shape
@@ -96,6 +104,7 @@ class ForecastModel:
     weights: Floats
     probabilities: Floats
     error_quantiles: Floats
+    calm_volatility: Floats
     lower_bound: Floats
     plausible: Floats
     features: Floats
@@ -133,6 +142,14 @@ class ForecastModel:
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
         return replace(self, features=features, feature_days=feature_days)
 
+    def widened(self, log_widths: Floats) -> "ForecastModel":
+        """The same model with other widths of its intervals.
+
+        Args:
+            log_widths: logarithm of the factor of each of `LEVELS`; shape (S, len(LEVELS)).
+        """
+        return replace(self, error_quantiles=adapted(self.error_quantiles, log_widths))
+
     def inputs(self, days: Sequence[date], *, unique_ids: Sequence[str] | None = None) -> ModelInputs:
         """The input frame for some days, from each series' newest feature row.
 
@@ -168,8 +185,9 @@ class ForecastModel:
         """
         series = self.positions(inputs.unique_id)
         naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
-        y_hat = self._point(inputs, series, naive)
-        spread = self._spread(inputs.step, series)
+        y_hat = self._point(inputs, series)
+        scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
+        spread = self._spread(inputs.step, series) * scale[:, None]
         return Forecasts(
             unique_id=inputs.unique_id,
             cutoff=inputs.cutoff,
@@ -181,12 +199,45 @@ class ForecastModel:
             y_hat_seasonal_naive=seasonal_naive,
         )
 
-    def _point(self, inputs: ModelInputs, series: Positions, naive: Floats) -> Floats:
+    def explain(self, inputs: ModelInputs) -> pd.DataFrame:
+        """What each forecast is made of, in the unit of the series.
+
+        Args:
+            inputs: the rows that `predict` would be given.
+
+        Returns:
+            One row an input row, in their order: `unique_id`, `ds`, and `PARTS`, which add up to
+            `predict(inputs).y_hat`. `level` is the mean of the last four weeks; `trend` the drift and
+            the way back to the means of 91 and 364 days; `weekly`, `yearly` and `holiday` what weekday,
+            season and holidays add; `recent` the rest: what the newest days say, and what a bound takes.
+
+        Raises:
+            UnknownSeriesError: a row of a series the model does not have.
+        """
+        series = self.positions(inputs.unique_id)
+        combined = self._combined(inputs, series)
+        each = np.stack([candidate.parts(inputs, series) for candidate in self.candidates], axis=1)
+        named = np.einsum("nkp,nk->np", each, self.weights[series])
+        named[~self._plausible(combined, series)] = 0.0
+        level = inputs.column(LEVEL)
+        rest = self._point(inputs, series) - level - named.sum(axis=1)
+        keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
+        parts = np.column_stack([level, named, rest])
+        return pd.DataFrame(keys | dict(zip(PARTS, parts.T, strict=True)))
+
+    def _point(self, inputs: ModelInputs, series: Positions) -> Floats:
+        combined = self._combined(inputs, series)
+        sane = np.where(self._plausible(combined, series), combined, Naive().predict(inputs, series))
+        return np.maximum(sane, self.lower_bound[series])
+
+    def _combined(self, inputs: ModelInputs, series: Positions) -> Floats:
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
-        combined = np.einsum("nk,nk->n", each, self.weights[series])
+        combined: Floats = np.einsum("nk,nk->n", each, self.weights[series])
+        return combined
+
+    def _plausible(self, forecasts: Floats, series: Positions) -> npt.NDArray[np.bool_]:
         low, high = self.plausible[series].T
-        sane = np.isfinite(combined) & (combined >= low) & (combined <= high)
-        return np.maximum(np.where(sane, combined, naive), self.lower_bound[series])
+        return np.isfinite(forecasts) & (forecasts >= low) & (forecasts <= high)
 
     def _spread(self, step: Positions, series: Positions) -> Floats:
         quantiles = self.error_quantiles[series, trained_step(step, self.horizon) - 1]
@@ -213,7 +264,16 @@ class ForecastModel:
             for candidate in self.candidates
             for name, array in forecaster_arrays(candidate).items()
         }
-        own = ("weights", "probabilities", "error_quantiles", "lower_bound", "plausible", "features", "feature_days")
+        own = (
+            "weights",
+            "probabilities",
+            "error_quantiles",
+            "calm_volatility",
+            "lower_bound",
+            "plausible",
+            "features",
+            "feature_days",
+        )
         return parameters | {name: getattr(self, name) for name in own}
 
     def to_document(self) -> dict[str, Any]:
@@ -250,6 +310,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             weights=arrays["weights"],
             probabilities=arrays["probabilities"],
             error_quantiles=arrays["error_quantiles"],
+            calm_volatility=arrays["calm_volatility"],
             lower_bound=arrays["lower_bound"],
             plausible=arrays["plausible"],
             features=arrays["features"],

@@ -9,7 +9,6 @@ import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Days, Floats, calendar_values
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.inputs import ModelInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,15 @@ class Panel:
         known = int(np.searchsorted(self.days, np.array(cutoff, dtype="datetime64[D]"), side="right"))
         return replace(self, days=self.days[:known], features=self.features[:, :known])
 
+    def newest_days(self, count: int) -> "Panel":
+        """The last `count` days."""
+        return replace(self, days=self.days[-count:], features=self.features[:, -count:])
+
+    def at(self, cutoffs: Days) -> Floats:
+        """The feature rows of some days; shape (S, C, F), NaN where a day has none."""
+        rows: Floats = self.features[:, (cutoffs - self.days[0]).astype(np.int64)]
+        return rows
+
     def actuals(self, cutoffs: Days, horizon: int) -> Floats:
         """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""
         start = (cutoffs - self.days[0]).astype(np.int64)
@@ -65,28 +73,9 @@ def panel_from(features: pd.DataFrame) -> Panel:
     return Panel(unique_ids, days, block)
 
 
-def panel_inputs(
-    panel: Panel, cutoffs: Days, horizon: int, country: str
-) -> tuple[ModelInputs, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Input rows of every series, cutoff and step whose cutoff day was observed.
-
-    Returns:
-        The rows, and for each its position (series, cutoff, step - 1) in an (S, C, horizon) array.
-    """
-    at_cutoff = panel.features[:, (cutoffs - panel.days[0]).astype(np.int64)]
-    series, cutoff = np.nonzero(np.isfinite(at_cutoff[:, :, 0]))
-    series, cutoff, step = (
-        np.repeat(series, horizon),
-        np.repeat(cutoff, horizon),
-        np.tile(np.arange(horizon), len(series)),
-    )
-    ds = cutoffs[cutoff] + step + 1
+def calendar_ahead(cutoffs: Days, horizon: int, country: str) -> Floats:
+    """`CALENDAR_NAMES` of the days ahead of each of C cutoffs; shape (C, horizon, N)."""
     days = np.arange(cutoffs.min() + 1, cutoffs.max() + horizon + 1)
-    target = calendar_values(days, country)[(ds - days[0]).astype(np.int64)]
-    rows = ModelInputs(
-        unique_id=np.array(panel.unique_ids, dtype=object)[series],
-        cutoff=cutoffs[cutoff],
-        ds=ds,
-        values=np.hstack([at_cutoff[series, cutoff], target]),
-    )
-    return rows, (series, cutoff, step)
+    ahead = (cutoffs - cutoffs.min()).astype(np.int64)[:, None] + np.arange(horizon)
+    calendar: Floats = calendar_values(days, country)[ahead]
+    return calendar

@@ -5,7 +5,10 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
     DirectRidge,
@@ -16,14 +19,13 @@ from forecasting_platform.forecasting.forecasters import (
 
 Weights = dict[str, float]
 
-DEFAULT_OPTIONS: dict[str, Weights] = {
-    Naive.name: {Naive.name: 1.0},
-    SeasonalNaive.name: {SeasonalNaive.name: 1.0},
-    ExponentialSmoothing.name: {ExponentialSmoothing.name: 1.0},
-    DirectRidge.name: {DirectRidge.name: 1.0},
-    "ridge_and_smoothing": {DirectRidge.name: 0.8, ExponentialSmoothing.name: 0.2},
+DEFAULT_OPTIONS: Weights = {
+    Naive.name: 0.0,
+    SeasonalNaive.name: 0.0,
+    ExponentialSmoothing.name: 0.1,
+    DirectRidge.name: 0.9,
 }
-"""What each series may be served by, the simplest first: a tie goes to the simpler one."""
+"""The candidates, the simplest first, and how much of a forecast each is trusted with before there is evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ class Recipe:
     """How a model is trained.
 
     Attributes:
-        options: name -> weights of candidates (summing to 1); each series takes the one with the
-            lowest RMSE over past cutoffs.
+        options: candidate -> its weight before there is evidence, summing to 1, in `FORECASTERS`' order;
+            each series' own weights come from past cutoffs.
+        shrinkage: how strongly those are drawn to the weights before.
         horizon: days ahead.
         country: whose holidays the features know.
         training_days: the newest days a regression is fitted on.
@@ -42,33 +45,35 @@ class Recipe:
         refit_days: days between two fits in the backtest.
 
     Raises:
-        ConfigurationError: an option names a candidate there is not, or weights do not sum to 1.
+        ConfigurationError: an option there is not, or weights that are negative or do not sum to 1.
     """
 
-    options: dict[str, Weights] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    options: Weights = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    shrinkage: float = 0.1
     horizon: int = 15
     country: str = "IE"
     training_days: int = 1500
-    ridge_penalty: float = 0.01
-    clip_sigmas: float = 3.0
+    ridge_penalty: float = 0.05
+    clip_sigmas: float = 5.0
     backtest_days: int = 730
     refit_days: int = 91
 
     def __post_init__(self) -> None:
-        for name, weights in self.options.items():
-            unknown = sorted(weights.keys() - FORECASTERS.keys())
-            if unknown or abs(sum(weights.values()) - 1) > 1e-9:
-                raise ConfigurationError(
-                    f"option {name}", f"weighs {weights}; weights of {sorted(FORECASTERS)} that sum to 1 are expected"
-                )
-        if not self.options:
-            raise ConfigurationError("options", f"none is given; choose of {sorted(DEFAULT_OPTIONS)}")
+        unknown = sorted(self.options.keys() - FORECASTERS.keys())
+        if unknown or min(self.options.values(), default=0) < 0 or abs(sum(self.options.values()) - 1) > 1e-9:
+            raise ConfigurationError(
+                "options", f"{self.options} was found; weights of {sorted(FORECASTERS)} that sum to 1 are expected"
+            )
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """The forecasters its options use, in `FORECASTERS`' order."""
-        used = {name for weights in self.options.values() for name in weights}
-        return tuple(name for name in FORECASTERS if name in used)
+        """The forecasters it uses, in `FORECASTERS`' order: the simplest first."""
+        return tuple(name for name in FORECASTERS if name in self.options)
+
+    @property
+    def prior(self) -> Floats:
+        """The candidates' weights before there is evidence; shape (K,)."""
+        return np.array([self.options[name] for name in self.candidates])
 
     @property
     def fingerprint(self) -> str:
@@ -88,11 +93,15 @@ def recipe_from(document: dict[str, Any]) -> Recipe:
 def default_recipe(horizon: int, country: str, options: tuple[str, ...] = ()) -> Recipe:
     """The default recipe, restricted to some of its options where any are named.
 
+    Their weights keep their proportions; options that had none share equally.
+
     Raises:
         ConfigurationError: an option there is not.
     """
     unknown = sorted(set(options) - DEFAULT_OPTIONS.keys())
     if unknown:
         raise ConfigurationError("options", f"{unknown} are unknown; choose of {sorted(DEFAULT_OPTIONS)}")
-    chosen = {name: weights for name, weights in DEFAULT_OPTIONS.items() if not options or name in options}
-    return Recipe(options=chosen, horizon=horizon, country=country)
+    chosen = {name: weight for name, weight in DEFAULT_OPTIONS.items() if not options or name in options}
+    total = sum(chosen.values())
+    weights = {name: weight / total if total else 1 / len(chosen) for name, weight in chosen.items()}
+    return Recipe(options=weights, horizon=horizon, country=country)

@@ -80,19 +80,22 @@ def _skill(errors: Floats, baseline: Floats) -> float:
 
 
 def _baseline_errors(results: Backtest, panel: Panel, series: int, baseline: str) -> Floats:
-    return naive_errors(results, panel, baseline)[series][results.scored]
+    return naive_errors(results, panel, baseline, slice(series, series + 1))[0][results.scored]
 
 
-def naive_errors(results: Backtest, panel: Panel, baseline: str) -> Floats:
+def naive_errors(results: Backtest, panel: Panel, baseline: str, series: slice = slice(None)) -> Floats:
     """Errors of the naive or seasonal naive forecast at a backtest's cutoffs; shape (S, C, horizon).
 
     Computed from the panel, so that every recipe is compared with them, whether it offers them or not.
+
+    Args:
+        series: those wanted; all by default.
     """
     horizon = results.y.shape[2]
     at = (results.cutoffs - panel.days[0]).astype(np.int64)
     steps = np.arange(1, horizon + 1)
     back = np.zeros(horizon, dtype=np.int64) if baseline == "naive" else 6 - (steps - 1) % 7
     positions = at[:, None] - back
-    values = np.where(positions >= 0, panel.y[:, np.maximum(positions, 0)], np.nan)
-    errors: Floats = results.y - values
+    values = np.where(positions >= 0, panel.y[series][:, np.maximum(positions, 0)], np.nan)
+    errors: Floats = results.y[series] - values
     return errors

@@ -7,15 +7,24 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Backtest, backtest, best_options
+from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Backtest, backtest
 from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.fitting import fit_candidates
-from forecasting_platform.forecasting.frames import LEVELS
-from forecasting_platform.forecasting.intervals import PROBABILITIES, error_quantiles, walk_forward_coverage
+from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.intervals import (
+    PROBABILITIES,
+    VOLATILITIES,
+    WalkForward,
+    adapted,
+    calm_volatility,
+    error_quantiles,
+    volatility_scale,
+    walk_forward,
+)
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import Panel, panel_from
 from forecasting_platform.forecasting.recipe import Recipe
@@ -49,7 +58,9 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
         raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
     panel = panel_from(known).until(cutoff)
     results = backtest(panel, recipe)
-    winners = best_options(results.errors)
+    weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
+    judged = judge_intervals(results, panel)
+    scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
     model = ForecastModel(
         unique_ids=panel.unique_ids,
@@ -57,26 +68,23 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
         horizon=recipe.horizon,
         country=recipe.country,
         candidates=fit_candidates(panel, recipe),
-        weights=_weights(recipe)[winners],
+        weights=weights,
         probabilities=PROBABILITIES,
-        error_quantiles=error_quantiles(_honest_errors(results, winners)),
+        error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
+        calm_volatility=calm_volatility(panel.features),
         lower_bound=np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf),
         plausible=_plausible(panel),
         features=newest,
         feature_days=newest_days,
-        metadata=_metadata(known, panel, results, winners, recipe, code_version),
+        metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
     )
     return Training(model, results, panel)
 
 
-def _weights(recipe: Recipe) -> Floats:
-    return np.array([[weights.get(name, 0.0) for name in recipe.candidates] for weights in recipe.options.values()])
-
-
-def _honest_errors(results: Backtest, winners: npt.NDArray[np.int64]) -> Floats:
-    """Errors as they would have been met: of the option chosen at the time, in the first block of the winner."""
-    of_winner = np.take_along_axis(results.errors, winners[None, :, None, None], axis=0)[0]
-    return np.where(results.selected[:, :, None] >= 0, results.selected_errors, of_winner)
+def _honest_errors(results: Backtest, weights: Floats) -> Floats:
+    """Errors as they would have been met: with the weights of the time, in the first block with the newest."""
+    of_newest = results.y - np.einsum("ksch,sk->sch", results.y_hat, weights)
+    return np.where(results.scored[:, None], results.served_errors, of_newest)
 
 
 def _plausible(panel: Panel) -> Floats:
@@ -86,18 +94,29 @@ def _plausible(panel: Panel) -> Floats:
     return np.column_stack([low - width, high + width])
 
 
-def measured_coverage(results: Backtest, levels: tuple[int, ...] = LEVELS) -> Floats:
-    """Walk-forward coverage of the chosen options' intervals; shape (S, len(levels)), NaN if not measured.
+def judge_intervals(results: Backtest, panel: Panel) -> WalkForward:
+    """The intervals that would have been served at the cutoffs of a backtest after its first two blocks."""
+    return walk_forward(results.served_errors, _scale(results, panel), results.cutoffs, results.fit_days)
 
-    Each block of cutoffs after the second fit is judged by the quantiles of errors known when it began.
+
+def _scale(results: Backtest, panel: Panel) -> Floats:
+    features = panel.at(results.cutoffs)
+    volatilities = features[:, :, [FEATURE_NAMES.index(name) for name in VOLATILITIES]]
+    # What counts as calm is a unit, not knowledge: it is the same before and after every cutoff.
+    return volatility_scale(volatilities, np.repeat(calm_volatility(panel.features)[:, None], volatilities.shape[1], 1))
+
+
+def served_by(options: tuple[str, ...], weights: Floats) -> str:
+    """The candidates that make a series' forecast, in words, the heaviest first.
+
+    >>> served_by(("naive", "direct_ridge"), np.array([0.2, 0.8]))
+    '80 % direct_ridge, 20 % naive'
+    >>> served_by(("naive", "direct_ridge"), np.array([0.0, 1.0]))
+    'direct_ridge'
     """
-    errors = results.selected_errors
-    blocks = []
-    for fit_day in np.unique(results.fit_days)[2:]:
-        ds = results.cutoffs[:, None] + np.arange(1, errors.shape[2] + 1)
-        positions = np.nonzero(results.fit_days == fit_day)[0]
-        blocks.append((np.where(ds <= fit_day, errors, np.nan), slice(positions[0], positions[-1] + 1)))
-    return walk_forward_coverage(errors, blocks, levels)
+    shares = {name: round(100 * weight) for name, weight in zip(options, weights.tolist(), strict=True)}
+    heaviest = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
+    return heaviest[0] if len(heaviest) == 1 else ", ".join(f"{shares[name]} % {name}" for name in heaviest)
 
 
 def fingerprint(features: pd.DataFrame) -> str:
@@ -110,12 +129,13 @@ def _metadata(
     features: pd.DataFrame,
     panel: Panel,
     results: Backtest,
-    winners: npt.NDArray[np.int64],
+    weights: Floats,
+    coverage: Floats,
     recipe: Recipe,
     code_version: str,
 ) -> dict[str, Any]:
-    coverage = measured_coverage(results)
     scored = results.cutoffs[results.scored]
+    errors, served_errors, observed = results.errors, results.served_errors, panel.observed
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
@@ -129,15 +149,16 @@ def _metadata(
         },
         "series": {
             unique_id: {
-                "winner": results.options[winners[series]],
-                "scores": asdict(series_scores(results, panel, series, results.selected_errors[series])),
+                "winner": served_by(results.options, weights[series]),
+                "weights": dict(zip(results.options, weights[series].tolist(), strict=True)),
+                "scores": asdict(series_scores(results, panel, series, served_errors[series])),
                 "options": {
-                    name: asdict(series_scores(results, panel, series, results.errors[option, series]))
+                    name: asdict(series_scores(results, panel, series, errors[option, series]))
                     for option, name in enumerate(results.options)
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
-                "observed_days": int(panel.observed[series].sum()),
-                "last_observed": str(panel.days[np.nonzero(panel.observed[series])[0][-1]]),
+                "observed_days": int(observed[series].sum()),
+                "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
             }
             for series, unique_id in enumerate(panel.unique_ids)
         },

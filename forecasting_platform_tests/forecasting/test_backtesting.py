@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.backtesting import backtest, best_options, fit_days
+from forecasting_platform.forecasting.backtesting import backtest, fit_days
+from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
@@ -33,7 +34,7 @@ def test_no_value_after_a_cutoff_changes_a_forecast_of_any_candidate_at_it(chang
     assert known.sum() > 50
     assert (before.fit_days[known].max() == before.cutoffs[known].max()) == (split == 400)
     np.testing.assert_array_equal(before.y_hat[:, :, known], after.y_hat[:, :, known])
-    np.testing.assert_array_equal(before.selected[:, known], after.selected[:, known])
+    np.testing.assert_array_equal(before.weights[:, known], after.weights[:, known])
 
 
 def test_forecasters_are_fitted_before_or_at_the_cutoff() -> None:
@@ -60,12 +61,6 @@ def test_an_actual_counts_only_once_it_was_known() -> None:
     np.testing.assert_array_equal(known, (ds <= day) & np.isfinite(results.errors[0, 0]))
 
 
-def test_the_winner_of_past_cutoffs_is_chosen_and_a_tie_goes_to_the_simpler() -> None:
-    errors = np.array([3.0, 1.0, 1.0, 2.0]).reshape(4, 1, 1, 1)
-    assert best_options(errors).tolist() == [1]
-    assert best_options(np.full((3, 2, 1, 1), np.nan)).tolist() == [0, 0]
-
-
 @pytest.mark.parametrize("days", [15, 20, 60, 400])
 def test_a_short_history_is_backtested_on_what_there_is(days: int) -> None:
     panel = panel_from(features_of(observations({"a": seasonal(days)})))
@@ -90,13 +85,13 @@ def test_neither_later_values_of_itself_nor_of_others_reach_a_forecast(seed: int
     before, after = (backtest(panel_from(features_of(observations(each))), recipe) for each in (values, changed))
     known = before.cutoffs <= before.cutoffs[-1] - (160 - split)
     np.testing.assert_array_equal(before.y_hat[:, :, known], after.y_hat[:, :, known])
-    np.testing.assert_array_equal(before.selected[:, known], after.selected[:, known])
+    np.testing.assert_array_equal(before.weights[:, known], after.weights[:, known])
     assert not np.array_equal(before.y_hat, after.y_hat)
 
 
 def test_an_error_is_the_actual_minus_the_forecast_of_its_own_day() -> None:
     values = np.arange(60.0)
-    results = backtest(panel_from(features_of(observations({"a": values}))), Recipe(options={"naive": {"naive": 1.0}}))
+    results = backtest(panel_from(features_of(observations({"a": values}))), Recipe(options={"naive": 1.0}))
     last = results.errors[0, 0]
     assert last[0].tolist() == list(np.arange(1.0, 16.0))
     assert last[-3, :2].tolist() == [1.0, 2.0]
@@ -104,27 +99,28 @@ def test_an_error_is_the_actual_minus_the_forecast_of_its_own_day() -> None:
     assert np.isnan(last[-1]).all()
 
 
-def test_the_first_block_is_not_scored_and_nothing_is_selected_in_it() -> None:
+def test_the_first_block_is_not_scored_and_has_no_weights() -> None:
     results = backtest(panel_from(features_of(observations({"a": seasonal(400)}))), RECIPE)
-    assert (results.selected[:, ~results.scored] == -1).all()
-    assert np.isnan(results.selected_errors[:, ~results.scored]).all()
-    assert (results.selected[:, results.scored] >= 0).all()
+    assert np.isnan(results.weights[:, ~results.scored]).all()
+    assert np.isnan(results.served_errors[:, ~results.scored]).all()
+    np.testing.assert_allclose(results.weights[:, results.scored].sum(axis=2), 1.0)
     assert results.scored.sum() == 101  # the last cutoff is today, whose forecasts have no actual yet
 
 
-def test_the_option_selected_is_the_best_of_the_errors_known_at_the_fit_day() -> None:
+def test_the_weights_of_a_cutoff_come_from_errors_known_at_its_fit_day() -> None:
     results = backtest(panel_from(features_of(observations({"a": seasonal(400), "b": seasonal(400, 5)}))), RECIPE)
     for fit_day in np.unique(results.fit_days)[1:]:
-        mean_squares = np.nanmean(results.known_at(fit_day) ** 2, axis=(2, 3))
-        chosen = results.selected[:, results.fit_days == fit_day]
-        assert (chosen == np.argmin(mean_squares, axis=0)[:, None]).all()
+        expected = combination_weights(results.known_at(fit_day), RECIPE.prior, RECIPE.shrinkage)
+        np.testing.assert_array_equal(
+            results.weights[:, results.fit_days == fit_day].swapaxes(0, 1),
+            np.broadcast_to(expected, ((results.fit_days == fit_day).sum(), *expected.shape)),
+        )
 
 
-def test_a_mixture_is_the_weighted_sum_of_its_candidates() -> None:
+def test_what_would_have_been_served_is_the_weighted_sum_of_the_candidates() -> None:
     results = backtest(panel_from(features_of(observations({"a": seasonal(400)}))), RECIPE)
-    option = dict(zip(results.options, results.y_hat, strict=True))
-    mixed = 0.8 * option["direct_ridge"] + 0.2 * option["exponential_smoothing"]
-    np.testing.assert_allclose(option["ridge_and_smoothing"], mixed, rtol=1e-12)
+    mixed = sum(weight * y_hat for weight, y_hat in zip(results.weights[0, -20], results.y_hat[:, 0, -20], strict=True))
+    np.testing.assert_allclose(results.served_errors[0, -20], results.y[0, -20] - mixed, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

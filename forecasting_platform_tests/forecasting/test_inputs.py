@@ -22,14 +22,17 @@ def test_rows_are_ordered_by_series_then_day_and_hold_features_and_the_days_cale
     assert rows.unique_id.tolist() == ["a", "a", "b", "b"]
     assert rows.ds.astype(str).tolist() == ["2023-07-01", "2023-07-02"] * 2
     assert rows.step.tolist() == [1, 2, 2, 3]
-    np.testing.assert_array_equal(rows.values[2, : len(FEATURE_NAMES)], len(FEATURE_NAMES) + np.arange(27.0))
+    np.testing.assert_array_equal(
+        rows.values[2, : len(FEATURE_NAMES)], len(FEATURE_NAMES) + np.arange(float(len(FEATURE_NAMES)))
+    )
     np.testing.assert_array_equal(rows.values[:2, len(FEATURE_NAMES) :], calendar_values(rows.ds[:2], "IE"))
 
 
 def test_columns_are_found_by_name() -> None:
     rows = inputs()
-    assert rows.column("lag_1").tolist() == [1.0, 1.0, 28.0, 28.0]
-    np.testing.assert_array_equal(rows.columns(["target_weekday", "y"]), [[5, 0], [6, 0], [5, 27], [6, 27]])
+    second = len(FEATURE_NAMES)
+    assert rows.column("lag_1").tolist() == [1.0, 1.0, second + 1.0, second + 1.0]
+    np.testing.assert_array_equal(rows.columns(["target_weekday", "y"]), [[5, 0], [6, 0], [5, second], [6, second]])
 
 
 @pytest.mark.parametrize("day", ["ds", "cutoff"])

@@ -3,12 +3,19 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.issuing import cutoffs_of, issue_forecasts, keep_issued, match_errors
+from forecasting_platform.forecasting.issuing import (
+    cutoffs_of,
+    issue_forecasts,
+    keep_issued,
+    learned_widths,
+    match_errors,
+)
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal, trained
 
@@ -108,3 +115,28 @@ def test_the_cutoffs_of_a_day_are_those_whose_horizon_reaches_it(model: Forecast
     reaching = issued.loc[issued["ds"] == pd.Timestamp(day), "cutoff"]
     cutoffs = cutoffs_of(DateRange(day, day), model.horizon)
     assert {found.date() for found in reaching} == set(cutoffs) & {found.date() for found in issued["cutoff"]}
+
+
+def test_intervals_learn_from_errors_known_at_each_cutoff_and_from_no_later_ones(
+    model: ForecastModel, features: pd.DataFrame
+) -> None:
+    plain = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    days = DateRange(date(2023, 7, 1), JULY)
+    matured = match_errors(plain, observations({"a": np.full(400, 1e3)}, JULY), days)  # everything missed
+    learned = issue_forecasts(model, features, model_version="1", issued_at=AT, matured=matured)
+    growth = ((learned["y_hat_hi_80"] - learned["y_hat"]) / (plain["y_hat_hi_80"] - plain["y_hat"])).groupby(
+        plain["cutoff"]
+    )
+    assert growth.first().iloc[0] == 1.0
+    assert (np.diff(growth.first()) > 0).all()
+    assert (learned["y_hat_hi_95"] >= learned["y_hat_hi_80"]).all()
+    np.testing.assert_array_equal(learned["y_hat"], plain["y_hat"])
+
+
+def test_a_series_without_matured_forecasts_learns_nothing(model: ForecastModel, features: pd.DataFrame) -> None:
+    issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
+    matured = match_errors(issued, observations({"a": seasonal(400)}, JULY), DateRange(date(2023, 7, 1), JULY))
+    widths = learned_widths(matured, ["new", "a"])
+    assert (widths[0] == 0).all()
+    assert (widths[1] != 0).any()
+    assert (learned_widths(matured.iloc[:0], ["a"]) == 0).all()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.inputs import ModelInputs
-from forecasting_platform.forecasting.model import ForecastModel, model_from
+from forecasting_platform.forecasting.model import PARTS, ForecastModel, model_from
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal, trained
 
@@ -124,7 +124,7 @@ def test_a_day_that_no_series_reaches_is_refused(with_ended: ForecastModel) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "its format is 99, this code reads 1"),
+        ({"format": 99}, "its format is 99, this code reads 2"),
         ({"feature_names": ["y"]}, "other features"),
         ({"metadata": None}, None),
     ],
@@ -162,3 +162,30 @@ def test_a_cutoff_after_the_newest_observation_is_the_models_cutoff_but_not_the_
     assert model.cutoff == date(2023, 7, 3)
     assert model.inputs(days_after(4)[-1:]).step.tolist() == [4]
     assert pd.Timestamp(model.feature_days[0]) == pd.Timestamp(END)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 3 * 40 - 1), min_size=1, max_size=40), st.floats(-3.0, 3.0))
+def test_the_parts_of_a_forecast_add_up_to_it(model: ForecastModel, rows: list[int], size: float) -> None:
+    inputs = some_rows(model.inputs(days_after(40)), rows)
+    # Whatever the row holds, also where a bound or the sanity check takes over.
+    inputs = replace(inputs, values=inputs.values * size)
+    parts = model.explain(inputs)
+    np.testing.assert_allclose(parts[list(PARTS)].sum(axis=1), model.predict(inputs).y_hat, rtol=1e-9, atol=1e-9)
+    assert parts["unique_id"].tolist() == inputs.unique_id.tolist()
+
+
+def test_weekly_and_yearly_parts_follow_the_season_and_no_holiday_adds_nothing() -> None:
+    model = trained({"a": seasonal(1100, noise=1.0)}).model
+    parts = model.explain(model.inputs(days_after(14))).set_index("ds")
+    assert np.ptp(parts["weekly"]) == pytest.approx(15, abs=4)
+    np.testing.assert_allclose(parts["level"], parts["level"].iloc[0])
+    assert abs(parts["holiday"]).max() < 2
+
+
+def test_a_forecast_replaced_by_the_naive_one_is_explained_as_such(model: ForecastModel) -> None:
+    insane = replace(model, plausible=np.array([[1e6, 2e6]] * len(model.unique_ids)))
+    inputs = insane.inputs(days_after(3))
+    parts = insane.explain(inputs)
+    assert (parts[["trend", "weekly", "yearly", "holiday"]] == 0).all(axis=None)
+    np.testing.assert_allclose(parts["level"] + parts["recent"], inputs.column("y"), rtol=1e-12)

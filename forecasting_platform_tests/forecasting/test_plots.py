@@ -15,7 +15,7 @@ from forecasting_platform_tests.forecasting.series import END, days_after, featu
 
 pytestmark = pytest.mark.slow
 
-NAIVE = Recipe(options={"naive": {"naive": 1.0}}, horizon=3)
+NAIVE = Recipe(options={"naive": 1.0}, horizon=3)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecasting_platform.forecasting.backtesting import backtest
-from forecasting_platform.forecasting.panel import Panel, panel_from, panel_inputs
+from forecasting_platform.forecasting.panel import Panel, calendar_ahead, panel_from
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.forecasting.scores import (
     mean_absolute,
@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.scores import (
 )
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 
-NAIVES = Recipe(options={"naive": {"naive": 1.0}, "seasonal_naive": {"seasonal_naive": 1.0}}, horizon=9)
+NAIVES = Recipe(options={"naive": 0.5, "seasonal_naive": 0.5}, horizon=9)
 
 
 def panel_of(values: dict[str, np.ndarray]) -> Panel:
@@ -73,12 +73,16 @@ def test_a_panel_is_cut_after_its_cutoff_and_knows_each_series_newest_row() -> N
     assert (days - panel.days[0]).astype(int).tolist() == [14, 9]
 
 
-def test_input_rows_stand_where_a_cutoff_was_observed() -> None:
+def test_rows_and_actuals_are_those_of_the_cutoffs_and_not_known_where_not_observed() -> None:
     gappy = np.arange(20.0)
     gappy[15] = np.nan
     panel = panel_of({"a": gappy})
-    inputs, (series, cutoff, step) = panel_inputs(panel, panel.days[14:17], 2, "IE")
-    assert inputs.column("y").tolist() == [14.0, 14.0, 16.0, 16.0]
-    assert (series.tolist(), cutoff.tolist(), step.tolist()) == ([0] * 4, [0, 0, 2, 2], [0, 1, 0, 1])
-    np.testing.assert_array_equal(panel.actuals(panel.days[14:17], 2)[0], [[np.nan, 16], [16, 17], [17, 18]])
+    cutoffs = panel.days[14:17]
+    np.testing.assert_array_equal(panel.at(cutoffs)[0, :, 0], [14, np.nan, 16])
+    np.testing.assert_array_equal(panel.actuals(cutoffs, 2)[0], [[np.nan, 16], [16, 17], [17, 18]])
     assert np.isnan(panel.actuals(panel.days[-1:], 2)).all()
+
+
+def test_the_calendar_ahead_is_that_of_the_days_after_each_cutoff() -> None:
+    cutoffs = np.array(["2023-06-30", "2023-07-03"], dtype="datetime64[D]")  # a Friday and a Monday
+    assert calendar_ahead(cutoffs, 3, "IE")[:, :, 0].tolist() == [[5, 6, 0], [1, 2, 3]]

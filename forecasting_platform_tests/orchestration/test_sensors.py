@@ -33,6 +33,7 @@ def model() -> ForecastModel:
         weights=np.ones((1, 1)),
         probabilities=np.array([0.1, 0.5, 0.9]),
         error_quantiles=np.tile([-1.0, 0.0, 1.0], (1, 15, 1)),
+        calm_volatility=np.array([np.inf]),
         lower_bound=np.zeros(1),
         plausible=np.array([[-10.0, 10.0]]),
         features=np.zeros((1, len(FEATURE_NAMES))),

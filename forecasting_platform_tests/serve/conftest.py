@@ -53,6 +53,7 @@ def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel
         weights=np.array([[weight, 1 - weight]] * len(SERIES)),
         probabilities=probabilities,
         error_quantiles=np.array([spread, 2 * spread]),
+        calm_volatility=np.full(len(SERIES), np.inf),
         lower_bound=np.array([0.0, -np.inf]),
         plausible=np.array([[-1e6, 1e6]] * len(SERIES)),
         features=known[list(FEATURE_NAMES)].to_numpy(),

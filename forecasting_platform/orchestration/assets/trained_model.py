@@ -39,7 +39,7 @@ def trained_model(
     settings: dg.ResourceParam[Settings],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult[None]:
-    """A new model version with alias `challenger`: every series, each with the option that past cutoffs chose.
+    """A new model version with alias `challenger`: every series, candidates weighed by past cutoffs.
 
     Refreshed every 15 days.
     """
@@ -48,7 +48,7 @@ def trained_model(
         raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
     recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options))
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
-    mlflow.set_tag("options", ", ".join(recipe.options))
+    mlflow.set_tag("options", ", ".join(recipe.candidates))
     training = train(features, features["ds"].max().date(), recipe, code_version=version("forecasting-platform"))
     metadata = with_control(training.model.metadata, training.results, training.panel)
     rmse_by_step = backtest_plot(training.results)
@@ -69,7 +69,7 @@ def trained_model(
 
 
 def scores_table(training: Training) -> pd.DataFrame:
-    """One row a series: its winner and its scores over the backtest."""
+    """One row a series: what serves it and its scores over the backtest."""
     return pd.DataFrame(
         [
             {

@@ -1,0 +1,204 @@
+"""The direct regression's normal equations, for every series and step at once.
+
+A ridge regression needs its data only as products of its columns. Most columns are the same at every
+step: what is known at the cutoff, and weekday and season, which at a later day are those of the cutoff
+rolled and turned. Their products are made once a series; a step adds the flags of its own days and takes
+back the rows whose day to forecast has no value.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.calendar import (
+    DAYS_PER_YEAR,
+    YEARLY_PAIRS,
+    Days,
+    Floats,
+    calendar_values,
+    weekday,
+    yearly_waves,
+)
+from forecasting_platform.forecasting.forecasters import (
+    FLAGS_AHEAD,
+    KNOWN_AT_CUTOFF,
+    REGRESSORS,
+    WAVES_AHEAD,
+    WEEKDAYS_AHEAD,
+    DirectRidge,
+    calendar_regressors,
+    known_regressors,
+)
+from forecasting_platform.forecasting.panel import Panel
+
+LEAST_ROWS = 4 * REGRESSORS
+"""Fewer days than this fit no regression: its forecast then is the naive one."""
+
+BLOCK_SERIES = 100
+"""Series whose columns are held at once: 42 MB of them at 1,500 days."""
+
+SCALE_DAYS = 375
+"""About as many changes, evenly spread, give the robust scale of a step: sorting all would take longest of all."""
+
+LEAST_VARIANCE = 1e-12
+
+_SHARED = [*range(KNOWN_AT_CUTOFF.stop), *range(WAVES_AHEAD.start, WEEKDAYS_AHEAD.stop)]
+_FLAGS = [*range(FLAGS_AHEAD.start, FLAGS_AHEAD.stop)]
+_ORDER = np.argsort([*_SHARED, *_FLAGS])
+
+
+def fit_direct_ridge(panel: Panel, horizon: int, country: str, *, penalty: float, clip_sigmas: float) -> DirectRidge:
+    """One regression a series and step of the change since the cutoff.
+
+    Args:
+        panel: the days to learn from.
+        penalty: on the correlation matrix.
+        clip_sigmas: changes beyond median ± this many robust sigmas are clipped.
+    """
+    shape = (len(panel.unique_ids), horizon)
+    intercept, coefficients = np.zeros(shape), np.zeros((*shape, REGRESSORS))
+    flags = _flags_ahead(panel.days, horizon, country)
+    for start in range(0, shape[0], BLOCK_SERIES):
+        block = slice(start, start + BLOCK_SERIES)
+        changes = clipped(_changes(panel, block, horizon), clip_sigmas)
+        gram, moment = _products(_shared_columns(panel, block), flags, changes)
+        intercept[block], coefficients[block] = _solutions(gram, moment, penalty)
+    return DirectRidge(intercept, coefficients)
+
+
+def _flags_ahead(days: Days, horizon: int, country: str) -> Floats:
+    """The calendar flags of each day ahead of each day; shape (horizon, T, 4)."""
+    known = calendar_values(np.arange(days[0], days[-1] + horizon + 1), country)
+    flags = calendar_regressors(known)[:, : FLAGS_AHEAD.stop - FLAGS_AHEAD.start]
+    return np.stack([flags[step : step + len(days)] for step in range(1, horizon + 1)])
+
+
+def _changes(panel: Panel, block: slice, horizon: int) -> Floats:
+    """`y[t + step] - y[t]`; shape (B, horizon, T), NaN where either is not known."""
+    y = panel.y[block]
+    changes = np.full((len(y), horizon, y.shape[1]), np.nan)
+    for step in range(1, min(horizon, y.shape[1] - 1) + 1):
+        np.subtract(y[:, step:], y[:, :-step], out=changes[:, step - 1, :-step])
+    return changes
+
+
+def clipped(changes: Floats, sigmas: float) -> Floats:
+    """Changes within median ± some robust sigmas: one outage then does not decide a regression.
+
+    The robust sigma is 1.4826 × the median absolute deviation; where more than half of the changes
+    are equal (a plateau) it is 0, and the standard deviation takes its place.
+
+    Args:
+        changes: along the last axis; NaN stays NaN.
+
+    >>> round(float(np.nanmax(clipped(np.array([0.0, 1.0, -1.0, 2.0, -2.0, 100.0]), 3.0))), 2)
+    7.17
+    """
+    sample = changes[..., :: max(1, changes.shape[-1] // SCALE_DAYS)]
+    middle = _median(sample)
+    sigma = 1.4826 * _median(np.abs(sample - middle))
+    sigma = np.where(sigma > 0, sigma, _standard_deviation(changes, sigma))
+    bounded: Floats = np.clip(changes, middle - sigmas * sigma, middle + sigmas * sigma)
+    return bounded
+
+
+def _median(values: Floats) -> Floats:
+    """Of the known values along the last axis, which is kept; NaN if none (numpy's own loops over rows)."""
+    ordered = np.sort(values, axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    middle = [np.take_along_axis(ordered, np.maximum(count + last, 0) // 2, axis=-1) for last in (-1, 0)]
+    return np.where(count > 0, (middle[0] + np.minimum(middle[1], np.inf)) / 2, np.nan)
+
+
+def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
+    if (where_zero > 0).all():
+        return where_zero
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    centred = np.where(known, values, 0.0)
+    centred = np.where(known, values - centred.sum(axis=-1, keepdims=True) / count, 0.0)
+    deviation: Floats = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / count)
+    return deviation
+
+
+def _shared_columns(panel: Panel, block: slice) -> Floats:
+    """The columns that do not change with the step, and a last one of ones; rows of zeros where no row is."""
+    features = panel.features[block]
+    waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
+    columns = np.empty((*features.shape[:2], len(_SHARED) + 1))
+    columns[:, :, : KNOWN_AT_CUTOFF.stop] = known_regressors(features)
+    columns[:, :, KNOWN_AT_CUTOFF.stop : -1] = waves_and_weekdays
+    columns[:, :, -1] = 1.0
+    columns[~panel.observed[block]] = 0.0
+    return columns
+
+
+def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, Floats]:
+    """Products of all columns with each other and with the changes, at each step.
+
+    Returns:
+        Shapes (B, horizon, P + 1, P + 1) and (B, horizon, P + 1): shared columns, flags, ones.
+    """
+    known = np.isfinite(changes)
+    targets = np.where(known, changes, 0.0)
+    shared, own = columns.shape[2] - 1, flags.shape[2]
+    gram = np.empty((*changes.shape[:2], shared + own + 1, shared + own + 1))
+    moment = np.empty(gram.shape[:-1])
+    order = np.array([*range(shared), shared + own])
+    moment[:, :, order] = targets @ columns
+    whole, has_row = columns.swapaxes(1, 2) @ columns, columns[:, :, -1] > 0
+    for step, step_flags in enumerate(flags):
+        without = _product(columns, columns, has_row & ~known[:, step])
+        gram[:, step, order[:, None], order] = whole - without
+        days = np.nonzero(step_flags.any(axis=1))[0]
+        flagged = step_flags[days] * known[:, step, days, None]
+        gram[:, step, order, shared:-1] = columns[:, days].swapaxes(1, 2) @ flagged
+        gram[:, step, shared:-1, order] = gram[:, step, order, shared:-1].swapaxes(0, 1)
+        gram[:, step, shared:-1, shared:-1] = flagged.swapaxes(1, 2) @ step_flags[days]
+        moment[:, step, shared:-1] = targets[:, step, days] @ step_flags[days]
+    return gram, moment
+
+
+def _product(left: Floats, right: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
+    """Product over some rows only, which are few or none for most series."""
+    days = np.nonzero(rows.any(axis=0))[0]
+    chosen: Floats = (left[:, days] * rows[:, days, None]).swapaxes(1, 2) @ right[:, days]
+    return chosen
+
+
+def _solutions(gram: Floats, moment: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Intercepts (B, horizon) and coefficients (B, horizon, REGRESSORS), in the order and form of `regressors`."""
+    rows = gram[..., -1, -1]
+    count = np.maximum(rows, 1.0)
+    mean, mean_change = gram[..., :-1, -1] / count[..., None], moment[..., -1] / count
+    covariance = gram[..., :-1, :-1] / count[..., None, None] - mean[..., :, None] * mean[..., None, :]
+    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    # A column that never changes says nothing; rounding may leave it a variance all the same.
+    varies = variance > LEAST_VARIANCE * (1.0 + np.square(mean))
+    scale = np.sqrt(np.where(varies, variance, 1.0))
+    correlation = covariance / (scale[..., :, None] * scale[..., None, :])
+    correlation[..., range(scale.shape[-1]), range(scale.shape[-1])] += penalty
+    target = (moment[..., :-1] / count[..., None] - mean * mean_change[..., None]) / scale
+    target = np.where(varies, target, 0.0)
+    solved = np.linalg.solve(correlation, target[..., None])[..., 0] / scale
+    solved = np.where((rows >= LEAST_ROWS)[..., None], solved, 0.0)
+    intercept = np.where(rows >= LEAST_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
+    return intercept, _of_the_day_ahead(solved[..., _ORDER])
+
+
+def _of_the_day_ahead(coefficients: Floats) -> Floats:
+    """Coefficients of the cutoff's weekday and season as those of the day to forecast's."""
+    turned = coefficients.copy()
+    waves = coefficients[..., WAVES_AHEAD].reshape(*coefficients.shape[:-1], YEARLY_PAIRS, 2)
+    sine, cosine = waves[..., 0], waves[..., 1]
+    for step in range(coefficients.shape[1]):
+        angle = 2 * np.pi * np.arange(1, YEARLY_PAIRS + 1) * (step + 1) / DAYS_PER_YEAR
+        turned_waves = np.stack(
+            [
+                sine[:, step] * np.cos(angle) + cosine[:, step] * np.sin(angle),
+                cosine[:, step] * np.cos(angle) - sine[:, step] * np.sin(angle),
+            ],
+            axis=-1,
+        )
+        turned[:, step, WAVES_AHEAD] = turned_waves.reshape(len(coefficients), -1)
+        turned[:, step, WEEKDAYS_AHEAD] = np.roll(coefficients[:, step, WEEKDAYS_AHEAD], step + 1, axis=-1)
+    return turned
