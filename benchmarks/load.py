@@ -4,11 +4,10 @@
 the index of `raw_observations`, on one embedded Postgres with the platform's settings, in turns; the median of the
 turns counts. `COPY, no key` writes to a table without any: no store of revisions can do that, it is there to show
 what the index costs. The last rows load ten million values in a process of their own and read its peak memory.
-Rows of Spark are added where `benchmarks.spark_load` is there.
+Spark is measured by `benchmarks.spark_load`.
 """
 
 import contextlib
-import importlib.util
 import io
 import multiprocessing
 import os
@@ -214,13 +213,6 @@ def aims_of(rows: list[dict[str, Any]], size: Size) -> Iterator[Aim]:
     yield Aim(f"{size.series} series: re-load of the same, of first load", again, "<= 1", again <= 1)
 
 
-def spark_rows() -> list[dict[str, Any]]:
-    """Rows with the same columns for Spark, where its benchmark is there."""
-    if importlib.util.find_spec("benchmarks.spark_load") is None:
-        return []
-    return list(importlib.import_module("benchmarks.spark_load").load_rows(full=FULL))
-
-
 def main() -> None:
     """Measure and report."""
     with database() as made:
@@ -229,7 +221,7 @@ def main() -> None:
     aims = [aim for size in SIZES for aim in aims_of(rows, size)]
     peak = max(row["peak MB"] for row in large)
     aims.append(Aim(f"{large[0]['rows']:,} rows: peak MB", peak, "<= 4096", peak <= 4096))
-    report("load", [*rows, *large, *spark_rows()], aims)
+    report("load", [*rows, *large], aims)
 
 
 if __name__ == "__main__":
