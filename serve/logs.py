@@ -5,11 +5,16 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, the record's extra fields, the traceback."""
+    """One JSON object a record: time, level, logger, message, the record's extra fields, the traceback.
+
+    A record whose message is a dictionary holds nothing else: its fields stand as they are.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -17,12 +22,18 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if isinstance(record.msg, dict):
+            line |= record.msg
+        else:
+            line["message"] = record.getMessage()
+            line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # it holds what is no UTF-8, or a number of more than 64 bits
+            return json.dumps(line, default=str)
 
 
 LOGGING: dict[str, Any] = {
@@ -33,9 +44,8 @@ LOGGING: dict[str, Any] = {
     "root": {"level": "WARNING", "handlers": ["stderr"]},
     "loggers": {
         "serve": {"level": "INFO"},
-        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
         # The app logs each request itself, with its id and the time taken.
-        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        "_granian": {"level": "INFO", "handlers": [], "propagate": True},
     },
 }
-"""For `logging.config.dictConfig` and gunicorn's `logconfig_dict`."""
+"""For `logging.config.dictConfig`."""

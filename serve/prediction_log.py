@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.frames import PREDICTION_LOG
+from forecasting_platform.forecasting.model import Forecasts
 from forecasting_platform.ports.table_store import TableStore
+from serve.ahead import Stretch
 from serve.repeating import Repeating
 
 MOST_ROWS_WAITING = 200_000
@@ -27,20 +27,21 @@ WRITE_SECONDS = 1.0
 _log = logging.getLogger("serve.prediction_log")
 
 
+Served = Forecasts | Stretch
+"""Forecasts, as arrays of one length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The forecasts of one request, as arrays of one length."""
+    """The forecasts of one request, in parts."""
 
     request_id: str
     served_at: datetime
     model_version: str
-    unique_id: npt.NDArray[np.object_]
-    cutoff: Days
-    ds: Days
-    y_hat: Floats
+    forecasts: tuple[Served, ...]
 
     def __len__(self) -> int:
-        return len(self.ds)
+        return sum(len(part.ds) for part in self.forecasts)
 
 
 class PredictionLog:
@@ -114,14 +115,15 @@ class PredictionLog:
 def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:
     """Rows of `PREDICTION_LOG`, one a forecast; at least one answer is expected."""
     sizes = [len(answer) for answer in answers]
+    parts = [part for answer in answers for part in answer.forecasts]
     return pd.DataFrame(
         {
             "request_id": np.repeat(np.array([answer.request_id for answer in answers], dtype=object), sizes),
             "served_at": pd.DatetimeIndex([answer.served_at for answer in answers]).repeat(sizes),
-            "unique_id": np.concatenate([answer.unique_id for answer in answers]),
-            "cutoff": np.concatenate([answer.cutoff for answer in answers]).astype("datetime64[ns]"),
-            "ds": np.concatenate([answer.ds for answer in answers]).astype("datetime64[ns]"),
+            "unique_id": np.concatenate([part.unique_id for part in parts]),
+            "cutoff": np.concatenate([part.cutoff for part in parts]).astype("datetime64[ns]"),
+            "ds": np.concatenate([part.ds for part in parts]).astype("datetime64[ns]"),
             "model_version": np.repeat(np.array([answer.model_version for answer in answers], dtype=object), sizes),
-            "y_hat": np.concatenate([answer.y_hat for answer in answers]),
+            "y_hat": np.concatenate([part.y_hat for part in parts]),
         }
     )

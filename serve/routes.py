@@ -1,24 +1,25 @@
 """The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Response, g, render_template
+from flask import Response, render_template, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.inputs import ModelInputs
-from forecasting_platform.forecasting.model import Forecasts
-from serve.answers import forecast, forecast_records, inputs_for, inputs_from
+from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, forecast, inputs_for, inputs_from
+from serve.around import REQUEST_ID
 from serve.champion import Champion
 from serve.history import history_period, read_history
-from serve.prediction_log import Answer
+from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
+from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv
 from serve.schemas import (
     HistoryAnswer,
     HistoryQuery,
@@ -26,6 +27,7 @@ from serve.schemas import (
     ModelAnswer,
     PredictAnswer,
     PredictBody,
+    PredictRangeBody,
     RangeBody,
     SimulateAnswer,
 )
@@ -53,41 +55,42 @@ def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 @api.post("/predict", tags=[_forecasts], responses={200: PredictAnswer})
 def predict(body: PredictBody) -> Response:
-    """Forecast a range of days, or input rows as `/simulate` gave them."""
+    """Forecast a range of days, or input rows as `/simulate` gave them; as CSV where `Accept` says so."""
     service = current_service()
     champion = service.watch.require()
-    asked: RangeBody | InputsBody = body.root
-    inputs = _asked_inputs(asked, champion, service)
-    forecasts = forecast(champion, inputs, asked.level)
-    service.metrics.forecasts.inc(len(inputs))
-    service.log.offer(_answer(champion, forecasts))
-    return _json({"model": _name(champion), "forecasts": forecast_records(forecasts, champion.model.cutoff)})
+    asked: PredictRangeBody | InputsBody = body.root
+    if isinstance(asked, PredictRangeBody) and asked.is_plain and not wants_csv():
+        ahead = champion.ahead.find(asked.period, asked.unique_ids)
+        if ahead is not None:
+            _note(service, champion, ahead)
+            return forecasts_answer(champion, [row for stretch in ahead for row in stretch.rows])
+    return _computed(asked, champion, service)
 
 
-def _answer(champion: Champion, forecasts: Forecasts) -> Answer:
-    return Answer(
-        request_id=g.request_id,
-        served_at=datetime.now(UTC),
-        model_version=champion.version.version,
-        unique_id=forecasts.unique_id,
-        cutoff=forecasts.cutoff,
-        ds=forecasts.ds,
-        y_hat=forecasts.y_hat,
-    )
-
-
-def _asked_inputs(asked: RangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
     if isinstance(asked, InputsBody):
-        return inputs_from([dict(vars(row)) for row in asked.inputs])
-    return inputs_for(champion, asked.period, asked.unique_ids, service.store)
+        forecasts, more = forecast(champion, inputs_from([dict(vars(row)) for row in asked.inputs]), asked.level), {}
+    else:
+        forecasts = forecast(champion, inputs_for(champion, asked.asked, service.store, MOST_ROWS), asked.level)
+        more = {"y": actuals_of(forecasts, service.require_store())} if asked.actuals else {}
+    _note(service, champion, [forecasts])
+    return computed_answer(champion, forecasts, more)
+
+
+def _note(service: Service, champion: Champion, forecasts: Sequence[Served]) -> None:
+    """Count what is answered, and have it logged."""
+    answer = Answer(request.environ[REQUEST_ID], datetime.now(UTC), champion.version.version, tuple(forecasts))
+    service.metrics.forecasts.inc(len(answer))
+    service.log.offer(answer)
 
 
 @api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})
 def simulate(body: RangeBody) -> Response:
     """The champion's input frame for a range of days: all that a forecast is made from."""
     service = current_service()
-    inputs = inputs_for(service.watch.require(), body.period, body.unique_ids, service.store)
-    return _json({"inputs": inputs.to_records()})
+    champion = service.watch.require()
+    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    return inputs_answer(champion, inputs)
 
 
 @api.get("/model", tags=[_records], responses={200: ModelAnswer})
@@ -97,7 +100,7 @@ def model() -> Response:
     champion = service.watch.require()
     metadata = champion.model.metadata
     return _json(
-        _name(champion)
+        name_of(champion)
         | {
             "trained": champion.version.trained_at,
             "promoted": _promoted(champion, service),
@@ -110,11 +113,6 @@ def model() -> Response:
             ],
         }
     )
-
-
-def _name(champion: Champion) -> dict[str, Any]:
-    version = champion.version
-    return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
 
 def _scores(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +166,7 @@ def health() -> Response:
 @api.get("/ready", tags=[_operations])
 def ready() -> Response:
     """Whether the app can forecast; 503 until there is a champion."""
-    return _json({"status": "ready", "model": _name(current_service().watch.require())})
+    return _json({"status": "ready", "model": name_of(current_service().watch.require())})
 
 
 @api.get("/metrics", tags=[_operations])

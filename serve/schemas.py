@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
+from serve.answers import Asked
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 LARGEST_VALUE = 1e15
@@ -56,6 +57,10 @@ class RangeBody(Strict):
     end: Day = Field(description="Last day to forecast, inclusive.")
     unique_id: Series | SeriesList | None = Field(default=None, description="One series, or several; all without it.")
     level: Levels = LEVELS
+    as_of: Day | None = Field(
+        default=None,
+        description="Last day the forecast may know, inclusive; by default the day before a start in the past.",
+    )
 
     @property
     def period(self) -> DateRange:
@@ -66,6 +71,22 @@ class RangeBody(Strict):
     def unique_ids(self) -> list[str] | None:
         """The series asked for, None for all."""
         return [self.unique_id] if isinstance(self.unique_id, str) else self.unique_id
+
+    @property
+    def asked(self) -> Asked:
+        """What is asked for."""
+        return Asked(self.period, self.unique_ids, self.as_of)
+
+
+class PredictRangeBody(RangeBody):
+    """Days to forecast, and what else to tell of them."""
+
+    actuals: bool = Field(default=False, strict=True, description="Add `y`, what came on the day; null if not known.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but days and series is asked for."""
+        return self.as_of is None and not self.actuals and self.level == LEVELS
 
 
 InputRow = create_model(
@@ -94,7 +115,7 @@ class PredictBody(RootModel[Any]):
     """Either a range of days or rows of the input frame."""
 
     root: Annotated[
-        Annotated[RangeBody, Tag("range")] | Annotated[InputsBody, Tag("inputs")],
+        Annotated[PredictRangeBody, Tag("range")] | Annotated[InputsBody, Tag("inputs")],
         Discriminator(_kind_of_body),
     ]
 

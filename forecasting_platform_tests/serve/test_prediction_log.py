@@ -8,6 +8,7 @@ import pytest
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.frames import PREDICTION_LOG, Table
+from serve.ahead import Stretch
 from serve.prediction_log import Answer, PredictionLog
 from serve.service import service_of
 
@@ -26,9 +27,8 @@ class Store(MemoryTableStore):
 def answer(request_id: str, days: int = 3) -> Answer:
     ds = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-07-01") + days)
     ids = np.array(["a"] * days, dtype=object)
-    return Answer(
-        request_id, datetime.now(UTC), "1", ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3
-    )
+    served = Stretch(ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, [b"{}"] * days)
+    return Answer(request_id, datetime.now(UTC), "1", (served,))
 
 
 def logged(store: MemoryTableStore) -> list[str]:

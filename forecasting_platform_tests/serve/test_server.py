@@ -1,5 +1,6 @@
-"""The app as it is deployed: gunicorn with its configuration file."""
+"""The app as it is deployed: `python -m serve`."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,13 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-import serve
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.forecasting.model import ForecastModel
 from serve.last_good import keep
 
-CONFIGURATION = str(Path(serve.__file__).with_name("gunicorn.conf.py"))
-COMMAND = [sys.executable, "-m", "gunicorn", "--config", CONFIGURATION, "serve.wsgi:app"]
+COMMAND = [sys.executable, "-m", "serve"]
 
 
 def free_port() -> int:
@@ -31,7 +30,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_gunicorn_starts_while_mlflow_is_down_and_answers_from_the_copy_on_disk(
+def test_the_server_starts_while_mlflow_is_down_and_answers_from_the_copy_on_disk(
     registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path
 ) -> None:
     version = registry.version_at("champion")
@@ -45,14 +44,14 @@ def test_gunicorn_starts_while_mlflow_is_down_and_answers_from_the_copy_on_disk(
     try:
         answer = wait_until_ready(url)
         assert answer.json()["model"]["version"] == "1"
-        assert "Server" not in answer.headers
+        assert answer.headers["Server"] == "forecasting-platform"
         forecast = requests.post(f"{url}/predict", json={"start": "2023-06-16", "end": "2023-06-17"}, timeout=10)
         assert forecast.status_code == 200
     finally:
         process.terminate()
         _, log = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert all(line.startswith(b'{"time"') for line in log.splitlines() if b"champion" in line), log
+    assert all(json.loads(line)["time"] for line in log.splitlines()), log
 
 
 def wait_until_ready(url: str, timeout_seconds: float = 90) -> requests.Response:
@@ -69,7 +68,7 @@ def wait_until_ready(url: str, timeout_seconds: float = 90) -> requests.Response
 
 
 @pytest.mark.slow
-def test_gunicorn_says_at_once_which_setting_is_missing() -> None:
+def test_the_server_says_at_once_which_setting_is_missing() -> None:
     environ = environment(APP_PORT=str(free_port()))
     ended = subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
