@@ -52,6 +52,15 @@ class Champion:
         return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A version that could not be served, why, and until when (`time.monotonic`) it is not tried again."""
+
+    version: str
+    reason: str
+    until: float
+
+
 class ChampionWatch:
     """Keeps `current` the registry's champion with the store's newest features.
 
@@ -76,13 +85,14 @@ class ChampionWatch:
         self._swap = threading.Lock()
         self._loaded: Champion | None = None
         self._features: pd.DataFrame | None = None
-        self._refused: tuple[str, float] | None = None
+        self._refused: Refused | None = None
         self._recalled = False
         self._looked = threading.Event()
         self._threads = [Repeating("champion-poll", poll_seconds, self.look)]
         if store is not None:
             self._threads.append(Repeating("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
         self.current: Champion | None = None
+        self.looked_at: datetime | None = None
 
     def start(self) -> None:
         """Begin to watch, in the background."""
@@ -107,6 +117,14 @@ class ChampionWatch:
             raise NoChampionError(REGISTERED_MODEL)
         return champion
 
+    def trouble(self) -> str | None:
+        """Why the version named champion is not the one that answers; None when it is."""
+        refused, champion = self._refused, self.current
+        if refused is None:
+            return None
+        answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
+        return f"version {refused.version} is champion but cannot be served, so {answers}: {refused.reason}"
+
     def look(self) -> None:
         """Ask the registry once; load another champion, then swap it in.
 
@@ -116,6 +134,7 @@ class ChampionWatch:
         self._recall()
         try:
             self._follow(self._registry().version_at("champion"))
+            self.looked_at = datetime.now(UTC)
         finally:
             self._looked.set()
 
@@ -131,24 +150,29 @@ class ChampionWatch:
 
     def _follow(self, version: ModelVersion | None) -> None:
         loaded = self._loaded
-        if version is None or (loaded is not None and version == loaded.version):
+        if version is None:
             return
-        if loaded is not None and (version.version, version.run_id) == (loaded.version.version, loaded.version.run_id):
-            self._hold(Champion(version, loaded.model, loaded.loaded_at))
-        elif not self._is_refused(version):
+        if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
             self._load(version)
-
-    def _is_refused(self, version: ModelVersion) -> bool:
-        # A broken artifact is not fetched anew at each look.
-        return self._refused is not None and self._refused[0] == version.version and time.monotonic() < self._refused[1]
+            return
+        # The alias is back at the version that answers, whatever was refused in between.
+        self._refused = None
+        if version != loaded.version:
+            self._hold(Champion(version, loaded.model, loaded.loaded_at))
 
     def _load(self, version: ModelVersion) -> None:
+        refused = self._refused
+        if refused is not None and refused.version == version.version and time.monotonic() < refused.until:
+            # A broken artifact is not fetched anew at each look.
+            return
         try:
             champion = Champion(version, self._registry().load(version), datetime.now(UTC))
             self._hold(champion)
-        except Exception:
-            self._refused = (version.version, time.monotonic() + REFUSED_VERSION_SECONDS)
+        except Exception as error:
+            until = time.monotonic() + REFUSED_VERSION_SECONDS
+            self._refused = Refused(version.version, str(error) or type(error).__name__, until)
             raise
+        self._refused = None
         _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
         self._keep(version, champion.model)
 

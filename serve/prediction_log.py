@@ -60,18 +60,19 @@ class PredictionLog:
         self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
         self.waiting = 0
         self.dropped = 0
+        self._reported = 0
 
     def offer(self, answer: Answer) -> None:
         """Take an answer, or count its rows as dropped when too many wait."""
         if self._store is None:
             return
+        rows = len(answer)
         with self._lock:
-            fits = self.waiting + len(answer) <= self._capacity
-            if fits:
-                self._answers.append(answer)
-                self.waiting += len(answer)
-        if not fits:
-            self._drop(len(answer), "too many rows wait for the store")
+            if self.waiting + rows > self._capacity:
+                self.dropped += rows
+                return
+            self._answers.append(answer)
+            self.waiting += rows
 
     def start(self) -> None:
         """Begin to write, in the background."""
@@ -88,6 +89,7 @@ class PredictionLog:
         Raises:
             StoreUnavailableError: the store does not answer; everything waits on.
         """
+        self._report_dropped()
         answers = list(self._answers)
         if self._store is None or not answers:
             return
@@ -108,8 +110,18 @@ class PredictionLog:
                 self.waiting -= len(answer)
 
     def _drop(self, rows: int, reason: str) -> None:
-        self.dropped += rows
+        with self._lock:
+            self.dropped += rows
+            self._reported += rows
         _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+    def _report_dropped(self) -> None:
+        # Once a try, not once an answer: while the store is away every answer is dropped.
+        with self._lock:
+            rows, self._reported = self.dropped - self._reported, self.dropped
+        if rows:
+            reason = f"over {self._capacity} rows wait for the store"
+            _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
 
 
 def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:

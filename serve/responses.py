@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
@@ -68,6 +69,19 @@ def inputs_answer(champion: Champion, inputs: ModelInputs) -> Response:
         for part in _parts(len(inputs))
     )
     return _answer(champion, "inputs", records, len(inputs))
+
+
+def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:
+    """Two forecasts of the same rows, and what to know of the second."""
+    trained_until = champion.model.cutoff
+    difference = (scenario.y_hat - baseline.y_hat).tolist()
+    document = {
+        "model": name_of(champion),
+        "baseline": forecast_records(baseline, trained_until),
+        "scenario": forecast_records(scenario, trained_until, {"difference": difference}),
+        "warnings": warnings,
+    }
+    return _tagged(champion, orjson.dumps(document), JSON)
 
 
 def _parts(rows: int) -> Iterator[slice]:

@@ -1,6 +1,7 @@
 """The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +20,7 @@ from serve.champion import Champion
 from serve.history import history_period, read_history
 from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
-from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv
+from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
 from serve.schemas import (
     HistoryAnswer,
     HistoryQuery,
@@ -30,8 +31,11 @@ from serve.schemas import (
     PredictRangeBody,
     RangeBody,
     SimulateAnswer,
+    WhatIfAnswer,
+    WhatIfBody,
 )
 from serve.service import Service, current_service
+from serve.whatif import changed, warnings_of
 
 MOST_DECISIONS = MOST_ALERTS = 50
 
@@ -93,6 +97,19 @@ def simulate(body: RangeBody) -> Response:
     return inputs_answer(champion, inputs)
 
 
+@api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
+def whatif(body: WhatIfBody) -> Response:
+    """Forecast from changed inputs, beside the forecast from the champion's own."""
+    service = current_service()
+    champion = service.watch.require()
+    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    scenario = changed(inputs, body.changed_columns)
+    warnings = warnings_of(scenario, list(body.changed_columns), champion.model.cutoff, service.store)
+    return whatif_answer(
+        champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
+    )
+
+
 @api.get("/model", tags=[_records], responses={200: ModelAnswer})
 def model() -> Response:
     """The champion: version, cutoff, when it was trained and promoted, its backtest scores."""
@@ -135,14 +152,14 @@ def _promoted(champion: Champion, service: Service) -> datetime | None:
 
 @api.get("/history", tags=[_records], responses={200: HistoryAnswer})
 def history(query: HistoryQuery) -> Response:
-    """Actuals, and for each day the newest forecast issued before it."""
+    """Actuals, and for each day the newest forecast issued before it, of record and of every other version."""
     service = current_service()
     champion = service.watch.require()
     champion.model.positions(query.unique_id or [])
     newest = champion.model.feature_days.max().item()
     period = history_period(query.start, query.end, newest)
     found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
-    return _json({"start": period.start, "end": period.end, "actuals": found.actuals, "forecasts": found.forecasts})
+    return _json({"start": period.start, "end": period.end, **asdict(found)})
 
 
 @api.get("/decisions", tags=[_records])
