@@ -22,8 +22,11 @@ HEADER_SECONDS = 10
 STOP_SECONDS = 15
 
 
-def server(settings: Settings) -> MPServer:
+def server(settings: Settings, target: str = "serve.wsgi:serving") -> MPServer:
     """The server of the app, not yet listening.
+
+    Args:
+        target: makes the app, in the process that answers.
 
     Raises:
         ConfigurationError: a setting is missing, or it would listen beyond this machine without API keys.
@@ -32,7 +35,7 @@ def server(settings: Settings) -> MPServer:
     settings.require_mlflow_tracking_uri()
     refuse_open_interface(settings.app_host, ApiKeys(settings.api_keys))
     return MPServer(
-        "serve.wsgi:serving",
+        target,
         factory=True,
         address=settings.app_host,
         port=settings.app_port,
