@@ -52,6 +52,12 @@ PORT_BASE = 21_500
 KEY = "benchmark-key"
 PERIOD = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 ASKED = {"start": "2023-07-01", "end": "2023-07-15", "unique_id": "Corrib production"}
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONPATH": str(Path.cwd()),
+    # The peer starts its own server by name.
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+}
 HEADERS = {"Content-Type": "application/json", "X-API-Key": KEY}
 
 
@@ -70,7 +76,7 @@ class Bench:
         program = Program(
             name=name,
             argv=[sys.executable, "-m", *module],
-            environment=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(Path.cwd())} | environment,
+            environment=os.environ | ENVIRONMENT | environment,
             log_file=self.directory / f"{name.replace(' ', '-')}.log",
             is_ready=lambda: _answers(f"http://127.0.0.1:{port}{path}"),
             deadline_seconds=240,

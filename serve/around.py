@@ -61,4 +61,5 @@ class Around:
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
             }
-            _log.log(level, fields)
+            # Handed over as it is: `Logger.log` would look for the line of code it was called from.
+            _log.handle(logging.LogRecord(_log.name, level, "", 0, fields, None, None))

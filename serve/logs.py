@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,3 +50,13 @@ LOGGING: dict[str, Any] = {
     },
 }
 """For `logging.config.dictConfig`."""
+
+
+def log_without_lookups() -> None:
+    """Have records made without their thread, process and task, which no line of ours shows.
+
+    Python's logging HOWTO, "Optimization". For a process of our own only: it concerns every logger.
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if sys.version_info >= (3, 12):
+        logging.logAsyncioTasks = False

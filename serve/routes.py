@@ -22,6 +22,9 @@ from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
 from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
 from serve.schemas import (
+    AlertsAnswer,
+    DecisionsAnswer,
+    HealthAnswer,
     HistoryAnswer,
     HistoryQuery,
     InputsBody,
@@ -30,6 +33,7 @@ from serve.schemas import (
     PredictBody,
     PredictRangeBody,
     RangeBody,
+    ReadyAnswer,
     SimulateAnswer,
     WhatIfAnswer,
     WhatIfBody,
@@ -43,6 +47,7 @@ _forecasts = Tag(name="forecasts", description="What the champion forecasts, and
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
 _operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
 
+_text = {"type": "string"}
 _problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 _problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 404, 413, 415, 422, 429, 500, 503)}
 
@@ -162,31 +167,31 @@ def history(query: HistoryQuery) -> Response:
     return _json({"start": period.start, "end": period.end, **asdict(found)})
 
 
-@api.get("/decisions", tags=[_records])
+@api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
 def decisions() -> Response:
     """The newest promotion decisions with their evidence, newest first, at most 50."""
     return _json({"decisions": current_service().require_ledger().decisions(MOST_DECISIONS)})
 
 
-@api.get("/alerts", tags=[_records])
+@api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
     """Incidents, newest first, at most 50; `state` is FIRING or RESOLVED."""
     return _json({"alerts": current_service().require_ledger().alerts()[:MOST_ALERTS]})
 
 
-@api.get("/health", tags=[_operations])
+@api.get("/health", tags=[_operations], responses={200: HealthAnswer})
 def health() -> Response:
     """Whether the process answers."""
     return _json({"status": "alive"})
 
 
-@api.get("/ready", tags=[_operations])
+@api.get("/ready", tags=[_operations], responses={200: ReadyAnswer})
 def ready() -> Response:
     """Whether the app can forecast; 503 until there is a champion."""
     return _json({"status": "ready", "model": name_of(current_service().watch.require())})
 
 
-@api.get("/metrics", tags=[_operations])
+@api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": _text}}}})
 def metrics() -> Response:
     """What Prometheus reads."""
     return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)

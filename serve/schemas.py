@@ -206,8 +206,14 @@ class ForecastRow(BaseModel):
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
 
 
+ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""A model's setting, read by flask-openapi3: the same rows may be had as CSV."""
+
+
 class PredictAnswer(BaseModel):
     """Forecasts ordered by `unique_id`, `ds`."""
+
+    model_config = ALSO_CSV
 
     model: ModelName
     forecasts: list[ForecastRow]
@@ -242,6 +248,8 @@ class WhatIfAnswer(BaseModel):
 class SimulateAnswer(BaseModel):
     """The champion's input frame."""
 
+    model_config = ALSO_CSV
+
     inputs: list[InputRow]
 
 
@@ -271,6 +279,31 @@ class HistoryAnswer(BaseModel):
     actuals: list[dict[str, Any]]
     forecasts: list[dict[str, Any]]
     shadows: list[dict[str, Any]] = Field(description="What the other versions forecast of the same days.")
+
+
+class DecisionsAnswer(BaseModel):
+    """Promotion decisions with their evidence, newest first."""
+
+    decisions: list[dict[str, Any]]
+
+
+class AlertsAnswer(BaseModel):
+    """Incidents, newest first."""
+
+    alerts: list[dict[str, Any]]
+
+
+class HealthAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class ReadyAnswer(BaseModel):
+    """The app can forecast."""
+
+    status: Literal["ready"]
+    model: ModelName
 
 
 class Problem(BaseModel):

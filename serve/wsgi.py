@@ -5,6 +5,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 
 from serve.app import create_app
+from serve.logs import log_without_lookups
 from serve.service import service_of
 
 app = create_app()
@@ -12,6 +13,7 @@ app = create_app()
 
 def serving() -> Flask:
     """The app with its background threads running; they end, and the log is written out, with the process."""
+    log_without_lookups()
     service = service_of(app)
     service.start()
     # The server's workers are processes of multiprocessing, which `atexit` does not reach.

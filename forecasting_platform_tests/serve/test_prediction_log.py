@@ -89,3 +89,17 @@ def test_without_a_store_nothing_is_kept() -> None:
     log.offer(answer("first"))
     log.write()
     assert (log.waiting, log.dropped) == (0, 0)
+
+
+def test_what_was_dropped_is_said_once_a_try_and_not_once_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store()
+    log = PredictionLog(store, capacity=3)
+    store.failure = StoreUnavailableError("the store", "gone")
+    for request_id in ("kept", "dropped", "dropped too"):
+        log.offer(answer(request_id))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            log.write()
+    (said,) = [record for record in caplog.records if record.message == "predictions were not logged"]
+    assert vars(said)["rows"] == 6
+    assert "over 3 rows wait" in vars(said)["reason"]
