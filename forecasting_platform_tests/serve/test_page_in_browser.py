@@ -102,6 +102,29 @@ def test_choosing_days_and_a_series_asks_for_their_forecast(app: Any, serve: Any
     assert "–" not in page.text_content("#values tbody tr:last-child")
 
 
+def test_what_other_versions_forecast_stands_in_the_plot_and_its_legend(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    assert page.locator(".legend .shadow").all_text_contents() == ["Version 2"]
+    plotted = page.evaluate("page.plot.data.at(-1).filter((value) => value !== null).length")
+    assert plotted == 13
+
+
+def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    page.get_by_label("Series").focus()
+    with page.expect_request(lambda request: request.url.endswith("/predict")):
+        page.keyboard.press("ArrowDown")
+    sync_api.expect(page.locator("#values tbody tr")).to_have_count(15)
+    for _ in range(20):  # a date has several stops
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "submit":
+            break
+    with page.expect_request(lambda request: request.url.endswith("/predict")):
+        page.keyboard.press("Enter")
+
+
 def test_an_end_before_the_start_is_said_and_the_page_goes_on(app: Any, serve: Any, open_page: Any) -> None:
     page = open_page(serve(app))
     page.wait_for_selector("#values tbody tr")
