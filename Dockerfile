@@ -41,4 +41,4 @@ USER forecasting
 EXPOSE 3002
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3002/health', timeout=4)"]
-CMD ["gunicorn", "--config", "serve/gunicorn.conf.py", "serve.wsgi:app"]
+CMD ["python", "-m", "serve"]

@@ -1,5 +1,6 @@
 """How a benchmark reports: a table in the terminal, and one JSON file of the shape that the contract names."""
 
+import itertools
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ from forecasting_platform.commands.output import print_rows
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "dagster",
+    "flask",
+    "granian",
     "mlflow",
     "numpy",
     "pandas",
@@ -38,7 +41,8 @@ class Aim:
 
 def report(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) -> None:
     """Print the rows and aims, and write `results/NAME.json`."""
-    print_rows(rows, title=name)
+    for _, alike in itertools.groupby(rows, key=tuple):
+        print_rows(list(alike), title=name)
     print_rows([asdict(aim) for aim in aims], title="aims")
     document = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},

@@ -90,7 +90,12 @@ class Settings(BaseSettings):
         default="docs/runbooks", description="Where checks and messages say their runbooks are: a URL or path."
     )
     api_keys: SecretStr | None = Field(
-        default=None, description="Keys that the app accepts, separated by commas; needed on a public interface."
+        default=None,
+        description="Keys that the app accepts, separated by commas; plain, or `sha256:` and the key's SHA-256 in "
+        "hexadecimal. Needed on a public interface.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The key that commands show to the app; by default the first plain one above."
     )
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
@@ -121,8 +126,11 @@ class Settings(BaseSettings):
         return self.spark_warehouse_dir
 
     def api_key_header(self) -> dict[str, str]:
-        """The header by which a client of the app shows the first of the keys; empty where none is set."""
-        return {"X-API-Key": self.api_keys.get_secret_value().split(",")[0].strip()} if self.api_keys else {}
+        """The header by which a client shows its key to the app; empty where it has none."""
+        accepted = self.api_keys.get_secret_value().split(",") if self.api_keys else []
+        plain = [key.strip() for key in accepted if not key.strip().startswith("sha256:")]
+        key = self.api_key.get_secret_value() if self.api_key else next(iter(plain), "")
+        return {"X-API-Key": key} if key else {}
 
     def require_mlflow_tracking_uri(self) -> str:
         """The tracking URI, or `ConfigurationError` saying which variable to set."""

@@ -5,6 +5,7 @@ range that starts in the past from the day before its start. No HTTP.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,53 +19,89 @@ from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.inputs import InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, Forecasts
 from forecasting_platform.ports.table_store import TableStore
+from serve.ahead import is_finite
 from serve.champion import Champion
 
-MOST_ROWS = 10_000
+MOST_ROWS = 100_000
 """Series × days of one answer."""
+MOST_INPUT_ROWS = 10_000
+"""Rows of the input frame in one answer, or in one request."""
+CHUNK_ROWS = 10_000
+"""Forecasts made at once: what is held in between is a few hundred bytes a row."""
 
 
-def inputs_for(
-    champion: Champion, period: DateRange, unique_ids: Sequence[str] | None, store: TableStore | None
-) -> ModelInputs:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Days of some series to forecast.
+
+    Attributes:
+        unique_ids: the series wanted; every one without.
+        as_of: the last day a forecast may know, inclusive; without it the day before a start in the
+            past, else the newest observation.
+    """
+
+    period: DateRange
+    unique_ids: Sequence[str] | None = None
+    as_of: date | None = None
+
+    @property
+    def known_until(self) -> date:
+        """The last day a forecast may know.
+
+        Raises:
+            InvalidRangeError: it does not lie before the first day asked for.
+        """
+        before = self.period.start - timedelta(days=1)
+        if self.as_of is not None and self.as_of > before:
+            raise InvalidRangeError(
+                f"as_of {self.as_of} does not lie before the start {self.period.start}; ask for days after it"
+            )
+        return before if self.as_of is None else self.as_of
+
+
+def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_rows: int) -> ModelInputs:
     """The champion's input rows of a range, ordered by `unique_id`, `ds`.
 
     Args:
-        unique_ids: the series wanted, every one without.
         store: where the features of a past day are read.
+        most_rows: that are answered at once.
 
     Raises:
         UnknownSeriesError: a series the champion does not have.
-        InvalidRangeError: too far ahead, too many rows, or no features of the day before a past start.
+        InvalidRangeError: too far ahead, too many rows, or no features of the last day that may be known.
         StoreUnavailableError: a past start needs the store, which does not answer.
     """
-    wanted = sorted(set(champion.model.unique_ids if unique_ids is None else unique_ids))
-    newest = champion.model.feature_days[champion.model.positions(wanted)].tolist()
-    _refuse_too_many(period, len(wanted))
-    past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if period.start <= day]
-    model = champion.model.with_features(_features_before(period.start, past, store)) if past else champion.model
+    known_until, model = asked.known_until, champion.model
+    wanted = sorted(set(model.unique_ids if asked.unique_ids is None else asked.unique_ids))
+    newest = model.feature_days[model.positions(wanted)].tolist()
+    _refuse_too_many(asked.period, len(wanted), most_rows)
+    past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
+    if past:
+        model = model.with_features(_features_until(known_until, past, store))
     # Asked for by name, a series that ended too long ago is refused; asked for with all, it is left out.
-    return model.inputs(list(period), unique_ids=None if unique_ids is None else wanted)
+    return model.inputs(list(asked.period), unique_ids=None if asked.unique_ids is None else wanted)
 
 
-def _refuse_too_many(period: DateRange, series: int) -> None:
+def _refuse_too_many(period: DateRange, series: int, most_rows: int) -> None:
     if len(period) > MAX_HORIZON_DAYS:
         raise InvalidRangeError(f"{period} has {len(period)} days; ask for at most {MAX_HORIZON_DAYS}")
-    if len(period) * series > MOST_ROWS:
+    if len(period) * series > most_rows:
         raise InvalidRangeError(
             f"{len(period)} days of {series} series are {len(period) * series} forecasts; "
-            f"at most {MOST_ROWS} are answered at once: ask for fewer days, or name series in unique_id"
+            f"at most {most_rows} are answered at once: ask for fewer days, or name series in unique_id"
         )
 
 
-def _features_before(start: date, unique_ids: list[str], store: TableStore | None) -> pd.DataFrame:
+def _features_until(last: date, unique_ids: list[str], store: TableStore | None) -> pd.DataFrame:
     if store is None:
-        raise InvalidRangeError(f"{start} lies in the past and the app has no store of past days; ask for later days")
-    rows = store.read_newest(FEATURE_TABLE, at_or_before=start - timedelta(days=1), unique_ids=unique_ids)
+        raise InvalidRangeError(
+            f"what was known on {last} is not: the app has no store of past days; ask for later days"
+        )
+    rows = store.read_newest(FEATURE_TABLE, at_or_before=last, unique_ids=unique_ids)
     missing = sorted(set(unique_ids) - set(rows["unique_id"]))
     if missing:
         raise InvalidRangeError(
-            f"nothing is known before {start} of {examples(missing)}; "
+            f"nothing is known on {last} of {examples(missing)}; "
             f"the first day that can be asked of {missing[0]!r} is {_first_day(missing[0], store)}"
         )
     return rows
@@ -81,8 +118,8 @@ def inputs_from(rows: Sequence[dict[str, Any]]) -> ModelInputs:
     Raises:
         InvalidInputsError: a row stands twice, or its `ds` is not 1 to 366 days after its `cutoff`.
     """
-    if len(rows) > MOST_ROWS:
-        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {MOST_ROWS} are answered at once")
+    if len(rows) > MOST_INPUT_ROWS:
+        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {MOST_INPUT_ROWS} are answered at once")
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
     inputs = ModelInputs.from_records(
         [row | {"cutoff": row["cutoff"].isoformat(), "ds": row["ds"].isoformat()} for row in ordered]
@@ -107,35 +144,47 @@ def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> 
         UnknownSeriesError: a series the champion does not have.
         InvalidInputsError: the rows lead to no finite forecast.
     """
-    forecasts = champion.model.predict(inputs, sorted(set(levels)))
-    numbers = [forecasts.y_hat, *(bound for bounds in forecasts.bounds.values() for bound in bounds)]
-    if not all(np.isfinite(values).all() for values in numbers):
+    ordered = sorted(set(levels))
+    chunks = [champion.model.predict(part, ordered) for part in _chunks(inputs)]
+    forecasts = chunks[0] if len(chunks) == 1 else _joined(chunks)
+    if not is_finite(forecasts).all():
         raise InvalidInputsError("the input rows lead to forecasts that are not finite numbers")
     return forecasts
 
 
-def forecast_records(forecasts: Forecasts, trained_until: date) -> list[dict[str, Any]]:
-    """One record a forecast, days as ISO text; the two marks stand only where they are true.
-
-    Args:
-        trained_until: last day the champion has seen, inclusive.
-    """
-    columns = _columns(forecasts)
-    records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    marks = {"extrapolated": forecasts.extrapolated, "in_training": forecasts.ds <= np.datetime64(trained_until, "D")}
-    for mark, holds in marks.items():
-        for position in np.flatnonzero(holds):
-            records[position][mark] = True
-    return records
+def _chunks(inputs: ModelInputs) -> list[ModelInputs]:
+    if len(inputs) <= CHUNK_ROWS:
+        return [inputs]
+    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(inputs), CHUNK_ROWS)]
+    return [ModelInputs(inputs.unique_id[p], inputs.cutoff[p], inputs.ds[p], inputs.values[p]) for p in parts]
 
 
-def _columns(forecasts: Forecasts) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
-        "unique_id": forecasts.unique_id.tolist(),
-        "cutoff": forecasts.cutoff.astype(str).tolist(),
-        "ds": forecasts.ds.astype(str).tolist(),
-        "y_hat": forecasts.y_hat.tolist(),
+def _joined(chunks: Sequence[Forecasts]) -> Forecasts:
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(chunk, name) for chunk in chunks])
+
+    names = [field.name for field in fields(Forecasts) if field.name != "bounds"]
+    bounds = {
+        level: (
+            np.concatenate([chunk.bounds[level][0] for chunk in chunks]),
+            np.concatenate([chunk.bounds[level][1] for chunk in chunks]),
+        )
+        for level in chunks[0].bounds
     }
-    for level, (lower, upper) in forecasts.bounds.items():
-        columns |= {f"y_hat_lo_{level}": lower.tolist(), f"y_hat_hi_{level}": upper.tolist()}
-    return columns
+    return Forecasts(bounds=bounds, **{name: joined(name) for name in names})
+
+
+def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
+    """Some of the forecasts."""
+    names = [field.name for field in fields(Forecasts) if field.name != "bounds"]
+    bounds = {level: (lower[rows], upper[rows]) for level, (lower, upper) in forecasts.bounds.items()}
+    return Forecasts(bounds=bounds, **{name: getattr(forecasts, name)[rows] for name in names})
+
+
+def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:
+    """What came on each forecast's day, None where it is not known."""
+    days = DateRange(forecasts.ds.min().item(), forecasts.ds.max().item())
+    observed = store.read_observations(days, unique_ids=sorted(set(forecasts.unique_id.tolist())))
+    found = dict(zip(zip(observed["unique_id"], observed["ds"].dt.date, strict=True), observed["y"], strict=True))
+    keys = zip(forecasts.unique_id.tolist(), forecasts.ds.tolist(), strict=True)
+    return [found.get(key) for key in keys]

@@ -1,13 +1,8 @@
 """The app put together: `create_app`. What it answers is in `routes`."""
 
-import logging
-import time
-import uuid
 from importlib.resources import files
 
-from flask import Blueprint, Flask, Response, g, request
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
+from flask import Blueprint, Flask, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
@@ -15,17 +10,16 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from serve.around import ENDPOINT, QUIET_ENDPOINTS, Around
 from serve.bodies import StrictRequest
 from serve.problems import invalid_fields, register_problems
+from serve.rate_limit import RateLimit
 from serve.routes import OPEN_ENDPOINTS, api
 from serve.schemas import Problem
-from serve.security import SECURITY_HEADERS, refuse_open_interface
+from serve.security import refuse_open_interface
 from serve.service import EXTENSION, Service, build_service
 
-QUIET_ENDPOINTS = frozenset({"api.health", "api.ready", "api.metrics", "static", "swagger.static"})
 STATIC_SECONDS = 3600
-
-_log = logging.getLogger("serve.requests")
 
 
 def create_app(
@@ -55,14 +49,14 @@ def create_app(
         doc_ui=False,
     )
     app.request_class = StrictRequest
+    app.wsgi_app = Around(app.wsgi_app, service.metrics)  # type: ignore[method-assign] # Flask's own way to wrap it
     app.extensions[EXTENSION] = service
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
-    _around_each_request(app, service)
+    _before_each_request(app, service, RateLimit(settings.app_rate_limit))
     register_problems(app)
     app.register_api(api)
     app.register_blueprint(_swagger())
     app.add_url_rule("/openapi.json", "api.openapi", lambda: app.api_doc)
-    _limit(app, settings)
     return app
 
 
@@ -72,43 +66,15 @@ def _swagger() -> Blueprint:
     return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger")
 
 
-def _limit(app: Flask, settings: Settings) -> None:
-    limiter = Limiter(get_remote_address, app=app, default_limits=[settings.app_rate_limit], storage_uri="memory://")
-    limiter.request_filter(lambda: request.endpoint in QUIET_ENDPOINTS)
-
-
-def _around_each_request(app: Flask, service: Service) -> None:
+def _before_each_request(app: Flask, service: Service, rate_limit: RateLimit) -> None:
     @app.before_request
     def _begin() -> None:
-        g.began = time.perf_counter()
-        g.request_id = uuid.uuid4().hex
+        asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+        endpoint = asked.endpoint or "unknown"
+        asked.environ[ENDPOINT] = endpoint.removeprefix("api.")
         if not service.started:
             service.start()
-        if request.endpoint not in OPEN_ENDPOINTS:
-            service.keys.require(request.headers, request.authorization)
-
-    @app.after_request
-    def _end(answer: Response) -> Response:
-        answer.headers.update(SECURITY_HEADERS)
-        answer.headers["X-Request-ID"] = g.request_id
-        if request.endpoint not in {"static", "swagger.static"}:
-            answer.headers["Cache-Control"] = "no-store"
-        _record(service, answer, time.perf_counter() - g.began)
-        return answer
-
-
-def _record(service: Service, answer: Response, seconds: float) -> None:
-    endpoint = (request.endpoint or "unknown").removeprefix("api.")
-    service.metrics.observe(request.method, endpoint, answer.status_code, seconds)
-    quiet = request.endpoint in QUIET_ENDPOINTS and answer.status_code < 400
-    _log.log(
-        logging.DEBUG if quiet else logging.INFO,
-        "answered",
-        extra={
-            "request_id": g.request_id,
-            "method": request.method,
-            "path": request.path,
-            "status": answer.status_code,
-            "milliseconds": round(seconds * 1000, 2),
-        },
-    )
+        if asked.environ[ENDPOINT] not in QUIET_ENDPOINTS:
+            rate_limit.take(asked.remote_addr or "unknown")
+        if endpoint not in OPEN_ENDPOINTS:
+            service.keys.require(asked.headers, asked.authorization)

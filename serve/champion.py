@@ -8,18 +8,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from forecasting_platform.errors import ForecastingPlatformError, InvalidArtifactError, NoChampionError
+from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
+from serve.ahead import Ahead
 from serve.last_good import keep, recall
 from serve.repeating import Repeating
 
@@ -32,15 +33,32 @@ _log = logging.getLogger("serve.champion")
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """One version with its model, answering from the newest feature rows known when it was made."""
+    """One version with its model, answering from the newest feature rows known when it was made.
+
+    Raises:
+        ForecastingPlatformError: the model cannot forecast from these rows.
+    """
 
     version: ModelVersion
     model: ForecastModel
     loaded_at: datetime
+    ahead: Ahead = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ahead", Ahead(self.model))
 
     def newest_observation(self) -> dict[str, date]:
         """The day each series is forecast from."""
         return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A version that could not be served, why, and until when (`time.monotonic`) it is not tried again."""
+
+    version: str
+    reason: str
+    until: float
 
 
 class ChampionWatch:
@@ -67,12 +85,14 @@ class ChampionWatch:
         self._swap = threading.Lock()
         self._loaded: Champion | None = None
         self._features: pd.DataFrame | None = None
-        self._refused: tuple[str, float] | None = None
+        self._refused: Refused | None = None
+        self._recalled = False
         self._looked = threading.Event()
         self._threads = [Repeating("champion-poll", poll_seconds, self.look)]
         if store is not None:
             self._threads.append(Repeating("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
         self.current: Champion | None = None
+        self.looked_at: datetime | None = None
 
     def start(self) -> None:
         """Begin to watch, in the background."""
@@ -97,16 +117,24 @@ class ChampionWatch:
             raise NoChampionError(REGISTERED_MODEL)
         return champion
 
-    def look(self) -> None:
-        """Ask the registry once; load and warm another champion, then swap it in.
+    def trouble(self) -> str | None:
+        """Why the version named champion is not the one that answers; None when it is."""
+        refused, champion = self._refused, self.current
+        if refused is None:
+            return None
+        answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
+        return f"version {refused.version} is champion but cannot be served, so {answers}: {refused.reason}"
 
+    def look(self) -> None:
+        """Ask the registry once; load another champion, then swap it in.
+
+        The very first look begins with the copy on disk, which answers until the registry has.
         A failure leaves the champion as it is and is raised.
         """
+        self._recall()
         try:
             self._follow(self._registry().version_at("champion"))
-        except Exception:
-            self._recall()
-            raise
+            self.looked_at = datetime.now(UTC)
         finally:
             self._looked.set()
 
@@ -117,44 +145,42 @@ class ChampionWatch:
         rows = self._store.read_newest(FEATURE_TABLE)
         with self._swap:
             if self._features is None or not rows.equals(self._features):
+                self.current = _with_features(self._loaded, rows)
                 self._features = rows
-                self._compose()
 
     def _follow(self, version: ModelVersion | None) -> None:
         loaded = self._loaded
-        if version is None or (loaded is not None and version == loaded.version):
+        if version is None:
             return
-        if loaded is not None and (version.version, version.run_id) == (loaded.version.version, loaded.version.run_id):
-            self._hold(Champion(version, loaded.model, loaded.loaded_at))
-        elif not self._is_refused(version):
+        if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
             self._load(version)
-
-    def _is_refused(self, version: ModelVersion) -> bool:
-        # A broken artifact is not fetched anew at each look.
-        return self._refused is not None and self._refused[0] == version.version and time.monotonic() < self._refused[1]
+            return
+        # The alias is back at the version that answers, whatever was refused in between.
+        self._refused = None
+        if version != loaded.version:
+            self._hold(Champion(version, loaded.model, loaded.loaded_at))
 
     def _load(self, version: ModelVersion) -> None:
+        refused = self._refused
+        if refused is not None and refused.version == version.version and time.monotonic() < refused.until:
+            # A broken artifact is not fetched anew at each look.
+            return
         try:
-            model = self._registry().load(version)
-            warm(model)
-        except Exception:
-            self._refused = (version.version, time.monotonic() + REFUSED_VERSION_SECONDS)
+            champion = Champion(version, self._registry().load(version), datetime.now(UTC))
+            self._hold(champion)
+        except Exception as error:
+            until = time.monotonic() + REFUSED_VERSION_SECONDS
+            self._refused = Refused(version.version, str(error) or type(error).__name__, until)
             raise
-        self._hold(Champion(version, model, datetime.now(UTC)))
+        self._refused = None
         _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
-        self._keep(version, model)
+        self._keep(version, champion.model)
 
     def _hold(self, champion: Champion) -> None:
         with self._swap:
+            self.current = _with_features(champion, self._features)
             self._loaded = champion
-            self._compose()
-
-    def _compose(self) -> None:
-        loaded, features = self._loaded, self._features
-        if loaded is None or features is None:
-            self.current = loaded
-            return
-        self.current = Champion(loaded.version, loaded.model.with_features(features), loaded.loaded_at)
+        self._looked.set()
 
     def _keep(self, version: ModelVersion, model: ForecastModel) -> None:
         if self._cache_dir is None:
@@ -165,8 +191,9 @@ class ChampionWatch:
             _log.warning("the champion could not be kept on disk", exc_info=error)
 
     def _recall(self) -> None:
-        if self._loaded is not None or self._cache_dir is None:
+        if self._recalled or self._cache_dir is None:
             return
+        self._recalled = True
         try:
             kept = recall(self._cache_dir)
         except (OSError, InvalidArtifactError) as error:
@@ -174,20 +201,10 @@ class ChampionWatch:
             return
         if kept is not None:
             self._hold(Champion(*kept, datetime.now(UTC)))
-            _log.warning(
-                "the registry does not answer; the champion kept on disk does", extra={"version": kept[0].version}
-            )
+            _log.info("version %s, kept on disk, answers until the registry does", kept[0].version)
 
 
-def warm(model: ForecastModel) -> None:
-    """Forecast once from the model's own rows: caches fill, and a model that cannot answer fails here.
-
-    Raises:
-        ForecastingPlatformError: it cannot.
-    """
-    newest: date = model.feature_days.max().item()
-    for unique_id, day in zip(model.unique_ids, model.feature_days.tolist(), strict=True):
-        if day == newest:
-            model.predict(model.inputs([newest + timedelta(days=1)], unique_ids=[unique_id]))
-            return
-    raise ForecastingPlatformError("the model has no series")
+def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
+    if champion is None or rows is None:
+        return champion
+    return Champion(champion.version, champion.model.with_features(rows), champion.loaded_at)

@@ -19,10 +19,11 @@ FORECAST_COLUMNS = ["unique_id", "cutoff", "ds", "model_version", "y_hat", *inte
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Actuals and forecasts of record, as JSON-ready records ordered by `unique_id`, `ds`."""
+    """Actuals, forecasts of record and those of other versions, JSON-ready, ordered by `unique_id`, `ds`."""
 
     actuals: list[dict[str, Any]]
     forecasts: list[dict[str, Any]]
+    shadows: list[dict[str, Any]]
 
 
 def history_period(start: date | None, end: date | None, newest: date) -> DateRange:
@@ -49,14 +50,24 @@ def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str]
     """
     observations = store.read_observations(period, unique_ids=unique_ids)
     issued = store.read(FORECASTS, DateRange(period.start - timedelta(days=horizon), period.end), unique_ids=unique_ids)
-    return History(_records(observations[["unique_id", "ds", "y"]]), _records(forecasts_of_record(issued, period)))
-
-
-def forecasts_of_record(issued: pd.DataFrame, period: DateRange) -> pd.DataFrame:
-    """For each series and day the forecast that stood when the day came: the newest cutoff, issued last."""
     of_period = issued[issued["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))]
-    newest = of_period.sort_values(["unique_id", "ds", "cutoff", "issued_at"], kind="stable")
+    record, shadows = forecasts_of_record(of_period), shadow_forecasts(of_period)
+    return History(_records(observations[["unique_id", "ds", "y"]]), _records(record), _records(shadows))
+
+
+def forecasts_of_record(issued: pd.DataFrame) -> pd.DataFrame:
+    """For each series and day the forecast that stood when the day came: the newest cutoff, issued last."""
+    newest = issued.sort_values(["unique_id", "ds", "cutoff", "issued_at"], kind="stable")
     return newest.drop_duplicates(["unique_id", "ds"], keep="last")[FORECAST_COLUMNS]
+
+
+def shadow_forecasts(issued: pd.DataFrame) -> pd.DataFrame:
+    """For each series, day and version its newest forecast, without that of record."""
+    newest = issued.sort_values(["unique_id", "ds", "model_version", "cutoff"], kind="stable")
+    of_versions = newest.drop_duplicates(["unique_id", "ds", "model_version"], keep="last")[FORECAST_COLUMNS]
+    record = forecasts_of_record(issued)[["unique_id", "ds", "model_version"]]
+    marked = of_versions.merge(record, how="left", indicator="found")
+    return marked.loc[marked["found"] == "left_only", FORECAST_COLUMNS]
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

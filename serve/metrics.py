@@ -58,7 +58,18 @@ class _Now(Collector):
         yield from self._champion()
 
     def _champion(self) -> Iterator[Metric]:
-        champion = self._watch.current
+        champion, looked_at = self._watch.current, self._watch.looked_at
+        yield GaugeMetricFamily(
+            "forecasting_app_champion_refused",
+            "1 while the version named champion cannot be served and an earlier one answers.",
+            float(self._watch.trouble() is not None),
+        )
+        if looked_at is not None:
+            yield GaugeMetricFamily(
+                "forecasting_app_registry_silent_seconds",
+                "Seconds since the registry last told which version is champion.",
+                (datetime.now(UTC) - looked_at).total_seconds(),
+            )
         yield GaugeMetricFamily("forecasting_app_ready", "1 when there is a champion.", float(champion is not None))
         if champion is None:
             return

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.frames import PREDICTION_LOG
+from forecasting_platform.forecasting.model import Forecasts
 from forecasting_platform.ports.table_store import TableStore
+from serve.ahead import Stretch
 from serve.repeating import Repeating
 
 MOST_ROWS_WAITING = 200_000
@@ -27,20 +27,21 @@ WRITE_SECONDS = 1.0
 _log = logging.getLogger("serve.prediction_log")
 
 
+Served = Forecasts | Stretch
+"""Forecasts, as arrays of one length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The forecasts of one request, as arrays of one length."""
+    """The forecasts of one request, in parts."""
 
     request_id: str
     served_at: datetime
     model_version: str
-    unique_id: npt.NDArray[np.object_]
-    cutoff: Days
-    ds: Days
-    y_hat: Floats
+    forecasts: tuple[Served, ...]
 
     def __len__(self) -> int:
-        return len(self.ds)
+        return sum(len(part.ds) for part in self.forecasts)
 
 
 class PredictionLog:
@@ -59,18 +60,19 @@ class PredictionLog:
         self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
         self.waiting = 0
         self.dropped = 0
+        self._reported = 0
 
     def offer(self, answer: Answer) -> None:
         """Take an answer, or count its rows as dropped when too many wait."""
         if self._store is None:
             return
+        rows = len(answer)
         with self._lock:
-            fits = self.waiting + len(answer) <= self._capacity
-            if fits:
-                self._answers.append(answer)
-                self.waiting += len(answer)
-        if not fits:
-            self._drop(len(answer), "too many rows wait for the store")
+            if self.waiting + rows > self._capacity:
+                self.dropped += rows
+                return
+            self._answers.append(answer)
+            self.waiting += rows
 
     def start(self) -> None:
         """Begin to write, in the background."""
@@ -87,6 +89,7 @@ class PredictionLog:
         Raises:
             StoreUnavailableError: the store does not answer; everything waits on.
         """
+        self._report_dropped()
         answers = list(self._answers)
         if self._store is None or not answers:
             return
@@ -107,21 +110,32 @@ class PredictionLog:
                 self.waiting -= len(answer)
 
     def _drop(self, rows: int, reason: str) -> None:
-        self.dropped += rows
+        with self._lock:
+            self.dropped += rows
+            self._reported += rows
         _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+    def _report_dropped(self) -> None:
+        # Once a try, not once an answer: while the store is away every answer is dropped.
+        with self._lock:
+            rows, self._reported = self.dropped - self._reported, self.dropped
+        if rows:
+            reason = f"over {self._capacity} rows wait for the store"
+            _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
 
 
 def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:
     """Rows of `PREDICTION_LOG`, one a forecast; at least one answer is expected."""
     sizes = [len(answer) for answer in answers]
+    parts = [part for answer in answers for part in answer.forecasts]
     return pd.DataFrame(
         {
             "request_id": np.repeat(np.array([answer.request_id for answer in answers], dtype=object), sizes),
             "served_at": pd.DatetimeIndex([answer.served_at for answer in answers]).repeat(sizes),
-            "unique_id": np.concatenate([answer.unique_id for answer in answers]),
-            "cutoff": np.concatenate([answer.cutoff for answer in answers]).astype("datetime64[ns]"),
-            "ds": np.concatenate([answer.ds for answer in answers]).astype("datetime64[ns]"),
+            "unique_id": np.concatenate([part.unique_id for part in parts]),
+            "cutoff": np.concatenate([part.cutoff for part in parts]).astype("datetime64[ns]"),
+            "ds": np.concatenate([part.ds for part in parts]).astype("datetime64[ns]"),
             "model_version": np.repeat(np.array([answer.model_version for answer in answers], dtype=object), sizes),
-            "y_hat": np.concatenate([answer.y_hat for answer in answers]),
+            "y_hat": np.concatenate([part.y_hat for part in parts]),
         }
     )

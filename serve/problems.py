@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 
@@ -18,6 +18,7 @@ from forecasting_platform.errors import (
     UnknownSeriesError,
 )
 from forecasting_platform.forecasting.inputs import InvalidInputsError
+from serve.around import REQUEST_ID
 
 ERRORS_SHOWN = 20
 RETRY_AFTER_SECONDS = 5
@@ -101,7 +102,7 @@ def _said(error: HTTPException) -> str:
 def _of_platform(error: ForecastingPlatformError) -> Response:
     for family, (status, kind) in KINDS.items():
         if isinstance(error, family):
-            _log.info("refused", extra={"request_id": g.request_id, "kind": kind, "reason": str(error)})
+            _log.info("refused", extra={"request_id": request.environ[REQUEST_ID], "kind": kind, "reason": str(error)})
             return problem(status, _public(error), kind=kind)
     return _of_any(error)
 
@@ -112,8 +113,8 @@ def _public(error: ForecastingPlatformError) -> str:
 
 
 def _of_any(error: Exception) -> Response:
-    _log.error("failed", exc_info=error, extra={"request_id": g.request_id, "path": request.path})
-    detail = f"the app failed to answer; its log has the reason under request {g.request_id}"
+    _log.error("failed", exc_info=error, extra={"request_id": request.environ[REQUEST_ID], "path": request.path})
+    detail = f"the app failed to answer; its log has the reason under request {request.environ[REQUEST_ID]}"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 

@@ -1,35 +1,45 @@
 """The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Response, g, render_template
+from flask import Response, render_template, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.inputs import ModelInputs
-from forecasting_platform.forecasting.model import Forecasts
-from serve.answers import forecast, forecast_records, inputs_for, inputs_from
+from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, forecast, inputs_for, inputs_from
+from serve.around import REQUEST_ID
 from serve.champion import Champion
 from serve.history import history_period, read_history
-from serve.prediction_log import Answer
+from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
+from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
 from serve.schemas import (
+    AlertsAnswer,
+    DecisionsAnswer,
+    HealthAnswer,
     HistoryAnswer,
     HistoryQuery,
     InputsBody,
     ModelAnswer,
     PredictAnswer,
     PredictBody,
+    PredictRangeBody,
     RangeBody,
+    ReadyAnswer,
     SimulateAnswer,
+    WhatIfAnswer,
+    WhatIfBody,
 )
 from serve.service import Service, current_service
+from serve.whatif import changed, warnings_of
 
 MOST_DECISIONS = MOST_ALERTS = 50
 
@@ -37,6 +47,7 @@ _forecasts = Tag(name="forecasts", description="What the champion forecasts, and
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
 _operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
 
+_text = {"type": "string"}
 _problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 _problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 404, 413, 415, 422, 429, 500, 503)}
 
@@ -53,41 +64,55 @@ def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 @api.post("/predict", tags=[_forecasts], responses={200: PredictAnswer})
 def predict(body: PredictBody) -> Response:
-    """Forecast a range of days, or input rows as `/simulate` gave them."""
+    """Forecast a range of days, or input rows as `/simulate` gave them; as CSV where `Accept` says so."""
     service = current_service()
     champion = service.watch.require()
-    asked: RangeBody | InputsBody = body.root
-    inputs = _asked_inputs(asked, champion, service)
-    forecasts = forecast(champion, inputs, asked.level)
-    service.metrics.forecasts.inc(len(inputs))
-    service.log.offer(_answer(champion, forecasts))
-    return _json({"model": _name(champion), "forecasts": forecast_records(forecasts, champion.model.cutoff)})
+    asked: PredictRangeBody | InputsBody = body.root
+    if isinstance(asked, PredictRangeBody) and asked.is_plain and not wants_csv():
+        ahead = champion.ahead.find(asked.period, asked.unique_ids)
+        if ahead is not None:
+            _note(service, champion, ahead)
+            return forecasts_answer(champion, [row for stretch in ahead for row in stretch.rows])
+    return _computed(asked, champion, service)
 
 
-def _answer(champion: Champion, forecasts: Forecasts) -> Answer:
-    return Answer(
-        request_id=g.request_id,
-        served_at=datetime.now(UTC),
-        model_version=champion.version.version,
-        unique_id=forecasts.unique_id,
-        cutoff=forecasts.cutoff,
-        ds=forecasts.ds,
-        y_hat=forecasts.y_hat,
-    )
-
-
-def _asked_inputs(asked: RangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
     if isinstance(asked, InputsBody):
-        return inputs_from([dict(vars(row)) for row in asked.inputs])
-    return inputs_for(champion, asked.period, asked.unique_ids, service.store)
+        forecasts, more = forecast(champion, inputs_from([dict(vars(row)) for row in asked.inputs]), asked.level), {}
+    else:
+        forecasts = forecast(champion, inputs_for(champion, asked.asked, service.store, MOST_ROWS), asked.level)
+        more = {"y": actuals_of(forecasts, service.require_store())} if asked.actuals else {}
+    _note(service, champion, [forecasts])
+    return computed_answer(champion, forecasts, more)
+
+
+def _note(service: Service, champion: Champion, forecasts: Sequence[Served]) -> None:
+    """Count what is answered, and have it logged."""
+    answer = Answer(request.environ[REQUEST_ID], datetime.now(UTC), champion.version.version, tuple(forecasts))
+    service.metrics.forecasts.inc(len(answer))
+    service.log.offer(answer)
 
 
 @api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})
 def simulate(body: RangeBody) -> Response:
     """The champion's input frame for a range of days: all that a forecast is made from."""
     service = current_service()
-    inputs = inputs_for(service.watch.require(), body.period, body.unique_ids, service.store)
-    return _json({"inputs": inputs.to_records()})
+    champion = service.watch.require()
+    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    return inputs_answer(champion, inputs)
+
+
+@api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
+def whatif(body: WhatIfBody) -> Response:
+    """Forecast from changed inputs, beside the forecast from the champion's own."""
+    service = current_service()
+    champion = service.watch.require()
+    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    scenario = changed(inputs, body.changed_columns)
+    warnings = warnings_of(scenario, list(body.changed_columns), champion.model.cutoff, service.store)
+    return whatif_answer(
+        champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
+    )
 
 
 @api.get("/model", tags=[_records], responses={200: ModelAnswer})
@@ -97,7 +122,7 @@ def model() -> Response:
     champion = service.watch.require()
     metadata = champion.model.metadata
     return _json(
-        _name(champion)
+        name_of(champion)
         | {
             "trained": champion.version.trained_at,
             "promoted": _promoted(champion, service),
@@ -110,11 +135,6 @@ def model() -> Response:
             ],
         }
     )
-
-
-def _name(champion: Champion) -> dict[str, Any]:
-    version = champion.version
-    return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
 
 def _scores(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -137,41 +157,41 @@ def _promoted(champion: Champion, service: Service) -> datetime | None:
 
 @api.get("/history", tags=[_records], responses={200: HistoryAnswer})
 def history(query: HistoryQuery) -> Response:
-    """Actuals, and for each day the newest forecast issued before it."""
+    """Actuals, and for each day the newest forecast issued before it, of record and of every other version."""
     service = current_service()
     champion = service.watch.require()
     champion.model.positions(query.unique_id or [])
     newest = champion.model.feature_days.max().item()
     period = history_period(query.start, query.end, newest)
     found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
-    return _json({"start": period.start, "end": period.end, "actuals": found.actuals, "forecasts": found.forecasts})
+    return _json({"start": period.start, "end": period.end, **asdict(found)})
 
 
-@api.get("/decisions", tags=[_records])
+@api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
 def decisions() -> Response:
     """The newest promotion decisions with their evidence, newest first, at most 50."""
     return _json({"decisions": current_service().require_ledger().decisions(MOST_DECISIONS)})
 
 
-@api.get("/alerts", tags=[_records])
+@api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
     """Incidents, newest first, at most 50; `state` is FIRING or RESOLVED."""
     return _json({"alerts": current_service().require_ledger().alerts()[:MOST_ALERTS]})
 
 
-@api.get("/health", tags=[_operations])
+@api.get("/health", tags=[_operations], responses={200: HealthAnswer})
 def health() -> Response:
     """Whether the process answers."""
     return _json({"status": "alive"})
 
 
-@api.get("/ready", tags=[_operations])
+@api.get("/ready", tags=[_operations], responses={200: ReadyAnswer})
 def ready() -> Response:
     """Whether the app can forecast; 503 until there is a champion."""
-    return _json({"status": "ready", "model": _name(current_service().watch.require())})
+    return _json({"status": "ready", "model": name_of(current_service().watch.require())})
 
 
-@api.get("/metrics", tags=[_operations])
+@api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": _text}}}})
 def metrics() -> Response:
     """What Prometheus reads."""
     return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)

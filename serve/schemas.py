@@ -5,17 +5,30 @@ Meaning (which day a range is forecast from, which series exist) does not belong
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, RootModel, Tag, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    Tag,
+    create_model,
+    model_validator,
+)
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
+from serve.answers import Asked
+from serve.whatif import Change, Operation
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 LARGEST_VALUE = 1e15
 MOST_SERIES_ASKED = 1000
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -56,6 +69,10 @@ class RangeBody(Strict):
     end: Day = Field(description="Last day to forecast, inclusive.")
     unique_id: Series | SeriesList | None = Field(default=None, description="One series, or several; all without it.")
     level: Levels = LEVELS
+    as_of: Day | None = Field(
+        default=None,
+        description="Last day the forecast may know, inclusive; by default the day before a start in the past.",
+    )
 
     @property
     def period(self) -> DateRange:
@@ -66,6 +83,63 @@ class RangeBody(Strict):
     def unique_ids(self) -> list[str] | None:
         """The series asked for, None for all."""
         return [self.unique_id] if isinstance(self.unique_id, str) else self.unique_id
+
+    @property
+    def asked(self) -> Asked:
+        """What is asked for."""
+        return Asked(self.period, self.unique_ids, self.as_of)
+
+
+class PredictRangeBody(RangeBody):
+    """Days to forecast, and what else to tell of them."""
+
+    actuals: bool = Field(default=False, strict=True, description="Add `y`, what came on the day; null if not known.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but days and series is asked for."""
+        return self.as_of is None and not self.actuals and self.level == LEVELS
+
+
+class ChangeBody(Strict):
+    """What becomes of a column; exactly one of the three."""
+
+    set: Number | None = Field(default=None, description="The new value.")
+    add: Number | None = Field(default=None, description="Added to each value.")
+    multiply: Number | None = Field(default=None, description="Each value is multiplied by it.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self._given()) != 1:
+            raise ValueError("give exactly one of set, add and multiply")
+        return self
+
+    @property
+    def change(self) -> Change:
+        """The change asked for."""
+        return self._given()[0]
+
+    def _given(self) -> list[Change]:
+        return [Change(name, number) for name in OPERATIONS if (number := getattr(self, name)) is not None]
+
+
+Changes = create_model(
+    "Changes",
+    __base__=Strict,
+    __doc__="Columns of the input frame to change, in every row.",
+    **dict.fromkeys(INPUT_NAMES, (ChangeBody | None, None)),  # type: ignore[call-overload] # the columns are known at run time only
+)
+
+
+class WhatIfBody(RangeBody):
+    """Days to forecast twice: from the champion's own inputs, and from changed ones."""
+
+    changes: Changes = Field(examples=[{"y": {"add": 10.0}}])
+
+    @property
+    def changed_columns(self) -> dict[str, Change]:
+        """The changes by column."""
+        return {name: given.change for name in INPUT_NAMES if (given := getattr(self.changes, name)) is not None}
 
 
 InputRow = create_model(
@@ -94,7 +168,7 @@ class PredictBody(RootModel[Any]):
     """Either a range of days or rows of the input frame."""
 
     root: Annotated[
-        Annotated[RangeBody, Tag("range")] | Annotated[InputsBody, Tag("inputs")],
+        Annotated[PredictRangeBody, Tag("range")] | Annotated[InputsBody, Tag("inputs")],
         Discriminator(_kind_of_body),
     ]
 
@@ -129,17 +203,52 @@ class ForecastRow(BaseModel):
     y_hat_hi_95: float
     extrapolated: Literal[True] | None = Field(default=None, description="Present beyond the trained horizon.")
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
+    y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
+
+
+ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""A model's setting, read by flask-openapi3: the same rows may be had as CSV."""
 
 
 class PredictAnswer(BaseModel):
     """Forecasts ordered by `unique_id`, `ds`."""
 
+    model_config = ALSO_CSV
+
     model: ModelName
     forecasts: list[ForecastRow]
 
 
+class ScenarioRow(ForecastRow):
+    """A forecast from changed inputs."""
+
+    difference: float = Field(description="From the baseline's `y_hat`.")
+
+
+class ScenarioWarning(BaseModel):
+    """What to know of a scenario; the numbers stand where a column lies outside what was trained on."""
+
+    message: str
+    unique_id: str | None = None
+    column: str | None = None
+    value: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+class WhatIfAnswer(BaseModel):
+    """The same days forecast twice, rows in the same order."""
+
+    model: ModelName
+    baseline: list[ForecastRow]
+    scenario: list[ScenarioRow]
+    warnings: list[ScenarioWarning]
+
+
 class SimulateAnswer(BaseModel):
     """The champion's input frame."""
+
+    model_config = ALSO_CSV
 
     inputs: list[InputRow]
 
@@ -163,12 +272,38 @@ class ModelAnswer(ModelName):
 
 
 class HistoryAnswer(BaseModel):
-    """Actuals, and for each day the newest forecast issued before it."""
+    """Actuals, and for each day the newest forecast issued before it, of record and of every other version."""
 
     start: date
     end: date
     actuals: list[dict[str, Any]]
     forecasts: list[dict[str, Any]]
+    shadows: list[dict[str, Any]] = Field(description="What the other versions forecast of the same days.")
+
+
+class DecisionsAnswer(BaseModel):
+    """Promotion decisions with their evidence, newest first."""
+
+    decisions: list[dict[str, Any]]
+
+
+class AlertsAnswer(BaseModel):
+    """Incidents, newest first."""
+
+    alerts: list[dict[str, Any]]
+
+
+class HealthAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class ReadyAnswer(BaseModel):
+    """The app can forecast."""
+
+    status: Literal["ready"]
+    model: ModelName
 
 
 class Problem(BaseModel):

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Mapping
 
 from pydantic import SecretStr
 from werkzeug.datastructures import Authorization, Headers, WWWAuthenticate
@@ -11,27 +10,37 @@ from werkzeug.exceptions import Unauthorized
 
 from forecasting_platform.errors import ConfigurationError
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    # Servers put their own name here; nobody needs to know it.
+    ("Server", "forecasting-platform"),
+]
+
+
+HASHED = "sha256:"
 
 
 class ApiKeys:
     """The keys that may ask; only their hashes are held.
 
     Args:
-        keys: separated by commas; None lets everybody ask.
+        keys: separated by commas, each as it is or as `sha256:` and its checksum in hexadecimal digits;
+            None lets everybody ask.
+
+    Raises:
+        ConfigurationError: a checksum is none.
     """
 
     def __init__(self, keys: SecretStr | None) -> None:
         given = [] if keys is None else [key.strip() for key in keys.get_secret_value().split(",")]
-        self._hashes = [_hash(key) for key in given if key]
+        self._hashes = [_held(key) for key in given if key]
 
     @property
     def needed(self) -> bool:
@@ -58,6 +67,19 @@ class ApiKeys:
 def _given(headers: Headers, authorization: Authorization | None) -> str:
     bearer = authorization.token if authorization is not None and authorization.type == "bearer" else None
     return headers.get("X-API-Key") or bearer or ""
+
+
+def _held(key: str) -> bytes:
+    if not key.startswith(HASHED):
+        return _hash(key)
+    try:
+        checksum = bytes.fromhex(key.removeprefix(HASHED))
+    except ValueError:
+        checksum = b""
+    if len(checksum) != hashlib.sha256().digest_size:
+        # Not quoted: it may be a key by mistake.
+        raise ConfigurationError("FORECASTING_API_KEYS", f"has a {HASHED} entry that is not 64 hexadecimal digits")
+    return checksum
 
 
 def _hash(key: str) -> bytes:

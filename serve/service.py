@@ -13,6 +13,7 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 from serve.champion import ChampionWatch
+from serve.incidents import Incidents
 from serve.metrics import Metrics
 from serve.prediction_log import PredictionLog
 from serve.security import ApiKeys
@@ -30,6 +31,7 @@ class Service:
     store: TableStore | None
     ledger: Ledger | None
     log: PredictionLog
+    incidents: Incidents
     metrics: Metrics
     started: bool = False
     _starting: threading.Lock = field(default_factory=threading.Lock)
@@ -40,6 +42,7 @@ class Service:
             if not self.started:
                 self.watch.start()
                 self.log.start()
+                self.incidents.start()
                 self.started = True
 
     def stop(self) -> None:
@@ -47,6 +50,7 @@ class Service:
         with self._starting:
             if self.started:
                 self.watch.stop()
+                self.incidents.stop()
                 self.log.stop()
 
     def require_store(self) -> TableStore:
@@ -89,13 +93,15 @@ def build_service(
         cache_dir=settings.model_cache_dir,
     )
     log = PredictionLog(postgres)
+    chosen_ledger = ledger or _ledger(settings)
     return Service(
         settings=settings,
         keys=ApiKeys(settings.api_keys),
         watch=watch,
         store=chosen_store,
-        ledger=ledger or _ledger(settings),
+        ledger=chosen_ledger,
         log=log,
+        incidents=Incidents(chosen_ledger, watch.trouble),
         metrics=Metrics(watch, log),
     )
 

@@ -308,6 +308,6 @@ def take_in(
         if alert is not None:
             keep(alert)
     for name, alert in list(now.items()):
-        if alert.is_open:
-            keep(advanced(alert, at, muting(name, at, mutes, now), policy))
+        # One that the app ended itself is told from here too; a message that is queued already stays one.
+        keep(advanced(alert, at, muting(name, at, mutes, now), policy) if alert.is_open else alert)
     return list(changed.values()), messages

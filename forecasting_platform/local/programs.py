@@ -3,7 +3,6 @@
 When they start and stop is `platform`'s.
 """
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -58,10 +57,14 @@ DAGSTER_INSTANCE = {
 
 @dataclass(frozen=True, slots=True)
 class Entrypoints:
-    """What the generic servers serve; tests put stand-ins here."""
+    """What is served; tests put stand-ins here.
+
+    Attributes:
+        app: a module that serves when it is run, where `FORECASTING_APP_PORT` says.
+    """
 
     definitions: str = "forecasting_platform.definitions"
-    app: str = "serve.wsgi:app"
+    app: str = "serve"
     feed: str = "forecasting_platform.adapters.simulated_feed:create_app()"
 
 
@@ -184,15 +187,7 @@ class Programs:
 
     def app(self) -> Program:
         """The app that answers `/predict`; ready when it lives, which may be before there is a champion."""
-        config = _module_file(self.entrypoints.app.partition(".")[0], "gunicorn.conf.py")
-        options = ["--config", str(config)] if config else ["--threads", "8"]
-        options.append("--no-control-socket")
-        bind = f"{HOST}:{self.addresses.port('app')}"
-        return self._program(
-            "the app",
-            ["gunicorn", *options, "--bind", bind, self.entrypoints.app],
-            lambda: _answers(f"{self.addresses.url('app')}/health"),
-        )
+        return self._program("the app", [self.entrypoints.app], lambda: _answers(f"{self.addresses.url('app')}/health"))
 
     def feed(self) -> Program:
         """The simulated feed."""
@@ -271,10 +266,3 @@ def _daemons_are_healthy(api: DagsterApi) -> bool:
         return not api.unhealthy_daemons()
     except UnavailableError:
         return False
-
-
-def _module_file(package: str, name: str) -> Path | None:
-    """A file beside the modules of a package, found without importing it; None when there is none."""
-    spec = importlib.util.find_spec(package)
-    folders = (spec.submodule_search_locations or []) if spec else []
-    return next((Path(folder) / name for folder in folders if (Path(folder) / name).is_file()), None)

@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.local.programs import Entrypoints
 
-STAND_INS = Entrypoints(definitions="stand_ins", app="stand_ins:app", feed="stand_ins:app")
+STAND_INS = Entrypoints(definitions="stand_ins", app="stand_ins", feed="stand_ins:app")
 
 
 @pytest.fixture

@@ -48,3 +48,9 @@ def app(environ, start_response):
     """A WSGI app that tells the environment it was started in."""
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(dict(os.environ)).encode()]
+
+
+if __name__ == "__main__":
+    from werkzeug.serving import run_simple
+
+    run_simple("127.0.0.1", int(os.environ["FORECASTING_APP_PORT"]), app, threaded=True)

@@ -172,7 +172,7 @@ def test_a_platform_whose_supervisor_was_killed_is_recovered_by_the_next(
         "import sys, time; from pathlib import Path\n"
         "from forecasting_platform.local.platform import EmbeddedPlatform\n"
         "from forecasting_platform.local.programs import Entrypoints\n"
-        "stand_ins = Entrypoints('stand_ins', 'stand_ins:app', 'stand_ins:app')\n"
+        "stand_ins = Entrypoints('stand_ins', 'stand_ins', 'stand_ins:app')\n"
         "with EmbeddedPlatform(Path(sys.argv[1]), int(sys.argv[2]), entrypoints=stand_ins) as platform:\n"
         "    platform.start_services(); print('up', flush=True); time.sleep(60)\n"
     )

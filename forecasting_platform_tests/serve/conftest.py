@@ -1,6 +1,8 @@
 """A small model made by hand, a store in memory, and apps made of them."""
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -88,13 +91,20 @@ def registry(model: ForecastModel) -> MemoryModelRegistry:
 
 @pytest.fixture
 def store(features: pd.DataFrame, model: ForecastModel) -> MemoryTableStore:
-    """Observations and features until `NEWEST`, and forecasts of record issued on two days."""
+    """Observations and features until `NEWEST`, forecasts of record issued on two days, and those of a shadow."""
     store = MemoryTableStore()
     period = DateRange(FIRST_DAY, NEWEST)
     store.record_observations(make_observations(), period, available_at=datetime(2023, 7, 1, tzinfo=UTC))
     store.replace(FEATURE_TABLE, features, period)
     for cutoff in (date(2023, 6, 20), date(2023, 6, 25)):
         store.replace(FORECASTS, issued(model, features, cutoff), DateRange(cutoff, cutoff))
+    shadow, cutoff = make_model(features, weight=0.0), date(2023, 6, 18)
+    store.replace(
+        FORECASTS,
+        issued(shadow, features, cutoff).assign(model_version="2"),
+        DateRange(cutoff, cutoff),
+        model_version="2",
+    )
     return store
 
 
@@ -136,6 +146,17 @@ def make_app(
     yield make
     for app in made:
         service_of(app).stop()
+
+
+@contextmanager
+def serve_in_background(app: Flask) -> Iterator[str]:
+    """Serves an app on a free port while the block runs; its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

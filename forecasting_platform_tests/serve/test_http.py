@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from typing import Any
@@ -124,6 +125,25 @@ def test_no_input_row_makes_the_app_fail(client: FlaskClient, data: st.DataObjec
     assert answer.status_code in FAIR, answer.text
 
 
+TOKEN = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\x00"), max_size=80)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["Accept", "Authorization", "Content-Type", "Content-Encoding", "Cookie", "Host", "If-None-Match", "Range",
+         "Transfer-Encoding", "X-API-Key", "X-Forwarded-For", "X-HTTP-Method-Override", "Origin"]
+    ),
+    TOKEN | st.sampled_from(["text/csv", "*/*;q=x", '"a", W/"b"', "application/json; charset=utf-16", "Bearer "]),
+    max_size=5,
+)  # fmt: skip
+
+
+@PROPERTY
+@given(headers=HEADERS, path=st.sampled_from(["/predict", "/whatif", "/", "/model", "/openapi.json"]) | TOKEN)
+def test_no_header_or_path_makes_the_app_fail(client: FlaskClient, headers: dict[str, str], path: str) -> None:
+    for method, sent in (("POST", {"data": json.dumps(NEXT)}), ("GET", {})):
+        answer = client.open(f"/{path.lstrip('/')}", method=method, headers=headers, **sent)  # type: ignore[arg-type] # dict
+        assert answer.status_code < 500, answer.text
+
+
 def test_a_limit_on_requests_answers_429(make_app: Any) -> None:
     client = make_app(Settings(app_rate_limit="2 per hour")).test_client()
     answers = [client.get("/model") for _ in range(3)]
@@ -158,6 +178,30 @@ def test_without_a_key_nothing_is_told_when_keys_are_set(make_app: Any) -> None:
 def test_a_known_key_lets_a_request_pass(make_app: Any, headers: dict[str, str], status: int) -> None:
     client = make_app(Settings(api_keys="first-key, second-key")).test_client()
     assert client.post("/predict", json=NEXT, headers=headers).status_code == status
+
+
+KEY_HASH = "sha256:" + hashlib.sha256(b"first-key").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [("first-key", 200), (KEY_HASH, 401), (KEY_HASH.removeprefix("sha256:"), 401)]
+)
+def test_a_key_may_be_set_as_its_hash_which_is_no_key(make_app: Any, key: str, status: int) -> None:
+    client = make_app(Settings(api_keys=f"{KEY_HASH}, second-key")).test_client()
+    assert client.post("/predict", json=NEXT, headers={"X-API-Key": key}).status_code == status
+
+
+@pytest.mark.parametrize("held", ["secret-by-mistake", "abcd"])
+def test_a_hash_that_is_none_is_refused_without_quoting_it(held: str) -> None:
+    with pytest.raises(ConfigurationError, match="64 hexadecimal digits") as refused:
+        create_app(Settings(api_keys=f"sha256:{held}"))
+    assert held not in str(refused.value)
+
+
+def test_a_client_shows_the_first_plain_key_or_the_one_of_its_own() -> None:
+    assert Settings(api_keys=f"{KEY_HASH}, second-key").api_key_header() == {"X-API-Key": "second-key"}
+    assert Settings(api_keys=KEY_HASH, api_key="first-key").api_key_header() == {"X-API-Key": "first-key"}
+    assert Settings(api_keys=KEY_HASH).api_key_header() == {}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "forecasts.example.org"])

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
+
+from forecasting_platform_tests.serve.conftest import serve_in_background
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -31,19 +32,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
-    """Serves an app on a free port; its URL."""
-    servers = []
-
-    def start(app: Any) -> str:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Serves an app; its URL."""
+    with ExitStack() as running:
+        yield lambda app: running.enter_context(serve_in_background(app))
 
 
 @pytest.fixture
@@ -109,6 +100,29 @@ def test_choosing_days_and_a_series_asks_for_their_forecast(app: Any, serve: Any
     # A past range stands beside what came: four actuals, two of the days seen in training.
     assert "seen in training" in page.text_content("#values tbody tr:first-child")
     assert "–" not in page.text_content("#values tbody tr:last-child")
+
+
+def test_what_other_versions_forecast_stands_in_the_plot_and_its_legend(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    assert page.locator(".legend .shadow").all_text_contents() == ["Version 2"]
+    plotted = page.evaluate("page.plot.data.at(-1).filter((value) => value !== null).length")
+    assert plotted == 13
+
+
+def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    page.get_by_label("Series").focus()
+    with page.expect_request(lambda request: request.url.endswith("/predict")):
+        page.keyboard.press("ArrowDown")
+    sync_api.expect(page.locator("#values tbody tr")).to_have_count(15)
+    for _ in range(20):  # a date has several stops
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "submit":
+            break
+    with page.expect_request(lambda request: request.url.endswith("/predict")):
+        page.keyboard.press("Enter")
 
 
 def test_an_end_before_the_start_is_said_and_the_page_goes_on(app: Any, serve: Any, open_page: Any) -> None:

@@ -146,8 +146,8 @@ def test_an_unknown_series_is_not_found_and_the_known_ones_are_named(client: Fla
 
 
 def test_too_many_forecasts_at_once_are_refused(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.answers.MOST_ROWS", 29)
-    assert "15 days of 2 series are 30 forecasts; at most 29" in refused(client, 422, **NEXT)
+    monkeypatch.setattr("serve.routes.MOST_ROWS", 29)
+    assert "15 days of 2 series are 30 forecasts; at most 29" in refused(client, 422, **NEXT, level=[90])
 
 
 def test_the_simulated_inputs_give_the_same_forecasts_as_the_range(client: FlaskClient) -> None:

@@ -8,6 +8,7 @@ import pytest
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.frames import PREDICTION_LOG, Table
+from serve.ahead import Stretch
 from serve.prediction_log import Answer, PredictionLog
 from serve.service import service_of
 
@@ -26,9 +27,8 @@ class Store(MemoryTableStore):
 def answer(request_id: str, days: int = 3) -> Answer:
     ds = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-07-01") + days)
     ids = np.array(["a"] * days, dtype=object)
-    return Answer(
-        request_id, datetime.now(UTC), "1", ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3
-    )
+    served = Stretch(ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, [b"{}"] * days)
+    return Answer(request_id, datetime.now(UTC), "1", (served,))
 
 
 def logged(store: MemoryTableStore) -> list[str]:
@@ -89,3 +89,17 @@ def test_without_a_store_nothing_is_kept() -> None:
     log.offer(answer("first"))
     log.write()
     assert (log.waiting, log.dropped) == (0, 0)
+
+
+def test_what_was_dropped_is_said_once_a_try_and_not_once_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store()
+    log = PredictionLog(store, capacity=3)
+    store.failure = StoreUnavailableError("the store", "gone")
+    for request_id in ("kept", "dropped", "dropped too"):
+        log.offer(answer(request_id))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            log.write()
+    (said,) = [record for record in caplog.records if record.message == "predictions were not logged"]
+    assert vars(said)["rows"] == 6
+    assert "over 3 rows wait" in vars(said)["reason"]

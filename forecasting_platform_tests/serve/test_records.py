@@ -20,8 +20,17 @@ def test_history_has_actuals_and_the_newest_forecast_issued_before_each_day(clie
     history = client.get("/history?start=2023-06-19&end=2023-06-30", query_string=None).json
     assert len(history["actuals"]) == 2 * 12
     records = [row for row in history["forecasts"] if row["unique_id"] == CORRIB]
-    assert [row["ds"] for row in records] == [f"2023-06-{day}" for day in range(21, 31)]
-    assert [row["cutoff"] for row in records] == ["2023-06-20"] * 5 + ["2023-06-25"] * 5
+    assert [row["ds"] for row in records] == [f"2023-06-{day}" for day in range(19, 31)]
+    assert [row["cutoff"] for row in records] == ["2023-06-18"] * 2 + ["2023-06-20"] * 5 + ["2023-06-25"] * 5
+
+
+def test_history_has_what_other_versions_forecast_of_the_days_of_record(client: FlaskClient) -> None:
+    shadows = client.get(f"/history?start=2023-06-19&end=2023-07-03&unique_id={CORRIB}").json["shadows"]
+    assert {row["model_version"] for row in shadows} == {"2"}
+    # Where version 2 was the only one, its forecast is the record and no shadow.
+    assert [row["ds"] for row in shadows] == [f"2023-06-{day}" for day in range(21, 31)] + [
+        f"2023-07-0{day}" for day in range(1, 4)
+    ]
 
 
 def test_history_of_one_series_is_of_that_series_only(client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ const dayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "num
 const tickFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const timeFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-const page = { model: null, plot: null, shown: null, asked: 0 };
+const page = { model: null, plot: null, shown: null, versions: [], asked: 0 };
 
 const milliseconds = (day) => Date.parse(`${day}T00:00:00Z`);
 const addDays = (day, days) => new Date(milliseconds(day) + days * DAY_MS).toISOString().slice(0, 10);
@@ -137,7 +137,7 @@ async function readHistory(uniqueId, start, end) {
     return await ask(`/history?${new URLSearchParams({ start: from, end, unique_id: uniqueId })}`);
   } catch (error) {
     showProblem(`The history cannot be shown: ${error.message}`);
-    return { actuals: [], forecasts: [] };
+    return { actuals: [], forecasts: [], shadows: [] };
   }
 }
 
@@ -163,14 +163,22 @@ function note(row) {
 
 const PLOTTED = ["y", "record", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
 
-function plotted({ forecasts, history }) {
+// The newest of the versions that forecast beside the champion; more would hide the champion's own line.
+const MOST_SHADOWS = 3;
+
+function shadowVersions({ shadows }) {
+  return [...new Set(shadows.map(({ model_version }) => model_version))].sort((a, b) => b - a).slice(0, MOST_SHADOWS);
+}
+
+function plotted({ forecasts, history }, versions) {
   const days = new Map();
   const put = (ds, values) => days.set(ds, { ...days.get(ds), ...values });
   history.actuals.forEach(({ ds, y }) => put(ds, { y }));
   history.forecasts.forEach(({ ds, y_hat }) => put(ds, { record: y_hat }));
+  history.shadows.forEach(({ ds, y_hat, model_version }) => put(ds, { [`version ${model_version}`]: y_hat }));
   forecasts.forEach((row) => put(row.ds, row));
   const ordered = [...days.keys()].sort();
-  return [ordered.map((ds) => milliseconds(ds) / 1000), ...PLOTTED.map((name) => ordered.map((ds) => days.get(ds)[name] ?? null))];
+  return [ordered.map((ds) => milliseconds(ds) / 1000), ...[...PLOTTED, ...versions.map((version) => `version ${version}`)].map((name) => ordered.map((ds) => days.get(ds)[name] ?? null))];
 }
 
 function draw() {
@@ -181,6 +189,8 @@ function draw() {
   const axis = { stroke: colour("muted"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   const line = (stroke, more = {}) => ({ stroke: colour(stroke), width: 2, points: { show: false }, spanGaps: true, ...more });
   const bound = { stroke: "transparent", width: 0, points: { show: false } };
+  const versions = shadowVersions(page.shown.history);
+  showLegend(versions);
   page.plot?.destroy();
   page.plot = new uPlot({
     width: place.clientWidth,
@@ -194,6 +204,7 @@ function draw() {
       line("record", { width: 1.5, dash: [5, 4] }),
       line("forecast", { width: 2.2, points: { show: page.shown.forecasts.length < 3, size: 7 } }),
       bound, bound, bound, bound,
+      ...versions.map((_, position) => line(`shadow${position + 1}`, { width: 1.3, dash: [1.5, 3.5] })),
     ],
     bands: [
       { series: [7, 6], fill: colour("band95") },
@@ -201,7 +212,15 @@ function draw() {
     ],
     axes: [{ ...axis, space: 70, size: 30, values: (_, seconds) => seconds.map((at) => tickFormat.format(at * 1000)) }, { ...axis, size: 54 }],
     hooks: { setCursor: [(plot) => readOut(plot)] },
-  }, plotted(page.shown), place);
+  }, plotted(page.shown, versions), place);
+  page.versions = versions;
+}
+
+function showLegend(versions) {
+  document.querySelectorAll(".legend .shadow").forEach((item) => item.remove());
+  const items = versions.map((version, position) =>
+    make("li", { className: "shadow" }, make("span", { className: `swatch shadow${position + 1}` }), `Version ${version}`));
+  document.querySelector(".legend").append(...items);
 }
 
 function readOut(plot) {
@@ -210,11 +229,12 @@ function readOut(plot) {
     element("readout").textContent = "\u00a0";
     return;
   }
-  const [seconds, y, record, yHat, low, high] = plot.data.map((values) => values[index]);
+  const [seconds, y, record, yHat, low, high, , , ...shadows] = plot.data.map((values) => values[index]);
   const parts = [dayFormat.format(seconds * 1000)];
   if (y != null) parts.push(`actual ${show(y)}`);
   if (yHat != null) parts.push(`forecast ${show(yHat)} (80 %: ${show(low)} to ${show(high)})`);
   if (record != null) parts.push(`of record ${show(record)}`);
+  shadows.forEach((value, position) => { if (value != null) parts.push(`version ${page.versions[position]} ${show(value)}`); });
   element("readout").textContent = parts.join(" · ");
 }
 

@@ -1,0 +1,112 @@
+"""A champion that cannot be served is told to a person."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.errors import InvalidArtifactError, StoreUnavailableError
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform_tests.serve.test_champion import Registry, watch_of
+from serve.champion import ChampionWatch
+from serve.incidents import CHAMPION_LOADS, Incidents
+from serve.metrics import Metrics
+from serve.prediction_log import PredictionLog
+
+
+def look(watch: ChampionWatch) -> None:
+    with suppress(InvalidArtifactError):
+        watch.look()
+
+
+@pytest.fixture
+def registry(model: ForecastModel) -> Registry:
+    registry = Registry()
+    registry.promote(model)
+    registry.broken = frozenset({"2"})
+    return registry
+
+
+def test_a_broken_version_opens_one_incident_and_the_next_good_one_ends_it(
+    registry: Registry, model: ForecastModel
+) -> None:
+    ledger, watch = MemoryLedger(), watch_of(registry)
+    incidents = Incidents(ledger, watch.trouble)
+    look(watch)
+    incidents.tell()
+    assert ledger.alerts() == []
+    registry.promote(model)
+    for _ in range(3):
+        look(watch)
+        incidents.tell()
+    (alert,) = ledger.alerts()
+    assert (alert.fingerprint, alert.state, alert.severity, alert.delivered) == (
+        CHAMPION_LOADS,
+        "PENDING",
+        "error",
+        None,
+    )
+    assert alert.summary == (
+        "version 2 is champion but cannot be served, so version 1 goes on answering: "
+        "model version 2 cannot be used: a byte differs. Train a new version or roll back."
+    )
+    registry.promote(model)
+    look(watch)
+    incidents.tell()
+    assert [found.state for found in ledger.alerts()] == ["RESOLVED"]
+
+
+def test_an_alias_back_at_the_version_that_answers_ends_the_trouble(registry: Registry, model: ForecastModel) -> None:
+    watch = watch_of(registry)
+    look(watch)
+    registry.promote(model)
+    look(watch)
+    assert watch.trouble() is not None
+    registry.move_champion(registry.get_version("1"), expected="2")
+    look(watch)
+    assert watch.trouble() is None
+
+
+def test_an_incident_of_an_earlier_process_is_ended_by_the_first_good_look(
+    registry: Registry, model: ForecastModel
+) -> None:
+    ledger = MemoryLedger()
+    Incidents(ledger, lambda: "broken").tell()
+    assert [found.state for found in ledger.alerts()] == ["PENDING"]
+    Incidents(ledger, lambda: None).tell()
+    assert [found.state for found in ledger.alerts()] == ["RESOLVED"]
+
+
+class DownLedger(MemoryLedger):
+    down = True
+
+    def alerts(self, *, open_only: bool = False) -> Any:
+        if self.down:
+            raise StoreUnavailableError("the ledger", "gone")
+        return super().alerts(open_only=open_only)
+
+
+def test_a_ledger_that_was_down_is_told_when_it_is_back() -> None:
+    ledger = DownLedger()
+    incidents = Incidents(ledger, lambda: "broken")
+    with pytest.raises(StoreUnavailableError):
+        incidents.tell()
+    ledger.down = False
+    incidents.tell()
+    assert [found.summary for found in ledger.alerts()] == ["broken"]
+
+
+def test_metrics_tell_a_refused_version_and_how_long_the_registry_is_silent(
+    registry: Registry, model: ForecastModel
+) -> None:
+    from prometheus_client import generate_latest
+
+    watch = watch_of(registry)
+    metrics = Metrics(watch, PredictionLog(None))
+    look(watch)
+    assert b"forecasting_app_champion_refused 0.0" in generate_latest(metrics.registry)
+    assert b"forecasting_app_registry_silent_seconds " in generate_latest(metrics.registry)
+    registry.promote(model)
+    look(watch)
+    assert b"forecasting_app_champion_refused 1.0" in generate_latest(metrics.registry)

@@ -1,0 +1,101 @@
+"""The app as it is deployed: `python -m serve`."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.forecasting.frames import PREDICTION_LOG
+from forecasting_platform.forecasting.model import ForecastModel
+from serve.last_good import keep
+
+COMMAND = [sys.executable, "-m", "serve"]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def environment(**variables: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
+    return inherited | {f"FORECASTING_{name}": value for name, value in variables.items()}
+
+
+@contextmanager
+def running(tmp_path: Path, registry: MemoryModelRegistry, model: ForecastModel, **settings: str) -> Iterator[str]:
+    """The app with version 1 kept on disk, and no MLflow; its URL. In the end it is asked to stop, and does."""
+    version = registry.version_at("champion")
+    assert version is not None
+    keep(version, model, tmp_path)
+    port = free_port()
+    mlflow = f"http://127.0.0.1:{free_port()}"
+    environ = environment(MODEL_CACHE_DIR=str(tmp_path), MLFLOW_TRACKING_URI=mlflow, APP_PORT=str(port), **settings)
+    process = subprocess.Popen(COMMAND, env=environ, stderr=subprocess.PIPE)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert all(json.loads(line)["time"] for line in log.splitlines()), log
+
+
+@pytest.mark.slow
+def test_the_server_starts_while_mlflow_is_down_and_answers_from_the_copy_on_disk(
+    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path
+) -> None:
+    with running(tmp_path, registry, model) as url:
+        answer = wait_until_ready(url)
+        assert answer.json()["model"]["version"] == "1"
+        assert answer.headers["Server"] == "forecasting-platform"
+        body = {"start": "2023-06-16", "end": "2023-06-17"}
+        assert requests.post(f"{url}/predict", json=body, timeout=30).status_code == 200
+        assert requests.post(f"{url}/nothing", timeout=30).headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.slow
+def test_what_was_answered_is_logged_although_the_server_is_told_to_stop_at_once(
+    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path, postgres_dsn: str
+) -> None:
+    store = PostgresTableStore(postgres_dsn)
+    store.prepare()
+    with running(tmp_path, registry, model, POSTGRES_DSN=postgres_dsn) as url:
+        wait_until_ready(url)
+        answer = requests.post(f"{url}/predict", json={"start": "2023-06-16", "end": "2023-06-20"}, timeout=30)
+    logged = store.read(PREDICTION_LOG)
+    store.close()
+    assert set(logged["request_id"]) == {answer.headers["X-Request-ID"]}
+    assert len(logged) == len(answer.json()["forecasts"])
+
+
+def wait_until_ready(url: str, timeout_seconds: float = 90) -> requests.Response:
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            answer = requests.get(f"{url}/ready", timeout=30)
+            if answer.ok:
+                return answer
+        except requests.ConnectionError:
+            pass
+        assert time.monotonic() < deadline, "the app did not become ready"
+        time.sleep(0.3)
+
+
+@pytest.mark.slow
+def test_the_server_says_at_once_which_setting_is_missing() -> None:
+    environ = environment(APP_PORT=str(free_port()))
+    ended = subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert "FORECASTING_MLFLOW_TRACKING_URI" in ended.stderr

@@ -1,0 +1,101 @@
+"""What a champion forecasts of the trained horizon from its newest observations: made once, when it takes over.
+
+Most requests ask for just that. They are answered by joining rows that are rendered already, the very
+ones that `answers` would compute; every other request is computed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.forecasting.calendar import Days, Floats
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.model import ForecastModel, Forecasts
+from serve.rendering import forecast_records, json_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Forecasts, as arrays of one length and as rows of JSON."""
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    y_hat: Floats
+    rows: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, start: int, stop: int) -> "Stretch":
+        """The forecasts from one position to another, exclusive."""
+        return Stretch(
+            self.unique_id[start:stop],
+            self.cutoff[start:stop],
+            self.ds[start:stop],
+            self.y_hat[start:stop],
+            self.rows[start:stop],
+        )
+
+
+def stretch_of(forecasts: Forecasts, trained_until: date) -> Stretch:
+    """Forecasts with their rows of JSON."""
+    rows = json_rows(forecast_records(forecasts, trained_until))
+    return Stretch(forecasts.unique_id, forecasts.cutoff, forecasts.ds, forecasts.y_hat, rows)
+
+
+def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
+    """Whether a forecast and its interval are finite numbers; shape (n,)."""
+    numbers = [forecasts.y_hat, *(bound for bounds in forecasts.bounds.values() for bound in bounds)]
+    return np.asarray(np.isfinite(np.array(numbers)).all(axis=0))
+
+
+class Ahead:
+    """The next `horizon` days of every series, at the stored interval levels.
+
+    A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason.
+
+    Raises:
+        ForecastingPlatformError: the model cannot answer from its own rows, or has no series.
+    """
+
+    def __init__(self, model: ForecastModel) -> None:
+        if not model.unique_ids:
+            raise ForecastingPlatformError("the model has no series")
+        self._days = model.horizon
+        self._series = model.unique_ids
+        self._first: dict[str, date] = {}
+        self._stretches: dict[str, Stretch] = {}
+        for cutoff in np.unique(model.feature_days):
+            self._add(model, cutoff.item())
+
+    def _add(self, model: ForecastModel, cutoff: date) -> None:
+        unique_ids = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == cutoff]
+        first = cutoff + timedelta(days=1)
+        days = list(DateRange(first, cutoff + timedelta(days=self._days)))
+        forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
+        stretch, finite = stretch_of(forecasts, model.cutoff), is_finite(forecasts)
+        for position, unique_id in enumerate(sorted(unique_ids)):
+            begin, end = position * self._days, (position + 1) * self._days
+            if finite[begin:end].all():
+                self._first[unique_id] = first
+                self._stretches[unique_id] = stretch.part(begin, end)
+
+    def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[Stretch] | None:
+        """The forecasts of a range, ordered by series and day; None when they are not all here.
+
+        Args:
+            unique_ids: the series wanted, every one without; none may stand twice.
+        """
+        found = []
+        for unique_id in sorted(self._series if unique_ids is None else unique_ids):
+            start = (period.start - self._first[unique_id]).days if unique_id in self._first else -1
+            stop = start + len(period)
+            if start < 0 or stop > self._days:
+                return None
+            found.append(self._stretches[unique_id].part(start, stop))
+        return found

@@ -1,0 +1,131 @@
+"""How forecasts and input rows leave the app: JSON or CSV, whole or streamed, with what lets a client cache them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import Response, request
+from werkzeug.datastructures import Headers
+
+from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.model import Forecasts
+from serve.answers import rows_of
+from serve.champion import Champion
+from serve.rendering import (
+    MARKS,
+    PIECE_ROWS,
+    Columns,
+    Record,
+    csv_pieces,
+    forecast_records,
+    json_document,
+    json_pieces,
+)
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON, CSV = "application/json", "text/csv"
+VERSION_HEADER = "X-Model-Version"
+
+
+def wants_csv() -> bool:
+    """Whether the client would rather have CSV than JSON."""
+    # Asked in two steps, since parsing the header takes longer than the rest of the question.
+    return CSV in request.environ.get("HTTP_ACCEPT", "") and request.accept_mimetypes.best_match([JSON, CSV]) == CSV
+
+
+def name_of(champion: Champion) -> Record:
+    """What an answer says of the version it came from."""
+    version = champion.version
+    return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
+
+
+def forecasts_answer(champion: Champion, rows: Sequence[bytes]) -> Response:
+    """Forecasts that are rendered already, or 304 where the client has them."""
+    return _tagged(champion, json_document({"model": name_of(champion)}, "forecasts", rows), JSON)
+
+
+def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns) -> Response:
+    """Forecasts as the client wants them; streamed when large.
+
+    Args:
+        more: further columns, one value a forecast.
+    """
+    return _answer(champion, "forecasts", _records_of(champion, forecasts, more), len(forecasts.ds), MARKS)
+
+
+def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
+    for part in _parts(len(forecasts.ds)):
+        columns = {name: values[part] for name, values in more.items()}
+        yield forecast_records(rows_of(forecasts, part), champion.model.cutoff, columns)
+
+
+def inputs_answer(champion: Champion, inputs: ModelInputs) -> Response:
+    """Input rows as the client wants them; streamed when large."""
+    records = (
+        ModelInputs(inputs.unique_id[part], inputs.cutoff[part], inputs.ds[part], inputs.values[part]).to_records()
+        for part in _parts(len(inputs))
+    )
+    return _answer(champion, "inputs", records, len(inputs))
+
+
+def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:
+    """Two forecasts of the same rows, and what to know of the second."""
+    trained_until = champion.model.cutoff
+    difference = (scenario.y_hat - baseline.y_hat).tolist()
+    document = {
+        "model": name_of(champion),
+        "baseline": forecast_records(baseline, trained_until),
+        "scenario": forecast_records(scenario, trained_until, {"difference": difference}),
+        "warnings": warnings,
+    }
+    return _tagged(champion, orjson.dumps(document), JSON)
+
+
+def _parts(rows: int) -> Iterator[slice]:
+    return (slice(start, start + PIECE_ROWS) for start in range(0, rows, PIECE_ROWS))
+
+
+def _answer(
+    champion: Champion, name: str, records: Iterator[list[Record]], rows: int, marks: Sequence[str] = ()
+) -> Response:
+    head: dict[str, Any] = {"model": name_of(champion)} if name == "forecasts" else {}
+    kind = CSV if wants_csv() else JSON
+    pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
+    if rows <= PIECE_ROWS:
+        return _tagged(champion, b"".join(pieces), kind)
+    # All numbers are there; only their text is made while it is sent, which cannot fail half-way.
+    return Response(pieces, content_type=_content_type(kind), headers=_versioned(champion))
+
+
+class WholeResponse(Response):
+    """A response that is complete as it is: Flask's look for what is missing costs as much as its routing."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers, which need no completion."""
+        return self.headers
+
+
+def _tagged(champion: Champion, body: bytes, kind: str) -> Response:
+    etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    # A forecast is asked for by POST only because it takes a body, so it is revalidated as a GET would be.
+    asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+    known = "HTTP_IF_NONE_MATCH" in asked.environ and asked.if_none_match.contains(etag)
+    headers = [("ETag", f'"{etag}"'), *_versioned(champion)]
+    if known:
+        return WholeResponse(status=304, headers=headers)
+    return WholeResponse(body, content_type=_content_type(kind), headers=headers)
+
+
+def _versioned(champion: Champion) -> list[tuple[str, str]]:
+    return [
+        (VERSION_HEADER, champion.version.version),
+        ("Cache-Control", "private, no-cache"),
+        ("Vary", "Accept"),
+    ]
+
+
+def _content_type(kind: str) -> str:
+    return f"{CSV}; charset=utf-8; header=present" if kind == CSV else JSON
