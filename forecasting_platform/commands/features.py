@@ -3,8 +3,9 @@
 from datetime import datetime
 
 import pandas as pd
+from pydantic import SecretStr
 
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.features import build_features, observations_period
 from forecasting_platform.ports.table_store import TableStore
@@ -20,8 +21,8 @@ def features_as_of(store: TableStore, days: DateRange, country: str, as_of: date
 
 
 def stored_features(postgres_dsn: str, days: DateRange, as_of: datetime | None) -> pd.DataFrame:
-    """`features_as_of` of a platform's Postgres."""
-    store = PostgresTableStore(postgres_dsn)
+    """`features_as_of` of a platform's table store."""
+    store = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn)))
     try:
         return features_as_of(store, days, Settings().holiday_country, as_of)
     finally:
