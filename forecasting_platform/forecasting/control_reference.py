@@ -73,10 +73,9 @@ class SeriesReference:
 def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     """The references of every series as JSON, from the scored part of a backtest."""
     baselines = {name: naive_errors(results, panel, name) for name in BASELINES}
+    served = results.served_errors
     return {
-        unique_id: _series_document(
-            results.selected_errors[series], results, {name: found[series] for name, found in baselines.items()}
-        )
+        unique_id: _series_document(served[series], results, {name: found[series] for name, found in baselines.items()})
         for series, unique_id in enumerate(results.unique_ids)
     }
 
@@ -85,7 +84,7 @@ def daily_errors(results: Backtest, series: int) -> Floats:
     """A series' mean `y_hat - y` of each day over the steps that reach it, in units of the backtest's RMSE
     of the same season and step bucket; shape (T,), days in order.
     """
-    errors = results.selected_errors[series]
+    errors = results.served_errors[series]
     days, unit = _days_and_unit(results, errors)
     return _means(-errors / unit, days)
 
