@@ -184,6 +184,8 @@ def measure(series: pd.DataFrame, forecasts: Mapping[str, pd.DataFrame]) -> Iter
         own = matched[OURS][matched[OURS]["unique_id"] == unique_id]
         for name, rows in matched.items():
             other = rows[rows["unique_id"] == unique_id]
+            if other.empty:
+                continue
             shared = own.merge(other[KEYS], on=KEYS)
             ratio, low, high = ratio_interval(shared, other)
             yield {

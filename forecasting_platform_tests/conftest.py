@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import settings
 from psycopg import sql
 
 from forecasting_platform.adapters.spark_session import SparkOptions
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # Contracts are no test modules, so pytest would not explain their assertions by itself.
 pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
+
+# The clock is no judge: a busy machine is no fault of the code.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 _numbers = itertools.count()
 

@@ -145,6 +145,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.UnknownAlertError("a:b@8", ["a:b@7"]), "no open incident is 'a:b@8'; open are 'a:b@7'"),
     (errors.ConfigurationError("FORECASTING_X", "is not set"), "setting FORECASTING_X: is not set"),
     (errors.UnavailableError("a part", "it sleeps"), "a part is unavailable: it sleeps. Check"),
+    (errors.ArchiveUnavailableError("the archive", "disk full"), "the archive is unavailable: disk full"),
     (errors.StoreUnavailableError("the store", "timeout"), "the store is unavailable: timeout"),
     (errors.RegistryUnavailableError("MLflow", "HTTP 503"), "MLflow is unavailable: HTTP 503"),
     (errors.InvalidFrameError("forecasts", "a key stands twice"), "rows for forecasts were refused"),

@@ -122,7 +122,8 @@ def test_intervals_learn_from_errors_known_at_each_cutoff_and_from_no_later_ones
 ) -> None:
     plain = issue_forecasts(model, features, model_version="1", issued_at=AT)
     days = DateRange(date(2023, 7, 1), JULY)
-    matured = match_errors(plain, observations({"a": np.full(400, 1e3)}, JULY), days)  # everything missed
+    known = observations({"a": np.full(400, 1e3)}, JULY).assign(available_at=pd.Timestamp(AT))
+    matured = match_errors(plain, known, days)  # everything missed
     learned = issue_forecasts(model, features, model_version="1", issued_at=AT, matured=matured)
     growth = ((learned["y_hat_hi_80"] - learned["y_hat"]) / (plain["y_hat_hi_80"] - plain["y_hat"])).groupby(
         plain["cutoff"]
@@ -135,7 +136,8 @@ def test_intervals_learn_from_errors_known_at_each_cutoff_and_from_no_later_ones
 
 def test_a_series_without_matured_forecasts_learns_nothing(model: ForecastModel, features: pd.DataFrame) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
-    matured = match_errors(issued, observations({"a": seasonal(400)}, JULY), DateRange(date(2023, 7, 1), JULY))
+    known = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp(AT))
+    matured = match_errors(issued, known, DateRange(date(2023, 7, 1), JULY))
     widths = learned_widths(matured, ["new", "a"])
     assert (widths[0] == 0).all()
     assert (widths[1] != 0).any()

@@ -52,7 +52,8 @@ def test_forecasts_are_drawn_with_their_history(
 
 def test_errors_are_drawn(training: Training, values: dict[str, list[float] | np.ndarray]) -> None:
     later = days_after(3)
-    actuals = pd.DataFrame({"unique_id": "series 0", "ds": pd.to_datetime(later), "y": 1.0})
+    known_at = pd.Timestamp("2023-07-10", tz="UTC")
+    actuals = pd.DataFrame({"unique_id": "series 0", "ds": pd.to_datetime(later), "y": 1.0, "available_at": known_at})
     matched = match_errors(issued(training, values), actuals, DateRange(END, later[-1]))
     assert len(matched) == 3
     assert errors_plot(matched).startswith(PNG)
