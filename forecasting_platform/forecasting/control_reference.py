@@ -73,10 +73,9 @@ class SeriesReference:
 def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     """The references of every series as JSON, from the scored part of a backtest."""
     baselines = {name: naive_errors(results, panel, name) for name in BASELINES}
+    served = results.served_errors
     return {
-        unique_id: _series_document(
-            results.served_errors[series], results, {name: found[series] for name, found in baselines.items()}
-        )
+        unique_id: _series_document(served[series], results, {name: found[series] for name, found in baselines.items()})
         for series, unique_id in enumerate(results.unique_ids)
     }
 
