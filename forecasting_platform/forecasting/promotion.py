@@ -5,7 +5,8 @@ neither is judged on rows it was fitted on, and neither by a number somebody sto
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -44,6 +45,33 @@ class PromotionDecision:
     def moves_champion(self) -> bool:
         """Whether the alias moves."""
         return self.verdict in {"promote", "refresh", "rollback"}
+
+
+def newest_decision(
+    decisions: Iterable[PromotionDecision], version: str, other: str | None
+) -> PromotionDecision | None:
+    """The first decision between two versions, whichever was the champion; `decisions` are newest first."""
+    pairs = {(version, other), (other, version)}
+    return next((found for found in decisions if (found.challenger_version, found.champion_version) in pairs), None)
+
+
+def unless_rolled_back(decision: PromotionDecision, decisions: Iterable[PromotionDecision]) -> PromotionDecision:
+    """The decision, or a hold where it would undo a person's rollback: it was asked for before that.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2023, 7, 1, tzinfo=UTC)
+    >>> late = PromotionDecision("refresh", "31 days newer", "2", "1", date(2023, 6, 30), at, "promotion_sensor")
+    >>> drill = PromotionDecision("rollback", "a drill", "1", "2", date(2023, 6, 30), at, "a person")
+    >>> unless_rolled_back(late, [drill]).verdict, unless_rolled_back(late, []).verdict
+    ('hold', 'refresh')
+    """
+    if not decision.moves_champion:
+        return decision
+    earlier = newest_decision(decisions, decision.challenger_version, decision.champion_version)
+    if earlier is None or earlier.verdict != "rollback":
+        return decision
+    reason = f"version {decision.challenger_version} was rolled back ({earlier.reason}); `promote` decides anew"
+    return replace(decision, verdict="hold", reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

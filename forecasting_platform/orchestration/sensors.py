@@ -13,8 +13,9 @@ import dagster as dg
 from forecasting_platform.adapters.alert_outbox import beat, send_waiting, tell
 from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.promotion import newest_decision
 from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
+from forecasting_platform.orchestration.assets.champion_model import PROMOTION_SENSOR, champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -37,7 +38,7 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorStatus.STOPPED
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ASKED_TAG = "forecasting/asked"
-BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": "promotion_sensor"}}}}
+BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
 
 
 @dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=WITH_SCHEDULES)
@@ -50,7 +51,7 @@ def reconcile_sensor(
     loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
     if not loaded:
         return dg.SkipReason("nothing is loaded yet")
-    if _is_loading(context.instance):
+    if _is_running(context.instance, load_job.name, raw_observations.key):
         return dg.SkipReason("a load is in progress; what it leaves is compared next time")
     days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
     published = observation_feed.fetch(days).observations
@@ -62,9 +63,9 @@ def reconcile_sensor(
     return _request(context.instance, f"reconcile-{wanted}-{fingerprint(differing)}", days=wanted)
 
 
-def _is_loading(instance: dg.DagsterInstance) -> bool:
+def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey) -> bool:
     runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
-    return any(run.job_name == load_job.name or raw_observations.key in (run.asset_selection or ()) for run in runs)
+    return any(run.job_name == job_name or asset in (run.asset_selection or ()) for run in runs)
 
 
 @dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)
@@ -74,6 +75,8 @@ def promotion_sensor(
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.RunRequest | dg.SkipReason:
     """Asks for `champion_model` once for each challenger that the present champion was not compared with."""
+    if _is_running(context.instance, promotion_job.name, champion_model.key):
+        return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
     challenger, champion = model_registry.version_at("challenger"), model_registry.version_at("champion")
     serving = champion.version if champion else None
     if challenger is None:
@@ -81,7 +84,7 @@ def promotion_sensor(
     if challenger.version == serving:
         return dg.SkipReason(f"challenger and champion are both version {serving}")
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
-    decision = _newest_decision(ledger, challenger.version, serving)
+    decision = newest_decision(ledger.decisions(limit=50), challenger.version, serving)
     if decision is None:
         return _request(context.instance, asked, run_config=BY_PROMOTION_SENSOR)
     if decision.verdict == "rollback":
@@ -93,13 +96,6 @@ def promotion_sensor(
         f"version {challenger.version} was decided against version {serving or 'none'}: "
         f"{decision.verdict}, {decision.reason}"
     )
-
-
-def _newest_decision(ledger: Ledger, challenger: str, serving: str | None) -> PromotionDecision | None:
-    for decision in ledger.decisions(limit=50):
-        if (decision.challenger_version, decision.champion_version) in {(challenger, serving), (serving, challenger)}:
-            return decision
-    return None
 
 
 def _request(

@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.promotion import (
     decide,
     diebold_mariano,
     rollback_decision,
+    unless_rolled_back,
 )
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
@@ -203,3 +204,15 @@ def test_a_rollback_moves_the_champion_and_keeps_the_persons_reason() -> None:
     )
     assert (decision.verdict, decision.moves_champion, decision.reason) == ("rollback", True, "the feed was wrong")
     assert (decision.challenger_version, decision.champion_version) == ("1", "2")
+
+
+def test_a_late_request_does_not_undo_a_rollback_but_a_newer_decision_counts() -> None:
+    at = datetime(2023, 7, 1, tzinfo=UTC)
+    late = PromotionDecision("promote", "better", "2", "1", CUTOFF, at, "promotion_sensor")
+    drill = rollback_decision(
+        to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill", decided_at=at, decided_by="a person"
+    )
+    held = unless_rolled_back(late, [drill, late])
+    assert (held.verdict, held.moves_champion) == ("hold", False)
+    assert "version 2 was rolled back (a drill)" in held.reason
+    assert unless_rolled_back(late, [late, drill]) == late

@@ -78,6 +78,13 @@ class TestPromotionSensor:
         assert isinstance(answer, dg.SkipReason)
         assert "challenger" in str(answer.skip_message)
 
+    def test_waits_for_a_promotion_in_progress(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
+        registry.register(model(), plots={}, run_tags={})
+        self.instance.add_run(dg.DagsterRun("promotion_job", status=dg.DagsterRunStatus.STARTED))
+        answer = self.ask(registry, ledger)
+        assert isinstance(answer, dg.SkipReason)
+        assert "in progress" in str(answer.skip_message)
+
     def test_asks_once_for_a_pair_of_versions(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
         registry.register(model(), plots={}, run_tags={})
         first = self.ask(registry, ledger)

@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.promotion import (
     PromotionPolicy,
     decide,
     rollback_decision,
+    unless_rolled_back,
 )
 from forecasting_platform.forecasting.recipe import recipe_from
 from forecasting_platform.orchestration.assets.trained_model import trained_model
@@ -23,6 +24,8 @@ from forecasting_platform.orchestration.metadata import document
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+
+PROMOTION_SENSOR = "promotion_sensor"
 
 
 class PromotionConfig(dg.Config):
@@ -55,6 +58,8 @@ def champion_model(
         if config.rollback
         else _evaluate(table_store, model_registry, champion, config)
     )
+    if config.decided_by == PROMOTION_SENSOR:
+        decision = unless_rolled_back(decision, ledger.decisions(limit=50))
     number = ledger.append_decision(decision)
     challenger = model_registry.get_version(decision.challenger_version)
     model_registry.tag(challenger, {"decision": f"{decision.verdict}: {decision.reason}", "decision_id": str(number)})
