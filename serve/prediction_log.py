@@ -7,7 +7,7 @@ not fit is dropped, counted and logged. While the store is down the same rows ar
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,8 @@ from serve.ahead import Stretch
 from serve.repeating import Repeating
 
 MOST_ROWS_WAITING = 200_000
+BATCH_ROWS = 2_000
+"""Rows written at once: while a large frame is made, no other thread of the process answers."""
 WRITE_SECONDS = 1.0
 
 _log = logging.getLogger("serve.prediction_log")
@@ -90,11 +92,14 @@ class PredictionLog:
             StoreUnavailableError: the store does not answer; everything waits on.
         """
         self._report_dropped()
-        answers = list(self._answers)
-        if self._store is None or not answers:
+        if self._store is None:
             return
+        for answers in _batches(list(self._answers)):
+            self._write_batch(self._store, answers)
+
+    def _write_batch(self, store: TableStore, answers: Sequence[Answer]) -> None:
         try:
-            self._store.append(PREDICTION_LOG, log_rows(answers))
+            store.append(PREDICTION_LOG, log_rows(answers))
         except StoreUnavailableError:
             raise
         except Exception as error:
@@ -122,6 +127,19 @@ class PredictionLog:
         if rows:
             reason = f"over {self._capacity} rows wait for the store"
             _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+
+def _batches(answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+    """The answers in order, a batch as soon as it has `BATCH_ROWS`."""
+    batch, rows = [], 0
+    for answer in answers:
+        batch.append(answer)
+        rows += len(answer)
+        if rows >= BATCH_ROWS:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
 
 
 def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:

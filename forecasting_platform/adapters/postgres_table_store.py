@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import LiteralString, Self
+from typing import Any, LiteralString, Self
 
 import pandas as pd
 from psycopg import sql
@@ -16,13 +16,13 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Kind, Table
 from forecasting_platform.ports.table_store import LoadReport
 
-_ARRAY_TYPES: dict[Kind, str] = {
-    "text": "text[]",
-    "date": "date[]",
-    "timestamp": "timestamptz[]",
-    "float": "float8[]",
-    "integer": "int8[]",
-    "boolean": "bool[]",
+_TYPES: dict[Kind, str] = {
+    "text": "text",
+    "date": "date",
+    "timestamp": "timestamptz",
+    "float": "float8",
+    "integer": "int8",
+    "boolean": "bool",
 }
 
 
@@ -188,15 +188,24 @@ def _copy(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> N
 
 
 def _insert_new(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> int:
-    """Insert the rows whose key is not there yet; how many were. For few rows: each value becomes a parameter."""
-    arrays = sql.SQL(", ").join(
-        sql.SQL("{}::{}").format(sql.Placeholder(), sql.SQL(_ARRAY_TYPES[column.kind])) for column in table.columns
-    )
-    statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING").format(
-        identifier(table), _columns(table), arrays
-    )
-    values = [[None if pd.isna(value) else value for value in rows[name].tolist()] for name in table.column_names]
-    return connection.execute(statement, values).rowcount
+    """Insert the rows whose key is not there yet; how many were. The texts of these rows hardly ever repeat."""
+    arrived, names = sql.Identifier(f"arrived_{table.name}"), _columns(table)
+    connection.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(arrived, identifier(table)))
+    values = [_python_values(rows[name]) for name in table.column_names]
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(arrived, names)) as copy,
+    ):
+        copy.set_types([_TYPES[column.kind] for column in table.columns])
+        for row in zip(*values, strict=True):
+            copy.write_row(row)
+    statement = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING")
+    return connection.execute(statement.format(identifier(table), names, names, arrived)).rowcount
+
+
+def _python_values(values: pd.Series) -> list[Any]:
+    listed = pd.DatetimeIndex(values).to_pydatetime().tolist() if values.dtype.kind == "M" else values.tolist()
+    return [None if pd.isna(value) else value for value in listed] if values.hasnans else listed
 
 
 def _columns(table: Table) -> sql.Composed:

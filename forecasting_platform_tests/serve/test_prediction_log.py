@@ -103,3 +103,15 @@ def test_what_was_dropped_is_said_once_a_try_and_not_once_an_answer(caplog: pyte
     (said,) = [record for record in caplog.records if record.message == "predictions were not logged"]
     assert vars(said)["rows"] == 6
     assert "over 3 rows wait" in vars(said)["reason"]
+
+
+def test_many_answers_are_written_in_batches_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.prediction_log.BATCH_ROWS", 5)
+    store = Store()
+    log = PredictionLog(store)
+    for number in range(7):
+        log.offer(answer(f"{number}"))
+    log.write()
+    assert logged(store) == [f"{number}" for number in range(7)]
+    assert len(store.read(PREDICTION_LOG)) == 21
+    assert (log.waiting, log.dropped) == (0, 0)
