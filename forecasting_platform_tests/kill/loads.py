@@ -16,10 +16,9 @@ from forecasting_platform.settings import Settings
 _IMPORTED_ONCE = [
     "forecasting_platform.definitions",
     "forecasting_platform.adapters.great_expectations_quality",
-    "forecasting_platform.adapters.http_feed",
+    "forecasting_platform.adapters.feeds",
     "forecasting_platform.adapters.postgres_ledger",
     "forecasting_platform.adapters.postgres_table_store",
-    "great_expectations",
     "forecasting_platform_tests.kill.loads",
 ]
 _processes = multiprocessing.get_context("forkserver")
@@ -53,14 +52,14 @@ def _load(days: DateRange, run_id: str | None, environment: dict[str, str], log_
 
 
 def _load_alone(days: DateRange) -> None:
-    from forecasting_platform.adapters.http_feed import HttpFeed
+    from forecasting_platform.adapters.feeds import feed_at
     from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
     from forecasting_platform.forecasting.features import build_features, observations_period
 
     settings = Settings()
     store = PostgresTableStore(settings.require_postgres_dsn())
     store.prepare()
-    document = HttpFeed.of(settings.require_feed_url(), settings).fetch(days)
+    document = feed_at(settings.require_feed_url(), settings).fetch(days)
     store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )

@@ -20,7 +20,7 @@ from typing import Literal, Self, TypeVar, get_args
 import psutil
 import psycopg
 
-from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds import feed_at
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
@@ -225,7 +225,7 @@ class Stage:
         store = PostgresTableStore(self._postgres.dsn("forecasting"))
         rows = store.read(OBSERVATIONS, days)
         store.close()
-        feed = HttpFeed.of(f"{self._addresses.url('feed')}/feed", Settings())
+        feed = feed_at(f"{self._addresses.url('feed')}/feed", Settings())
         expected = feed.fetch(days).observations.sort_values(["unique_id", "ds"], ignore_index=True)
         if not rows[["unique_id", "ds", "y"]].equals(expected[["unique_id", "ds", "y"]]):
             yield f"{len(rows)} rows of {days}, not the {len(expected)} of the feed, each once"
