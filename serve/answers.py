@@ -17,7 +17,7 @@ from forecasting_platform.errors import InvalidRangeError, examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.inputs import InvalidInputsError, ModelInputs
-from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, Forecasts
+from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, PARTS, Forecasts
 from forecasting_platform.ports.table_store import TableStore
 from serve.ahead import is_finite
 from serve.champion import Champion
@@ -179,6 +179,12 @@ def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
     names = [field.name for field in fields(Forecasts) if field.name != "bounds"]
     bounds = {level: (lower[rows], upper[rows]) for level, (lower, upper) in forecasts.bounds.items()}
     return Forecasts(bounds=bounds, **{name: getattr(forecasts, name)[rows] for name in names})
+
+
+def explanation(champion: Champion, inputs: ModelInputs) -> dict[str, list[float]]:
+    """What each forecast is made of: `explain_` and the part's name -> its values, which add up to `y_hat`."""
+    chunks = [champion.model.explain(part) for part in _chunks(inputs)]
+    return {f"explain_{part}": pd.concat([chunk[part] for chunk in chunks]).tolist() for part in PARTS}
 
 
 def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:

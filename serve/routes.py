@@ -14,7 +14,7 @@ from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import UnavailableError
-from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, forecast, inputs_for, inputs_from
+from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, explanation, forecast, inputs_for, inputs_from
 from serve.around import REQUEST_ID
 from serve.champion import Champion
 from serve.history import history_period, read_history
@@ -77,11 +77,17 @@ def predict(body: PredictBody) -> Response:
 
 
 def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    if isinstance(asked, InputsBody):
-        forecasts, more = forecast(champion, inputs_from([dict(vars(row)) for row in asked.inputs]), asked.level), {}
-    else:
-        forecasts = forecast(champion, inputs_for(champion, asked.asked, service.store, MOST_ROWS), asked.level)
-        more = {"y": actuals_of(forecasts, service.require_store())} if asked.actuals else {}
+    inputs = (
+        inputs_from([dict(vars(row)) for row in asked.inputs])
+        if isinstance(asked, InputsBody)
+        else inputs_for(champion, asked.asked, service.store, MOST_ROWS)
+    )
+    forecasts = forecast(champion, inputs, asked.level)
+    more: dict[str, list[Any]] = {}
+    if isinstance(asked, PredictRangeBody) and asked.actuals:
+        more["y"] = actuals_of(forecasts, service.require_store())
+    if asked.explain:
+        more |= explanation(champion, inputs)
     _note(service, champion, [forecasts])
     return computed_answer(champion, forecasts, more)
 

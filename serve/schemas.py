@@ -53,6 +53,10 @@ Level = Annotated[int, Field(strict=True, ge=50, le=99)]
 Levels = Annotated[
     tuple[Level, ...], Field(min_length=1, max_length=50, description="Interval levels in percent, 50 to 99.")
 ]
+Explain = Annotated[
+    bool,
+    Field(strict=True, description="Add what `y_hat` is made of: `explain_level` and more, which add up to it."),
+]
 Number = Annotated[float, Field(strict=True, ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
 
 
@@ -94,11 +98,12 @@ class PredictRangeBody(RangeBody):
     """Days to forecast, and what else to tell of them."""
 
     actuals: bool = Field(default=False, strict=True, description="Add `y`, what came on the day; null if not known.")
+    explain: Explain = False
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing but days and series is asked for."""
-        return self.as_of is None and not self.actuals and self.level == LEVELS
+        return self.as_of is None and not self.actuals and not self.explain and self.level == LEVELS
 
 
 class ChangeBody(Strict):
@@ -158,6 +163,7 @@ class InputsBody(Strict):
 
     inputs: list[InputRow] = Field(min_length=1)
     level: Levels = LEVELS
+    explain: Explain = False
 
 
 def _kind_of_body(body: object) -> str:
@@ -204,6 +210,12 @@ class ForecastRow(BaseModel):
     extrapolated: Literal[True] | None = Field(default=None, description="Present beyond the trained horizon.")
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
+    explain_level: float | None = Field(default=None, description="Where `explain` was asked for, like those below.")
+    explain_trend: float | None = None
+    explain_weekly: float | None = None
+    explain_yearly: float | None = None
+    explain_holiday: float | None = None
+    explain_recent: float | None = None
 
 
 ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "string"}}}}}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.model import PARTS, ForecastModel
 from forecasting_platform_tests.serve.conftest import SERIES, MakeApp
 from serve.service import service_of
 
@@ -71,6 +71,20 @@ def test_actuals_stand_beside_the_forecast_and_are_null_until_they_are_known(cli
     assert [row["y"] is None for row in rows(client, start="2023-06-30", end="2023-07-02", actuals=True)] == 2 * [
         False, True, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [NEXT, PAST])
+def test_an_explanation_adds_up_to_the_forecast_of_a_range_and_of_its_inputs(
+    client: FlaskClient, body: dict[str, Any]
+) -> None:
+    explained = rows(client, **body, explain=True)
+    inputs = client.post("/simulate", json=body).json["inputs"]
+    assert rows(client, inputs=inputs, explain=True) == explained
+    for row, plain in zip(explained, rows(client, **body), strict=True):
+        parts = {name: value for name, value in row.items() if name.startswith("explain_")}
+        assert set(parts) == {f"explain_{part}" for part in PARTS}
+        assert sum(parts.values()) == pytest.approx(row["y_hat"])
+        assert {name: value for name, value in row.items() if name not in parts} == plain
 
 
 def read_csv(answer: Any) -> list[dict[str, str]]:

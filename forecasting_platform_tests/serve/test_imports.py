@@ -34,7 +34,7 @@ from serve.app import create_app
 
 model = ForecastModel(
     ("a",), date(2023, 6, 30), 1, "IE", (Naive(),), np.ones((1, 1)), np.array([0.1, 0.9]), np.array([[[-1.0, 1.0]]]),
-    np.zeros(1), np.array([[-9.0, 9.0]]), np.ones((1, len(FEATURE_NAMES))),
+    np.full(1, np.inf), np.zeros(1), np.array([[-9.0, 9.0]]), np.ones((1, len(FEATURE_NAMES))),
     np.array(["2023-06-30"], dtype="datetime64[D]"),
 )
 registry = MemoryModelRegistry()
