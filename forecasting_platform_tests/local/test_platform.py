@@ -80,6 +80,7 @@ def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, s
         "FORECASTING_APP_HOST": "127.0.0.1",
         "FORECASTING_APP_PORT": str(running.addresses.port_base + 2),
         "FORECASTING_MODEL_CACHE_DIR": str(running.directory.path / "app"),
+        "FORECASTING_FEED_ARCHIVE": str(running.directory.path / "feed-archive"),
         "FORECASTING_DATA_DOCS_DIR": str(running.directory.path / "data-docs"),
         "FORECASTING_SCHEDULES_ENABLED": "false",
     }
