@@ -7,7 +7,7 @@ from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision
 
 
 class MemoryLedger:

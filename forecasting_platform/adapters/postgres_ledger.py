@@ -12,7 +12,7 @@ from forecasting_platform.adapters.ledger_entries import check_evidence
 from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
 from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision
 
 _DECISIONS = """
 CREATE TABLE forecasting.promotion_decisions (

@@ -13,7 +13,7 @@ import dagster as dg
 from forecasting_platform.adapters.alert_outbox import beat, send_waiting, tell
 from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.promotion import newest_decision
+from forecasting_platform.forecasting.decisions import newest_decision
 from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
 from forecasting_platform.orchestration.assets.champion_model import PROMOTION_SENSOR, champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table

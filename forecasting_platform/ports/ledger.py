@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision
 
 
 class Ledger(Protocol):

@@ -22,7 +22,7 @@ from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")

@@ -10,7 +10,7 @@ import pytest
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.promotion import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.ports.ledger import Ledger
 
 NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)

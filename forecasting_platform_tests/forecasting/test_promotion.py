@@ -8,18 +8,10 @@ import pytest
 from scipy import stats
 
 from forecasting_platform.errors import MissingMetricError
+from forecasting_platform.forecasting.decisions import PromotionDecision, rollback_decision, unless_rolled_back
 from forecasting_platform.forecasting.evaluation import compare_recipes
 from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion import (
-    Candidacy,
-    Evidence,
-    PromotionDecision,
-    PromotionPolicy,
-    decide,
-    diebold_mariano,
-    rollback_decision,
-    unless_rolled_back,
-)
+from forecasting_platform.forecasting.promotion import Candidacy, Evidence, PromotionPolicy, decide, diebold_mariano
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 

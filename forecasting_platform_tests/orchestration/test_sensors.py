@@ -12,10 +12,10 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.forecasters import Naive
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor

@@ -18,11 +18,11 @@ from forecasting_platform.adapters.memory_model_registry import MemoryModelRegis
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.features import build_features
 from forecasting_platform.forecasting.forecasters import Naive, SeasonalNaive
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.promotion import PromotionDecision
 from forecasting_platform.settings import Settings
 from serve.app import create_app
 from serve.service import service_of

@@ -6,18 +6,11 @@ import dagster as dg
 from pydantic import Field
 
 from forecasting_platform.errors import NoChallengerError, NoChampionError, UnknownVersionError
+from forecasting_platform.forecasting.decisions import PromotionDecision, rollback_decision, unless_rolled_back
 from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion import (
-    Candidacy,
-    Evidence,
-    PromotionDecision,
-    PromotionPolicy,
-    decide,
-    rollback_decision,
-    unless_rolled_back,
-)
+from forecasting_platform.forecasting.promotion import Candidacy, Evidence, PromotionPolicy, decide
 from forecasting_platform.forecasting.recipe import recipe_from
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.orchestration.metadata import document
