@@ -22,7 +22,7 @@ from serve.ahead import Stretch
 from serve.repeating import Repeating
 
 MOST_ROWS_WAITING = 200_000
-BATCH_ROWS = 2_000
+BATCH_ROWS = 20_000
 """Rows written at once: while a large frame is made, no other thread of the process answers."""
 WRITE_SECONDS = 1.0
 

@@ -1,7 +1,7 @@
 """Frames over Postgres' binary formats, without a Python object for each value.
 
-Rows that share their texts (all of one series, say) have one width, so a block of them is one numpy
-array in the layout of binary COPY. Reading goes the same way back: one row a block, each column a
+Rows whose texts are equally long have one width, so a block of them is one numpy array in the layout of
+binary COPY. Reading goes the same way back: one row a block, each column a
 `string_agg` of the server's binary form. Formats: PostgreSQL manual, "COPY: Binary Format".
 Which rows travel is not decided here.
 """
@@ -20,6 +20,7 @@ from forecasting_platform.forecasting.frames import Column, Kind, Table
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _NULL_LENGTH = -1
+_BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,52 @@ _WIRES: dict[Kind, _Wire] = {
 def copy_blocks(table: Table, rows: pd.DataFrame) -> Iterator[bytes]:
     """The rows, conformed to `table`, as pieces of one binary COPY. A NaN travels as NaN."""
     yield _HEADER
-    for _, block in rows.groupby(_same_width(table, rows), sort=False, dropna=False):
-        yield _block([_field(column, block[column.name]) for column in table.columns], len(block))
+    texts = {column.name: _Texts.of(rows[column.name]) for column in table.columns if column.kind == "text"}
+    for positions in _same_width(table, rows, texts):
+        block = rows.iloc[positions]
+        fields = [
+            texts[column.name].field(positions) if column.kind == "text" else _field(column, block[column.name])
+            for column in table.columns
+        ]
+        yield _block(fields, len(block))
     yield _TRAILER
 
 
-def _same_width(table: Table, rows: pd.DataFrame) -> list[pd.Series]:
-    texts = [rows[column.name] for column in table.columns if column.kind == "text"]
-    absences = [
-        rows[c.name].isna().rename(f"{c.name} is null")
-        for c in table.columns
-        if c.nullable and c.kind in {"date", "timestamp"}
-    ]
-    return texts + absences
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A column of texts: each different one encoded once; `codes` says which a row holds, -1 is a null."""
+
+    codes: npt.NDArray[np.intp]
+    encoded: npt.NDArray[np.bytes_]
+    widths: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: pd.Series) -> "_Texts":
+        codes, different = pd.factorize(values.to_numpy(dtype=object))
+        encoded = [str(text).encode() for text in different]
+        return cls(codes, np.array([*encoded, b""]), np.array([*map(len, encoded), _NULL_LENGTH]))
+
+    def field(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[Any] | None:
+        """The texts of some rows of one width, or None for nulls."""
+        codes = self.codes[positions]
+        width = self.widths[codes[0]]
+        if width == _NULL_LENGTH:
+            return None
+        # "S0" would mean as wide as need be.
+        return self.encoded[codes].astype(f"S{width}") if width else np.empty(len(codes), "V0")
 
 
-def _field(column: Column, values: pd.Series) -> npt.NDArray[Any] | bytes | None:
-    """A column of a block: an array, one text for all rows, or None for nulls."""
-    if column.kind == "text":
-        text = values.iloc[0]
-        return None if text is None else str(text).encode()
+def _same_width(table: Table, rows: pd.DataFrame, texts: dict[str, _Texts]) -> Iterator[npt.NDArray[np.intp]]:
+    """Positions of rows that take equally many bytes, column by column; at most `_BLOCK_ROWS` at once."""
+    widths = [text.widths[text.codes] for text in texts.values()]
+    absences = [rows[c.name].isna().to_numpy() for c in table.columns if c.nullable and c.kind in {"date", "timestamp"}]
+    shape = pd.DataFrame(dict(enumerate([*widths, *absences])))
+    for positions in shape.groupby(list(shape), sort=False).indices.values():
+        yield from np.split(positions, range(_BLOCK_ROWS, len(positions), _BLOCK_ROWS))
+
+
+def _field(column: Column, values: pd.Series) -> npt.NDArray[Any] | None:
+    """A column of a block, or None for nulls."""
     if column.kind != "float" and column.nullable and values.isna().all():
         return None
     return _to_wire(_WIRES[column.kind], values)
@@ -80,19 +107,19 @@ def _to_wire(wire: _Wire, values: pd.Series) -> npt.NDArray[Any]:
     return plain.astype(wire.dtype)
 
 
-def _block(fields: Sequence[npt.NDArray[Any] | bytes | None], count: int) -> bytes:
+def _block(fields: Sequence[npt.NDArray[Any] | None], count: int) -> bytes:
     layout: list[tuple[str, str]] = [("fields", ">i2")]
     for index, values in enumerate(fields):
         layout.append((f"length {index}", ">i4"))
         if values is not None:
-            layout.append((f"value {index}", f"S{len(values)}" if isinstance(values, bytes) else values.dtype.str))
+            layout.append((f"value {index}", values.dtype.str))
     block = np.empty(count, dtype=layout)
     block["fields"] = len(fields)
     for index, values in enumerate(fields):
         if values is None:
             block[f"length {index}"] = _NULL_LENGTH
             continue
-        block[f"length {index}"] = len(values) if isinstance(values, bytes) else values.dtype.itemsize
+        block[f"length {index}"] = values.dtype.itemsize
         block[f"value {index}"] = values
     return block.tobytes()
 

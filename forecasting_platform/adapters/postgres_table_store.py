@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, LiteralString, Self
+from typing import LiteralString, Self
 
 import pandas as pd
 from psycopg import sql
@@ -13,17 +13,8 @@ from forecasting_platform.adapters.postgres_connections import PostgresConnectio
 from forecasting_platform.adapters.postgres_schema import create_missing, identifier
 from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Kind, Table
+from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
 from forecasting_platform.ports.table_store import LoadReport
-
-_TYPES: dict[Kind, str] = {
-    "text": "text",
-    "date": "date",
-    "timestamp": "timestamptz",
-    "float": "float8",
-    "integer": "int8",
-    "boolean": "bool",
-}
 
 
 class PostgresTableStore:
@@ -180,32 +171,20 @@ def _select(
         return frame_of_blocks(table, cursor.fetchall())
 
 
-def _copy(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(identifier(table), _columns(table))
+def _copy(connection: PostgresConnection, table: Table, rows: pd.DataFrame, to: sql.Identifier | None = None) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(to or identifier(table), _columns(table))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy_blocks(table, rows):
             copy.write(block)
 
 
 def _insert_new(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> int:
-    """Insert the rows whose key is not there yet; how many were. The texts of these rows hardly ever repeat."""
+    """Insert the rows whose key is not there yet; how many were."""
     arrived, names = sql.Identifier(f"arrived_{table.name}"), _columns(table)
     connection.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(arrived, identifier(table)))
-    values = [_python_values(rows[name]) for name in table.column_names]
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(arrived, names)) as copy,
-    ):
-        copy.set_types([_TYPES[column.kind] for column in table.columns])
-        for row in zip(*values, strict=True):
-            copy.write_row(row)
+    _copy(connection, table, rows, arrived)
     statement = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING")
     return connection.execute(statement.format(identifier(table), names, names, arrived)).rowcount
-
-
-def _python_values(values: pd.Series) -> list[Any]:
-    listed = pd.DatetimeIndex(values).to_pydatetime().tolist() if values.dtype.kind == "M" else values.tolist()
-    return [None if pd.isna(value) else value for value in listed] if values.hasnans else listed
 
 
 def _columns(table: Table) -> sql.Composed:
