@@ -168,8 +168,8 @@ def _loaded(child: ChildProcess, script: Path, port: int, path: str, connections
     failed = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", output)))
     return {
         "requests_per_second": float(_found(r"Requests/sec:\s+([\d.]+)", output)),
-        "p50_ms": _milliseconds(_found(r"50%\s+(\S+)", output)),
-        "p99_ms": _milliseconds(_found(r"99%\s+(\S+)", output)),
+        "p50_ms": _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)", output)),
+        "p99_ms": _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)", output)),
         "cpu_ms_per_request": round(1000 * spent / count, 3),
         "failed": failed + sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", output))),
     }
