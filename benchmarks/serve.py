@@ -4,7 +4,8 @@
 after each other: the app with everything in the path (keys, rate limit, validation, metrics, log of requests, log
 of predictions in Postgres), the floor (`serve_floor`, under the same server), and the peer, `mlflow models serve`
 with the same version. Each answers 15 days of one series. Then the layers one by one, in this process. Then alias
-moves in a real MLflow under steady load, each answer compared by value with the version it names.
+moves in a real MLflow under steady load, each answer compared by value with the version it names. Last the page, in a
+real browser (Chromium).
 """
 
 import http.client
@@ -48,6 +49,8 @@ SECONDS = 10 if FULL else 3
 MOVES = 1000 if FULL else 30
 CONNECTIONS = (1, 8, 32)
 CLIENTS_WHILE_SWAPPING = 4
+PAGE_LOADS = 20
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 PORT_BASE = 21_500
 KEY = "benchmark-key"
 PERIOD = DateRange(date(2018, 1, 1), date(2023, 6, 30))
@@ -361,6 +364,34 @@ def _move(
     return took, memory
 
 
+# ---- the page
+
+
+def measure_page(bench: Bench) -> dict[str, Any]:
+    """One row: from asking for the page, nothing cached, to the forecast standing in it, in a real browser."""
+    from playwright.sync_api import sync_playwright
+
+    port = PORT_BASE + 2
+    app = bench.app(port, API_KEYS="")
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            took = [_opened(browser, f"http://127.0.0.1:{port}/") for _ in range(PAGE_LOADS)]
+    finally:
+        app.stop()
+    return {"what": "the page", "loads": PAGE_LOADS, "seconds_median": float(np.median(took)), "seconds_max": max(took)}
+
+
+def _opened(browser: Any, url: str) -> float:
+    page = browser.new_context().new_page()
+    began = time.perf_counter()
+    page.goto(url)
+    page.wait_for_selector("#values tbody tr")
+    took = time.perf_counter() - began
+    page.context.close()
+    return round(took, 3)
+
+
 # ---- together
 
 
@@ -403,7 +434,9 @@ def main() -> None:
         loads = measure_load(bench)
         costs = layers(MlflowModelRegistry(bench.mlflow_url).load(bench.versions[0]), ASKED)
         swaps = [measure_swaps(bench, 6, 1.0), measure_swaps(bench, MOVES, 0.02)]
-    report("serve", [*loads, *costs, *swaps], aims_of(loads, swaps))
+        page = measure_page(bench)
+    aims = [*aims_of(loads, swaps), _at_most("the page with its forecast, s, worst", page["seconds_max"], 1)]
+    report("serve", [*loads, *costs, *swaps, page], aims)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from forecasting_platform.errors import (
     InvalidRangeError,
     NoChampionError,
     UnavailableError,
+    UnknownAlertError,
     UnknownSeriesError,
 )
 from forecasting_platform.forecasting.inputs import InvalidInputsError
@@ -26,6 +27,7 @@ PROBLEM_JSON = "application/problem+json"
 
 KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
     UnknownSeriesError: (HTTPStatus.NOT_FOUND, "unknown-series"),
+    UnknownAlertError: (HTTPStatus.NOT_FOUND, "unknown-alert"),
     InvalidRangeError: (HTTPStatus.UNPROCESSABLE_ENTITY, "impossible-range"),
     InvalidInputsError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-inputs"),
     NoChampionError: (HTTPStatus.SERVICE_UNAVAILABLE, "no-champion"),

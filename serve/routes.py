@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +13,9 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from forecasting_platform.errors import UnavailableError
+from forecasting_platform.errors import UnavailableError, UnknownAlertError
+from forecasting_platform.forecasting.alerts import Mute
+from forecasting_platform.forecasting.inputs import INPUT_NAMES
 from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, explanation, forecast, inputs_for, inputs_from
 from serve.around import REQUEST_ID
 from serve.champion import Champion
@@ -22,6 +24,8 @@ from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
 from serve.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
 from serve.schemas import (
+    AcknowledgeBody,
+    AcknowledgedAnswer,
     AlertsAnswer,
     DecisionsAnswer,
     HealthAnswer,
@@ -29,6 +33,8 @@ from serve.schemas import (
     HistoryQuery,
     InputsBody,
     ModelAnswer,
+    MuteBody,
+    MutedAnswer,
     PredictAnswer,
     PredictBody,
     PredictRangeBody,
@@ -181,8 +187,25 @@ def decisions() -> Response:
 
 @api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
-    """Incidents, newest first, at most 50; `state` is FIRING or RESOLVED."""
+    """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED."""
     return _json({"alerts": current_service().require_ledger().alerts()[:MOST_ALERTS]})
+
+
+@api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})
+def acknowledge(body: AcknowledgeBody) -> Response:
+    """Say that somebody is on an open incident: no reminders of it from then on."""
+    ledger, now = current_service().require_ledger(), datetime.now(UTC)
+    if not ledger.acknowledge(body.alert_id, body.by, now):
+        raise UnknownAlertError(body.alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True)])
+    return _json({"alert_id": body.alert_id, "acknowledged": now, "acknowledged_by": body.by})
+
+
+@api.post("/alerts/mute", tags=[_records], responses={200: MutedAnswer})
+def mute(body: MuteBody) -> Response:
+    """Tell nobody of incidents whose fingerprint matches, for some hours."""
+    muted = Mute(body.pattern, datetime.now(UTC) + timedelta(hours=body.hours), body.reason, body.by)
+    current_service().require_ledger().mute(muted)
+    return _json(muted)
 
 
 @api.get("/health", tags=[_operations], responses={200: HealthAnswer})
@@ -206,7 +229,7 @@ def metrics() -> Response:
 @api.get("/", doc_ui=False)
 def page() -> str:
     """The demo page."""
-    return render_template("index.html")
+    return render_template("index.html", columns=INPUT_NAMES)
 
 
 @api.get("/docs", doc_ui=False)

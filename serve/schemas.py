@@ -179,6 +179,25 @@ class PredictBody(RootModel[Any]):
     ]
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
+
+
+class AcknowledgeBody(Strict):
+    """Somebody is on an open incident."""
+
+    alert_id: Name = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
+    by: Name = Field(description="Who.")
+
+
+class MuteBody(Strict):
+    """Nobody is told of some incidents for a while."""
+
+    pattern: Name = Field(description="Of fingerprints; `*` is any text.", examples=["forecast_errors:*"])
+    hours: float = Field(strict=True, ge=0, le=8760, allow_inf_nan=False, description="0 ends the mute.")
+    reason: Name = Field(description="Why; shown with each incident.")
+    by: Name = Field(description="Who.")
+
+
 class HistoryQuery(Strict):
     """Days to show, both ends inclusive; the last year without them."""
 
@@ -303,6 +322,23 @@ class AlertsAnswer(BaseModel):
     """Incidents, newest first."""
 
     alerts: list[dict[str, Any]]
+
+
+class AcknowledgedAnswer(BaseModel):
+    """Who is on an incident, and since when."""
+
+    alert_id: str
+    acknowledged: datetime
+    acknowledged_by: str
+
+
+class MutedAnswer(BaseModel):
+    """What nobody is told of, until when."""
+
+    pattern: str
+    until: datetime
+    reason: str
+    muted_by: str
 
 
 class HealthAnswer(BaseModel):

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.settings import Settings
 from serve.app import create_app
@@ -74,7 +75,7 @@ def test_a_failure_says_nothing_of_its_inside(make_app: Any, monkeypatch: pytest
         raise ZeroDivisionError("secret inside")
 
     monkeypatch.setattr("serve.routes.inputs_for", fail)
-    answer = make_app().test_client().post("/predict", json=NEXT)
+    answer = make_app().test_client().post("/simulate", json=NEXT)
     assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
     assert "secret" not in answer.text
     assert answer.headers["X-Request-ID"] in answer.json["detail"]
@@ -245,3 +246,22 @@ def test_the_api_describes_every_endpoint_it_has(app: Flask, client: FlaskClient
     assert references == references & document["components"]["schemas"].keys()
     problems = document["paths"]["/predict"]["post"]["responses"]["422"]["content"]
     assert list(problems) == ["application/problem+json"]
+
+
+def test_an_incident_that_is_not_open_cannot_be_acknowledged(client: FlaskClient) -> None:
+    answer = client.post("/alerts/acknowledge", json={"alert_id": "none@1", "by": "Áine"})
+    assert answer.status_code == 404
+    assert "forecast_errors:forecast_bias_within_budget@7" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [({"reason": " "}, "reason"), ({"by": ""}, "by"), ({"hours": -1}, "hours"), ({"hours": "1"}, "hours")],
+)
+def test_a_mute_without_a_name_a_reason_or_an_end_is_refused(
+    client: FlaskClient, ledger: MemoryLedger, changed: dict[str, Any], field: str
+) -> None:
+    body = {"pattern": "forecast_errors:*", "hours": 1, "reason": "an outage", "by": "Áine"} | changed
+    answer = client.post("/alerts/mute", json=body)
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
+    assert ledger.mutes() == []

@@ -88,13 +88,14 @@ def test_choosing_days_and_a_series_asks_for_their_forecast(app: Any, serve: Any
     page.wait_for_selector("#values tbody tr")
     page.get_by_label("Series").select_option('Größe "x"; drop table')
     page.get_by_label("From").fill("2023-06-14")
-    page.get_by_label("To").fill("2023-06-17")
+    page.get_by_label("To", exact=True).fill("2023-06-17")
     with page.expect_request(lambda request: "2023-06-14" in (request.post_data or "")) as asked:
-        page.get_by_label("To").press("Enter")
+        page.get_by_label("To", exact=True).press("Enter")
     assert asked.value.post_data_json == {
         "start": "2023-06-14",
         "end": "2023-06-17",
         "unique_id": 'Größe "x"; drop table',
+        "explain": True,
     }
     sync_api.expect(page.locator("#values tbody tr")).to_have_count(4)
     # A past range stands beside what came: four actuals, two of the days seen in training.
@@ -128,11 +129,11 @@ def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any
 def test_an_end_before_the_start_is_said_and_the_page_goes_on(app: Any, serve: Any, open_page: Any) -> None:
     page = open_page(serve(app))
     page.wait_for_selector("#values tbody tr")
-    page.get_by_label("To").fill("2023-06-01")
+    page.get_by_label("To", exact=True).fill("2023-06-01")
     page.get_by_role("button", name="Forecast").click()
     page.wait_for_selector("#problem:not([hidden])")
     assert "lies before the start" in page.text_content("#problem")
-    page.get_by_label("To").fill("2023-07-02")
+    page.get_by_label("To", exact=True).fill("2023-07-02")
     page.get_by_role("button", name="Forecast").click()
     sync_api.expect(page.locator("#values tbody tr")).to_have_count(2)
     assert page.locator("#problem").is_hidden()
@@ -159,3 +160,44 @@ def test_the_api_can_be_read_offline(app: Any, serve: Any, open_page: Any) -> No
     page = open_page(f"{serve(app)}")
     page.goto(page.url + "docs")
     page.wait_for_selector("text=/predict")
+
+
+def test_a_scenario_stands_beside_the_forecast_with_its_warning(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#values tbody tr")
+    page.locator("summary", has_text="What if").click()
+    page.get_by_label("Input").select_option("y")
+    page.get_by_label("By", exact=True).fill("1000")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_selector("#warnings li")
+    assert "extrapolation" in page.text_content("#warnings")
+    forecast, scenario = (
+        float(page.text_content(f"#values tbody tr:first-child td:nth-child({column})").replace(",", ""))
+        for column in (2, 6)
+    )
+    assert scenario > forecast + 100
+
+
+def test_the_parts_of_a_forecast_add_up_to_it(app: Any, serve: Any, open_page: Any) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#parts tbody tr")
+    *parts, forecast = (float(text) for text in page.locator("#parts tbody tr:first-child td").all_text_contents())
+    assert sum(parts) == pytest.approx(forecast, abs=0.05)
+
+
+def test_a_person_says_on_the_page_that_they_are_on_an_alert_and_mutes_it(
+    app: Any, ledger: Any, serve: Any, open_page: Any
+) -> None:
+    page = open_page(serve(app))
+    page.locator("#alerts summary").click()
+    page.get_by_label("Your name").fill("Áine")
+    page.get_by_role("button", name="I am on it").click()
+    page.wait_for_selector("text=Áine is on it; no more reminders")
+    page.get_by_role("button", name="Mute").click()
+    page.wait_for_selector("#alerts [role=status]:has-text('reason')")
+    page.get_by_label("Reason").fill("a known outage")
+    page.get_by_role("button", name="Mute").click()
+    page.wait_for_selector("text=muted for 24 hours")
+    (alert,), (mute,) = ledger.alerts(), ledger.mutes()
+    assert alert.acknowledged_by == "Áine"
+    assert (mute.pattern, mute.reason, mute.muted_by) == (alert.fingerprint, "a known outage", "Áine")

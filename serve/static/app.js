@@ -2,6 +2,7 @@
 // The demo page: asks the app's own endpoints and shows what they answer. No state is kept but this page's.
 
 const HISTORY_DAYS = 90;
+const PARTS = ["level", "trend", "weekly", "yearly", "holiday", "recent"];
 const DAY_MS = 86_400_000;
 const element = (id) => document.getElementById(id);
 const fine = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -120,8 +121,9 @@ async function forecast() {
   const [unique_id, start, end] = ["series", "start", "end"].map((id) => element(id).value);
   const asked = ++page.asked;
   showProblem("");
+  element("warnings").replaceChildren();
   try {
-    const answer = await ask("/predict", { start, end, unique_id });
+    const answer = await ask("/predict", { start, end, unique_id, explain: true });
     const history = await readHistory(unique_id, start, end);
     // A later question may have been answered meanwhile; only the last one is shown.
     if (asked === page.asked) showForecast(answer.forecasts, history);
@@ -141,15 +143,22 @@ async function readHistory(uniqueId, start, end) {
   }
 }
 
-function showForecast(forecasts, history) {
+function showForecast(forecasts, history, scenario = []) {
   const actuals = new Map(history.actuals.map(({ ds, y }) => [ds, y]));
-  const rows = forecasts.map((row) => {
-    const cells = [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), note(row)];
-    return make("tr", {}, make("th", { scope: "row", textContent: showDay(row.ds) }), ...cells.map((text) => make("td", { textContent: text })));
-  });
-  element("values").tBodies[0].replaceChildren(...rows);
-  page.shown = { forecasts, history };
+  const changed = new Map(scenario.map(({ ds, y_hat }) => [ds, y_hat]));
+  fillTable("values", forecasts, (row) =>
+    [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), scenario.length ? show(changed.get(row.ds)) : "", note(row)]);
+  fillTable("parts", forecasts, (row) => [...PARTS.map((part) => show(row[`explain_${part}`])), show(row.y_hat)]);
+  element("scenario-legend").hidden = !scenario.length;
+  element("compare").disabled = false;
+  page.shown = { forecasts, history, scenario };
   draw();
+}
+
+function fillTable(id, forecasts, cells) {
+  const rows = forecasts.map((row) =>
+    make("tr", {}, make("th", { scope: "row", textContent: showDay(row.ds) }), ...cells(row).map((text) => make("td", { textContent: text }))));
+  element(id).tBodies[0].replaceChildren(...rows);
 }
 
 function note(row) {
@@ -159,9 +168,26 @@ function note(row) {
   return notes.join(", ");
 }
 
+// ---- what if
+
+async function compare() {
+  const { forecasts, history } = page.shown;
+  const asked = page.asked;
+  const changes = { [element("column").value]: { [element("operation").value]: element("amount").valueAsNumber } };
+  showProblem("");
+  try {
+    const answer = await ask("/whatif", { start: forecasts[0].ds, end: forecasts.at(-1).ds, unique_id: forecasts[0].unique_id, changes });
+    if (asked !== page.asked) return;
+    showForecast(forecasts, history, answer.scenario);
+    element("warnings").replaceChildren(...answer.warnings.map(({ message }) => entry("warning", "warning", "", message)));
+  } catch (error) {
+    showProblem(error.message);
+  }
+}
+
 // ---- the plot
 
-const PLOTTED = ["y", "record", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
+const PLOTTED = ["y", "record", "scenario", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
 
 // The newest of the versions that forecast beside the champion; more would hide the champion's own line.
 const MOST_SHADOWS = 3;
@@ -170,13 +196,14 @@ function shadowVersions({ shadows }) {
   return [...new Set(shadows.map(({ model_version }) => model_version))].sort((a, b) => b - a).slice(0, MOST_SHADOWS);
 }
 
-function plotted({ forecasts, history }, versions) {
+function plotted({ forecasts, history, scenario }, versions) {
   const days = new Map();
   const put = (ds, values) => days.set(ds, { ...days.get(ds), ...values });
   history.actuals.forEach(({ ds, y }) => put(ds, { y }));
   history.forecasts.forEach(({ ds, y_hat }) => put(ds, { record: y_hat }));
   history.shadows.forEach(({ ds, y_hat, model_version }) => put(ds, { [`version ${model_version}`]: y_hat }));
   forecasts.forEach((row) => put(row.ds, row));
+  scenario.forEach(({ ds, y_hat }) => put(ds, { scenario: y_hat }));
   const ordered = [...days.keys()].sort();
   return [ordered.map((ds) => milliseconds(ds) / 1000), ...[...PLOTTED, ...versions.map((version) => `version ${version}`)].map((name) => ordered.map((ds) => days.get(ds)[name] ?? null))];
 }
@@ -202,13 +229,14 @@ function draw() {
       {},
       line("actual", { width: 1.6, spanGaps: false }),
       line("record", { width: 1.5, dash: [5, 4] }),
+      line("scenario", { width: 2, dash: [8, 3] }),
       line("forecast", { width: 2.2, points: { show: page.shown.forecasts.length < 3, size: 7 } }),
       bound, bound, bound, bound,
       ...versions.map((_, position) => line(`shadow${position + 1}`, { width: 1.3, dash: [1.5, 3.5] })),
     ],
     bands: [
-      { series: [7, 6], fill: colour("band95") },
-      { series: [5, 4], fill: colour("band80") },
+      { series: [8, 7], fill: colour("band95") },
+      { series: [6, 5], fill: colour("band80") },
     ],
     axes: [{ ...axis, space: 70, size: 30, values: (_, seconds) => seconds.map((at) => tickFormat.format(at * 1000)) }, { ...axis, size: 54 }],
     hooks: { setCursor: [(plot) => readOut(plot)] },
@@ -229,11 +257,12 @@ function readOut(plot) {
     element("readout").textContent = "\u00a0";
     return;
   }
-  const [seconds, y, record, yHat, low, high, , , ...shadows] = plot.data.map((values) => values[index]);
+  const [seconds, y, record, scenario, yHat, low, high, , , ...shadows] = plot.data.map((values) => values[index]);
   const parts = [dayFormat.format(seconds * 1000)];
   if (y != null) parts.push(`actual ${show(y)}`);
   if (yHat != null) parts.push(`forecast ${show(yHat)} (80 %: ${show(low)} to ${show(high)})`);
   if (record != null) parts.push(`of record ${show(record)}`);
+  if (scenario != null) parts.push(`what if ${show(scenario)}`);
   shadows.forEach((value, position) => { if (value != null) parts.push(`version ${page.versions[position]} ${show(value)}`); });
   element("readout").textContent = parts.join(" · ");
 }
@@ -261,7 +290,42 @@ const showDecisions = () => showEntries("decisions", "/decisions", "Nothing was 
   decisions.slice(0, 6).map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
 
 const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) =>
-  alerts.filter(({ state }) => state === "FIRING").map((a) => entry(a.severity, a.severity === "error" ? "bad" : "warning", `since ${showTime(a.first_seen)}`, a.summary)));
+  alerts.filter(({ state }) => state !== "RESOLVED").map(alertEntry));
+
+function alertEntry(alert) {
+  const { severity, state, first_seen, summary, muted_by, acknowledged_by } = alert;
+  const item = entry(severity, severity === "error" ? "bad" : "warning", `${state.toLowerCase()} since ${showTime(first_seen)}`, summary);
+  if (acknowledged_by) item.append(make("p", { className: "when", textContent: `${acknowledged_by} is on it` }));
+  if (muted_by) item.append(make("p", { className: "when", textContent: `muted: ${muted_by}` }));
+  item.append(responseTo(alert));
+  return item;
+}
+
+function responseTo({ alert_id, fingerprint }) {
+  const by = make("input", { required: true, maxLength: 200, autocomplete: "name" });
+  const reason = make("input", { maxLength: 200 });
+  const hours = make("input", { type: "number", min: 0, max: 8760, step: "any", value: 24 });
+  const onIt = make("button", { type: "submit", textContent: "I am on it" });
+  const mute = make("button", { type: "button", className: "plain", textContent: "Mute" });
+  const said = make("p", { role: "status" });
+  const send = async (path, body, done) => {
+    try {
+      await ask(path, body);
+      said.textContent = done;
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  };
+  const label = (text, input) => make("label", {}, text, input);
+  const form = make("form", { noValidate: true }, label("Your name", by), onIt, label("Reason", reason), label("Hours", hours), mute);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send("/alerts/acknowledge", { alert_id, by: by.value }, `${by.value} is on it; no more reminders`);
+  });
+  mute.addEventListener("click", () =>
+    send("/alerts/mute", { pattern: fingerprint, hours: hours.valueAsNumber, reason: reason.value, by: by.value }, `muted for ${hours.value} hours`));
+  return make("details", {}, make("summary", { textContent: "Respond" }), form, said);
+}
 
 // ---- together
 
@@ -275,6 +339,7 @@ element("ask").addEventListener("submit", (event) => {
   if (page.model) forecast();
   else { showProblem(""); begin(); }
 });
+element("whatif").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
 element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 new ResizeObserver(() => page.plot?.setSize({ width: element("plot").clientWidth, height: element("plot").clientHeight })).observe(element("plot"));
