@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast check format bench lock clean
+.PHONY: help install up test test-fast check docs format bench lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -38,12 +38,15 @@ test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 test-fast: $(STAMP) ## run the tests that start no server
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-check: $(STAMP) ## lint, format, types, the dependency law, secrets
+check: $(STAMP) docs ## lint, format, types, the dependency law, secrets, docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $$(git ls-files | grep -vE $(NO_SECRETS))
+
+docs: $(STAMP) ## build the documentation into build/docs; a broken link is an error
+	@PYTHONWARNINGS=ignore $(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

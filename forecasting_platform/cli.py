@@ -365,7 +365,7 @@ def acknowledge(alert_id: str, by: str, data_dir: Path, as_json: bool) -> None:
     print_rows([{"alert_id": alert_id, "acknowledged_by": by}], as_json=as_json)
 
 
-@alerts.command(epilog='Example: forecasting-platform alerts mute "forecast_errors:*" --hours 48 --reason "outage"')
+@alerts.command(epilog='Example: forecasting-platform alerts mute "*:forecasts_beat_naive" --hours 48 --reason outage')
 @click.argument("pattern")
 @click.option("--hours", type=click.FloatRange(0, 8760), required=True, help="For how long; 0 ends the mute.")
 @click.option("--reason", required=True, help="Why; shown with each incident.")
@@ -373,7 +373,7 @@ def acknowledge(alert_id: str, by: str, data_dir: Path, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_json: bool) -> None:
-    """Tell nobody of incidents whose fingerprint matches (`*` is any text), for some hours."""
+    """Tell nobody of incidents whose fingerprint matches (a star is any text), for some hours."""
     until = datetime.now(UTC) + timedelta(hours=hours)
     with _ledger(data_dir) as ledger:
         ledger.mute(Mute(pattern, until, reason, by))

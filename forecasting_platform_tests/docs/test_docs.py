@@ -1,8 +1,13 @@
 """README and docs stay true to the code."""
 
+import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from forecasting_platform.cli import main
@@ -10,7 +15,58 @@ from forecasting_platform.definitions import defs
 from forecasting_platform.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+GENERATED = {"dagster.md", "http.md", "tables.md"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if page.parent.name != "reference" or page.name not in GENERATED]
+RUNBOOKS = sorted(set((ROOT / "docs" / "runbooks").glob("*.md")) - {ROOT / "docs" / "runbooks" / "index.md"})
+
+
+def snippets(language: str) -> list[Any]:
+    """Every block of code of a language, named by page and line."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            where = f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}"
+            found.append(pytest.param(block[1], id=where))
+    return found
+
+
+def commands_of(console: str) -> Iterator[list[str]]:
+    """The words of each command after a `$` that is ours, environment and redirection left out."""
+    joined = console.replace("\\\n", " ")
+    for line in re.findall(r"^\$ (.*)$", joined, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words.pop(0)
+        if words and Path(words[0]).name in {"forecasting-platform", "make"}:
+            yield [Path(words[0]).name, *words[1:]]
+
+
+@pytest.mark.parametrize("console", snippets("console"))
+def test_every_command_shown_is_one_that_the_program_takes(console: str) -> None:
+    for program, *words in commands_of(console):
+        if program == "make":
+            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+            assert words[0] in targets
+            continue
+        command: click.Command = main
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        # Parses as the real call would, without running it.
+        command.make_context(program, words)
+
+
+@pytest.mark.parametrize("document", snippets("json"))
+def test_every_json_document_shown_can_be_read(document: str) -> None:
+    json.loads(document)
+
+
+@pytest.mark.parametrize("script", snippets("python"))
+def test_every_name_imported_in_a_script_shown_is_there(script: str) -> None:
+    imports = [line for line in script.splitlines() if line.startswith(("import ", "from "))]
+    compile(script, "a page", "exec")
+    exec("\n".join(imports), {})  # our own pages
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -34,11 +90,11 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_every_check_and_every_other_incident_has_its_runbook_and_no_runbook_is_left_over() -> None:
     checks = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
-    runbooks = {page.stem for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    runbooks = {page.stem for page in RUNBOOKS}
     assert runbooks == checks | {"run_failure", "backfill_failure", "dead_man", "champion_loads"}
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUNBOOKS, ids=lambda page: page.stem)
 def test_a_runbook_says_what_it_means_how_to_confirm_and_what_to_do(page: Path) -> None:
     headings = re.findall(r"^## (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == ["What it means", "How to confirm", "What to do"]

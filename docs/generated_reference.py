@@ -1,0 +1,101 @@
+"""The reference pages that are read from the code: HTTP API, tables, assets, checks."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from flask_openapi3.openapi import OpenAPI
+
+from forecasting_platform.definitions import defs
+from forecasting_platform.forecasting.frames import (
+    OBSERVATIONS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    REPLACEABLE_TABLES,
+    Table,
+)
+from forecasting_platform.settings import Settings
+from serve.app import create_app
+
+
+def write(folder: Path) -> None:
+    """Write every generated page into `folder`; one that has not changed is left alone."""
+    folder.mkdir(exist_ok=True)
+    for name, page in {"http": http_page(), "tables": tables_page(), "dagster": dagster_page()}.items():
+        file = folder / f"{name}.md"
+        if not file.exists() or file.read_text(encoding="utf-8") != page:
+            file.write_text(page, encoding="utf-8")
+
+
+def http_page() -> str:
+    """Every endpoint of the app, as its OpenAPI document describes it."""
+    app = cast("OpenAPI", create_app(Settings(postgres_dsn=None, mlflow_tracking_uri=None)))
+    rows = [
+        (
+            f"`{method.upper()} {path}`",
+            operation["summary"],
+            _statuses(operation),
+        )
+        for path, operations in app.api_doc["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return _page(
+        "HTTP API",
+        "Made from the app's OpenAPI document, which a running app gives at `/openapi.json`, with every field, and to "
+        "be tried at `/docs`.",
+        _table(("request", "what it does", "answers"), rows),
+    )
+
+
+def _statuses(operation: dict[str, Any]) -> str:
+    return ", ".join(sorted(operation["responses"]))
+
+
+def tables_page() -> str:
+    """Every table with its columns."""
+    tables = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG)
+    return _page("Tables", "In schema `forecasting`.", *map(_table_section, tables))
+
+
+def _table_section(table: Table) -> str:
+    rows = [
+        (f"`{column.name}`", column.kind + (", may be null" if column.nullable else ""), column.description)
+        for column in table.columns
+    ]
+    heading = f"## `{table.name}`\n\n{table.description} Key: {', '.join(f'`{name}`' for name in table.key)}."
+    return f"{heading}\n\n{_table(('column', 'kind', 'what it holds'), rows)}"
+
+
+def dagster_page() -> str:
+    """Assets, checks, jobs, schedules and sensors."""
+    graph = defs.resolve_asset_graph()
+    assets = [(f"`{key.to_user_string()}`", _first(graph.get(key).description)) for key in graph.toposorted_asset_keys]
+    keys = sorted(graph.asset_check_keys, key=lambda key: key.name)
+    checks = [(f"[`{key.name}`](../runbooks/{key.name}.md)", f"`{key.asset_key.to_user_string()}`") for key in keys]
+    repository = defs.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    automation = [
+        *((f"`{job.name}`", "job", _first(job.description)) for job in jobs),
+        *((f"`{one.name}`", f"schedule, `{one.cron_schedule}`", _first(one.__doc__)) for one in repository.schedule_defs),
+        *((f"`{one.name}`", "sensor", _first(one.__doc__)) for one in repository.sensor_defs),
+    ]
+    return _page(
+        "Dagster",
+        "Code location `forecasting_platform.definitions`.",
+        f"## Assets\n\n{_table(('asset', 'a row, and when it is refreshed'), assets)}",
+        f"## Checks\n\n{_table(('check, with its runbook', 'of'), checks)}",
+        f"## Jobs, schedules, sensors\n\n{_table(('name', 'kind', 'what it does'), automation)}",
+    )
+
+
+def _first(description: str | None) -> str:
+    return " ".join((description or "").split("\n\n")[0].split())
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _page(title: str, about: str, *sections: str) -> str:
+    return "\n\n".join([f"# {title}", about, *sections]) + "\n"
