@@ -76,8 +76,11 @@ def dagster_page() -> str:
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     automation = [
         *((f"`{job.name}`", "job", _first(job.description)) for job in jobs),
-        *((f"`{one.name}`", f"schedule, `{one.cron_schedule}`", _first(one.__doc__)) for one in repository.schedule_defs),
-        *((f"`{one.name}`", "sensor", _first(one.__doc__)) for one in repository.sensor_defs),
+        *(
+            (f"`{one.name}`", f"schedule, `{one.cron_schedule}`", _first(one.__doc__))
+            for one in repository.schedule_defs
+        ),
+        *((f"`{one.name}`", "sensor", _first(one.description or one.__doc__)) for one in repository.sensor_defs),
     ]
     return _page(
         "Dagster",

@@ -148,7 +148,12 @@ def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
     return dg.SensorResult(skip_reason=summary, cursor=str(cursor))
 
 
-@dg.run_failure_sensor(name="run_failure_sensor", minimum_interval_seconds=10, default_status=RUNNING)
+@dg.run_failure_sensor(
+    name="run_failure_sensor",
+    description="Makes an incident of a failed run.",
+    minimum_interval_seconds=10,
+    default_status=RUNNING,
+)
 def run_failure_sensor(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
     """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
     failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message))
