@@ -17,6 +17,7 @@ from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.decisions import first_break
 from forecasting_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -208,11 +209,16 @@ def train(options: Sequence[str], data_dir: Path, as_json: bool) -> None:
 
 
 @main.command(epilog="Example: forecasting-platform promote")
+@click.option("--to-version", help="Serve this version whatever the evidence; needs --reason.")
+@click.option("--reason", default="", help="Why; kept in the ledger.")
 @data_dir_option
 @json_option
-def promote(data_dir: Path, as_json: bool) -> None:
+def promote(to_version: str | None, reason: str, data_dir: Path, as_json: bool) -> None:
     """Evaluate challenger against champion now, and move the alias if the evidence says so."""
-    _promotion(data_dir, {"decided_by": "promote command"}, as_json=as_json)
+    if (to_version is None) != (not reason.strip()):
+        raise click.UsageError("--to-version and --reason go together: a version served regardless needs a reason")
+    override = {"action": "override", "to_version": to_version, "reason": reason} if to_version else {}
+    _promotion(data_dir, {"decided_by": "promote command"} | override, as_json=as_json)
 
 
 @main.command(epilog='Example: forecasting-platform rollback --reason "forecasts too low since Monday"')
@@ -224,7 +230,7 @@ def rollback(to_version: str | None, reason: str, data_dir: Path, as_json: bool)
     """Serve an earlier version again, and record why."""
     if not reason.strip():
         raise click.UsageError("--reason is empty; say why, it is kept in the ledger")
-    config = {"decided_by": "rollback command", "rollback": True, "reason": reason}
+    config = {"decided_by": "rollback command", "action": "rollback", "reason": reason}
     _promotion(data_dir, config | ({"to_version": to_version} if to_version else {}), as_json=as_json)
 
 
@@ -419,12 +425,15 @@ def _write_html(found: "Report", path: Path) -> None:
         raise click.FileError(str(path), f"{error.strerror}; name another one with --html") from error
 
 
-@main.command(epilog="Example: forecasting-platform decisions --limit 5")
+@main.group(invoke_without_command=True, epilog="Example: forecasting-platform decisions --limit 5")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
 @data_dir_option
 @json_option
-def decisions(limit: int, data_dir: Path, as_json: bool) -> None:
+@click.pass_context
+def decisions(context: click.Context, limit: int, data_dir: Path, as_json: bool) -> None:
     """The promotion ledger, newest first."""
+    if context.invoked_subcommand is not None:
+        return
     with _ledger(data_dir) as ledger:
         found = ledger.decisions(limit)
     rows = [
@@ -441,3 +450,36 @@ def decisions(limit: int, data_dir: Path, as_json: bool) -> None:
         for decision in found
     ]
     print_rows(rows, title="promotion decisions", as_json=as_json)
+
+
+@decisions.command(epilog="Example: forecasting-platform decisions verify")
+@data_dir_option
+@json_option
+def verify(data_dir: Path, as_json: bool) -> None:
+    """Whether the ledger is as it was written: exit code 1, and where, when an entry was changed or is missing."""
+    with _ledger(data_dir) as ledger:
+        entries = ledger.decisions()
+    broken = first_break(entries)
+    if broken:
+        raise PlatformStateError(f"the ledger is broken: {broken}; compare it with a backup")
+    print_rows([{"decisions": len(entries), "chain": "whole"}], as_json=as_json)
+
+
+@decisions.command(epilog="Example: forecasting-platform decisions replay 12")
+@click.argument("decision_id", type=int, required=False)
+@data_dir_option
+@json_option
+def replay(decision_id: int | None, data_dir: Path, as_json: bool) -> None:
+    """Judge again from the stored evidence (all decisions without an id); exit code 1 where anything differs."""
+    from forecasting_platform.forecasting.promotion import replayed
+
+    with _ledger(data_dir) as ledger:
+        entries = ledger.decisions()
+    if decision_id is not None and decision_id not in {entry.decision_id for entry in entries}:
+        raise PlatformStateError(f"there is no decision {decision_id}; `forecasting-platform decisions` lists them")
+    judged = [entry for entry in reversed(entries) if decision_id in {None, entry.decision_id}]
+    rows = [{"decision": entry.decision_id, "verdict": entry.verdict, "replayed": replayed(entry)} for entry in judged]
+    print_rows(rows, title="replayed", as_json=as_json)
+    differing = [row["decision"] for row in rows if row["replayed"] == "differs"]
+    if differing:
+        raise PlatformStateError(f"judged again, decisions {differing} come out differently: changed, or another code")

@@ -137,6 +137,14 @@ class NoChallengerError(ForecastingPlatformError):
         super().__init__(f"{model_name} has no challenger to evaluate. Run `forecasting-platform train` first.")
 
 
+class ReasonMissingError(ForecastingPlatformError):
+    """A person changes the champion without saying why."""
+
+    def __init__(self, change: str) -> None:
+        self.change = change
+        super().__init__(f"a change of the champion by a person ({change}) needs a reason; it is kept in the ledger")
+
+
 class ChampionMovedError(ForecastingPlatformError):
     """The alias `champion` named another version than the one the decision was made against."""
 

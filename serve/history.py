@@ -56,9 +56,9 @@ def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str]
 
 
 def forecasts_of_record(issued: pd.DataFrame) -> pd.DataFrame:
-    """For each series and day the forecast that stood when the day came: the newest cutoff, issued last."""
-    newest = issued.sort_values(["unique_id", "ds", "cutoff", "issued_at"], kind="stable")
-    return newest.drop_duplicates(["unique_id", "ds"], keep="last")[FORECAST_COLUMNS]
+    """For each series and day the forecast that stood when the day came: the newest cutoff, issued first."""
+    oldest_first = issued.sort_values(["unique_id", "ds", "cutoff", "issued_at"], ascending=[True, True, True, False])
+    return oldest_first.drop_duplicates(["unique_id", "ds"], keep="last")[FORECAST_COLUMNS]
 
 
 def shadow_forecasts(issued: pd.DataFrame) -> pd.DataFrame:

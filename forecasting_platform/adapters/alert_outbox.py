@@ -27,7 +27,7 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 
 HEARTBEAT_SECONDS = 5
-WATCHERS = ("alert_sensor",)
+WATCHERS = ("alert_sensor", "promotion_sensor")
 
 
 class Channel(Protocol):

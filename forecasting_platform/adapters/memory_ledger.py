@@ -1,13 +1,14 @@
 """A ledger in memory, for fast tests. Nothing outlives it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision, chained
 
 
 class MemoryLedger:
@@ -20,17 +21,25 @@ class MemoryLedger:
         self._mutes: dict[str, Mute] = {}
         self._heartbeats: dict[str, datetime] = {}
         self._lock = threading.Lock()
+        self._promotion_lock = threading.Lock()
 
     def prepare(self) -> None:
         """Nothing to create."""
 
-    def append_decision(self, decision: PromotionDecision) -> int:
+    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
         """See `Ledger`."""
         evidence = check_evidence(decision.evidence)
         with self._lock:
-            decision_id = len(self._decisions) + 1
-            self._decisions.append(replace(decision, decision_id=decision_id, evidence=evidence))
-        return decision_id
+            newest = self._decisions[-1].entry_hash if self._decisions else None
+            entry = chained(replace(decision, evidence=evidence), len(self._decisions) + 1, newest)
+            self._decisions.append(entry)
+        return entry
+
+    @contextmanager
+    def promotion(self) -> Iterator[None]:
+        """See `Ledger`."""
+        with self._promotion_lock:
+            yield
 
     def decisions(self, limit: int | None = None) -> list[PromotionDecision]:
         """See `Ledger`."""

@@ -1,6 +1,7 @@
 """The ledger on Postgres, schema `forecasting`: `promotion_decisions` and `alerts`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from forecasting_platform.adapters.ledger_entries import check_evidence
 from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
 from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.decisions import PromotionDecision, chained
 
 _DECISIONS = """
 CREATE TABLE forecasting.promotion_decisions (
@@ -24,7 +25,9 @@ CREATE TABLE forecasting.promotion_decisions (
     challenger_cutoff date NOT NULL,
     decided_at timestamptz NOT NULL,
     decided_by text NOT NULL,
-    evidence jsonb NOT NULL
+    evidence jsonb NOT NULL,
+    previous_hash text,
+    entry_hash text UNIQUE
 );
 COMMENT ON TABLE forecasting.promotion_decisions IS 'One row is one decision with its evidence; append-only.';
 
@@ -37,6 +40,11 @@ $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasting.promotion_decisions
     FOR EACH STATEMENT EXECUTE FUNCTION forecasting.refuse_change();
 """
+
+_CHAIN = """
+ALTER TABLE forecasting.promotion_decisions ADD COLUMN previous_hash text, ADD COLUMN entry_hash text UNIQUE
+"""
+"""What the table of the first release lacks."""
 
 _ALERTS = """
 CREATE TABLE forecasting.alerts (
@@ -115,7 +123,13 @@ _TABLES = {
     "heartbeats": _HEARTBEATS,
 }
 
-_DECISION_COLUMNS = [column.name for column in fields(PromotionDecision) if column.name != "decision_id"]
+_NOTHING = sql.SQL("")
+_DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
+_NEXT_DECISION = """
+SELECT
+    (SELECT entry_hash FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT 1),
+    nextval(pg_get_serial_sequence('forecasting.promotion_decisions', 'decision_id'))
+"""
 
 
 def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
@@ -144,19 +158,30 @@ class PostgresLedger:
             for name, creation in _TABLES.items():
                 if not exists(connection, name):
                     connection.execute(creation)
+            if "entry_hash" not in existing_columns(connection, "promotion_decisions"):
+                connection.execute(_CHAIN)
             if "announced" not in existing_columns(connection, "alerts"):
                 connection.execute(_ALERTS_UPDATE)
 
-    def append_decision(self, decision: PromotionDecision) -> int:
+    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
         """See `Ledger`."""
-        stored = replace(decision, evidence=check_evidence(decision.evidence))
-        values = [getattr(stored, name) for name in _DECISION_COLUMNS]
+        evidence = check_evidence(decision.evidence)
         with self._connections.transaction("promotion_decisions") as connection:
-            # One at a time, so that numbers grow in the order of commits.
+            # One at a time, so that numbers grow, and hashes follow each other, in the order of commits.
             lock(connection, "promotion_decisions")
-            cursor = connection.execute(_INSERT_DECISION, [_adapted(value) for value in values])
-            (decision_id,) = cursor.fetchone() or (0,)
-        return int(decision_id)
+            newest, number = connection.execute(_NEXT_DECISION).fetchone() or (None, 0)
+            entry = chained(replace(decision, evidence=evidence), number, newest)
+            connection.execute(_INSERT_DECISION, [_adapted(getattr(entry, name)) for name in _DECISION_COLUMNS])
+        return entry
+
+    @contextmanager
+    def promotion(self) -> Iterator[None]:
+        """See `Ledger`."""
+        with self._connections.transaction("promotion_decisions") as connection:
+            # Held while models are backtested: longer than anything else waits, or may be idle, here.
+            connection.execute("SET LOCAL lock_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = 0")
+            lock(connection, "promotion")
+            yield
 
     def decisions(self, limit: int | None = None) -> list[PromotionDecision]:
         """See `Ledger`."""
@@ -248,15 +273,17 @@ def _values(entry: Alert | Message | Mute) -> list[object]:
     return [getattr(entry, column.name) for column in fields(entry)]
 
 
-def _insert(table: str, columns: Sequence[str]) -> sql.Composed:
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NOTHING) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({})").format(
         sql.Identifier("forecasting", table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
+        overriding,
         sql.SQL(", ").join(sql.Placeholder() for _ in columns),
     )
 
 
-_INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS) + sql.SQL(" RETURNING decision_id")
+# The number is part of what is hashed, so it is drawn before.
+_INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS, sql.SQL("OVERRIDING SYSTEM VALUE"))
 
 
 def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:

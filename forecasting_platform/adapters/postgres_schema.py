@@ -6,6 +6,7 @@ from psycopg import sql
 
 from forecasting_platform.adapters.postgres_connections import PostgresConnection
 from forecasting_platform.forecasting.frames import (
+    FORECAST_ERRORS,
     OBSERVATIONS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -36,7 +37,7 @@ ORDER BY unique_id, ds, available_at DESC
 """
 
 _DAILY_ACCURACY_VIEW = """
-CREATE VIEW forecasting.daily_accuracy AS
+CREATE OR REPLACE VIEW forecasting.daily_accuracy AS
 SELECT
     unique_id,
     ds,
@@ -48,7 +49,11 @@ SELECT
     avg((y BETWEEN y_hat_lo_80 AND y_hat_hi_80)::int) AS coverage_80,
     avg((y BETWEEN y_hat_lo_95 AND y_hat_hi_95)::int) AS coverage_95,
     avg(y_hat - y_first) AS bias_by_first_published
-FROM forecasting.forecast_errors
+FROM (
+    -- Of record: what was issued first. The champion issues before its shadows.
+    SELECT DISTINCT ON (unique_id, cutoff, ds) * FROM forecasting.forecast_errors
+    ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, model_version
+) AS of_record
 GROUP BY unique_id, ds
 """
 
@@ -62,13 +67,13 @@ def create_missing(connection: PostgresConnection) -> None:
     """Create the schema, the tables and nullable columns that are not there, and the two views."""
     create_schema(connection)
     for table in TABLES:
-        missing = _additions(connection, table) if exists(connection, table.name) else _creation(table)
+        missing = list(_additions(connection, table) if exists(connection, table.name) else _creation(table))
         for statement in missing:
             connection.execute(statement)
+        if missing and table == FORECAST_ERRORS:
+            connection.execute(_DAILY_ACCURACY_VIEW)
     if not exists(connection, "observations"):
         connection.execute(_NEWEST_VIEW)
-    if not exists(connection, "daily_accuracy"):
-        connection.execute(_DAILY_ACCURACY_VIEW)
 
 
 def create_schema(connection: PostgresConnection) -> None:

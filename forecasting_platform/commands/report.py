@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.control import ControlReport
+from forecasting_platform.forecasting.control import ControlReport, record_of
 from forecasting_platform.forecasting.control_reference import references_from
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
@@ -65,7 +65,7 @@ class Report:
         charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
         page = PAGE.format(
             accuracy=_table(self.accuracy),
-            plot=_picture(errors_plot(self.errors)) if len(self.errors) else "<p>No errors yet.</p>",
+            plot=_picture(errors_plot(record_of(self.errors))) if len(self.errors) else "<p>No errors yet.</p>",
             vintages=_table(self.vintages),
             drift=_table(self.drift) + "".join(map(_picture, charts)),
             detection=_table(self.detection),

@@ -272,14 +272,16 @@ def watermark(observations: pd.DataFrame, *, ended_days: int = 31) -> date | Non
 
 
 def record_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts of record: of each series, cutoff and day the one of the earliest model version.
+    """The forecasts of record: of each series, cutoff and day the one that was issued first.
 
     Args:
-        rows: of `FORECASTS` or `FORECAST_ERRORS`. A version's number grows with time; shadows and
-            successors that forecast the same cutoff come later.
+        rows: of `FORECASTS` or `FORECAST_ERRORS`. The champion issues before its shadows, and before any
+            successor that forecasts the same cutoff again.
     """
     order = pd.to_numeric(rows["model_version"], errors="coerce")
-    ordered = rows.assign(_order=order).sort_values(["unique_id", "cutoff", "ds", "_order"], kind="stable")
+    by_issue = ["unique_id", "cutoff", "ds", "issued_at", "_order"]
+    # Rows from before errors knew when they were issued come first, the earliest version foremost.
+    ordered = rows.assign(_order=order).sort_values(by_issue, na_position="first", kind="stable")
     return ordered.drop_duplicates(["unique_id", "cutoff", "ds"]).drop(columns="_order")
 
 

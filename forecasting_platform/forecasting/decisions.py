@@ -1,11 +1,21 @@
-"""Decisions about the champion as the ledger keeps them. How a challenger is judged is in `promotion`."""
+"""Decisions about the champion as the ledger keeps them. How a challenger is judged is in `promotion`.
 
-from collections.abc import Iterable
+The ledger is a chain: each entry holds the hash of the one before it, and a hash of all it says itself. A byte
+changed afterwards, an entry taken out or put in between, breaks the chain at that entry.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-Verdict = Literal["promote", "refresh", "hold", "reject", "rollback"]
+Verdict = Literal["promote", "refresh", "hold", "reject", "rollback", "override"]
+AUTOMATIC = "automatic"
+"""Key of the evidence of a decision that no person asked for."""
+BEFORE_THE_FIRST = "0" * 64
+"""What the first entry holds for the hash before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +24,12 @@ class PromotionDecision:
 
     Attributes:
         verdict: `promote` (better, or the first champion), `refresh` (same recipe, newer data, fit to
-            serve), `hold` (not shown to be better), `reject` (unfit, or worse), `rollback` (a person's).
+            serve), `hold` (not shown to be better), `reject` (unfit, or worse), `rollback` (to an earlier
+            version, by a person or a tripwire), `override` (a person's, whatever the evidence).
         champion_version: champion when it was decided, None if there was none.
-        evidence: JSON-ready numbers: scores of both, cutoffs evaluated, statistics, thresholds.
+        evidence: JSON-ready: `inputs`, `policy`, `statistics` and `provenance` of a judged challenger.
         decided_by: `promotion_sensor`, a person, or a command.
-        decision_id: the ledger's number, None before it is written.
+        decision_id, previous_hash, entry_hash: the ledger's number and chain, None before it is written.
     """
 
     verdict: Verdict
@@ -30,11 +41,65 @@ class PromotionDecision:
     decided_by: str
     evidence: dict[str, Any] = field(default_factory=dict)
     decision_id: int | None = None
+    previous_hash: str | None = None
+    entry_hash: str | None = None
 
     @property
     def moves_champion(self) -> bool:
         """Whether the alias moves."""
-        return self.verdict in {"promote", "refresh", "rollback"}
+        return self.verdict in {"promote", "refresh", "rollback", "override"}
+
+
+def chained(decision: PromotionDecision, decision_id: int, previous_hash: str | None) -> PromotionDecision:
+    """The decision as an entry of the ledger, after the one with `previous_hash` (None: it is the first)."""
+    entry = replace(decision, decision_id=decision_id, previous_hash=previous_hash or BEFORE_THE_FIRST)
+    return replace(entry, entry_hash=hash_of(entry))
+
+
+def hash_of(entry: PromotionDecision) -> str:
+    """SHA-256 over everything the entry says, but its own hash, as canonical JSON."""
+    said = {
+        "decision_id": entry.decision_id,
+        "verdict": entry.verdict,
+        "reason": entry.reason,
+        "challenger_version": entry.challenger_version,
+        "champion_version": entry.champion_version,
+        "challenger_cutoff": entry.challenger_cutoff.isoformat(),
+        "decided_at": entry.decided_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "decided_by": entry.decided_by,
+        "evidence": _plain(entry.evidence),
+        "previous_hash": entry.previous_hash,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as floats: a store may give 1e16 back as an integer, and -0.0 as 0.0; they mean the same."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def first_break(entries: Sequence[PromotionDecision]) -> str | None:
+    """Where the chain is broken first, in words; None where it is whole.
+
+    Args:
+        entries: the whole ledger, newest first. Entries from before there was a chain, at its old end, have no
+            hash and are not judged.
+    """
+    oldest_first = list(reversed(entries))
+    while oldest_first and oldest_first[0].entry_hash is None:
+        oldest_first.pop(0)
+    previous = BEFORE_THE_FIRST
+    for entry in oldest_first:
+        if entry.previous_hash != previous:
+            return f"decision {entry.decision_id} does not follow the one before it: an entry is missing or was changed"
+        if entry.entry_hash != hash_of(entry):
+            return f"decision {entry.decision_id} is not as it was written: its hash is of another text"
+        previous = entry.entry_hash
+    return None
 
 
 def newest_decision(

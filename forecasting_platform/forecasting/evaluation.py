@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.backtesting import Backtest, backtest
@@ -12,7 +11,7 @@ from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.panel import Panel
 from forecasting_platform.forecasting.promotion import Evidence
 from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.scores import naive_errors
+from forecasting_platform.forecasting.scores import STEP_BUCKETS, naive_errors
 from forecasting_platform.forecasting.training import judge_intervals
 
 
@@ -72,19 +71,39 @@ def evidence_of(results: Backtest, panel: Panel, errors: Floats, coverage_80: fl
         MissingMetricError: no cell is left to judge by.
     """
     scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
-    scored = errors[:, results.scored]
-    known = np.isfinite(scored) & np.isfinite(scale)
-    unit = _mean_square(scale, known, axis=(1, 2))
-    # A constant series has no seasonal naive error: any error on it counts in its own unit.
-    squares = np.where(known, scored, 0.0) ** 2 / np.where(unit > 0, unit, 1.0)[:, None, None]
-    cells = known.sum(axis=(0, 2))
-    if not cells.any():
+    scored = np.where(np.isfinite(scale), errors[:, results.scored], np.nan)
+    measured = np.isfinite(scored).any(axis=(0, 2))
+    if not measured.any():
         raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
-    loss = squares.sum(axis=(0, 2))[cells > 0] / cells[cells > 0]
-    rmse = np.sqrt(_mean_square(scored, known, axis=(1, 2)))
-    return Evidence(loss, dict(zip(results.unique_ids, rmse.tolist(), strict=True)), coverage_80)
+    unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
+    # A constant series has no seasonal naive error: any error on it counts in its own unit.
+    scaled = (scored / np.where(unit > 0, unit, 1.0)[:, None, None])[:, measured]
+    by_series = _root_mean_square(scaled, axis=2)
+    return Evidence(
+        loss=_mean(by_series),
+        rmse=dict(zip(results.unique_ids, np.nan_to_num(_root_mean_square(scored, axis=(1, 2))).tolist(), strict=True)),
+        coverage_80=coverage_80,
+        cutoffs=tuple(results.cutoffs[results.scored][measured].tolist()),
+        by_step=_by_step(scaled),
+        by_series=dict(zip(results.unique_ids, by_series, strict=True)),
+    )
 
 
-def _mean_square(errors: Floats, known: npt.NDArray[np.bool_], axis: tuple[int, ...]) -> Floats:
-    squares = np.where(known, errors, 0.0) ** 2
-    return squares.sum(axis=axis) / np.maximum(known.sum(axis=axis), 1)
+def _by_step(scaled: Floats) -> dict[str, Floats]:
+    losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in STEP_BUCKETS.items()}
+    # The newest cutoffs lack the actuals of far steps: a group of steps is judged where it is known.
+    return {name: loss[np.isfinite(loss)] for name, loss in losses.items() if np.isfinite(loss).any()}
+
+
+def _mean(by_series: Floats) -> Floats:
+    """Mean over the series that were scored at a cutoff; NaN where none was."""
+    known = np.isfinite(by_series)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, by_series, 0.0).sum(axis=0) / known.sum(axis=0))
+
+
+def _root_mean_square(errors: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """Over the known cells; NaN where there is none."""
+    known = np.isfinite(errors)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt((np.where(known, errors, 0.0) ** 2).sum(axis=axis) / known.sum(axis=axis)))

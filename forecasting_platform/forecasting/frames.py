@@ -257,6 +257,7 @@ FORECAST_ERRORS = Table(
     "One row is a forecast matched with its actual.",
     (
         *(column for column in FORECASTS.columns if column.name != "issued_at"),
+        Column("issued_at", "timestamp", "When the forecast was made.", nullable=True),
         Column("y", "float", "The newest actual of the day."),
         Column("y_first", "float", "The actual of the day as first published.", nullable=True),
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.backtesting import Backtest
+from forecasting_platform.forecasting.decisions import PromotionDecision
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,6 +99,24 @@ def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-
     for axes, (unique_id, series) in zip(list(figure.axes), rows.groupby("unique_id"), strict=False):
         draw(axes, series)
         axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
+    return _png(_dated(figure))
+
+
+def decision_plot(decision: PromotionDecision) -> bytes:
+    """Losses of both over the cutoffs, four weeks smoothed, and over shadow days where there are some."""
+    inputs = decision.evidence["inputs"]
+    both = {name: inputs[name] for name in ("champion", "challenger") if inputs[name]}
+    panels = {"backtest": (inputs["cutoffs"], {name: of["loss"] for name, of in both.items()})}
+    if inputs["shadow"]:
+        panels["shadow"] = (inputs["shadow"]["days"], {name: inputs["shadow"][name] for name in both})
+    figure = _figure(len(panels))
+    for axes, (title, (days, losses)) in zip(figure.axes, panels.items(), strict=True):
+        for (name, loss), color in zip(losses.items(), (INK, ACCENT), strict=False):
+            label = f"{name}, version {inputs[name]['version']}"
+            axes.plot(pd.to_datetime(days), pd.Series(loss).rolling(28, min_periods=1).mean(), color=color, label=label)
+        axes.set_title(f"{title}: {decision.verdict}, {decision.reason}"[:110], loc="left", fontsize=10, color=INK)
+        axes.set_ylabel("loss (1 = seasonal naive)")
+    figure.axes[0].legend(fontsize=8, frameon=False)
     return _png(_dated(figure))
 
 

@@ -1,58 +1,66 @@
 """Whether a challenger becomes champion. Pure: evidence in, decision out. Moving the alias is elsewhere.
 
-Both recipes are scored anew on identical (`cutoff`, `ds`) pairs, refitted at the same past days, so
-neither is judged on rows it was fitted on, and neither by a number somebody stored earlier.
+Two kinds of evidence count. The *recipe* backtest: both recipes scored anew on identical (`cutoff`, `ds`)
+pairs, refitted at the same past days, so neither is judged on rows it was fitted on, nor by a number somebody
+stored earlier. The *shadow*: both frozen versions on days that came after both cutoffs, as they forecast them.
+Each is judged so that asking again and again does not make chance look like skill (`paired_tests`). What a
+decision was made from is plain JSON; `judge_again` makes it anew from that.
 """
 
+import hashlib
+import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.decisions import PromotionDecision, Verdict
+from forecasting_platform.forecasting.paired_tests import (
+    block_bootstrap_bound,
+    chance_in_a_year,
+    confidence_sequence,
+    diebold_mariano,
+    least_detectable,
+    long_run_variance,
+)
+from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 
-
-@dataclass(frozen=True, slots=True)
-class PromotionPolicy:
-    """What a promotion takes.
-
-    Attributes:
-        least_gain: smallest relative gain in loss worth a change.
-        significance: of the one-sided Diebold–Mariano test.
-        refresh_after_days: a champion of the same recipe is replaced by newer data after this many days.
-        coverage_80: least and most measured coverage of the 80 % interval, mean over series.
-        most_loss_to_naive: a challenger's loss may be this many times the naive one's.
-    """
-
-    least_gain: float = 0.02
-    significance: float = 0.05
-    refresh_after_days: int = 15
-    coverage_80: tuple[float, float] = (0.6, 0.95)
-    most_loss_to_naive: float = 1.05
+SEASONS = ("winter", "spring", "summer", "autumn")
+Numbers = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One recipe's losses on the cutoffs that every recipe was scored on.
 
+    The loss at a cutoff is the mean over series of the RMSE over its horizon, in units of the RMSE that the
+    seasonal naive forecast of that series has over all cutoffs.
+
     Attributes:
-        loss: per cutoff, the mean over series of squared errors in units of each series' seasonal
-            naive mean squared error; shape (C,).
-        rmse: per series.
+        loss: per cutoff, shape (C,).
+        rmse: per series, over all cutoffs.
         coverage_80: measured, mean over series; None where it could not be measured.
+        cutoffs: the days; empty where nobody asks for seasons.
+        by_step: the loss of some steps alone, named such as `1-3`; each of shape (C,).
+        by_series: the loss of each series alone, shape (C,), NaN where it was not scored.
     """
 
     loss: Floats
     rmse: dict[str, float]
     coverage_80: float | None = None
+    cutoffs: tuple[date, ...] = ()
+    by_step: dict[str, Floats] = field(default_factory=dict)
+    by_series: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def mean_loss(self) -> float:
-        """Mean over cutoffs; 1 is as good as the seasonal naive forecast, lower is better."""
+        """Mean over cutoffs; about 1 is as good as the seasonal naive forecast, lower is better."""
         return float(np.mean(self.loss))
 
 
@@ -66,54 +74,60 @@ class Candidacy:
     evidence: Evidence
 
 
-def diebold_mariano(champion: Floats, challenger: Floats, horizon: int) -> float:
-    """One-sided p-value of "the challenger's loss is not smaller", small when it clearly is smaller.
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Losses of both frozen versions, in the unit of `Evidence`, on days after both cutoffs; each of shape (D,)."""
 
-    Losses of consecutive cutoffs share days, so the variance is a Bartlett sum over `horizon` - 1
-    lags (Newey & West 1987), with the small-sample correction and t distribution of Harvey, Leybourne
-    & Newbold (1997, doi:10.1016/S0169-2070(96)00719-4). 1.0 when the losses are equal or too few.
+    days: tuple[date, ...]
+    challenger: Floats
+    champion: Floats
 
-    >>> diebold_mariano(np.ones(50), np.ones(50), 15)
-    1.0
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """What was found when the version was loaded as the app would load it.
+
+    Attributes:
+        impossible: forecasts of the next horizon that are not finite or leave the physical range.
+        load_seconds: in a clean process.
+        megabytes: of the artifact.
     """
-    difference = champion - challenger
-    count = len(difference)
-    lags = min(horizon - 1, count // 4)
-    centred = difference - difference.mean()
-    covariances = [float(centred[lag:] @ centred[: count - lag]) / count for lag in range(lags + 1)]
-    weighted = (2 * (1 - lag / (lags + 1)) * covariance for lag, covariance in enumerate(covariances[1:], start=1))
-    variance = (covariances[0] + sum(weighted)) / count
-    if count < 2 or variance <= 0:
-        return 1.0
-    from scipy import stats  # the app reads decisions without it
 
-    correction = math.sqrt((count + 1 - 2 * (lags + 1) + lags * (lags + 1) / count) / count)
-    return float(stats.t.sf(correction * float(difference.mean()) / math.sqrt(variance), df=count - 1))
+    impossible: int
+    load_seconds: float
+    megabytes: float
 
 
 def decide(
     challenger: Candidacy,
     champion: Candidacy | None,
-    naive: dict[str, Evidence],
+    naive: Mapping[str, Evidence],
     policy: PromotionPolicy,
     *,
     horizon: int,
     decided_at: datetime,
     decided_by: str,
+    shadow: Shadow | None = None,
+    fitness: Fitness | None = None,
+    provenance: Numbers | None = None,
 ) -> PromotionDecision:
     """The verdict on a challenger. A tie keeps the champion.
 
     Args:
-        champion: None when nothing serves yet: then the challenger serves, unless its loss is not a
-            number; a series that nothing beats is served by its naive forecast anyway.
+        champion: None when nothing serves yet: then the challenger serves; a series that nothing beats is
+            served by its naive forecast anyway.
         naive: evidence of `naive` and `seasonal_naive` on the same cutoffs.
+        provenance: what else the ledger should know, such as checksums; JSON-ready.
+
+    Returns:
+        The decision, whose evidence holds `inputs`, `policy`, `statistics` and `provenance`.
 
     Raises:
         MissingMetricError: a loss is not a finite number, or the two were scored on different cutoffs.
     """
-    _refuse_unmeasured(challenger, champion, naive)
-    numbers = _numbers(challenger, champion, naive, policy, horizon)
-    verdict, reason = _verdict(challenger, champion, numbers, policy)
+    _refuse_unmeasured(challenger, champion, naive, shadow)
+    inputs = _inputs(challenger, champion, naive, horizon, shadow, fitness)
+    verdict, reason, statistics = _judge(inputs, policy)
     return PromotionDecision(
         verdict=verdict,
         reason=reason,
@@ -122,81 +136,302 @@ def decide(
         challenger_cutoff=challenger.cutoff,
         decided_at=decided_at,
         decided_by=decided_by,
-        evidence=numbers,
+        evidence={
+            "inputs": inputs,
+            "policy": policy.record(),
+            "statistics": statistics,
+            "provenance": provenance or {},
+        },
     )
 
 
-def _refuse_unmeasured(challenger: Candidacy, champion: Candidacy | None, naive: dict[str, Evidence]) -> None:
-    judged = {f"version {c.version}": c.evidence for c in (challenger, champion) if c is not None} | naive
+def judge_again(evidence: Mapping[str, Any]) -> tuple[Verdict, str, Numbers]:
+    """Verdict, reason and statistics, from what a decision recorded: exactly the same, whenever it is asked.
+
+    Raises:
+        KeyError: the decision holds no inputs, such as a rollback.
+    """
+    return _judge(evidence["inputs"], PromotionPolicy.recorded(evidence["policy"]))
+
+
+def replayed(decision: PromotionDecision) -> str:
+    """`same` or `differs` after judging again; `not judged` for a decision that was not made from evidence.
+
+    A sensor's decision may be a `hold` only because a person rolled the version back.
+    """
+    if "inputs" not in decision.evidence:
+        return "not judged"
+    verdict, reason, statistics = judge_again(decision.evidence)
+    held = decision.verdict == "hold" and "was rolled back" in decision.reason
+    same = statistics == decision.evidence["statistics"] and (
+        held or (verdict, reason) == (decision.verdict, decision.reason)
+    )
+    return "same" if same else "differs"
+
+
+def _refuse_unmeasured(
+    challenger: Candidacy, champion: Candidacy | None, naive: Mapping[str, Evidence], shadow: Shadow | None
+) -> None:
+    judged = {f"version {c.version}": c.evidence for c in (challenger, champion) if c is not None} | dict(naive)
     for subject, evidence in judged.items():
         if not len(evidence.loss) or not np.isfinite(evidence.loss).all():
             raise MissingMetricError("the loss", subject, float(np.mean(evidence.loss)) if len(evidence.loss) else None)
         if len(evidence.loss) != len(challenger.evidence.loss):
             raise MissingMetricError("the loss on the challenger's cutoffs", subject, f"{len(evidence.loss)} cutoffs")
+    if shadow is not None and not np.isfinite([shadow.challenger, shadow.champion]).all():
+        raise MissingMetricError("the loss", "the shadow forecasts", math.nan)
 
 
-def _numbers(
-    challenger: Candidacy, champion: Candidacy | None, naive: dict[str, Evidence], policy: PromotionPolicy, horizon: int
-) -> dict[str, Any]:
-    evidence = challenger.evidence
-    numbers: dict[str, Any] = {
-        "cutoffs": len(evidence.loss),
-        "challenger": _summary(challenger),
-        "naive_loss": {name: baseline.mean_loss for name, baseline in naive.items()},
-        "policy": asdict(policy),
+# ---- what a decision is made from, as JSON
+
+
+def _inputs(
+    challenger: Candidacy,
+    champion: Candidacy | None,
+    naive: Mapping[str, Evidence],
+    horizon: int,
+    shadow: Shadow | None,
+    fitness: Fitness | None,
+) -> Numbers:
+    return {
+        "horizon": horizon,
+        "cutoffs": [day.isoformat() for day in challenger.evidence.cutoffs],
+        "challenger": _recorded(challenger),
+        "champion": None if champion is None else _recorded(champion),
+        "naive_loss": {name: evidence.mean_loss for name, evidence in naive.items()},
+        "series": {} if champion is None else _by_series(challenger.evidence, champion.evidence, horizon),
+        "shadow": None
+        if shadow is None
+        else {
+            "days": [day.isoformat() for day in shadow.days],
+            "challenger": shadow.challenger.tolist(),
+            "champion": shadow.champion.tolist(),
+        },
+        "fitness": None
+        if fitness is None
+        else {
+            "impossible": fitness.impossible,
+            "load_seconds": fitness.load_seconds,
+            "megabytes": fitness.megabytes,
+        },
     }
-    if champion is None:
-        return numbers
-    return numbers | {
-        "champion": _summary(champion),
-        "relative_gain": 1 - evidence.mean_loss / champion.evidence.mean_loss if champion.evidence.mean_loss else 0.0,
-        "p_better": diebold_mariano(champion.evidence.loss, evidence.loss, horizon),
-        "p_worse": diebold_mariano(evidence.loss, champion.evidence.loss, horizon),
-        "days_newer": (challenger.cutoff - champion.cutoff).days,
-        "same_recipe": challenger.recipe_fingerprint == champion.recipe_fingerprint,
-    }
 
 
-def _summary(candidacy: Candidacy) -> dict[str, Any]:
+def _recorded(candidacy: Candidacy) -> Numbers:
     evidence = candidacy.evidence
+    # A coverage that is NaN cannot be JSON, and is no coverage to serve with either.
+    unknown = evidence.coverage_80 is not None and math.isnan(evidence.coverage_80)
     return {
         "version": candidacy.version,
         "cutoff": candidacy.cutoff.isoformat(),
         "recipe_fingerprint": candidacy.recipe_fingerprint,
-        "mean_loss": evidence.mean_loss,
+        "loss": evidence.loss.tolist(),
+        "by_step": {steps: loss.tolist() for steps, loss in evidence.by_step.items()},
         "rmse": evidence.rmse,
-        "coverage_80": evidence.coverage_80,
+        "coverage_80": -1.0 if unknown else evidence.coverage_80,
     }
 
 
-def _verdict(
-    challenger: Candidacy, champion: Candidacy | None, numbers: dict[str, Any], policy: PromotionPolicy
-) -> tuple[Verdict, str]:
+def _by_series(challenger: Evidence, champion: Evidence, horizon: int) -> Numbers:
+    """How much better each series' forecast is, and how sure that is: a number a series, not one a day."""
+    found = {}
+    for unique_id, loss in challenger.by_series.items():
+        difference = champion.by_series[unique_id] - loss
+        difference = difference[np.isfinite(difference)]
+        if len(difference):
+            error = math.sqrt(float(long_run_variance(difference, horizon)) / len(difference))
+            found[unique_id] = {"difference": float(difference.mean()), "standard_error": error}
+    return found
+
+
+# ---- the verdict
+
+
+def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numbers]:
+    statistics = _statistics(inputs, policy)
+    verdict, reason = _verdict(inputs, statistics, policy)
+    return verdict, reason, statistics
+
+
+def _statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
+    challenger = np.array(inputs["challenger"]["loss"])
+    statistics: Numbers = {
+        "cutoffs": len(challenger),
+        "challenger_loss": float(challenger.mean()),
+        "naive_loss": inputs["naive_loss"],
+    }
+    if inputs["champion"] is None:
+        return statistics
+    champion = np.array(inputs["champion"]["loss"])
+    age = date.fromisoformat(inputs["challenger"]["cutoff"]) - date.fromisoformat(inputs["champion"]["cutoff"])
+    return statistics | {
+        "champion_loss": float(champion.mean()),
+        "days_newer": age.days,
+        "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"],
+        **_of_recipes(champion, challenger, inputs, policy),
+        "clearly_worse": _clearly_worse(inputs, policy),
+        "shadow": _of_shadow(inputs, policy),
+    }
+
+
+def _of_recipes(champion: Floats, challenger: Floats, inputs: Numbers, policy: PromotionPolicy) -> Numbers:
+    difference, horizon, mean = champion - challenger, inputs["horizon"], float(champion.mean()) or 1.0
+    p_better, p_worse = (float(diebold_mariano(sign * difference, horizon)) for sign in (1, -1))
+    return {
+        "relative_gain": float(difference.mean()) / mean,
+        "p_better": p_better,
+        "p_worse": p_worse,
+        "chance_better": float(chance_in_a_year(p_better, len(difference))),
+        "chance_worse": float(chance_in_a_year(p_worse, len(difference))),
+        "bootstrap_gain": block_bootstrap_bound(difference, policy.bootstrap_level, horizon, _seed(inputs)) / mean,
+        "least_detectable_gain": least_detectable(difference, policy.recipe_alpha, horizon) / mean,
+    }
+
+
+def _seed(inputs: Numbers) -> int:
+    """A seed that is always the same for the same losses."""
+    losses = json.dumps([inputs["challenger"]["loss"], inputs["champion"]["loss"]]).encode()
+    return int.from_bytes(hashlib.sha256(losses).digest()[:4], "big")
+
+
+def _of_shadow(inputs: Numbers, policy: PromotionPolicy) -> Numbers | None:
+    shadow, horizon = inputs["shadow"], inputs["horizon"]
+    if shadow is None or not shadow["days"]:
+        return None
+    champion = np.array(shadow["champion"])
+    difference, mean = champion - np.array(shadow["challenger"]), float(champion.mean()) or 1.0
+    lower, upper = (
+        float(bound[-1]) / mean for bound in confidence_sequence(difference, policy.shadow_alpha, horizon=horizon)
+    )
+    gain, bounded = float(difference.mean()) / mean, math.isfinite(lower)
+    return {
+        "days": len(difference),
+        "relative_gain": gain,
+        "lower": lower if bounded else None,
+        "upper": upper if bounded else None,
+        "least_detectable_gain": gain - lower if bounded else None,
+        "days_to_decide": _days_to_decide(len(difference), gain, gain - lower, horizon),
+    }
+
+
+def _days_to_decide(days: int, gain: float, width: float, horizon: int) -> int | None:
+    """About how many more days at the present gain; None where it is none. Bounds narrow as 1 / sqrt(days)."""
+    if not math.isfinite(width):
+        return 4 * horizon - days
+    if gain == 0:
+        return None
+    return max(0, math.ceil(days * (width / abs(gain)) ** 2) - days)
+
+
+def _clearly_worse(inputs: Numbers, policy: PromotionPolicy) -> list[str]:
+    """Series, groups of steps and seasons in which the challenger is clearly worse, each kind sharing its chance."""
+    from scipy import stats
+
+    horizon, challenger, champion = inputs["horizon"], inputs["challenger"], inputs["champion"]
+    series = {
+        f"series {name}": float(stats.norm.sf(-one["difference"] / one["standard_error"]))
+        for name, one in inputs["series"].items()
+        if one["standard_error"] > 0
+    }
+    steps = {
+        f"steps {name}": _p_worse(np.array(champion["by_step"][name]) - np.array(loss), horizon)
+        for name, loss in challenger["by_step"].items()
+    }
+    difference = np.array(champion["loss"]) - np.array(challenger["loss"])
+    of = _seasons(inputs["cutoffs"])
+    judged = [name for name in SEASONS if (of == name).sum() >= policy.season_cutoffs]
+    seasons = {name: _p_worse(difference[of == name], horizon) for name in judged}
+    kinds = (series, steps, seasons)
+    return [name for kind in kinds for name, p in kind.items() if p < policy.worse_alpha / len(kind)]
+
+
+def _p_worse(difference: Floats, horizon: int) -> float:
+    return float(diebold_mariano(-difference, horizon))
+
+
+def _seasons(cutoffs: list[str]) -> npt.NDArray[np.str_]:
+    return np.array([SEASONS[int(day[5:7]) % 12 // 3] for day in cutoffs], dtype=str)
+
+
+def _verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str]:
+    challenger, champion = inputs["challenger"], inputs["champion"]
+    unserveable = _unserveable(inputs["fitness"], policy)
+    if unserveable:
+        return "reject", unserveable
     if champion is None:
-        return "promote", f"there is no champion yet; version {challenger.version} is the first"
-    if challenger.version == champion.version:
-        return "hold", f"version {challenger.version} is the champion already"
-    unfit = _unfitness(challenger.evidence, numbers["naive_loss"], policy)
+        return "promote", f"there is no champion yet; version {challenger['version']} is the first"
+    if challenger["version"] == champion["version"]:
+        return "hold", f"version {challenger['version']} is the champion already"
+    unfit = _unfitness(challenger["coverage_80"], statistics, policy)
     if unfit:
         return "reject", unfit
-    gain, p_better, p_worse = numbers["relative_gain"], numbers["p_better"], numbers["p_worse"]
-    if gain >= policy.least_gain and p_better < policy.significance:
-        return "promote", f"its loss is {gain:.1%} lower (p = {p_better:.3f}) than version {champion.version}'s"
-    if gain < 0 and p_worse < policy.significance:
-        return "reject", f"its loss is {-gain:.1%} higher (p = {p_worse:.3f}) than version {champion.version}'s"
-    if numbers["same_recipe"] and numbers["days_newer"] >= policy.refresh_after_days:
-        return "refresh", f"same recipe as version {champion.version}, fitted on {numbers['days_newer']} newer days"
-    return "hold", (
-        f"not shown to be better than version {champion.version}: gain {gain:.1%} (p = {p_better:.3f}); "
-        f"{policy.least_gain:.0%} with p < {policy.significance} is needed"
-    )
+    worse = _shown_worse(statistics, policy)
+    if worse:
+        return "reject", f"{worse} than version {champion['version']}'s"
+    better = _shown_better(statistics, policy)
+    if better and statistics["clearly_worse"]:
+        return "hold", f"{better} than version {champion['version']}'s, but worse in {_listed(statistics)}"
+    if better:
+        return "promote", f"{better} than version {champion['version']}'s"
+    if statistics["same_recipe"] and statistics["days_newer"] >= policy.refresh_after_days:
+        return "refresh", f"same recipe as version {champion['version']}, {statistics['days_newer']} days newer"
+    return "hold", f"not shown to be better than version {champion['version']}: {_undecided(statistics, policy)}"
 
 
-def _unfitness(evidence: Evidence, naive_loss: dict[str, float], policy: PromotionPolicy) -> str | None:
-    best_naive = min(naive_loss.values())
-    if evidence.mean_loss > policy.most_loss_to_naive * best_naive:
-        return f"its loss {evidence.mean_loss:.3f} is behind the naive forecast's {best_naive:.3f}"
-    least, most = policy.coverage_80
-    if evidence.coverage_80 is not None and not least <= evidence.coverage_80 <= most:
-        return f"its 80 % interval covered {evidence.coverage_80:.1%} of days; {least:.0%} to {most:.0%} is accepted"
+def _unserveable(fitness: Numbers | None, policy: PromotionPolicy) -> str | None:
+    if fitness is None:
+        return None
+    if fitness["impossible"]:
+        return f"{fitness['impossible']} of its forecasts are not finite or not physically possible"
+    if fitness["load_seconds"] > policy.most_load_seconds:
+        return f"it took {fitness['load_seconds']:.0f} s to load; {policy.most_load_seconds:.0f} s are accepted"
+    if fitness["megabytes"] > policy.most_megabytes:
+        return f"it weighs {fitness['megabytes']:.0f} MB; {policy.most_megabytes:.0f} MB are accepted"
     return None
+
+
+def _unfitness(coverage_80: float | None, statistics: Numbers, policy: PromotionPolicy) -> str | None:
+    loss, best_naive = statistics["challenger_loss"], min(statistics["naive_loss"].values())
+    if loss > policy.most_loss_to_naive * best_naive:
+        return f"its loss {loss:.3f} is behind the naive forecast's {best_naive:.3f}"
+    least, most = policy.least_coverage_80, policy.most_coverage_80
+    if coverage_80 is not None and not least <= coverage_80 <= most:
+        found = f"{coverage_80:.1%}" if coverage_80 >= 0 else "an unknown share"
+        return f"its 80 % interval covered {found} of days; {least:.0%} to {most:.0%} is accepted"
+    return None
+
+
+def _shown_worse(statistics: Numbers, policy: PromotionPolicy) -> str | None:
+    gain, shadow = statistics["relative_gain"], statistics["shadow"]
+    if gain < 0 and statistics["chance_worse"] < policy.recipe_alpha:
+        return f"its backtest loss is {-gain:.1%} higher (chance {statistics['chance_worse']:.3f})"
+    if shadow and shadow["upper"] is not None and shadow["upper"] < 0:
+        return f"its loss on {shadow['days']} shadow days is {-shadow['relative_gain']:.1%} higher"
+    return None
+
+
+def _shown_better(statistics: Numbers, policy: PromotionPolicy) -> str | None:
+    gain, shadow = statistics["relative_gain"], statistics["shadow"]
+    certain = statistics["chance_better"] < policy.recipe_alpha and statistics["bootstrap_gain"] > 0
+    if gain >= policy.least_gain and certain:
+        return f"its backtest loss is {gain:.1%} lower (chance {statistics['chance_better']:.3f})"
+    if shadow and shadow["lower"] is not None and shadow["lower"] > 0 and shadow["relative_gain"] >= policy.least_gain:
+        return f"its loss on {shadow['days']} shadow days is {shadow['relative_gain']:.1%} lower"
+    return None
+
+
+def _listed(statistics: Numbers) -> str:
+    shown = statistics["clearly_worse"][:5]
+    more = len(statistics["clearly_worse"]) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _undecided(statistics: Numbers, policy: PromotionPolicy) -> str:
+    gain, least = statistics["relative_gain"], max(policy.least_gain, statistics["least_detectable_gain"])
+    found = f"backtest gain {gain:.1%}, {least:.1%} would decide"
+    shadow = statistics["shadow"]
+    if shadow is None:
+        return found
+    more = shadow["days_to_decide"]
+    when = "" if more is None else f", about {more} more days would decide"
+    return f"{found}; {shadow['days']} shadow days, gain {shadow['relative_gain']:.1%}{when}"

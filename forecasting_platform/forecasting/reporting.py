@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.control import record_of
 from forecasting_platform.forecasting.control_reference import SeriesReference
+from forecasting_platform.forecasting.decisions import AUTOMATIC, PromotionDecision
 
 WINDOWS = (7, 28, 90)
 COLUMNS = [
@@ -30,6 +32,7 @@ def accuracy_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> p
     """
     if errors.empty:
         return pd.DataFrame(columns=COLUMNS)
+    errors = record_of(errors)
     newest = errors["ds"].max()
     rows = [
         (unique_id, window, *_measures(series[series["ds"] > newest - timedelta(days=window)]))
@@ -83,6 +86,33 @@ def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd
     by_latest = accuracy_report(known, windows)
     keys, measures = ["unique_id", "window_days"], ["bias", "rmse"]
     return by_first[[*keys, *measures]].merge(by_latest[[*keys, *measures]], on=keys, suffixes=("_first", "_latest"))
+
+
+def decision_table(decision: PromotionDecision) -> pd.DataFrame:
+    """What a decision was made on, one row a number: `what`, `found`, `needed` to be promoted (empty: nothing)."""
+    statistics, policy = decision.evidence.get("statistics", {}), decision.evidence.get("policy", {})
+    found = {
+        "loss of the challenger": statistics.get("challenger_loss"),
+        "loss of the champion": statistics.get("champion_loss"),
+        "cutoffs compared": statistics.get("cutoffs"),
+        "gain in the backtest": statistics.get("relative_gain"),
+        "chance a year of such a gain without being better": statistics.get("chance_better"),
+        "gain that survives resampling": statistics.get("bootstrap_gain"),
+        "gain that would be seen": statistics.get("least_detectable_gain"),
+        "days newer": statistics.get("days_newer"),
+    }
+    shadow = statistics.get("shadow") or {}
+    found |= {f"shadow: {name.replace('_', ' ')}": value for name, value in shadow.items()}
+    found |= {name.replace("_", " "): value for name, value in decision.evidence.get(AUTOMATIC, {}).items()}
+    needed = {
+        "gain in the backtest": policy.get("least_gain"),
+        "chance a year of such a gain without being better": policy.get("recipe_alpha"),
+        "gain that survives resampling": 0.0 if policy else None,
+        "shadow: lower": 0.0,
+    }
+    rows = [(what, value, needed.get(what)) for what, value in found.items() if value is not None]
+    table = pd.DataFrame(rows, columns=["what", "found", "needed"], dtype=object)
+    return table.assign(needed=["" if value is None else value for value in table["needed"]])
 
 
 def detection_report(references: Mapping[str, SeriesReference]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The four jobs: what can be started by a schedule, a sensor, a command or a person."""
+"""The jobs: what can be started by a schedule, a sensor, a command or a person."""
 
 import dagster as dg
 from dagster_mlflow import end_mlflow_on_run_finished
@@ -25,6 +25,12 @@ promotion_job = dg.define_asset_job(
     "promotion_job",
     selection=[champion_model],
     description="Evaluate challenger against champion, record the decision, and move the alias if it says so.",
+)
+rollback_job = dg.define_asset_job(
+    "rollback_job",
+    selection=[champion_model],
+    config={"ops": {"champion_model": {"config": {"action": "rollback", "reason": ""}}}},
+    description="Serve the previous champion again, or the version named; say why in the launchpad.",
 )
 forecast_job = dg.define_asset_job(
     "forecast_job",

@@ -15,7 +15,7 @@ from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import newest_decision
 from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
-from forecasting_platform.orchestration.assets.champion_model import PROMOTION_SENSOR, champion_model
+from forecasting_platform.orchestration.assets.champion_model import champion_model, promoter_of
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -27,6 +27,7 @@ from forecasting_platform.orchestration.event_log import (
 )
 from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
 from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR, Promoter
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
@@ -71,12 +72,41 @@ def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey)
 @dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)
 def promotion_sensor(
     context: dg.SensorEvaluationContext,
+    table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Asks for `champion_model` once for each challenger that the present champion was not compared with."""
+    """Asks for `champion_model` once for each new evidence: a challenger that the present champion was not compared
+    with, a champion that goes wrong, shadow forecasts that decide.
+    """
+    ledger.beat("promotion_sensor", datetime.now(UTC))
     if _is_running(context.instance, promotion_job.name, champion_model.key):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
+    promoter = promoter_of(table_store, model_registry, ledger)
+    owed = promoter.owed()
+    if owed is not None:
+        # Decided, but not carried out: the run died in between. The asset finishes exactly that.
+        return _request(context.instance, f"promotion-finish-{owed.decision_id}", run_config=BY_PROMOTION_SENSOR)
+    return _by_new_days(context, promoter) or _by_versions(context.instance, model_registry, ledger)
+
+
+def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.RunRequest | None:
+    """Ask where forecasts that matured since the last look say that the champion should change."""
+    made = _materialized(context.instance, forecast_errors.key)
+    newest = str(max(made.values(), default=0))
+    if newest == (context.cursor or "0"):
+        return None
+    why = promoter.shown_by_new_days()
+    context.update_cursor(newest)
+    if why is None:
+        return None
+    context.log.info(why)
+    return _request(context.instance, f"promotion-days-{newest}", run_config=BY_PROMOTION_SENSOR)
+
+
+def _by_versions(
+    instance: dg.DagsterInstance, model_registry: ModelRegistry, ledger: Ledger
+) -> dg.RunRequest | dg.SkipReason:
     challenger, champion = model_registry.version_at("challenger"), model_registry.version_at("champion")
     serving = champion.version if champion else None
     if challenger is None:
@@ -86,12 +116,9 @@ def promotion_sensor(
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
     decision = newest_decision(ledger.decisions(limit=50), challenger.version, serving)
     if decision is None:
-        return _request(context.instance, asked, run_config=BY_PROMOTION_SENSOR)
+        return _request(instance, asked, run_config=BY_PROMOTION_SENSOR)
     if decision.verdict == "rollback":
         return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
-    if decision.moves_champion:
-        # Decided, but the alias never moved: the run died in between. The asset decides anew, and moves it.
-        return _request(context.instance, f"{asked}-after-{decision.decision_id}", run_config=BY_PROMOTION_SENSOR)
     return dg.SkipReason(
         f"version {challenger.version} was decided against version {serving or 'none'}: "
         f"{decision.verdict}, {decision.reason}"

@@ -1,13 +1,14 @@
 """What people must be able to trust afterwards: promotion decisions and alerts.
 
 Transactional and small, so it stays in Postgres whichever table store is chosen. Promises: decisions
-are append-only and read newest first; an alert is one row per incident, keyed by `alert_id`, and at
-most one incident of a fingerprint is open; incidents and the messages about them are saved together or
-not at all, and a message is queued once; saving an incident keeps who acknowledged it; a ledger that
-does not answer raises `StoreUnavailableError`.
+are append-only, chained by their hashes, and read newest first; one at a time changes the champion; an
+alert is one row per incident, keyed by `alert_id`, and at most one incident of a fingerprint is open;
+incidents and the messages about them are saved together or not at all, and a message is queued once;
+saving an incident keeps who acknowledged it; a ledger that does not answer raises `StoreUnavailableError`.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -22,8 +23,16 @@ class Ledger(Protocol):
         """Create what is missing of the schema."""
         ...
 
-    def append_decision(self, decision: PromotionDecision) -> int:
-        """Write one decision; its number, larger than every earlier one."""
+    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
+        """Write one decision at the end of the chain; as it stands there, its number larger than every earlier one."""
+        ...
+
+    def promotion(self) -> AbstractContextManager[None]:
+        """The right to change the champion: one holder at a time, of all that use this ledger; the others wait.
+
+        Raises:
+            StoreUnavailableError: it was not to be had within ten minutes.
+        """
         ...
 
     def decisions(self, limit: int | None = None) -> list[PromotionDecision]:

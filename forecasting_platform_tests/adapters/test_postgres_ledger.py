@@ -6,6 +6,7 @@ import pytest
 
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.forecasting.decisions import first_break
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, RemoteLedgerContract
 
@@ -104,3 +105,38 @@ def test_a_column_that_a_table_of_the_first_release_lacks_is_added(postgres_dsn:
     with psycopg.connect(postgres_dsn) as connection:
         assert connection.execute("SELECT * FROM forecasting.daily_accuracy").fetchall() == []
     store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "verdict = 'hold'", "reason = reason || ' '", "decided_by = 'x'", "challenger_cutoff = challenger_cutoff + 1",
+        "decided_at = decided_at + interval '1 microsecond'", "champion_version = NULL",
+        "evidence = jsonb_set(evidence, '{rmse,challenger}', '5.41')", "entry_hash = repeat('0', 64)",
+        "previous_hash = repeat('1', 64)",
+    ],
+)  # fmt: skip
+def test_a_byte_that_a_superuser_changes_is_found(prepared: PostgresLedger, postgres_dsn: str, change: str) -> None:
+    entries = [prepared.append_decision(DECISION) for _ in range(3)]
+    with psycopg.connect(postgres_dsn) as owner:
+        owner.execute("ALTER TABLE forecasting.promotion_decisions DISABLE TRIGGER append_only")
+        owner.execute(
+            f"UPDATE forecasting.promotion_decisions SET {change} WHERE decision_id = %s", [entries[1].decision_id]
+        )
+    found = first_break(prepared.decisions())
+    assert found is not None
+    assert f"decision {entries[1].decision_id} " in found
+
+
+def test_a_ledger_of_the_first_release_is_chained_from_now_on(prepared: PostgresLedger, postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        connection.execute("ALTER TABLE forecasting.promotion_decisions DROP previous_hash, DROP entry_hash")
+        connection.execute(
+            "INSERT INTO forecasting.promotion_decisions (verdict, reason, challenger_version, challenger_cutoff, "
+            "decided_at, decided_by, evidence) VALUES ('promote', 'first', '1', '2023-06-30', now(), 'x', '{}')"
+        )
+    prepared.prepare()
+    entry = prepared.append_decision(DECISION)
+    newest, old = prepared.decisions()
+    assert (old.entry_hash, newest) == (None, entry)
+    assert first_break([newest, old]) is None

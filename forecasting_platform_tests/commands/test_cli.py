@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +24,7 @@ from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
+from forecasting_platform_tests.forecasting.decided import NOISE, judged
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")
 COMMANDS = {
@@ -308,10 +309,47 @@ def test_a_rollback_carries_its_reason_and_version(run: Callable[..., Result], d
     assert job == "promotion_job"
     assert config["ops"]["champion_model"]["config"] == {
         "decided_by": "rollback command",
-        "rollback": True,
+        "action": "rollback",
         "reason": "too low",
         "to_version": "2",
     }
+
+
+def test_a_version_is_served_regardless_only_with_a_reason(run: Callable[..., Result], dagster: FakeDagster) -> None:
+    refused = run("promote", "--to-version", "3")
+    assert refused.exit_code == 2
+    assert "needs a reason" in refused.stderr
+    run("promote", "--to-version", "3", "--reason", "the feed is wrong")
+    ((_, config),) = dagster.asked
+    assert config["ops"]["champion_model"]["config"] == {
+        "decided_by": "promote command",
+        "action": "override",
+        "to_version": "3",
+        "reason": "the feed is wrong",
+    }
+
+
+def test_a_whole_ledger_is_verified_and_a_changed_one_is_a_failure(
+    run: Callable[..., Result], ledger: MemoryLedger
+) -> None:
+    assert "whole" in run("decisions", "verify").stdout
+    ledger._decisions[0] = replace(ledger._decisions[0], reason="another reason")
+    broken = run("decisions", "verify")
+    assert broken.exit_code == 1
+    assert "decision 1 is not as it was written" in broken.stderr
+
+
+def test_a_replay_names_the_decisions_that_come_out_differently(
+    run: Callable[..., Result], ledger: MemoryLedger
+) -> None:
+    assert run("decisions", "replay").exit_code == 0
+    entry = ledger.append_decision(judged(1.2 * NOISE, NOISE))
+    assert "same" in run("decisions", "replay", str(entry.decision_id)).stdout
+    ledger.append_decision(replace(judged(1.2 * NOISE, NOISE), verdict="promote"))
+    failed = run("decisions", "replay")
+    assert failed.exit_code == 1
+    assert "decisions [4] come out differently" in failed.stderr
+    assert "there is no decision 9" in run("decisions", "replay", "9").stderr
 
 
 def test_a_forecast_as_csv_is_read_back_to_the_same_numbers(run: Callable[..., Result], dagster: FakeDagster) -> None:
@@ -398,7 +436,12 @@ def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
     failed = run("alerts", "watch")
     assert failed.exit_code == 1
     assert "start Dagster's daemon" in failed.stderr
-    assert [alert.fingerprint for alert in ledger.alerts(open_only=True)] == ["dead_man:alert_sensor"]
+    assert {alert.fingerprint for alert in ledger.alerts(open_only=True)} == {
+        "dead_man:alert_sensor",
+        "dead_man:promotion_sensor",
+    }
     ledger.beat("alert_sensor", datetime.now(UTC))
+    assert run("alerts", "watch").exit_code == 1
+    ledger.beat("promotion_sensor", datetime.now(UTC))
     assert run("alerts", "watch").exit_code == 0
     assert ledger.alerts(open_only=True) == []

@@ -1,5 +1,6 @@
 """What every ledger promises; subclassed once for each adapter, which overrides the fixtures only."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,9 +11,10 @@ import pytest
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.alerts import Alert, Message, Mute
-from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.ports.ledger import Ledger
 
+NUMBERS = (0.1, 1e22, -0.0, 5, 2**60, 1e-300, [1.5, None, True], {"ä": float(2**53)})
 NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 DECISION = PromotionDecision(
@@ -56,8 +58,9 @@ class LedgerContract:
         assert ledger.alerts() == []
 
     def test_a_decision_is_read_back_with_its_number(self, ledger: Ledger) -> None:
-        decision_id = ledger.append_decision(DECISION)
-        assert ledger.decisions() == [replace(DECISION, decision_id=decision_id)]
+        entry = ledger.append_decision(DECISION)
+        assert ledger.decisions() == [entry]
+        assert replace(entry, decision_id=None, previous_hash=None, entry_hash=None) == DECISION
 
     def test_a_first_champion_has_no_predecessor(self, ledger: Ledger) -> None:
         ledger.append_decision(replace(DECISION, champion_version=None, evidence={}))
@@ -66,7 +69,7 @@ class LedgerContract:
         assert read.evidence == {}
 
     def test_decisions_are_listed_newest_first_up_to_a_limit(self, ledger: Ledger) -> None:
-        ids = [ledger.append_decision(replace(DECISION, reason=str(number))) for number in range(3)]
+        ids = [ledger.append_decision(replace(DECISION, reason=str(number))).decision_id for number in range(3)]
         assert ids == sorted(set(ids))
         assert [decision.reason for decision in ledger.decisions()] == ["2", "1", "0"]
         assert [decision.reason for decision in ledger.decisions(limit=2)] == ["2", "1"]
@@ -74,9 +77,45 @@ class LedgerContract:
 
     def test_decisions_made_at_once_are_all_kept(self, ledger: Ledger) -> None:
         with ThreadPoolExecutor(4) as deciders:
-            ids = list(deciders.map(lambda _: ledger.append_decision(DECISION), range(12)))
+            ids = list(deciders.map(lambda _: ledger.append_decision(DECISION).decision_id, range(12)))
         assert sorted(ids, reverse=True) == [decision.decision_id for decision in ledger.decisions()]
         assert len(set(ids)) == 12
+        assert first_break(ledger.decisions()) is None
+
+    def test_each_decision_holds_the_hash_of_the_one_before_it(self, ledger: Ledger) -> None:
+        entries = [ledger.append_decision(replace(DECISION, evidence={"x": value})) for value in NUMBERS]
+        assert [entry.previous_hash for entry in entries] == [
+            BEFORE_THE_FIRST,
+            *(entry.entry_hash for entry in entries[:-1]),
+        ]
+        # As read back, too: no number is written in another way that would break the chain.
+        assert first_break(ledger.decisions()) is None
+        changed = [replace(entry, reason="changed") if entry == entries[2] else entry for entry in ledger.decisions()]
+        assert (
+            first_break(changed)
+            == f"decision {entries[2].decision_id} is not as it was written: its hash is of another text"
+        )
+
+    def test_one_at_a_time_changes_the_champion(self, ledger: Ledger) -> None:
+        inside, most = [], []
+
+        def change(number: int) -> None:
+            with ledger.promotion():
+                inside.append(number)
+                most.append(len(inside))
+                time.sleep(0.02)
+                inside.remove(number)
+
+        with ThreadPoolExecutor(4) as promoters:
+            list(promoters.map(change, range(8)))
+        assert most == [1] * 8
+
+    def test_a_promotion_that_fails_gives_the_right_back(self, ledger: Ledger) -> None:
+        with pytest.raises(RuntimeError, match="half-way"), ledger.promotion():
+            raise RuntimeError("half-way")
+        with ledger.promotion():
+            ledger.append_decision(DECISION)
+        assert len(ledger.decisions()) == 1
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), date(2023, 7, 1)], ids=repr)
     def test_evidence_that_is_no_json_is_refused(self, ledger: Ledger, value: object) -> None:

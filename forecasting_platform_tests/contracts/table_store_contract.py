@@ -119,7 +119,7 @@ class TableStoreContract:
         [
             (FEATURE_TABLE, features(JANUARY)),
             (FORECASTS, forecasts(JANUARY)),
-            (FORECAST_ERRORS, forecasts(JANUARY).drop(columns="issued_at").assign(y=float(np.pi), y_first=np.nan)),
+            (FORECAST_ERRORS, forecasts(JANUARY).assign(y=float(np.pi), y_first=np.nan)),
         ],
         ids=["feature_table", "forecasts", "forecast_errors"],
     )

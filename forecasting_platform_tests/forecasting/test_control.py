@@ -62,6 +62,7 @@ def errors(days: int, *, bias: float = 0.0, scale: float = 1.0, half: float = 1.
                 "y_hat_seasonal_naive": 100 + 9 * naive,
                 "y": 100.0,
                 "y_first": 100.0,
+                "issued_at": pd.Timestamp("2023-06-30", tz="UTC"),
             }
         )
     )
@@ -169,16 +170,21 @@ def test_each_series_is_judged_alone() -> None:
     assert set(report.daily["unique_id"]) == {"a", "b"}
 
 
-def test_the_forecast_of_record_is_the_earliest_versions() -> None:
+def test_the_forecast_of_record_is_the_one_issued_first() -> None:
     rows = pd.concat([errors(3).assign(model_version="10", y_hat=0.0), errors(3).assign(model_version="9")])
+    # Rows from before errors knew when they were issued: the earliest version.
     assert record_of(rows)["model_version"].unique().tolist() == ["9"]
+    noon = pd.Timestamp("2023-07-01T12:00Z")
+    champion = errors(3).assign(model_version="10", issued_at=noon)
+    shadow = errors(3).assign(model_version="9", issued_at=noon + timedelta(microseconds=1))
+    assert record_of(pd.concat([shadow, champion]))["model_version"].unique().tolist() == ["10"]
 
 
 def forecasts(days: int, move: float) -> pd.DataFrame:
     """Two-day forecasts at consecutive cutoffs that differ by noise of a size."""
     rows = [
         {"unique_id": "a", "cutoff": cutoff, "ds": cutoff + timedelta(days=step), "model_version": "1",
-         "y_hat": 100 + move * NOISE[number] * (step == 1)}
+         "issued_at": pd.Timestamp(cutoff, tz="UTC"), "y_hat": 100 + move * NOISE[number] * (step == 1)}
         for number, cutoff in enumerate(pd.date_range("2023-07-01", periods=days))
         for step in (1, 2)
     ]  # fmt: skip

@@ -138,6 +138,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.MissingPartitionError("feature_table", [date(2023, 7, 1)]), "lacks '2023-07-01'"),
     (errors.NoChampionError("m"), "m has no champion yet"),
     (errors.NoChallengerError("m"), "m has no challenger"),
+    (errors.ReasonMissingError("rollback"), "by a person (rollback) needs a reason"),
     (errors.ChampionMovedError("1", None), "from version 1 but it is version none"),
     (errors.UnknownVersionError("9", ["1", "2"]), "no model version '9'; known versions are '1', '2'"),
     (errors.InvalidArtifactError("3", "a byte differs"), "version 3 cannot be used: a byte differs"),

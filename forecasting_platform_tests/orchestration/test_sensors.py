@@ -11,6 +11,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.forecasters import Naive
@@ -18,6 +19,7 @@ from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
+from forecasting_platform.orchestration.promoting import MOVED_BY
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
 
 CUTOFF = date(2023, 6, 30)
@@ -69,7 +71,7 @@ class TestPromotionSensor:
 
     def ask(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> dg.RunRequest | dg.SkipReason:
         context = dg.build_sensor_context(instance=self.instance)
-        answer = promotion_sensor(context, model_registry=registry, ledger=ledger)
+        answer = promotion_sensor(context, table_store=MemoryTableStore(), model_registry=registry, ledger=ledger)
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
@@ -109,10 +111,10 @@ class TestPromotionSensor:
     ) -> None:
         registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
         registry.register(model(), plots={}, run_tags={})
-        number = ledger.append_decision(decided("promote", "2", "1"))
+        number = ledger.append_decision(decided("promote", "2", "1")).decision_id
         answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.RunRequest)
-        assert answer.run_key == f"promotion-2-against-1-after-{number}"
+        assert answer.run_key == f"promotion-finish-{number}"
 
     def test_does_not_promote_again_what_a_person_rolled_back(
         self, registry: MemoryModelRegistry, ledger: MemoryLedger
@@ -120,7 +122,8 @@ class TestPromotionSensor:
         first = registry.register(model(), plots={}, run_tags={})
         registry.move_champion(first, expected=None)
         registry.register(model(), plots={}, run_tags={})
-        ledger.append_decision(decided("rollback", "1", "2"))
+        rolled_back = ledger.append_decision(decided("rollback", "1", "2"))
+        registry.tag(first, {MOVED_BY: str(rolled_back.decision_id)})
         answer = self.ask(registry, ledger)
         assert isinstance(answer, dg.SkipReason)
         assert "rolled back" in str(answer.skip_message)

@@ -200,9 +200,11 @@ def test_a_worse_recipe_is_not_promoted(served: Platform) -> None:
 def test_a_rollback_needs_a_reason_and_moves_to_the_previous_version(served: Platform) -> None:
     previous = served.registry.version_at("previous")
     assert previous is not None
-    refused = served.run("promotion_job", config={"champion_model": {"config": {"rollback": True}}}, raising=False)
+    refused = served.run("promotion_job", config={"champion_model": {"config": {"action": "rollback"}}}, raising=False)
     assert not refused.success
-    served.run("promotion_job", config={"champion_model": {"config": {"rollback": True, "reason": "too low in July"}}})
+    served.run(
+        "promotion_job", config={"champion_model": {"config": {"action": "rollback", "reason": "too low in July"}}}
+    )
     champion = served.registry.version_at("champion")
     assert champion is not None
     assert champion.version == previous.version

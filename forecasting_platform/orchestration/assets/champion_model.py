@@ -1,35 +1,42 @@
 """`trained_model` -> `champion_model`."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.errors import NoChallengerError, NoChampionError, UnknownVersionError
-from forecasting_platform.forecasting.decisions import PromotionDecision, rollback_decision, unless_rolled_back
-from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion import Candidacy, Evidence, PromotionPolicy, decide
-from forecasting_platform.forecasting.recipe import recipe_from
+from forecasting_platform.adapters.alert_outbox import tell
+from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
+from forecasting_platform.forecasting.alerts import Evaluation
+from forecasting_platform.forecasting.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.forecasting.plots import decision_plot
+from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
+from forecasting_platform.forecasting.reporting import decision_table
 from forecasting_platform.orchestration.assets.trained_model import trained_model
-from forecasting_platform.orchestration.metadata import document
+from forecasting_platform.orchestration.metadata import document, plot, table
+from forecasting_platform.orchestration.promoting import Promoter
+from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.ledger import Ledger
-from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
+from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
 
-PROMOTION_SENSOR = "promotion_sensor"
+AUTOMATIC_ROLLBACK = "champion_model:automatic_rollback"
 
 
 class PromotionConfig(dg.Config):
-    """An evaluation of the challenger, or a person's rollback."""
+    """An evaluation of the challenger, or a person's word."""
 
     decided_by: str = Field(default="person", description="Who asked.")
-    rollback: bool = Field(default=False, description="Serve an earlier version again instead of evaluating.")
-    to_version: str | None = Field(
-        default=None, description="The version to roll back to; the previous one by default."
+    action: Literal["evaluate", "rollback", "override"] = Field(
+        default="evaluate", description="Judge the challenger, serve an earlier version again, or serve one regardless."
     )
-    reason: str = Field(default="", description="Why; needed for a rollback.")
+    to_version: str | None = Field(
+        default=None,
+        description="The version to serve; by default the previous one, or the challenger for an override.",
+    )
+    reason: str = Field(default="", description="Why; needed unless the challenger is evaluated.")
 
 
 @dg.asset(group_name="promote", kinds={"mlflow"}, deps=[trained_model])
@@ -42,84 +49,55 @@ def champion_model(
 ) -> dg.MaterializeResult[None]:
     """The version that serves. The challenger replaces it only when the evidence says that it is better.
 
-    Refreshed when a new challenger appears, by `promote`, or by `rollback`. The decision and its
-    evidence are written first; the alias moves last.
+    Refreshed when there is new evidence, by `promote`, or by `rollback`. The decision and its evidence are written
+    first; the alias moves last. A champion that goes wrong is taken back without a person.
     """
-    champion = model_registry.version_at("champion")
-    decision = (
-        _rollback(model_registry, champion, config)
-        if config.rollback
-        else _evaluate(table_store, model_registry, champion, config)
-    )
-    if config.decided_by == PROMOTION_SENSOR:
-        decision = unless_rolled_back(decision, ledger.decisions(limit=50))
-    number = ledger.append_decision(decision)
-    challenger = model_registry.get_version(decision.challenger_version)
-    model_registry.tag(challenger, {"decision": f"{decision.verdict}: {decision.reason}", "decision_id": str(number)})
-    if decision.moves_champion:
-        model_registry.move_champion(challenger, expected=champion.version if champion else None)
+    decision = _decided(promoter_of(table_store, model_registry, ledger), config)
+    tell(ledger, [_evaluation(decision)], Settings())
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
     serving = decision.challenger_version if decision.moves_champion else decision.champion_version
     return dg.MaterializeResult(
         metadata={
-            "decision_id": number,
+            "decision_id": decision.decision_id,
             "verdict": decision.verdict,
             "reason": decision.reason,
             "champion_version": serving or "none",
-            "evidence": document(decision.evidence),
+            "numbers": table(decision_table(decision)),
+            "evidence": document({name: of for name, of in decision.evidence.items() if name != "inputs"}),
+            **({"plot": plot(decision_plot(decision))} if "inputs" in decision.evidence else {}),
         }
     )
 
 
-def _evaluate(
-    table_store: TableStore, registry: ModelRegistry, champion: ModelVersion | None, config: PromotionConfig
-) -> PromotionDecision:
-    challenger = registry.version_at("challenger")
-    if challenger is None:
-        raise NoChallengerError("forecasting_platform")
-    comparison = _compare(table_store, registry, challenger, champion)
-    return decide(
-        _candidacy(challenger, comparison.challenger),
-        _candidacy(champion, comparison.champion) if champion and comparison.champion else None,
-        comparison.naive,
-        PromotionPolicy(),
-        horizon=registry.load(challenger).horizon,
-        decided_at=datetime.now(UTC),
-        decided_by=config.decided_by,
+def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger) -> Promoter:
+    """Changes the champion, by this version's policy."""
+    return Promoter(
+        store=table_store,
+        registry=model_registry,
+        ledger=ledger,
+        policy=PromotionPolicy.packaged(),
+        fitness=fitness_of,
+        impossible=impossible_forecasts,
+        now=lambda: datetime.now(UTC),
     )
 
 
-def _compare(
-    table_store: TableStore, registry: ModelRegistry, challenger: ModelVersion, champion: ModelVersion | None
-) -> Comparison:
-    model = registry.load(challenger)
-    serving = registry.load(champion) if champion else None
-    shared = set(model.unique_ids) & set(serving.unique_ids if serving else model.unique_ids)
-    panel = panel_from(table_store.read(FEATURE_TABLE, unique_ids=sorted(shared)))
-    return compare_recipes(
-        panel,
-        recipe_from(model.metadata["recipe"]),
-        recipe_from(serving.metadata["recipe"]) if serving else None,
-    )
+def _decided(promoter: Promoter, config: PromotionConfig) -> PromotionDecision:
+    if config.action == "rollback":
+        return promoter.roll_back(config.to_version, config.reason, config.decided_by)
+    if config.action == "override":
+        return promoter.override(config.to_version, config.reason, config.decided_by)
+    return promoter.evaluate(config.decided_by)
 
 
-def _candidacy(version: ModelVersion, evidence: Evidence) -> Candidacy:
-    return Candidacy(version.version, version.cutoff, version.tags.get("recipe_fingerprint", ""), evidence)
-
-
-def _rollback(registry: ModelRegistry, champion: ModelVersion | None, config: PromotionConfig) -> PromotionDecision:
-    if champion is None:
-        raise NoChampionError("forecasting_platform")
-    if not config.reason.strip():
-        raise dg.Failure("a rollback needs a reason; it is kept in the ledger", allow_retries=False)
-    to = registry.get_version(config.to_version) if config.to_version else registry.version_at("previous")
-    if to is None or to.version == champion.version:
-        raise UnknownVersionError(config.to_version or "previous", [champion.version])
-    return rollback_decision(
-        to_version=to.version,
-        to_cutoff=to.cutoff,
-        champion_version=champion.version,
-        reason=config.reason,
-        decided_at=datetime.now(UTC),
-        decided_by=config.decided_by,
+def _evaluation(decision: PromotionDecision) -> Evaluation:
+    """What people are told: a champion was taken back, or should be and was not."""
+    return Evaluation(
+        fingerprint=AUTOMATIC_ROLLBACK,
+        event_id=decision.decision_id or 0,
+        result="failed" if AUTOMATIC in decision.evidence else "passed",
+        severity="error",
+        evaluated_at=decision.decided_at,
+        summary=f"{decision.verdict}: {decision.reason}",
+        runbook=runbook_url("automatic_rollback"),
     )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.control import watermark
+from forecasting_platform.forecasting.control import record_of, watermark
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
 from forecasting_platform.forecasting.plots import errors_plot
@@ -39,7 +39,7 @@ def forecast_errors(
     matched = match_errors(issued, versions, days)
     table_store.replace(FORECAST_ERRORS, matched, days)
     if len(matched):
-        show_on_last_day(context, {"means": plot(errors_plot(matched))})
+        show_on_last_day(context, {"means": plot(errors_plot(record_of(matched)))})
     return dg.MaterializeResult(
         metadata={
             "matched": len(matched),

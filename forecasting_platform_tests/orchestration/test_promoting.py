@@ -1,0 +1,290 @@
+"""A promotion survives a crash at any of its steps, two at once make one move, and a person's word is kept."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.errors import (
+    InvalidArtifactError,
+    NoChallengerError,
+    NoChampionError,
+    ReasonMissingError,
+    UnknownVersionError,
+)
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.decisions import AUTOMATIC, first_break
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.promotion import Fitness
+from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
+from forecasting_platform.forecasting.recipe import default_recipe
+from forecasting_platform.forecasting.training import train
+from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR, Promoter
+from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
+from forecasting_platform_tests.forecasting.test_shadow import errors
+
+NOW = datetime(2023, 8, 1, tzinfo=UTC)
+
+
+class Crash(BaseException):
+    """The process dies here: nothing after it runs."""
+
+
+class Dying:
+    """A port whose process dies before or after a call of a number, counted over several ports."""
+
+    def __init__(self, port: Any, calls: list[str], die_at: tuple[str, int] | None = None) -> None:
+        self._port, self._calls, self._die_at = port, calls, die_at
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if name not in {"append_decision", "tag", "move_champion"}:
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            number = len(self._calls)
+            self._calls.append(name)
+            if self._die_at == ("before", number):
+                raise Crash
+            answer = method(*args, **kwargs)
+            if self._die_at == ("after", number):
+                raise Crash
+            return answer
+
+        return call
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    return features_of(observations({"a": seasonal(700)}))
+
+
+@pytest.fixture(scope="module")
+def models(features: pd.DataFrame) -> dict[str, ForecastModel]:
+    """A naive recipe, a better one, and the better one on newer data."""
+    newest = features["ds"].max().date()
+    naive, weekly = default_recipe(15, "IE", ("naive",)), default_recipe(15, "IE", ("seasonal_naive",))
+    older = newest - timedelta(days=30)
+    return {
+        "naive": train(features, older, naive, code_version="x").model,
+        "weekly": train(features, older, weekly, code_version="x").model,
+        "newer": train(features, newest, weekly, code_version="x").model,
+    }
+
+
+class Platform:
+    """What a promotion works on, in memory."""
+
+    def __init__(self, features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:
+        self.store, self.registry, self.ledger = MemoryTableStore(), MemoryModelRegistry(), MemoryLedger()
+        self.models = models
+        period = DateRange(features["ds"].min().date(), features["ds"].max().date())
+        self.store.replace(FEATURE_TABLE, features, period)
+
+    def promoter(self, **ports: Any) -> Promoter:
+        parts: dict[str, Any] = {"store": self.store, "registry": self.registry, "ledger": self.ledger} | ports
+        fit = Fitness(impossible=0, load_seconds=1, megabytes=1)
+        policy = PromotionPolicy.packaged()
+        return Promoter(**parts, policy=policy, fitness=lambda _: fit, impossible=lambda _: 0, now=lambda: NOW)
+
+    def register(self, name: str) -> ModelVersion:
+        return self.registry.register(self.models[name], plots={}, run_tags={})
+
+    def champion(self) -> str | None:
+        found = self.registry.version_at("champion")
+        return found.version if found else None
+
+
+@pytest.fixture
+def platform(features: pd.DataFrame, models: dict[str, ForecastModel]) -> Platform:
+    """Version 1, naive, serves; version 2 is better."""
+    made = Platform(features, models)
+    made.register("naive")
+    made.promoter().evaluate(PROMOTION_SENSOR)
+    made.register("weekly")
+    return made
+
+
+def agree(platform: Platform) -> None:
+    """Alias, ledger and tags say the same, and the alias names a version that is there."""
+    newest = next(found for found in platform.ledger.decisions() if found.moves_champion)
+    champion = platform.registry.version_at("champion")
+    assert champion is not None
+    assert platform.registry.load(champion).unique_ids == ("a",)
+    assert champion.version == newest.challenger_version
+    assert champion.tags[MOVED_BY] == champion.tags["decision_id"] == str(newest.decision_id)
+    assert champion.tags["decision_hash"] == newest.entry_hash
+    assert first_break(platform.ledger.decisions()) is None
+
+
+def test_a_better_challenger_is_promoted_and_everything_agrees(platform: Platform) -> None:
+    decision = platform.promoter().evaluate(PROMOTION_SENSOR)
+    assert (decision.verdict, platform.champion()) == ("promote", "2")
+    previous = platform.registry.version_at("previous")
+    assert previous is not None
+    assert previous.version == "1"
+    assert set(decision.evidence["provenance"]) == {"1", "2"}
+    agree(platform)
+
+
+CALLS = ["append_decision", "tag", "move_champion", "tag"]
+
+
+def test_these_are_the_steps_of_a_promotion(platform: Platform) -> None:
+    calls: list[str] = []
+    ports = {"registry": Dying(platform.registry, calls), "ledger": Dying(platform.ledger, calls)}
+    platform.promoter(**ports).evaluate(PROMOTION_SENSOR)
+    assert calls == CALLS
+
+
+@pytest.mark.parametrize("step", range(len(CALLS)))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_at_any_step_is_repaired_at_the_next_tick(platform: Platform, when: str, step: int) -> None:
+    calls: list[str] = []
+    die_at = (when, step)
+    dying = {
+        "registry": Dying(platform.registry, calls, die_at),
+        "ledger": Dying(platform.ledger, calls, die_at),
+    }
+    before = len(platform.ledger.decisions())
+    with pytest.raises(Crash):
+        platform.promoter(**dying).evaluate(PROMOTION_SENSOR)
+    assert platform.champion() in {"1", "2"}
+    if when == "after" and step == len(CALLS) - 1:
+        assert platform.promoter().owed() is None
+    else:
+        # Nothing was written, or the move is owed: either way one more tick is asked for.
+        assert platform.promoter().owed() is not None or len(platform.ledger.decisions()) == before
+        platform.promoter().evaluate(PROMOTION_SENSOR)
+    agree(platform)
+    assert platform.champion() == "2"
+    assert len(platform.ledger.decisions()) == before + 1, "one decision, made once"
+
+
+def test_a_move_that_somebody_made_by_hand_meanwhile_is_left_alone(platform: Platform) -> None:
+    third = platform.register("newer")
+    calls: list[str] = []
+    dying = Dying(platform.registry, calls, ("before", 1))
+    with pytest.raises(Crash):
+        platform.promoter(registry=dying).evaluate(PROMOTION_SENSOR)
+    platform.registry.move_champion(platform.registry.get_version("2"), expected="1")
+    assert third.version == "3"
+    assert platform.promoter().owed() is None
+
+
+def test_two_promoters_at_once_make_one_move(platform: Platform) -> None:
+    start = threading.Barrier(2)
+
+    def promote(_: int) -> str:
+        start.wait()
+        return platform.promoter().evaluate(PROMOTION_SENSOR).verdict
+
+    with ThreadPoolExecutor(2) as both:
+        verdicts = sorted(both.map(promote, range(2)))
+    assert verdicts == ["hold", "promote"]
+    agree(platform)
+
+
+def test_nobody_to_judge_is_an_error(features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:
+    empty = Platform(features, models)
+    with pytest.raises(NoChallengerError):
+        empty.promoter().evaluate(PROMOTION_SENSOR)
+    with pytest.raises(NoChampionError):
+        empty.promoter().roll_back(None, "a drill", "a person")
+    assert empty.ledger.decisions() == []
+
+
+def test_a_person_rolls_back_with_a_reason_and_the_sensor_does_not_undo_it(platform: Platform) -> None:
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    for reason in ("", "  "):
+        with pytest.raises(ReasonMissingError, match="needs a reason"):
+            platform.promoter().roll_back(None, reason, "a person")
+    with pytest.raises(UnknownVersionError, match="no model version '9'"):
+        platform.promoter().roll_back("9", "a drill", "a person")
+    with pytest.raises(UnknownVersionError):
+        platform.promoter().roll_back("2", "a drill", "a person")
+    assert platform.champion() == "2"
+    platform.promoter().roll_back(None, "a drill", "a person")
+    assert platform.champion() == "1"
+    assert platform.promoter().evaluate(PROMOTION_SENSOR).verdict == "hold"
+    assert platform.champion() == "1"
+    assert platform.promoter().evaluate("promote command").verdict == "promote"
+    agree(platform)
+
+
+def test_a_person_serves_a_version_whatever_the_evidence(platform: Platform) -> None:
+    decision = platform.promoter().override(None, "the feed was wrong", "a person")
+    assert (decision.verdict, decision.reason, platform.champion()) == ("override", "the feed was wrong", "2")
+    agree(platform)
+
+
+def record_errors(platform: Platform, *frames: pd.DataFrame) -> None:
+    rows = pd.concat(frames)
+    rows = rows[rows["unique_id"] == "a"]
+    platform.store.replace(FORECAST_ERRORS, rows, DateRange(date(2023, 7, 1), date(2023, 12, 31)))
+
+
+def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Platform) -> None:
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    assert platform.promoter().shown_by_new_days() is None
+    record_errors(platform, errors("2", 5.0))
+    assert "times the naive forecast's" in str(platform.promoter().shown_by_new_days())
+    decision = platform.promoter().evaluate(PROMOTION_SENSOR)
+    assert (decision.verdict, platform.champion()) == ("rollback", "1")
+    assert decision.evidence[AUTOMATIC]["rmse_to_naive"] == pytest.approx(5.0)
+    agree(platform)
+
+
+def test_a_third_automatic_rollback_within_a_month_is_left_to_a_person(platform: Platform) -> None:
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    record_errors(platform, errors("1", 5.0), errors("2", 5.0))
+    verdicts = [platform.promoter().evaluate(PROMOTION_SENSOR).verdict for _ in range(3)]
+    assert verdicts == ["rollback", "rollback", "hold"]
+    assert "a person decides" in platform.ledger.decisions(1)[0].reason
+
+
+def test_a_version_is_loaded_in_a_clean_process(models: dict[str, ForecastModel]) -> None:
+    fitness = fitness_of(models["weekly"])
+    assert fitness.impossible == 0
+    assert 0 < fitness.load_seconds < 60
+    assert 0 < fitness.megabytes < 1
+
+
+def test_forecasts_below_what_is_possible_are_counted(models: dict[str, ForecastModel]) -> None:
+    model = models["weekly"]
+    assert impossible_forecasts(model) == 0
+    # A bound above everything the model forecasts, seen by the count only.
+    assert impossible_forecasts(_Unbounded(model)) == model.horizon  # type: ignore[arg-type] # acts as a model
+
+
+class _Unbounded:
+    """A model whose forecasts do not keep its bound."""
+
+    def __init__(self, model: ForecastModel) -> None:
+        self._model = model
+        self.lower_bound = np.array([1e9])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def test_a_version_that_does_not_load_in_a_clean_process_is_an_error_that_says_so(
+    models: dict[str, ForecastModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(model: ForecastModel, folder: Any) -> str:
+        (folder / "model.json").write_text("{}", encoding="utf-8")
+        return ""
+
+    monkeypatch.setattr("forecasting_platform.adapters.clean_process.write_artifact", write)
+    with pytest.raises(InvalidArtifactError, match="a clean process cannot load it"):
+        fitness_of(models["weekly"])
