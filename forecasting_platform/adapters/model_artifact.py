@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.model import ForecastModel, model_from
 DOCUMENT = "model.json"
 PARAMETERS = "parameters.npz"
 UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+    OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What reading files that something else wrote may raise."""
 

@@ -118,6 +118,16 @@ def test_forged_parameters_are_refused_and_never_crash_the_reader(
     shutil.rmtree(changed)
 
 
+def test_parameters_that_say_they_are_encrypted_are_refused(artifact: Path) -> None:
+    content = bytearray((artifact / PARAMETERS).read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    (artifact / PARAMETERS).write_bytes(content)
+    sign_parameters(artifact)
+    with pytest.raises(InvalidArtifactError, match="password required"):
+        read_artifact(artifact)
+
+
 def test_a_pickle_among_the_parameters_is_never_loaded(artifact: Path, tmp_path: Path) -> None:
     with np.load(artifact / PARAMETERS, allow_pickle=False) as stored:
         arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
