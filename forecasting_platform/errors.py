@@ -206,5 +206,27 @@ class ConfigurationError(ForecastingPlatformError):
         super().__init__(f"setting {setting}: {problem}")
 
 
+class SchemaRevisionError(ForecastingPlatformError):
+    """The schema in Postgres is another release's; nothing of it was touched."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        self.found = found
+        self.needed = needed
+        remedy = "run `forecasting-platform migrate`" if found < needed else "install the newer release that made it"
+        super().__init__(f"the schema forecasting is at revision {found}, this release needs {needed}; {remedy}.")
+
+
+class MigrationError(ForecastingPlatformError):
+    """A revision could not be applied; the transaction was taken back, so what was there before still is."""
+
+    def __init__(self, revision: str, problem: str) -> None:
+        self.revision = revision
+        self.problem = problem
+        super().__init__(
+            f"the migration to revision {revision} failed and changed nothing: {problem}. "
+            f"Mend what it names, then run `forecasting-platform migrate` again."
+        )
+
+
 class PlatformStateError(ForecastingPlatformError):
     """The embedded platform cannot do this now: a port is taken, it runs already, a process died."""

@@ -65,12 +65,13 @@ class PostgresConnections:
             with self._kept_if_sound() as connection, connection.transaction():
                 yield connection
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            raise InvalidFrameError(subject, _first_line(error)) from error
+            raise InvalidFrameError(subject, first_line(error)) from error
         except psycopg.ProgrammingError as error:
-            problem = f"{self.place} lacks what {subject} needs ({_first_line(error)}); run prepare() as its owner"
+            remedy = "run `forecasting-platform migrate` as its owner"
+            problem = f"{self.place} lacks what {subject} needs ({first_line(error)}); {remedy}"
             raise ConfigurationError("FORECASTING_POSTGRES_DSN", problem) from error
         except psycopg.Error as error:
-            raise StoreUnavailableError(self.place, _first_line(error)) from error
+            raise StoreUnavailableError(self.place, first_line(error)) from error
 
     @contextmanager
     def _kept_if_sound(self) -> Iterator[PostgresConnection]:
@@ -136,5 +137,6 @@ def _place(dsn: str) -> str:
     return f"Postgres at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
     return str(error).partition("\n")[0] or type(error).__name__

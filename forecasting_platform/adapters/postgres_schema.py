@@ -1,12 +1,17 @@
-"""The tables of `forecasting.frames` as DDL of Postgres. Reading and writing them is elsewhere."""
+"""The tables of `forecasting.frames` as DDL of Postgres, and the revision a schema is of.
+
+A schema that is not there is made as this release wants it, and says so in its revision table. A schema of an
+earlier release is not touched here: `postgres_migrations` brings it up. A test holds the two ways to one result.
+Reading and writing the tables is elsewhere.
+"""
 
 from collections.abc import Iterator
 
 from psycopg import sql
 
 from forecasting_platform.adapters.postgres_connections import PostgresConnection
+from forecasting_platform.errors import SchemaRevisionError
 from forecasting_platform.forecasting.frames import (
-    FORECAST_ERRORS,
     OBSERVATIONS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -17,6 +22,10 @@ from forecasting_platform.forecasting.frames import (
 )
 
 SCHEMA = "forecasting"
+REVISIONS = ("0001", "0002", "0003")
+"""Of `revisions`, the oldest first: known here because the app runs without Alembic."""
+FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
+REVISION_TABLE = "alembic_version"
 TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG)
 
 _TYPES: dict[Kind, str] = {
@@ -37,7 +46,7 @@ ORDER BY unique_id, ds, available_at DESC
 """
 
 _DAILY_ACCURACY_VIEW = """
-CREATE OR REPLACE VIEW forecasting.daily_accuracy AS
+CREATE VIEW forecasting.daily_accuracy AS
 SELECT
     unique_id,
     ds,
@@ -51,7 +60,9 @@ SELECT
     avg(y_hat - y_first) AS bias_by_first_published
 FROM (
     -- Of record: what was issued first. The champion issues before its shadows.
-    SELECT DISTINCT ON (unique_id, cutoff, ds) * FROM forecasting.forecast_errors
+    SELECT DISTINCT ON (unique_id, cutoff, ds)
+        unique_id, ds, y, y_first, y_hat, y_hat_lo_80, y_hat_hi_80, y_hat_lo_95, y_hat_hi_95
+    FROM forecasting.forecast_errors
     ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, model_version
 ) AS of_record
 GROUP BY unique_id, ds
@@ -64,22 +75,58 @@ def identifier(table: Table) -> sql.Identifier:
 
 
 def create_missing(connection: PostgresConnection) -> None:
-    """Create the schema, the tables and nullable columns that are not there, and the two views."""
+    """Create the schema, the tables that are not there, and the two views.
+
+    Raises:
+        SchemaRevisionError: the schema is another release's.
+    """
     create_schema(connection)
     for table in TABLES:
-        missing = list(_additions(connection, table) if exists(connection, table.name) else _creation(table))
-        for statement in missing:
-            connection.execute(statement)
-        if missing and table == FORECAST_ERRORS:
-            connection.execute(_DAILY_ACCURACY_VIEW)
+        if not exists(connection, table.name):
+            for statement in (*_creation(table), *_description(table)):
+                connection.execute(statement)
     if not exists(connection, "observations"):
         connection.execute(_NEWEST_VIEW)
+    if not exists(connection, "daily_accuracy"):
+        connection.execute(_DAILY_ACCURACY_VIEW)
+
+
+def describe(connection: PostgresConnection) -> None:
+    """Write the declared descriptions of tables and columns into the catalog, where a person looks for them."""
+    for table in TABLES:
+        for statement in _description(table):
+            connection.execute(statement)
 
 
 def create_schema(connection: PostgresConnection) -> None:
-    """Create the schema unless it is there: asking for it anew would need rights on the whole database."""
+    """Create the schema, of this release's revision, unless it is there.
+
+    Raises:
+        SchemaRevisionError: it is there, and another release's.
+    """
+    # Asking for it anew would need rights on the whole database.
     if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    if is_empty(connection):
+        for statement in _stamp():
+            connection.execute(statement)
+    elif (found := revision_of(connection)) != HEAD_REVISION:
+        raise SchemaRevisionError(found or FIRST_REVISION, HEAD_REVISION)
+
+
+def is_empty(connection: PostgresConnection) -> bool:
+    """Whether the schema holds nothing, or is not there."""
+    query = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(%s))"
+    return connection.execute(query, [SCHEMA]).fetchone() == (True,)
+
+
+def revision_of(connection: PostgresConnection) -> str | None:
+    """The revision of the schema; None where it was made before there were revisions."""
+    if not exists(connection, REVISION_TABLE):
+        return None
+    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(SCHEMA, REVISION_TABLE))
+    row = connection.execute(query).fetchone()
+    return str(row[0]) if row else None
 
 
 def exists(connection: PostgresConnection, name: str) -> bool:
@@ -93,12 +140,12 @@ def existing_columns(connection: PostgresConnection, name: str) -> set[str]:
     return {column for (column,) in connection.execute(query, [f"{SCHEMA}.{name}"])}
 
 
-def _additions(connection: PostgresConnection, table: Table) -> Iterator[sql.Composed]:
-    """What brings a table of an earlier release up to date; nothing, and no lock, where it is."""
-    there = existing_columns(connection, table.name)
-    for column in table.columns:
-        if column.nullable and column.name not in there:
-            yield sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(identifier(table), _column(column))
+def _stamp() -> Iterator[sql.Composed]:
+    """Alembic's own table, as Alembic makes it."""
+    table, key = sql.Identifier(SCHEMA, REVISION_TABLE), sql.Identifier(f"{REVISION_TABLE}_pkc")
+    creation = "CREATE TABLE {} (version_num varchar(32) NOT NULL, CONSTRAINT {} PRIMARY KEY (version_num))"
+    yield sql.SQL(creation).format(table, key)
+    yield sql.SQL("INSERT INTO {} VALUES ({})").format(table, sql.Literal(HEAD_REVISION))
 
 
 def _creation(table: Table) -> Iterator[sql.Composed]:
@@ -107,6 +154,9 @@ def _creation(table: Table) -> Iterator[sql.Composed]:
     yield sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(identifier(table), sql.SQL(", ").join(columns), key)
     # Ranges of days are what is read and replaced; the key starts with the series.
     yield sql.SQL("CREATE INDEX ON {} ({})").format(identifier(table), sql.Identifier(table.day_column))
+
+
+def _description(table: Table) -> Iterator[sql.Composed]:
     yield sql.SQL("COMMENT ON TABLE {} IS {}").format(identifier(table), sql.Literal(table.description))
     for column in table.columns:
         name = sql.Identifier(SCHEMA, table.name, column.name)

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -7,7 +6,6 @@ import pytest
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.forecasting.decisions import first_break
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, RemoteLedgerContract
 
 pytestmark = pytest.mark.slow
@@ -67,44 +65,6 @@ def test_the_ledger_and_the_table_store_share_a_schema_in_either_order(postgres_
     assert ledger.alerts() == [ALERT]
     store.close()
     ledger.close()
-
-
-FIRST_RELEASE = """
-CREATE SCHEMA forecasting;
-CREATE TABLE forecasting.alerts (
-    alert_id text COLLATE "C" PRIMARY KEY, fingerprint text NOT NULL,
-    state text NOT NULL CHECK (state IN ('FIRING', 'RESOLVED')), severity text NOT NULL, summary text NOT NULL,
-    first_seen timestamptz NOT NULL, last_seen timestamptz NOT NULL, last_event_id bigint NOT NULL,
-    resolved timestamptz, delivered timestamptz, link text
-);
-CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state = 'FIRING';
-INSERT INTO forecasting.alerts VALUES ('a:b@7', 'a:b', 'FIRING', 'error', 'old', now(), now(), 7, NULL, now(), NULL);
-"""
-
-
-def test_a_table_of_the_first_release_is_brought_up_to_date_and_keeps_its_incidents(postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn) as connection:
-        connection.execute(FIRST_RELEASE)
-    ledger = PostgresLedger(postgres_dsn)
-    ledger.prepare()
-    ledger.prepare()
-    (old,) = ledger.alerts(open_only=True)
-    assert (old.alert_id, old.announced) == ("a:b@7", old.first_seen), "it was told, and is not told again"
-    ledger.save_alerts([replace(ALERT, state="MUTED")])
-    assert len(ledger.alerts(open_only=True)) == 2
-    ledger.close()
-
-
-def test_a_column_that_a_table_of_the_first_release_lacks_is_added(postgres_dsn: str) -> None:
-    store = PostgresTableStore(postgres_dsn)
-    store.prepare()
-    with psycopg.connect(postgres_dsn) as connection:
-        connection.execute("ALTER TABLE forecasting.forecast_errors DROP COLUMN y_first CASCADE")
-    store.prepare()
-    assert "y_first" in store.read(FORECAST_ERRORS)
-    with psycopg.connect(postgres_dsn) as connection:
-        assert connection.execute("SELECT * FROM forecasting.daily_accuracy").fetchall() == []
-    store.close()
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,9 @@ def test_a_text_that_is_no_dsn_is_refused_without_repeating_it() -> None:
     assert "geheim" not in str(caught.value)
 
 
-def test_missing_tables_ask_for_prepare(postgres_dsn: str) -> None:
+def test_missing_tables_name_the_command_that_makes_them(postgres_dsn: str) -> None:
     store = PostgresTableStore(postgres_dsn)
-    with pytest.raises(ConfigurationError, match=r"lacks what feature_table needs .*run prepare"):
+    with pytest.raises(ConfigurationError, match=r"lacks what feature_table needs .*run `forecasting-platform migr"):
         store.read(FEATURE_TABLE)
     store.close()
 
