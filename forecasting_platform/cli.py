@@ -22,6 +22,7 @@ from forecasting_platform.settings import Settings
 
 if TYPE_CHECKING:
     from forecasting_platform.commands.report import Report
+    from forecasting_platform.local.backup import Backup
     from forecasting_platform.ports.ledger import Ledger
 
 RUN_DEADLINE_SECONDS = 900.0
@@ -137,6 +138,45 @@ def down(data_dir: Path, as_json: bool) -> None:
 
     stopped = stop_platform(data_dir)
     print_json({"stopped": stopped}) if as_json else click.echo("stopped" if stopped else "no platform runs there")
+
+
+@main.command(epilog="Example: forecasting-platform migrate --data-dir .platform")
+@data_dir_option
+@json_option
+def migrate(data_dir: Path, as_json: bool) -> None:
+    """Bring the databases of an earlier release up to this one: ours, then Dagster's and MLflow's."""
+    from forecasting_platform.commands.migrate import migrate_platform
+
+    done = migrate_platform(data_dir)
+    print_rows([{"database": each.part, "from": each.before, "to": each.after} for each in done], as_json=as_json)
+
+
+@main.command(epilog="Example: forecasting-platform backup --to backups/2023-07-01")
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet.")
+@data_dir_option
+@json_option
+def backup(target: Path, data_dir: Path, as_json: bool) -> None:
+    """Write the databases, models and kept documents of a data directory into one folder, with checksums."""
+    from forecasting_platform.local.backup import make_backup
+
+    _print_backup(make_backup(data_dir, target), as_json=as_json)
+
+
+@main.command(epilog="Example: forecasting-platform restore --from backups/2023-07-01 --data-dir .platform")
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
+@click.option("--overwrite", is_flag=True, help="Put it in the place of the data that are there.")
+@data_dir_option
+@json_option
+def restore(source: Path, overwrite: bool, data_dir: Path, as_json: bool) -> None:
+    """Put a backup into a data directory whose platform is stopped; `up` goes on from it."""
+    from forecasting_platform.local.backup import restore_backup
+
+    _print_backup(restore_backup(data_dir, source, overwrite=overwrite), as_json=as_json)
+
+
+def _print_backup(found: "Backup", *, as_json: bool) -> None:
+    row = {"backup": str(found.path), "made_at": found.made_at, "files": len(found.files), "bytes": found.size_bytes}
+    print_rows([row], as_json=as_json)
 
 
 @main.command(epilog="Example: forecasting-platform status --json")

@@ -7,6 +7,7 @@ The arguments stay attributes; nobody parses a message.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from pathlib import Path
 
 EXAMPLES_SHOWN = 5
 
@@ -204,6 +205,16 @@ class ConfigurationError(ForecastingPlatformError):
         self.setting = setting
         self.problem = problem
         super().__init__(f"setting {setting}: {problem}")
+
+
+class BackupError(ForecastingPlatformError):
+    """A backup that cannot be written, trusted or restored."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"the backup {path} {problem}. {remedy}")
 
 
 class SchemaRevisionError(ForecastingPlatformError):

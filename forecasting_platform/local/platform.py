@@ -15,6 +15,7 @@ from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.migrations import migrate_directory, record_releases
 from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
 from forecasting_platform.local.programs import (
     HOST,
@@ -22,6 +23,7 @@ from forecasting_platform.local.programs import (
     Addresses,
     Entrypoints,
     Programs,
+    mlflow_store,
     platform_environment,
 )
 
@@ -196,6 +198,7 @@ class EmbeddedPlatform:
     def _prepared_programs(self, progress: Progress) -> Programs:
         """Start Postgres with its databases, and write what the programs need."""
         self._stack.callback(self._stop_children)
+        is_new = not (self.directory.path / "postgres").exists()
         database = self.postgres.launch()
         self._children.append(database)
         self._wait_for([database], progress)
@@ -207,6 +210,10 @@ class EmbeddedPlatform:
             self.directory, self.addresses, self._environment(), self._entrypoints, sockets / "code.sock"
         )
         programs.write_dagster_home()
+        if is_new:
+            record_releases(self.directory.path)
+        stores = {**self._environment(), **mlflow_store(self.postgres.dsn("mlflow"))}
+        migrate_directory(self.directory.path, stores, progress)
         return programs
 
     def _environment(self) -> Mapping[str, str]:

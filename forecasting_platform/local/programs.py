@@ -130,6 +130,17 @@ def platform_environment(
     }
 
 
+def mlflow_store(database_url: str) -> dict[str, str]:
+    """The environment that names MLflow's database."""
+    return {"MLFLOW_BACKEND_STORE_URI": database_url.replace("postgresql://", "postgresql+psycopg2://")}
+
+
+def write_instance(dagster_home: Path) -> None:
+    """Write Dagster's instance settings."""
+    dagster_home.mkdir(exist_ok=True)
+    (dagster_home / "dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE, indent=2), encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Programs:
     """Makes the programs of one platform.
@@ -147,10 +158,7 @@ class Programs:
 
     def mlflow(self, database_url: str) -> Program:
         """The MLflow server, which keeps artifacts below the data directory and hands them out itself."""
-        settings = {
-            "MLFLOW_BACKEND_STORE_URI": database_url.replace("postgresql://", "postgresql+psycopg2://"),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
+        settings = {**mlflow_store(database_url), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow")]
         return self._program(
             "MLflow",
@@ -214,7 +222,7 @@ class Programs:
         self._workspace.parent.mkdir(exist_ok=True)
         # JSON is YAML.
         self._workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}, indent=2), encoding="utf-8")
-        self._workspace.with_name("dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE, indent=2), encoding="utf-8")
+        write_instance(self._workspace.parent)
 
     @property
     def _workspace(self) -> Path:

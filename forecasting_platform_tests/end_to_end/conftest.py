@@ -134,23 +134,26 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
     """`forecasting-platform up`, in a path with a space, once it says where everything is."""
     data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
     log = data_dir.parent / "up.log"
-    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
-    environment = os.environ | {"FORECASTING_ALERT_URLS": webhook.url, "FORECASTING_ALERT_PENDING_SECONDS": "5"}
-    with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-    started = Platform(data_dir, process, log)
-
-    def is_served() -> bool:
-        text = log.read_text(encoding="utf-8")
-        assert process.poll() is None, text
-        return "Ctrl-C stops everything" in text
-
+    environment = {"FORECASTING_ALERT_URLS": webhook.url, "FORECASTING_ALERT_PENDING_SECONDS": "5"}
+    started = Platform(data_dir, start_up(data_dir, log, environment), log)
     try:
-        wait_until("a served champion", is_served, SERVED_SECONDS)
+        wait_until("a served champion", lambda: is_served(started), SERVED_SECONDS)
         yield started
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(STOP_SECONDS)
+        if started.process.poll() is None:
+            started.process.terminate()
+            started.process.wait(STOP_SECONDS)
+
+
+def start_up(data_dir: Path, log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
+    with log.open("w", encoding="utf-8") as output:
+        return subprocess.Popen(
+            [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=os.environ | (environment or {})
+        )
+
+
+def is_served(started: Platform) -> bool:
+    text = started.log.read_text(encoding="utf-8")
+    assert started.process.poll() is None, text
+    return "Ctrl-C stops everything" in text

@@ -4,6 +4,7 @@ The tests build on each other, as a day does: load, serve, load more, judge, ret
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -22,9 +23,10 @@ from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform_tests.end_to_end.conftest import (
     Platform,
     Webhook,
-    port_base,
+    is_served,
     processes_of,
     run_command,
+    start_up,
     wait_until,
 )
 
@@ -221,21 +223,21 @@ def test_a_taken_port_is_named(platform: Platform, tmp_path: Path) -> None:
     assert "--port-base" in refused.stderr
 
 
-def test_ctrl_c_leaves_nothing_running_and_the_next_up_goes_on(platform: Platform) -> None:
+def test_ctrl_c_leaves_nothing_running_and_a_restored_backup_goes_on(platform: Platform, tmp_path: Path) -> None:
+    served = platform.post("/predict", NEXT).json()
+    decided = platform.json("decisions")
     assert platform.stop() == 0
     assert not (platform.data_dir / "endpoints.json").exists()
     assert processes_of(platform.data_dir) == []
-    again = platform.run(
-        "up",
-        "--port-base",
-        str(port_base()),
-        "--start",
-        "2022-01-01",
-        "--end",
-        "2023-06-30",
-        "--exit-when-served",
-        "--json",
-    )
-    assert again.returncode == 0, again.stderr
-    assert "are loaded" in again.stderr
+    copied = platform.json("backup", "--to", str(tmp_path / "backup"))
+    shutil.rmtree(platform.data_dir)
+    assert platform.json("restore", "--from", str(tmp_path / "backup")) == copied
+    again = Platform(platform.data_dir, start_up(platform.data_dir, platform.log), platform.log)
+    try:
+        wait_until("the next up", lambda: is_served(again), 200)
+        assert "are loaded" in again.log.read_text(encoding="utf-8")
+        assert again.post("/predict", NEXT).json() == served
+        assert again.json("decisions") == decided
+    finally:
+        assert again.stop() == 0
     assert processes_of(platform.data_dir) == []

@@ -1,0 +1,102 @@
+"""Databases of earlier releases, brought up to the installed ones: ours, Dagster's and MLflow's.
+
+Ours is `adapters.postgres_migrations`; the other two bring programs of their own.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from forecasting_platform.adapters.postgres_schema import HEAD_REVISION
+from forecasting_platform.errors import MigrationError
+
+RELEASES_FILE = "releases.json"
+"""Beside the data: what they were last used with."""
+
+DAGSTER_VARIABLE, MLFLOW_VARIABLE = "DAGSTER_HOME", "MLFLOW_BACKEND_STORE_URI"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """One database, which now fits `after`; `before` is None where nothing was there or nobody knows."""
+
+    part: str
+    before: str | None
+    after: str
+
+
+def installed_releases() -> dict[str, str]:
+    """The revision or release that each database has to fit."""
+    return {"forecasting": HEAD_REVISION, "dagster": version("dagster"), "mlflow": version("mlflow")}
+
+
+def is_up_to_date(directory: Path) -> bool:
+    """Whether the databases of a data directory were last used with what is installed now."""
+    try:
+        used: object = json.loads((directory / RELEASES_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    return used == installed_releases()
+
+
+def record_releases(directory: Path, releases: Mapping[str, str] | None = None) -> None:
+    """Say what the databases of a data directory fit: by default what is installed now."""
+    unfinished = directory / f".{RELEASES_FILE}"
+    unfinished.write_text(json.dumps(dict(releases or installed_releases())), encoding="utf-8")
+    unfinished.replace(directory / RELEASES_FILE)
+
+
+def migrate_databases(environment: Mapping[str, str]) -> Iterator[Migrated]:
+    """Bring up every database that the environment names, one after the other, ours first.
+
+    Args:
+        environment: `FORECASTING_POSTGRES_DSN`, `DAGSTER_HOME` and `MLFLOW_BACKEND_STORE_URI`, each where it is.
+
+    Raises:
+        MigrationError: one could not be brought up. Ours is then as it was; those before it are done.
+    """
+    from forecasting_platform.adapters.postgres_migrations import migrate_schema
+
+    if dsn := environment.get("FORECASTING_POSTGRES_DSN"):
+        done = migrate_schema(dsn)
+        yield Migrated("forecasting", done.before, done.after)
+    for variable, part, migrate in (
+        (DAGSTER_VARIABLE, "dagster", _migrate_dagster),
+        (MLFLOW_VARIABLE, "mlflow", _migrate_mlflow),
+    ):
+        if variable in environment:
+            migrate(environment)
+            yield Migrated(part, None, version(part))
+
+
+def _migrate_dagster(environment: Mapping[str, str]) -> None:
+    _run("dagster", ["-m", "dagster", "instance", "migrate"], environment)
+
+
+def _migrate_mlflow(environment: Mapping[str, str]) -> None:
+    # Its command wants the URL, and with it the password, as a word that everybody on the machine can read.
+    program = f"import os, mlflow.db; mlflow.db.upgrade.callback(os.environ[{MLFLOW_VARIABLE!r}])"
+    _run("mlflow", ["-c", program], environment)
+
+
+def _run(part: str, words: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run([sys.executable, *words], env=dict(environment), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise MigrationError(f"{version(part)} of {part}", last)
+
+
+Progress = Callable[[str], None]
+
+
+def migrate_directory(directory: Path, environment: Mapping[str, str], progress: Progress) -> None:
+    """Bring up a data directory's databases where they were last used with other releases."""
+    if is_up_to_date(directory):
+        return
+    for done in migrate_databases(environment):
+        progress(f"the database of {done.part} fits {done.after}")
+    record_releases(directory)

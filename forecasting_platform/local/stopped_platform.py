@@ -1,0 +1,75 @@
+"""The data of an embedded platform that does not run: its directory held, and of its processes only Postgres up."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.platform import DATABASES
+from forecasting_platform.local.programs import (
+    HOST,
+    SERVICES,
+    Addresses,
+    mlflow_store,
+    platform_environment,
+    write_instance,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedPlatform:
+    """What can be reached while nothing runs.
+
+    Attributes:
+        environment: of programs that work on its data.
+    """
+
+    path: Path
+    postgres: EmbeddedPostgres
+    environment: dict[str, str]
+
+
+@contextmanager
+def stopped_platform(data_dir: Path, *, make: bool = False) -> Iterator[StoppedPlatform]:
+    """Hold a data directory and its Postgres, so that no platform can start in it meanwhile.
+
+    Args:
+        make: whether a directory without data gets an empty cluster.
+
+    Raises:
+        PlatformStateError: there are no data, or a platform runs there.
+    """
+    directory = DataDirectory(data_dir)
+    if not make and not (directory.path / "postgres").exists():
+        raise PlatformStateError(f"{directory.path} holds no data of a platform; name its directory with --data-dir")
+    directory.claim()
+    try:
+        directory.stop_leftovers()
+        port = _free_port()
+        with EmbeddedPostgres(directory.path, port, log_file=directory.logs / "postgres.log") as postgres:
+            for name, settings in DATABASES.items():
+                postgres.create_database(name, settings=settings)
+            yield StoppedPlatform(directory.path, postgres, _environment(directory, postgres))
+    finally:
+        directory.release()
+
+
+def _environment(directory: DataDirectory, postgres: EmbeddedPostgres) -> dict[str, str]:
+    write_instance(directory.path / "dagster")
+    # Nothing listens there but Postgres, at its own port.
+    named = platform_environment(
+        directory, Addresses(postgres.port - SERVICES.index("postgres")), dsn=postgres.dsn, feed_url="", live=False,
+        caller=os.environ,
+    )  # fmt: skip
+    return {**named, **mlflow_store(postgres.dsn("mlflow"))}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
