@@ -66,6 +66,20 @@ class Moment(click.ParamType[datetime]):  # type: ignore[type-arg,unused-ignore]
         return moment
 
 
+class DayOrMoment(click.ParamType[datetime]):  # type: ignore[type-arg,unused-ignore] # generic since click 8.2
+    """A day, which means its end in UTC, or a time as ISO 8601 with its zone."""
+
+    name = "DAY|TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, or a usage error that says what is expected."""
+        from forecasting_platform.forecasting.time_machine import end_of
+
+        if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
+            return end_of(Day().convert(value, param, ctx))
+        return Moment().convert(value, param, ctx)
+
+
 def range_options(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--start` and `--end`, both inclusive."""
 
@@ -336,6 +350,52 @@ def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_
     found = stored_features(connect(data_dir).postgres_dsn, _range(start, end), as_of)
     rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
     print_json(rows) if as_json else _print_csv(rows)
+
+
+@main.command(name="as-of", epilog="Example: forecasting-platform as-of 2023-07-01 --json")
+@click.argument("moment", type=DayOrMoment())
+@data_dir_option
+@json_option
+def as_of_command(moment: datetime, data_dir: Path, as_json: bool) -> None:
+    """Which champion, verdict, data, forecasts and incidents there were at the end of a past day or moment."""
+    from forecasting_platform.commands.as_of import data_rows, decision_rows, document, snapshot_of_platform
+    from forecasting_platform.commands.report import alert_rows
+
+    found = snapshot_of_platform(connect(data_dir).postgres_dsn, moment)
+    if as_json:
+        print_json(document(found))
+        return
+    print_rows(decision_rows(found), title=f"champion and newest verdict at {moment:%Y-%m-%d %H:%M:%S %Z}")
+    print_rows(data_rows(found), title="data and forecasts known then")
+    print_rows(alert_rows(found.incidents), title="incidents open then")
+
+
+@main.command(
+    name="backtest-policy", epilog="Example: forecasting-platform backtest-policy --series Total --every 15 --every 30"
+)
+@range_options(required=False)
+@click.option("--series", multiple=True, help="A series to replay; all by default. Minutes grow with their number.")
+@click.option("--every", type=click.IntRange(1, 366), multiple=True, default=(7, 15, 30, 91), show_default=True,
+              help="Days between two trainings.")  # fmt: skip
+@click.option("--budget", type=click.FloatRange(0.05, 24), multiple=True, default=(0.5, 1.0, 4.0), show_default=True,
+              help="False pages a series and year.")  # fmt: skip
+@data_dir_option
+@json_option
+def backtest_policy(
+    start: date | None, end: date | None, series: Sequence[str], every: Sequence[int], budget: Sequence[float],
+    data_dir: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Replay the stored history under a grid of policies: how often to train, which promotion rule, when to page."""
+    from forecasting_platform.commands.backtest_policy import recipe_of_settings, replayed_policies, stored_history
+    from forecasting_platform.forecasting.replay import policies
+
+    if (start is None) != (end is None):
+        raise click.UsageError("give both --start and --end, or neither for the whole history")
+    days = _range(start, end) if start and end else None
+    features = stored_history(connect(data_dir).postgres_dsn, days, series)
+    grid = policies(every, budgets=budget)
+    found = replayed_policies(features, recipe_of_settings(), grid, lambda line: click.echo(line, err=True))
+    print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)
 
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,61 @@
+"""Which policy of training, promotion and alerting would have served best; and how long it takes to find out.
+
+`make bench NAME=policy DATA=folder`: one series of each JSON feed of the folder (the simulated supply of 2018 to
+2024 without one), replayed day by day under the whole grid of `replay.policies`. `FULL=0`: four years, fewer trainings.
+"""
+
+import argparse
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.accuracy import COUNTRIES, FULL, feeds
+from benchmarks.results_file import Aim, report
+from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.commands.backtest_policy import replayed_policies
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.features import build_features
+from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.replay import policies
+
+SEVEN_YEARS = DateRange(date(2018, 1, 1), date(2024, 12, 31))
+EVERY_DAYS = (7, 15, 30, 91) if FULL else (30, 91)
+MINUTES = 10.0
+
+
+def histories(folder: Path | None) -> dict[str, pd.DataFrame]:
+    """Observations of one series a feed, by its name: the one whose name sorts last."""
+    if folder is None:
+        wide = simulate_gas_supply(SEVEN_YEARS).rename_axis(index="ds", columns="unique_id")
+        found = {"simulated": wide.reset_index().melt("ds", var_name="unique_id", value_name="y")}
+    else:
+        found = dict(feeds(folder))
+    return {f"{name}/{rows['unique_id'].max()}": rows[rows["unique_id"] == rows["unique_id"].max()]
+            for name, rows in found.items()}  # fmt: skip
+
+
+def run(name: str, observations: pd.DataFrame) -> pd.DataFrame:
+    """The replay of one series, with the minutes it took."""
+    end = observations["ds"].max().date()
+    period = DateRange(observations["ds"].min().date() if FULL else end - timedelta(days=4 * 365), end)
+    country = next((code for word, code in COUNTRIES.items() if word in name), "IE")
+    features = build_features(observations, period, country)
+    began = time.monotonic()
+    table = replayed_policies(features, Recipe(country=country), policies(EVERY_DAYS), lambda line: print(name, line))
+    return table.assign(series=name, days=len(period), minutes=(time.monotonic() - began) / 60)
+
+
+def main() -> None:
+    """Run it and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    tables = [run(name, rows) for name, rows in histories(parser.parse_args().data).items()]
+    slowest = max(float(table["minutes"].iloc[0]) for table in tables)
+    aims = [Aim("minutes of the slowest series' grid", slowest, f"<= {MINUTES:g}", slowest <= MINUTES)]
+    report("policy", pd.concat(tables).to_dict("records"), aims)
+
+
+if __name__ == "__main__":
+    main()
