@@ -375,7 +375,7 @@ def as_of_command(moment: datetime, data_dir: Path, as_json: bool) -> None:
 )
 @range_options(required=False)
 @click.option("--series", multiple=True, help="A series to replay; all by default. Minutes grow with their number.")
-@click.option("--every", type=click.IntRange(1, 366), multiple=True, default=(7, 15, 30, 91), show_default=True,
+@click.option("--every", type=click.IntRange(1, 366), multiple=True, default=(15, 30, 91), show_default=True,
               help="Days between two trainings.")  # fmt: skip
 @click.option("--budget", type=click.FloatRange(0.05, 24), multiple=True, default=(0.5, 1.0, 4.0), show_default=True,
               help="False pages a series and year.")  # fmt: skip

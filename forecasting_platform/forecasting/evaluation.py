@@ -37,6 +37,16 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     results = backtest(panel, challenger)
     same = champion is None or champion.fingerprint == challenger.fingerprint
     other = results if same or champion is None else backtest(panel, _evaluated_as(champion, challenger))
+    comparison = compare_backtests(panel, results, other)
+    return comparison if champion is not None else replace(comparison, champion=None)
+
+
+def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Comparison:
+    """Compare two backtests at the same cutoffs of the same panel, the challenger's first.
+
+    Raises:
+        MissingMetricError: nothing could be scored.
+    """
     naive = {name: naive_errors(results, panel, name) for name in ("naive", "seasonal_naive")}
     # Identical cells for everybody: a cell that one of them lacks counts for none.
     shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
@@ -50,7 +60,7 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
 
     return Comparison(
         challenger=evidence(results),
-        champion=evidence(other) if champion is not None else None,
+        champion=evidence(other),
         naive={name: evidence_of(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()},
     )
 

@@ -30,13 +30,14 @@ from forecasting_platform.forecasting.control_reference import (
     season_of,
     with_control,
 )
-from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
+from forecasting_platform.forecasting.evaluation import Comparison, compare_backtests
 from forecasting_platform.forecasting.inputs import build_inputs
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion import Candidacy, Evidence, PromotionPolicy, decide
+from forecasting_platform.forecasting.promotion import Candidacy, Evidence, decide
+from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.training import Training, train
 
 Rule = Literal["evidence", "any gain", "always", "never"]
 RULES: tuple[Rule, ...] = ("evidence", "any gain", "always", "never")
@@ -105,14 +106,14 @@ class Outcome:
 
 
 def policies(
-    every_days: Sequence[int] = (7, 15, 30, 91),
+    every_days: Sequence[int] = (15, 30, 91),
     rules: Sequence[Rule] = RULES,
     budgets: Sequence[float] = (0.5, 1.0, 4.0),
 ) -> list[Policy]:
     """The grid. A policy that never promotes is there once: how often it trains makes no difference.
 
     >>> len(policies())
-    39
+    30
     """
     return [
         Policy(days, rule, pages)
@@ -144,13 +145,12 @@ def cycle(features: pd.DataFrame, day: date, recipes: tuple[Recipe, Recipe]) -> 
     Args:
         features: rows of `FEATURE_TABLE`; those after `day` are not looked at.
     """
-    fits = tuple(_fit(features, day, recipe) for recipe in recipes)
-    panel = panel_from(features[features["ds"] <= pd.Timestamp(day)])
-    return Cycle(day, fits, compare_recipes(panel, *recipes))
+    trainings = [train(features, day, recipe, code_version="replay") for recipe in recipes]
+    fits = tuple(_fit(training, recipe) for training, recipe in zip(trainings, recipes, strict=True))
+    return Cycle(day, fits, compare_backtests(trainings[0].panel, trainings[0].results, trainings[1].results))
 
 
-def _fit(features: pd.DataFrame, day: date, recipe: Recipe) -> Fit:
-    training = train(features, day, recipe, code_version="replay")
+def _fit(training: Training, recipe: Recipe) -> Fit:
     metadata = with_control(training.model.metadata, training.results, training.panel)
     return Fit(training.model, recipe, references_from(metadata))
 
@@ -222,7 +222,7 @@ def _replaces(challenger: Fit, champion: Fit, comparison: Comparison, first: Rec
         _candidacy(challenger, mine),
         _candidacy(champion, other),
         comparison.naive,
-        PromotionPolicy(),
+        PromotionPolicy.packaged(),
         horizon=challenger.model.horizon,
         decided_at=datetime.combine(challenger.model.cutoff, datetime.min.time(), UTC),
         decided_by="replay",
