@@ -177,7 +177,7 @@ def backup(target: Path, data_dir: Path, as_json: bool) -> None:
 
 
 @main.command(epilog="Example: forecasting-platform restore --from backups/2023-07-01 --data-dir .platform")
-@click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True)
+@click.option("--from", "source", type=click.Path(path_type=Path), required=True, help="A folder that backup wrote.")
 @click.option("--overwrite", is_flag=True, help="Put it in the place of the data that are there.")
 @data_dir_option
 @json_option

@@ -8,11 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.cli import DayOrMoment, main
 from forecasting_platform.commands.as_of import data_rows, decision_rows, document, stored_snapshot
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision, Verdict
@@ -175,3 +177,30 @@ def test_what_is_shown_names_the_newest_day_its_vintage_and_the_forecast_of_it()
         assert (rows[uid]["forecast_cutoff"], rows[uid]["forecast_by"]) == tuple(map(str, known.forecasts[uid][:2]))
     assert decision_rows(found)[0]["version"] == known.champion
     assert len(document(found)["data_fingerprint"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2023-07-01", datetime(2023, 7, 1, 23, 59, 59, 999999, UTC)),
+        ("2023-07-01T06:00Z", datetime(2023, 7, 1, 6, tzinfo=UTC)),
+    ],
+)
+def test_a_day_means_its_end_and_a_time_itself(written: str, moment: datetime) -> None:
+    assert DayOrMoment().convert(written, None, None) == moment
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["as-of", "2023-13-01"], "is no day; write YYYY-MM-DD"),
+        (["as-of", "yesterday"], "is no time; write it as 2023-07-01T06:00Z"),
+        (["as-of", "2023-07-01T06:00"], "has no time zone; add Z for UTC"),
+        (["backtest-policy", "--start", "2023-07-01"], "give both --start and --end, or neither"),
+        (["backtest-policy", "--every", "0"], "0 is not in the range"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error_that_says_so(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert said in done.stderr

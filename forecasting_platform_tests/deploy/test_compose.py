@@ -17,14 +17,21 @@ PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def test_it_has_the_parts_of_the_embedded_platform_and_a_daemon() -> None:
-    assert set(PARTS) == {*SERVICES, "daemon"}
+    assert set(PARTS) == {*SERVICES, "daemon", "migrate"}
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_part_waits_only_for_parts_with_a_health_check(name: str) -> None:
+def test_a_part_waits_only_for_parts_with_a_health_check_or_an_end(name: str) -> None:
     for awaited, how in PARTS[name].get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"}
-        assert "healthcheck" in PARTS[awaited]
+        ends = "restart" not in PARTS[awaited]
+        assert how == {"condition": "service_completed_successfully" if ends else "service_healthy"}
+        assert ends or "healthcheck" in PARTS[awaited]
+
+
+@pytest.mark.parametrize("name", sorted(set(PARTS) - {"postgres", "feed", "migrate"}))
+def test_nothing_uses_a_database_before_it_was_brought_up(name: str) -> None:
+    waits = set(PARTS[name]["depends_on"])
+    assert "migrate" in waits | {further for part in waits for further in PARTS[part].get("depends_on", {})}
 
 
 @pytest.mark.parametrize("name", PARTS)
