@@ -18,6 +18,8 @@ from click.testing import CliRunner, Result
 
 from forecasting_platform import cli
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.commands.as_of import stored_snapshot
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.alerts import Alert
@@ -37,6 +39,7 @@ COMMANDS = {
     "simulate": RANGE,
     "features": (*RANGE, "--as-of", "2023-07-03T06:00Z"),
     "report": (),
+    "as-of": ("2023-07-05",),
     "decisions": (),
 }
 ROW = {"unique_id": 'Größe "x", y', "ds": "2023-07-01", "y_hat": 0.1 + 0.2, "extrapolated": False}
@@ -139,6 +142,15 @@ def run(
     monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
     features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
     monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *asked: features)
+    known = MemoryTableStore()
+    row = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2023-07-01")], "y": [1.0]})
+    known.record_observations(
+        row, DateRange(date(2023, 7, 1), date(2023, 7, 1)), available_at=datetime(2023, 7, 2, tzinfo=UTC)
+    )
+    monkeypatch.setattr(
+        "forecasting_platform.commands.as_of.snapshot_of_platform",
+        lambda dsn, moment: stored_snapshot(known, ledger, moment),
+    )
     monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn, metadata: report)
     monkeypatch.setattr("forecasting_platform.adapters.postgres_ledger.PostgresLedger", lambda dsn: _Ledger(ledger))
 
@@ -170,7 +182,8 @@ def arguments(command: str) -> tuple[str, ...]:
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    assert set(cli.main.commands) == {*COMMANDS, "up", "down", "alerts"}
+    of_stopped_platforms = {"migrate", "backup", "restore"}
+    assert set(cli.main.commands) == {*COMMANDS, "up", "down", "alerts", "backtest-policy", *of_stopped_platforms}
 
 
 LEAVES: dict[str, click.Command] = {
