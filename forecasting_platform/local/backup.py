@@ -159,7 +159,8 @@ def _run(program: str, words: list[str], dsn: str, subject: Path) -> None:
         raise BackupError(subject, f"{program} failed: {problem}", "What was there before still is.")
 
 
-_PLACE = {"host": "host", "port": "port", "user": "user", "password": "password", "database": "dbname"}
+_PARAMETERS = ("host", "port", "user", "password", "dbname")
+_PLACE = dict(zip(("host", "port", "user", "password", "database"), _PARAMETERS, strict=True))
 
 
 def _copy_folders(data_dir: Path, to: Path) -> None:

@@ -51,8 +51,9 @@ def test_every_command_shown_is_one_that_the_program_takes(console: str) -> None
             assert words[0] in targets
             continue
         command: click.Command = main
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]
+        assert not isinstance(command, click.Group) or command.invoke_without_command, f"{words} is no command"
         # Parses as the real call would, without running it.
         command.make_context(program, words)
 
