@@ -471,7 +471,7 @@ def acknowledge(alert_id: str, by: str, data_dir: Path, as_json: bool) -> None:
     print_rows([{"alert_id": alert_id, "acknowledged_by": by}], as_json=as_json)
 
 
-@alerts.command(epilog='Example: forecasting-platform alerts mute run_failure:load_job --hours 8 --reason outage')
+@alerts.command(epilog="Example: forecasting-platform alerts mute run_failure:load_job --hours 8 --reason outage")
 @click.argument("pattern")
 @click.option("--hours", type=click.FloatRange(0, 8760), required=True, help="For how long; 0 ends the mute.")
 @click.option("--reason", required=True, help="Why; shown with each incident.")
