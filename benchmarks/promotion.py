@@ -3,10 +3,10 @@
 `make bench NAME=promotion` (`FULL=0` for a run of a minute; `DATA=folder` adds residuals of real backtests). In a
 year the champion and one challenger forecast each day; the rule may look each day at what both forecast so far
 (shadow), and every 15 days at a backtest of both recipes on the 640 days before (recipe). Errors are autoregressive
-and correlated between the two; their losses are absolute errors. The rule is the product's: `paired_tests` with the
-numbers of `promotion_policy.toml`. Beside it, on the same years, what people use: promote if the metric of the last 90
-days improves; if it improves by 5 %; by a Diebold-Mariano test at 5 %, repeated; by a tolerance of the kind "accepted
-if at least old / 1.2".
+and correlated between the two. A shadow's daily loss is the absolute error; a backtest's, at each cutoff, the RMSE
+over a horizon. The rule is the product's: `paired_tests` with the numbers of `promotion_policy.toml`. Beside it, on the
+same years, what people use: promote if the metric of the last 90 days improves; if it improves by 5 %; by a
+Diebold-Mariano test at 5 %, repeated; by a tolerance of the kind "accepted if at least old / 1.2".
 """
 
 import argparse
@@ -77,8 +77,10 @@ class Residuals:
     def draw(self, rng: np.random.Generator, years: int) -> Errors:
         """As `Cell.draw`; both models' errors of a day stay together, and which is the champion is tossed."""
         days = BACKTEST + YEAR
-        starts = rng.integers(0, self.pairs.shape[1] - BLOCK, (years, -(-days // BLOCK)))
-        index = (starts[:, :, None] + np.arange(BLOCK)).reshape(years, -1)[:, :days]
+        count = self.pairs.shape[1]
+        # Around the end, so that every day is drawn as often as any other.
+        starts = rng.integers(0, count, (years, -(-days // BLOCK)))
+        index = ((starts[:, :, None] + np.arange(BLOCK)) % count).reshape(years, -1)[:, :days]
         first, second = self.pairs[0][index], self.pairs[1][index]
         # Scaled to the same mean loss, so that neither is better before the effect.
         second = second * (np.abs(self.pairs[0]).mean() / np.abs(self.pairs[1]).mean())
@@ -96,9 +98,10 @@ def ours(champion: Floats, challenger: Floats) -> Floats:
     policy = PromotionPolicy.packaged()
     difference = champion - challenger
     promoted = np.zeros(len(champion), dtype=bool)
+    old, new = over_a_horizon(champion), over_a_horizon(challenger)
     for day in questions():
-        window = difference[:, day : day + BACKTEST]
-        gain = window.mean(axis=1) / champion[:, day : day + BACKTEST].mean(axis=1)
+        window = (old - new)[:, day : day + BACKTEST]
+        gain = window.mean(axis=1) / old[:, day : day + BACKTEST].mean(axis=1)
         chance = chance_in_a_year(diebold_mariano(window, HORIZON), BACKTEST)
         promoted |= (chance < policy.recipe_alpha) & (gain >= policy.least_gain)
     own = difference[:, BACKTEST:]
@@ -106,6 +109,18 @@ def ours(champion: Floats, challenger: Floats) -> Floats:
     days = np.arange(1, YEAR + 1)
     gains = np.cumsum(own, axis=1) / np.cumsum(champion[:, BACKTEST:], axis=1)
     return promoted | ((lower > 0) & (gains >= policy.least_gain) & (days >= 4 * HORIZON)).any(axis=1)
+
+
+def over_a_horizon(losses: Floats) -> Floats:
+    """The loss of a cutoff: RMSE over the days up to it; shape (years, BACKTEST + YEAR).
+
+    As if the steps of one cutoff erred like as many days: neighbouring cutoffs then share all but one of them, which
+    is the hardest case.
+    """
+    squares = np.cumsum(np.pad(losses**2, ((0, 0), (1, 0))), axis=1)
+    days = np.arange(1, losses.shape[1] + 1)
+    first = np.maximum(days - HORIZON, 0)
+    return np.asarray(np.sqrt((squares[:, days] - squares[:, first]) / (days - first)))
 
 
 def _recent(champion: Floats, challenger: Floats) -> Iterator[tuple[Floats, Floats]]:

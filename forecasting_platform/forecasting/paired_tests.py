@@ -16,43 +16,40 @@ from forecasting_platform.forecasting.calendar import Floats
 
 DAYS_IN_A_YEAR = 365
 MOST_PERSISTENCE = 0.97
+POWER = 0.8
 
 
 def long_run_variance(differences: Floats, horizon: int) -> Floats:
     """Variance of the mean times the count; shape of the leading axes.
 
-    The larger of two estimates: Bartlett weights over `horizon` - 1 lags (Newey & West 1987,
-    doi:10.2307/1913610), which sees overlapping horizons, and that of an autoregression of order one (Andrews
-    1991, doi:10.2307/2938229), which sees errors that persist beyond them. Never less than the variance of
-    independent days. The lags end at a quarter of the count.
+    Bartlett weights over the lags of two horizons (Newey & West 1987, doi:10.2307/1913610): losses of cutoffs whose
+    horizons overlap are alike, and errors that persist reach beyond. The lags end at a quarter of the count.
 
     >>> float(long_run_variance(np.array([1.0, -1.0, 1.0, -1.0]), 1))
-    1.0
+    0.25
     """
     count = differences.shape[-1]
     centred = differences - differences.mean(axis=-1, keepdims=True)
-    lags = min(horizon - 1, count // 4)
-    pairs = ((centred[..., lag:], centred[..., : count - lag]) for lag in range(lags + 1))
-    return _larger_estimate([np.einsum("...i,...i->...", later, earlier) / count for later, earlier in pairs])
+    pairs = ((centred[..., lag:], centred[..., : count - lag]) for lag in range(_lags(count, horizon) + 1))
+    return _bartlett([np.einsum("...i,...i->...", later, earlier) / count for later, earlier in pairs])
 
 
-def _larger_estimate(covariances: Sequence[Floats]) -> Floats:
+def _lags(count: int, horizon: int) -> int:
+    return min(2 * horizon - 1, count // 4)
+
+
+def _bartlett(covariances: Sequence[Floats]) -> Floats:
     """The long-run variance from covariances of lag 0, 1, …"""
-    variance, *lagged = covariances
     weights = 2 * (1 - np.arange(1, len(covariances)) / len(covariances))
-    bartlett = variance + sum(weight * of for weight, of in zip(weights, lagged, strict=True))
-    if not lagged:
-        return variance
-    with np.errstate(divide="ignore", invalid="ignore"):
-        persistence = np.clip(np.nan_to_num(lagged[0] / variance), 0.0, MOST_PERSISTENCE)
-    return np.maximum(bartlett, variance * (1 + persistence) / (1 - persistence))
+    return np.asarray(covariances[0] + sum(w * of for w, of in zip(weights, covariances[1:], strict=True)))
 
 
 def diebold_mariano(differences: Floats, horizon: int) -> Floats:
     """One-sided p-value of "the challenger is not better", small where it clearly is; shape of the leading axes.
 
-    With the small-sample correction and t distribution of Harvey, Leybourne & Newbold (1997,
-    doi:10.1016/S0169-2070(96)00719-4). 1.0 where the losses are equal, or fewer than two.
+    With the small-sample correction of Harvey, Leybourne & Newbold (1997, doi:10.1016/S0169-2070(96)00719-4), and the
+    t distribution with the degrees of freedom that an estimate of a variance by so many lags has (Priestley 1981,
+    section 6.2.4). 1.0 where the losses are equal, or fewer than two.
 
     >>> float(diebold_mariano(np.zeros(50), 15))
     1.0
@@ -62,12 +59,18 @@ def diebold_mariano(differences: Floats, horizon: int) -> Floats:
     count = differences.shape[-1]
     if count < 2:
         return np.ones(differences.shape[:-1])
-    lags = min(horizon - 1, count // 4)
-    correction = math.sqrt((count + 1 - 2 * (lags + 1) + lags * (lags + 1) / count) / count)
+    correction, degrees = _small_sample(count, horizon)
     variance = long_run_variance(differences, horizon)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = correction * differences.mean(axis=-1) / np.sqrt(variance / count)
-    return np.asarray(np.where(variance > 0, stats.t.sf(statistic, df=count - 1), 1.0))
+    return np.asarray(np.where(variance > 0, stats.t.sf(statistic, df=degrees), 1.0))
+
+
+def _small_sample(count: int, horizon: int) -> tuple[float, float]:
+    """Factor on the statistic, and degrees of freedom."""
+    width = _lags(count, horizon) + 1
+    factor = math.sqrt(max(1.0, count + 1 - 2 * width + width * (width - 1) / count) / count)
+    return factor, max(1.0, min(count - 1, 1.5 * count / width))
 
 
 def chance_in_a_year(p_value: Floats | float, window_days: int) -> Floats:
@@ -90,12 +93,15 @@ def chance_in_a_year(p_value: Floats | float, window_days: int) -> Floats:
 
 
 def least_detectable(differences: Floats, alpha: float, horizon: int) -> float:
-    """The mean difference that `chance_in_a_year` would call less likely than `alpha`, were the spread the same."""
+    """The mean difference found with 80 % power at a `chance_in_a_year` of `alpha`, were the spread the same."""
     from scipy import optimize, stats
 
     count = len(differences)
+    correction, degrees = _small_sample(count, horizon)
     z = optimize.brentq(lambda z: float(chance_in_a_year(stats.norm.sf(z), count)) - alpha, 0.0, 40.0)
-    return float(z) * math.sqrt(float(long_run_variance(differences, horizon)) / count)
+    needed = float(stats.t.isf(stats.norm.sf(z), df=degrees)) / correction
+    error = math.sqrt(float(long_run_variance(differences, horizon)) / count)
+    return (needed + float(stats.norm.ppf(POWER))) * error
 
 
 def block_bootstrap_bound(differences: Floats, level: float, block: int, seed: int, repeats: int = 2000) -> float:
@@ -151,11 +157,22 @@ def _tightest(alpha: float, day: int) -> float:
 
 
 def running_variance(differences: Floats, horizon: int) -> Floats:
-    """`long_run_variance` of the days so far, after each day; shape (…, days)."""
+    """Long-run variance of the days so far, after each day; shape (…, days).
+
+    Of few days no estimate by many lags is safe, so it is the larger of two: Bartlett weights over the lags of one
+    horizon, and an autoregression of order one (Andrews 1991, doi:10.2307/2938229), which sees errors that persist.
+    Never less than the variance of independent days.
+    """
     count = np.arange(1, differences.shape[-1] + 1)
     sums = np.cumsum(differences, axis=-1)
     means = sums / count
-    return _larger_estimate([_running_covariance(differences, sums, means, count, lag) for lag in range(horizon)])
+    covariances = [_running_covariance(differences, sums, means, count, lag) for lag in range(horizon)]
+    variance = covariances[0]
+    if horizon == 1:
+        return variance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        persistence = np.clip(np.nan_to_num(covariances[1] / variance), 0.0, MOST_PERSISTENCE)
+    return np.maximum(_bartlett(covariances), variance * (1 + persistence) / (1 - persistence))
 
 
 def _running_covariance(

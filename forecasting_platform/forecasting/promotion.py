@@ -176,6 +176,8 @@ def _refuse_unmeasured(
     for subject, evidence in judged.items():
         if not len(evidence.loss) or not np.isfinite(evidence.loss).all():
             raise MissingMetricError("the loss", subject, float(np.mean(evidence.loss)) if len(evidence.loss) else None)
+        if evidence.coverage_80 is not None and math.isnan(evidence.coverage_80):
+            raise MissingMetricError("the coverage", subject, math.nan)
         if len(evidence.loss) != len(challenger.evidence.loss):
             raise MissingMetricError("the loss on the challenger's cutoffs", subject, f"{len(evidence.loss)} cutoffs")
     if shadow is not None and not np.isfinite([shadow.challenger, shadow.champion]).all():
@@ -219,8 +221,6 @@ def _inputs(
 
 def _recorded(candidacy: Candidacy) -> Numbers:
     evidence = candidacy.evidence
-    # A coverage that is NaN cannot be JSON, and is no coverage to serve with either.
-    unknown = evidence.coverage_80 is not None and math.isnan(evidence.coverage_80)
     return {
         "version": candidacy.version,
         "cutoff": candidacy.cutoff.isoformat(),
@@ -228,7 +228,7 @@ def _recorded(candidacy: Candidacy) -> Numbers:
         "loss": evidence.loss.tolist(),
         "by_step": {steps: loss.tolist() for steps, loss in evidence.by_step.items()},
         "rmse": evidence.rmse,
-        "coverage_80": -1.0 if unknown else evidence.coverage_80,
+        "coverage_80": evidence.coverage_80,
     }
 
 
@@ -267,7 +267,8 @@ def _statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
     return statistics | {
         "champion_loss": float(champion.mean()),
         "days_newer": age.days,
-        "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"],
+        # Versions that do not say what they were made by are not taken for alike.
+        "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"] != "",
         **_of_recipes(champion, challenger, inputs, policy),
         "clearly_worse": _clearly_worse(inputs, policy),
         "shadow": _of_shadow(inputs, policy),
@@ -369,6 +370,8 @@ def _verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy) -> t
     if worse:
         return "reject", f"{worse} than version {champion['version']}'s"
     better = _shown_better(statistics, policy)
+    if better and challenger["coverage_80"] is None:
+        return "hold", f"{better} than version {champion['version']}'s, but coverage of its intervals is not measured"
     if better and statistics["clearly_worse"]:
         return "hold", f"{better} than version {champion['version']}'s, but worse in {_listed(statistics)}"
     if better:
@@ -396,8 +399,7 @@ def _unfitness(coverage_80: float | None, statistics: Numbers, policy: Promotion
         return f"its loss {loss:.3f} is behind the naive forecast's {best_naive:.3f}"
     least, most = policy.least_coverage_80, policy.most_coverage_80
     if coverage_80 is not None and not least <= coverage_80 <= most:
-        found = f"{coverage_80:.1%}" if coverage_80 >= 0 else "an unknown share"
-        return f"its 80 % interval covered {found} of days; {least:.0%} to {most:.0%} is accepted"
+        return f"its 80 % interval covered {coverage_80:.1%} of days; {least:.0%} to {most:.0%} is accepted"
     return None
 
 
@@ -428,7 +430,7 @@ def _listed(statistics: Numbers) -> str:
 
 def _undecided(statistics: Numbers, policy: PromotionPolicy) -> str:
     gain, least = statistics["relative_gain"], max(policy.least_gain, statistics["least_detectable_gain"])
-    found = f"backtest gain {gain:.1%}, {least:.1%} would decide"
+    found = f"backtest gain {gain:.1%}, one of {least:.1%} would be found four times in five"
     shadow = statistics["shadow"]
     if shadow is None:
         return found

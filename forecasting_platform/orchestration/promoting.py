@@ -232,6 +232,9 @@ class Promoter:
 
     def _shadow(self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float]) -> Shadow | None:
         errors = self._errors()
+        if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
+            # Of one recipe, so only the two frozen versions themselves can be told apart.
+            return shadow_of(errors, [challenger.version], [champion.version], unit)
         recipes = {version: self._recipe_of(version) for version in errors["model_version"].unique().tolist()}
 
         def versions_of(version: ModelVersion) -> list[str]:

@@ -138,6 +138,12 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.MissingPartitionError("feature_table", [date(2023, 7, 1)]), "lacks '2023-07-01'"),
     (errors.NoChampionError("m"), "m has no champion yet"),
     (errors.NoChallengerError("m"), "m has no challenger"),
+    (
+        errors.BackupError("the database", "pg_dump failed: disk full", "What was there still is."),
+        "pg_dump failed: disk full",
+    ),
+    (errors.SchemaRevisionError("0009", "0003"), "0009"),
+    (errors.MigrationError("0003", "permission denied"), "permission denied"),
     (errors.ReasonMissingError("rollback"), "by a person (rollback) needs a reason"),
     (errors.ChampionMovedError("1", None), "from version 1 but it is version none"),
     (errors.UnknownVersionError("9", ["1", "2"]), "no model version '9'; known versions are '1', '2'"),

@@ -130,8 +130,14 @@ def test_the_champion_is_not_compared_with_itself() -> None:
 
 def test_a_challenger_unfit_to_serve_does_not_refresh_either() -> None:
     assert judged(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=0.99).verdict == "reject"
-    assert judged(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=float("nan")).verdict == "reject"
     assert judged(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=None).verdict == "refresh"
+
+
+def test_a_coverage_that_is_no_number_is_an_error_and_one_not_measured_promotes_nothing() -> None:
+    with pytest.raises(MissingMetricError, match="the coverage"):
+        judged(NOISE * 0.8, NOISE, coverage=float("nan"))
+    decision = judged(NOISE * 0.8, NOISE, coverage=None)
+    assert (decision.verdict, "but coverage of its intervals is not measured" in decision.reason) == ("hold", True)
 
 
 def test_no_measured_cutoff_is_an_error_and_never_a_decision() -> None:
@@ -221,11 +227,11 @@ def test_shadow_forecasts_that_are_clearly_better_promote_and_clearly_worse_reje
 
 
 def test_a_hold_says_what_would_be_seen_and_how_many_days_would_decide() -> None:
-    noisy = NOISE + np.random.default_rng(1).normal(0, 0.5, 300)
-    decision = judged(noisy - 0.02, NOISE, shadow=shadow(30, 0.1), naive=100)
+    luck = np.random.default_rng(1).normal(0, 0.5, 300)
+    decision = judged(NOISE + luck - luck.mean() - 0.01, NOISE, shadow=shadow(30, 0.1), naive=100)
     statistics = decision.evidence["statistics"]
     assert statistics["shadow"]["days_to_decide"] == 30
-    assert f"{statistics['least_detectable_gain']:.1%} would decide" in decision.reason
+    assert f"one of {statistics['least_detectable_gain']:.1%} would be found" in decision.reason
     assert "about 30 more days would decide" in decision.reason
 
 

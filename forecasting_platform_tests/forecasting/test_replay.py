@@ -124,6 +124,13 @@ def test_the_comparison_is_the_one_that_a_promotion_makes(features: pd.DataFrame
     assert (asked.champion.loss == cycles[-1].comparison.champion.loss).all()
 
 
+@pytest.fixture
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several stretches to draw from, in a history this short."""
+    monkeypatch.setattr("forecasting_platform.forecasting.replay.BLOCK_DAYS", 15)
+
+
+@pytest.mark.usefixtures("short_blocks")
 def test_a_summary_puts_the_lowest_rmse_first_and_the_default_at_one(outcomes: dict[Policy, Outcome]) -> None:
     table = summarize(list(outcomes.values()), Policy(EVERY))
     assert table["rmse"].is_monotonic_increasing
@@ -131,6 +138,7 @@ def test_a_summary_puts_the_lowest_rmse_first_and_the_default_at_one(outcomes: d
     assert default[["rmse_to_default", "lo", "hi"]].to_numpy().tolist() == [[1.0, 1.0, 1.0]]
 
 
+@pytest.mark.usefixtures("short_blocks")
 def test_a_better_policy_is_told_from_chance(outcomes: dict[Policy, Outcome]) -> None:
     base = outcomes[Policy(EVERY)]
     half = replace(base, policy=Policy(7), errors=base.errors / 2)
