@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
     app_rate_limit: str = Field(
-        default="60000 per minute", description="Requests that one address may make to the app (Flask-Limiter)."
+        default="60000 per minute", description="Requests that one address may make to the app."
     )
     dagster_url: str | None = Field(
         default=None, description="Dagster's web server, for commands that talk to a platform that is not embedded."
