@@ -75,16 +75,15 @@ class Residuals:
     pairs: Floats
 
     def draw(self, rng: np.random.Generator, years: int) -> Errors:
-        """As `Cell.draw`; both models' errors of a day stay together, and which is the champion is tossed."""
+        """As `Cell.draw`; both models' errors of a day stay together."""
         days = BACKTEST + YEAR
         count = self.pairs.shape[1]
         # Around the end, so that every day is drawn as often as any other.
         starts = rng.integers(0, count, (years, -(-days // BLOCK)))
         index = ((starts[:, :, None] + np.arange(BLOCK)) % count).reshape(years, -1)[:, :days]
         first, second = self.pairs[0][index], self.pairs[1][index]
-        # Scaled to the same mean loss, so that neither is better before the effect.
-        second = second * (np.abs(self.pairs[0]).mean() / np.abs(self.pairs[1]).mean())
-        swap = rng.random((years, 1)) < 0.5
+        # Tossed for each block, so that neither is better in any measure before the effect.
+        swap = np.repeat(rng.random((years, starts.shape[1])) < 0.5, BLOCK, axis=1)[:, :days]
         return np.where(swap, second, first), np.where(swap, first, second)
 
 
