@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     table_store: Literal["postgres", "spark"] = Field(
         default="postgres", description="Which adapter keeps the tables of observations, features and forecasts."
     )
+    trainer: Literal["local", "spark"] = Field(
+        default="local", description="Where models are trained: in the run's process, or as tasks of the Spark store."
+    )
     spark_warehouse_dir: str | None = Field(
         default=None, description="Folder or URI of the Spark store's tables (`/srv/tables`, `hdfs://…`, `s3a://…`)."
     )

@@ -5,8 +5,8 @@ costs a tenth of them.
 """
 
 import logging
+import os
 import time
-import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ class Around:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request; its time ends where the body begins."""
         began = time.perf_counter()
-        request_id = environ[REQUEST_ID] = uuid.uuid4().hex
+        # Ids that begin with the time stand together in the index of the prediction log: half the work to add them.
+        request_id = environ[REQUEST_ID] = f"{time.time_ns():016x}{os.urandom(8).hex()}"
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             self._record(environ, request_id, int(status[:3]), time.perf_counter() - began)

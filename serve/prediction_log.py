@@ -24,7 +24,8 @@ from serve.repeating import Repeating
 MOST_ROWS_WAITING = 200_000
 BATCH_ROWS = 20_000
 """Rows written at once: while a large frame is made, no other thread of the process answers."""
-WRITE_SECONDS = 1.0
+WRITE_SECONDS = 0.1
+"""Soon and little: what a second of full load leaves to write takes Postgres a core, and answers wait for it."""
 
 _log = logging.getLogger("serve.prediction_log")
 

@@ -9,6 +9,10 @@ from forecasting_platform.errors import ForecastingPlatformError
 _log = logging.getLogger("serve.background")
 
 
+RETRY_SECONDS = 1.0
+"""What fails is not tried again sooner."""
+
+
 class Repeating:
     """Calls `action` every `seconds`, from `start` to `stop`; a failing call is logged and the next one comes.
 
@@ -37,17 +41,18 @@ class Repeating:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.run_once()
-            self._stopping.wait(self._seconds)
+            went_well = self.run_once()
+            self._stopping.wait(self._seconds if went_well else max(self._seconds, RETRY_SECONDS))
 
-    def run_once(self) -> None:
-        """One call, whose failure is logged once for as long as it stays the same."""
+    def run_once(self) -> bool:
+        """One call, whose failure is logged once for as long as it stays the same; whether it went well."""
         try:
             self._action()
         except Exception as error:  # noqa: BLE001 - the thread outlives any failure; it is logged and tried again
             self._note_failure(error)
-        else:
-            self._note_recovery()
+            return False
+        self._note_recovery()
+        return True
 
     def _note_failure(self, error: Exception) -> None:
         if str(error) != self._last_failure:

@@ -227,6 +227,9 @@ class ForecastRow(BaseModel):
     y_hat_lo_95: float
     y_hat_hi_95: float
     extrapolated: Literal[True] | None = Field(default=None, description="Present beyond the trained horizon.")
+    replaced: Literal[True] | None = Field(
+        default=None, description="Present where the model's forecast was not plausible and the naive one is answered."
+    )
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
     explain_level: float | None = Field(default=None, description="Where `explain` was asked for, like those below.")

@@ -4,11 +4,13 @@ Loading needs `mlflow-skinny` only; registering needs the whole of MLflow.
 """
 
 import os
+import platform
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,18 @@ from forecasting_platform.errors import (
     RegistryUnavailableError,
     UnknownVersionError,
 )
+from forecasting_platform.forecasting.inputs import ModelInputs
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.model_card import model_card
 from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.settings import REGISTERED_MODEL
 
 ARTIFACT = "forecast_model"
 LOADER = "forecasting_platform.adapters.mlflow_model_loader"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+SERIES_WITH_METRICS = 50
+MOST_DESCRIPTION = 5000
+EXAMPLE_ROWS = 5
 REQUEST_RETRIES, REQUEST_TIMEOUT_SECONDS = 2, 20
 
 
@@ -61,10 +68,13 @@ class MlflowModelRegistry:
             mlflow.log_params(_parameters(model))
             mlflow.log_metrics(_metrics(model))
             mlflow.log_dict(model.metadata, "metadata.json")
+            mlflow.log_dict(_environment(), "environment.json")
+            mlflow.log_text(model_card(model), "model_card.md")
+            _log_candidates(model)
             for name, png in plots.items():
                 (Path(scratch) / name).write_bytes(png)
                 mlflow.log_artifact(str(Path(scratch) / name), "plots")
-            example = model.inputs([model.feature_days.max().astype(object) + timedelta(days=1)])
+            example = _example(model)
             logged = mlflow.pyfunc.log_model(
                 name="model",
                 loader_module=LOADER,
@@ -74,6 +84,7 @@ class MlflowModelRegistry:
                 pip_requirements=["forecasting-platform"],
             )
             version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
+            self._client.update_model_version(self.name, version, description=_description(model))
             self._client.set_registered_model_alias(self.name, "challenger", version)
         return self.get_version(version)
 
@@ -170,25 +181,69 @@ def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
     return fingerprint_tags(model) | {"artifact_sha256": checksum, "cutoff": model.cutoff.isoformat()}
 
 
+def _example(model: ForecastModel) -> ModelInputs:
+    """The next day of the first series."""
+    every = model.inputs([model.feature_days.max().astype(object) + timedelta(days=1)])
+    return ModelInputs.from_frame(every.to_frame().head(EXAMPLE_ROWS))
+
+
 def _parameters(model: ForecastModel) -> dict[str, Any]:
     recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "options"}
     return recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)}
 
 
 def _metrics(model: ForecastModel) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for unique_id, series in model.metadata.get("series", {}).items():
-        measured = {
-            "rmse": series["scores"]["rmse"],
-            "mae": series["scores"]["mae"],
-            "mase": series["scores"]["mase"],
-            "skill_naive": series["scores"]["skill_naive"],
-            **{f"coverage_{level}": share for level, share in series["coverage"].items()},
-        }
+    """What is served, by series and as the mean over all."""
+    measured = {
+        unique_id: _scores(series["scores"])
+        | {f"coverage_{level}": share for level, share in series["coverage"].items()}
+        for unique_id, series in model.metadata.get("series", {}).items()
+    }
+    return _by_series(measured)
+
+
+def _log_candidates(model: ForecastModel) -> None:
+    """A child run a candidate: what serving it alone would have been, on the same cutoffs."""
+    recipe, described = model.metadata.get("recipe", {}), model.metadata.get("series", {})
+    for candidate in model.candidates:
+        with mlflow.start_run(run_name=candidate.name, nested=True):
+            mlflow.log_params({"candidate": candidate.name, "prior_weight": recipe["options"][candidate.name]})
+            measured = {
+                unique_id: {"weight": series["weights"][candidate.name], **_scores(series["options"][candidate.name])}
+                for unique_id, series in described.items()
+            }
+            mlflow.log_metrics(_by_series(measured))
+
+
+def _scores(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    names = ("rmse", "mae", "mase", "bias", "skill_naive", "skill_seasonal_naive")
+    buckets = {f"rmse_{steps}": value for steps, value in scores["rmse_by_bucket"].items()}
+    return {name: scores[name] for name in names} | buckets
+
+
+def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Means over all series, and the metrics of the first ones: a server takes a thousand at once."""
+    metrics = {}
+    for name in next(iter(measured.values()), {}):
+        known = [value for of in measured.values() if (value := of[name]) is not None]
+        if known:
+            metrics[f"mean/{name}"] = sum(known) / len(known)
+    for unique_id, of in list(measured.items())[:SERIES_WITH_METRICS]:
         # MLflow allows a few characters only in a metric's name.
         prefix = re.sub(r"[^\w\-. /]", "_", unique_id)
-        metrics |= {f"{prefix}/{name}": value for name, value in measured.items() if value is not None}
+        metrics |= {f"{prefix}/{name}": value for name, value in of.items() if value is not None}
     return metrics
+
+
+def _environment() -> dict[str, str]:
+    """The Python and the packages that trained it."""
+    packages = {found.metadata["Name"]: found.version for found in distributions()}
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
+
+
+def _description(model: ForecastModel) -> str:
+    """The model card, as much of it as MLflow keeps with a version."""
+    return model_card(model)[:MOST_DESCRIPTION].rpartition("\n")[0]
 
 
 def _first_line(error: Exception) -> str:

@@ -111,6 +111,15 @@ class PostgresTableStore:
         with self._connections.transaction(table.name) as connection:
             return _select(connection, table, source, parameters)
 
+    def span(self, table: Table) -> DateRange | None:
+        """See `TableStore`."""
+        query = sql.SQL("SELECT min({day}), max({day}) FROM {table}").format(
+            table=identifier(table), day=sql.Identifier(table.day_column)
+        )
+        with self._connections.transaction(table.name) as connection:
+            first, last = connection.execute(query).fetchone() or (None, None)
+        return DateRange(first, last) if first is not None else None
+
     def close(self) -> None:
         """See `TableStore`."""
         self._connections.close()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from py4j.protocol import Py4JError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException, PySparkException, PythonException
 
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 
@@ -43,6 +43,10 @@ def reason(error: Exception) -> str:
             "its embedded metastore is open in another process, and serves one at a time "
             "(FORECASTING_SPARK_METASTORE_URI names a metastore service for many)"
         )
+    if isinstance(error, PythonException):
+        # The task's traceback, then the JVM's; what was raised stands at the end of the first.
+        raised, _, _ = str(error).partition("JVM stacktrace")
+        return f"a task failed: {[line for line in raised.splitlines() if line.strip()][-1].strip()}"
     return first_line(error)
 
 

@@ -5,6 +5,7 @@ What is asked of it is elsewhere. pyspark is imported when a session starts, and
 
 import os
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -153,7 +154,8 @@ def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
     """The environment that Spark's launcher reads, for as long as it starts."""
     wanted = {"JAVA_HOME": os.environ.get("JAVA_HOME") or str(_java_home(folder))}
     if options.master.startswith("local"):
-        wanted["SPARK_LOCAL_IP"] = "127.0.0.1"
+        # Where Python runs in Spark, it is this environment's; on a cluster its configuration says.
+        wanted |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

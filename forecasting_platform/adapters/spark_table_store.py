@@ -59,7 +59,7 @@ class SparkTableStore:
 
     def prepare(self) -> None:
         """See `TableStore`."""
-        with self._preparing, self._translated(self._database):
+        with self._preparing, self.translated(self._database):
             try:
                 self._create_missing()
             except SPARK_ERRORS:
@@ -143,15 +143,26 @@ class SparkTableStore:
         found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
         return from_arrow(table, by_key(found, table.key))
 
+    def span(self, table: Table) -> DateRange | None:
+        """See `TableStore`."""
+        day = sql.col(table.day_column)
+        with self.translated(table.name):
+            found = self.frame(table).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
+        return DateRange(found["first"], found["last"]) if found["first"] is not None else None
+
+    def frame(self, table: Table) -> DataFrame:
+        """The table's rows as a frame of Spark, for work that is done where they are."""
+        return self._session().table(f"`{self._database}`.`{table.name}`")
+
     def compact(self) -> None:
         """Merge the batches of each log into one; see `TableLog.compact`."""
         for log in LOGS:
-            with self._writing[log], self._translated(log.name):
+            with self._writing[log], self.translated(log.name):
                 self._table_log(log).compact()
 
     def clean_up(self, age: timedelta = ORPHAN_AGE) -> int:
         """Delete directories that no batch needs, older than `age`; how many. See `TableLog.clean_up`."""
-        with self._translated(self._database):
+        with self.translated(self._database):
             return sum(self._table_log(log).clean_up(age) for log in LOGS)
 
     def close(self) -> None:
@@ -159,7 +170,7 @@ class SparkTableStore:
 
     def _commit(self, table: Table, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
         log = self._log(table)
-        with self._writing[log.log], self._translated(table.name):
+        with self._writing[log.log], self.translated(table.name):
             result = log.commit(plan)
             if len(log.batches()) >= self._compact_at:
                 log.compact()
@@ -175,7 +186,7 @@ class SparkTableStore:
         def rows(days: DataFrame) -> DataFrame:
             return query(days.where(ONLY[table])).select(table.column_names)
 
-        with self._translated(table.name):
+        with self.translated(table.name):
             return log.read_days(period, rows) if log.log.replaces_days else rows(log.scan(period)).toArrow()
 
     def _fingerprints(self, refused: pd.DataFrame) -> set[str]:
@@ -213,7 +224,8 @@ class SparkTableStore:
         return f"{self._root}/{log.name}"
 
     @contextmanager
-    def _translated(self, subject: str) -> Iterator[None]:
+    def translated(self, subject: str) -> Iterator[None]:
+        """Errors of Spark while something is done with `subject`, as those of the port."""
         with translated(self._options.place, subject):
             yield
 

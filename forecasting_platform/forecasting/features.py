@@ -9,7 +9,7 @@ n days and the same one n days before), so that each is the same few additions w
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -36,11 +36,19 @@ BLOCK_SERIES = 200
 def observations_period(period: DateRange) -> DateRange:
     """The days whose observations the features of `period` depend on.
 
-    >>> from datetime import date
     >>> str(observations_period(DateRange(date(2023, 7, 1), date(2023, 7, 2))))
     '2022-06-26..2023-07-02'
     """
     return DateRange(period.start - timedelta(days=WINDOW_DAYS - 1), period.end)
+
+
+def days_depending_on(period: DateRange, newest: date) -> DateRange:
+    """The days whose features depend on the observations of `period`, none after `newest` or its own end.
+
+    >>> str(days_depending_on(DateRange(date(2021, 7, 1), date(2021, 7, 2)), date(2023, 6, 30)))
+    '2021-07-01..2022-07-07'
+    """
+    return DateRange(period.start, max(period.end, min(period.end + timedelta(days=WINDOW_DAYS - 1), newest)))
 
 
 def build_features(observations: pd.DataFrame, period: DateRange, country: str) -> pd.DataFrame:

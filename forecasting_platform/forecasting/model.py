@@ -47,6 +47,7 @@ class Forecasts:
     Attributes:
         bounds: level in percent -> (lower, upper).
         extrapolated: whether the day lies beyond the trained horizon.
+        replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -55,6 +56,7 @@ class Forecasts:
     y_hat: Floats
     bounds: dict[int, tuple[Floats, Floats]]
     extrapolated: npt.NDArray[np.bool_]
+    replaced: npt.NDArray[np.bool_]
     y_hat_naive: Floats
     y_hat_seasonal_naive: Floats
 
@@ -185,7 +187,7 @@ class ForecastModel:
         """
         series = self.positions(inputs.unique_id)
         naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
-        y_hat = self._point(inputs, series)
+        y_hat, replaced = self._point(inputs, series)
         scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
         spread = self._spread(inputs.step, series) * scale[:, None]
         return Forecasts(
@@ -195,6 +197,7 @@ class ForecastModel:
             y_hat=y_hat,
             bounds={level: self._bounds(y_hat, spread, series, level) for level in levels},
             extrapolated=inputs.step > self.horizon,
+            replaced=replaced,
             y_hat_naive=naive,
             y_hat_seasonal_naive=seasonal_naive,
         )
@@ -215,25 +218,23 @@ class ForecastModel:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
-        combined = self._combined(inputs, series)
+        y_hat, replaced = self._point(inputs, series)
         each = np.stack([candidate.parts(inputs, series) for candidate in self.candidates], axis=1)
         named = np.einsum("nkp,nk->np", each, self.weights[series])
-        named[~self._plausible(combined, series)] = 0.0
+        named[replaced] = 0.0
         level = inputs.column(LEVEL)
-        rest = self._point(inputs, series) - level - named.sum(axis=1)
+        rest = y_hat - level - named.sum(axis=1)
         keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
         parts = np.column_stack([level, named, rest])
         return pd.DataFrame(keys | dict(zip(PARTS, parts.T, strict=True)))
 
-    def _point(self, inputs: ModelInputs, series: Positions) -> Floats:
-        combined = self._combined(inputs, series)
-        sane = np.where(self._plausible(combined, series), combined, Naive().predict(inputs, series))
-        return np.maximum(sane, self.lower_bound[series])
-
-    def _combined(self, inputs: ModelInputs, series: Positions) -> Floats:
+    def _point(self, inputs: ModelInputs, series: Positions) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Point forecasts, and which of them are the naive one in place of one that is not plausible."""
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
-        combined: Floats = np.einsum("nk,nk->n", each, self.weights[series])
-        return combined
+        combined = np.einsum("nk,nk->n", each, self.weights[series])
+        replaced = ~self._plausible(combined, series)
+        sane = np.where(replaced, Naive().predict(inputs, series), combined)
+        return np.maximum(sane, self.lower_bound[series]), replaced
 
     def _plausible(self, forecasts: Floats, series: Positions) -> npt.NDArray[np.bool_]:
         low, high = self.plausible[series].T

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Days, Floats, calendar_values
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 
 
@@ -62,11 +63,16 @@ class Panel:
         return self.features[np.arange(len(self.unique_ids)), position], self.days[position]
 
 
-def panel_from(features: pd.DataFrame) -> Panel:
-    """The panel of rows of `FEATURE_TABLE`; at least one row."""
+def panel_from(features: pd.DataFrame, period: DateRange | None = None) -> Panel:
+    """The panel of rows of `FEATURE_TABLE`; at least one row.
+
+    Args:
+        period: the panel's days, none of the rows lies outside; by default those of the rows.
+    """
     unique_ids = tuple(sorted(features["unique_id"].unique()))
     ds = features["ds"].to_numpy().astype("datetime64[D]")
-    days = np.arange(ds.min(), ds.max() + 1)
+    first, last = (ds.min(), ds.max()) if period is None else np.array([period.start, period.end], "datetime64[D]")
+    days = np.arange(first, last + 1)
     block = np.full((len(unique_ids), len(days), len(FEATURE_NAMES)), np.nan)
     series = np.searchsorted(unique_ids, features["unique_id"].to_numpy(dtype=str))
     block[series, (ds - days[0]).astype(np.int64)] = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)

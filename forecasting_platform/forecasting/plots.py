@@ -1,13 +1,19 @@
 """Plots as PNG bytes, for Dagster's metadata and MLflow. Matplotlib is loaded when a plot is drawn."""
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.backtesting import Backtest
+from forecasting_platform.forecasting.calendar import Floats, calendar_values
 from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.frames import LEVELS
+from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.model import PARTS
+from forecasting_platform.forecasting.training import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
 MOST_SERIES = 6
 HISTORY_DAYS = 120
 INK, ACCENT, SOFT = "#1f2937", "#0f766e", "#94a3b8"
+EXPLAINED_DAYS, EXPLAINED_STEP = 365, 7
+"""A forecast is explained a week ahead, on each day of the last year."""
 
 
 def _figure(panels: int, height: float = 2.4) -> "Figure":
@@ -45,21 +53,96 @@ def _png(figure: "Figure") -> bytes:
 
 def backtest_plot(results: Backtest) -> bytes:
     """RMSE by step of every option, one panel a series (the first six)."""
-    figure = _figure(min(len(results.unique_ids), MOST_SERIES))
     steps = np.arange(1, results.y.shape[2] + 1)
-    for series, axes in enumerate(figure.axes):
+
+    def draw(axes: "Axes", series: int) -> None:
         for option, name in enumerate(results.options):
-            errors = results.errors[option, series][results.scored]
-            known = np.isfinite(errors)
-            squares = np.where(known, errors, 0.0) ** 2
-            rmse = np.sqrt(squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-            axes.plot(steps, rmse, label=name, linewidth=1.4)
-        axes.set_title(results.unique_ids[series], loc="left", fontsize=10, color=INK)
+            squares = results.errors[option, series][results.scored] ** 2
+            axes.plot(steps, np.sqrt(_mean(squares)), label=name, linewidth=1.4)
         axes.set_ylabel("RMSE")
         axes.set_xlabel("step (days ahead)")
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(fontsize=8, ncols=3, frameon=False)
-    return _png(figure)
+
+    return _png(_panels(results.unique_ids, draw))
+
+
+def training_plots(training: Training) -> dict[str, bytes]:
+    """File name -> PNG: RMSE by step, residuals, coverage by step, and what moves a forecast."""
+    return {
+        "backtest_rmse_by_step.png": backtest_plot(training.results),
+        "residuals.png": residuals_plot(training),
+        "coverage_by_step.png": coverage_plot(training),
+        "what_moves_a_forecast.png": parts_plot(training),
+    }
+
+
+def residuals_plot(training: Training) -> bytes:
+    """Errors of what would have been served, a day and a week ahead, over the backtest; the first six series."""
+    results = training.results
+    scored = results.cutoffs[results.scored]
+
+    def draw(axes: "Axes", series: int) -> None:
+        for step, color in ((1, ACCENT), (7, SOFT)):
+            if step <= results.y.shape[2]:
+                errors = results.served_errors[series, results.scored, step - 1]
+                axes.plot(scored + step, errors, ".", color=color, markersize=3, label=f"step {step}")
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set_ylabel("y - y_hat")
+
+    return _png(_dated(_panels(results.unique_ids, draw)))
+
+
+def coverage_plot(training: Training) -> bytes:
+    """Share of actuals inside each interval by step, walking forward, beside what it promises; the first six series."""
+    inside = training.intervals.inside
+    steps = np.arange(1, inside.shape[2] + 1)
+
+    def draw(axes: "Axes", series: int) -> None:
+        for level, color, cells in zip(LEVELS, (ACCENT, INK), np.moveaxis(inside[series], -1, 0), strict=True):
+            axes.plot(steps, 100 * _mean(cells), color=color, label=f"{level} %")
+            axes.axhline(level, color=color, linewidth=0.8, linestyle="--")
+        axes.set_ylabel("coverage, %")
+        axes.set_xlabel("step (days ahead)")
+        axes.grid(alpha=0.3)
+
+    return _png(_panels(training.results.unique_ids, draw))
+
+
+def parts_plot(training: Training) -> bytes:
+    """How much each part of a forecast varied over a year (its standard deviation); the first six series."""
+
+    def draw(axes: "Axes", series: int) -> None:
+        spread = training.model.explain(_inputs_of_a_year(training, series))[list(PARTS)].std(ddof=0)
+        axes.barh(spread.index[::-1], spread[::-1], color=ACCENT)
+        axes.set_xlabel("standard deviation, in the unit of the series")
+
+    return _png(_panels(training.results.unique_ids, draw))
+
+
+def _inputs_of_a_year(training: Training, series: int) -> ModelInputs:
+    cutoffs = training.panel.days[-EXPLAINED_DAYS:]
+    rows = training.panel.at(cutoffs)[series]
+    known = np.isfinite(rows).all(axis=1)
+    cutoffs, ds = cutoffs[known], cutoffs[known] + EXPLAINED_STEP
+    unique_id = np.full(len(cutoffs), training.model.unique_ids[series], dtype=object)
+    return ModelInputs(unique_id, cutoffs, ds, np.hstack([rows[known], calendar_values(ds, training.model.country)]))
+
+
+def _mean(cells: Floats) -> Floats:
+    """Over cutoffs, of the known ones; NaN where none is."""
+    known = np.isfinite(cells)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _panels(unique_ids: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Figure":
+    figure = _figure(min(len(unique_ids), MOST_SERIES))
+    for series, axes in enumerate(list(figure.axes)):
+        draw(axes, series)
+        axes.set_title(unique_ids[series], loc="left", fontsize=10, color=INK)
+    if figure.axes[0].get_legend_handles_labels()[0]:
+        figure.axes[0].legend(fontsize=8, ncols=3, frameon=False)
+    return figure
 
 
 def observations_plot(observations: pd.DataFrame) -> bytes:

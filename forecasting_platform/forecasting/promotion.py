@@ -157,15 +157,14 @@ def judge_again(evidence: Mapping[str, Any]) -> tuple[Verdict, str, Numbers]:
 def replayed(decision: PromotionDecision) -> str:
     """`same` or `differs` after judging again; `not judged` for a decision that was not made from evidence.
 
+    Verdict and statistics are compared, to the last bit; how a later release words the reason is its own.
     A sensor's decision may be a `hold` only because a person rolled the version back.
     """
     if "inputs" not in decision.evidence:
         return "not judged"
-    verdict, reason, statistics = judge_again(decision.evidence)
+    verdict, _, statistics = judge_again(decision.evidence)
     held = decision.verdict == "hold" and "was rolled back" in decision.reason
-    same = statistics == decision.evidence["statistics"] and (
-        held or (verdict, reason) == (decision.verdict, decision.reason)
-    )
+    same = statistics == decision.evidence["statistics"] and (held or verdict == decision.verdict)
     return "same" if same else "differs"
 
 
@@ -250,6 +249,8 @@ def _by_series(challenger: Evidence, champion: Evidence, horizon: int) -> Number
 def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numbers]:
     statistics = _statistics(inputs, policy)
     verdict, reason = _verdict(inputs, statistics, policy)
+    if inputs["champion"] is not None and inputs["champion"]["version"] != inputs["challenger"]["version"]:
+        reason = f"{reason}: {_power(statistics, policy)}"
     return verdict, reason, statistics
 
 
@@ -378,7 +379,7 @@ def _verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy) -> t
         return "promote", f"{better} than version {champion['version']}'s"
     if statistics["same_recipe"] and statistics["days_newer"] >= policy.refresh_after_days:
         return "refresh", f"same recipe as version {champion['version']}, {statistics['days_newer']} days newer"
-    return "hold", f"not shown to be better than version {champion['version']}: {_undecided(statistics, policy)}"
+    return "hold", f"not shown to be better than version {champion['version']}"
 
 
 def _unserveable(fitness: Numbers | None, policy: PromotionPolicy) -> str | None:
@@ -428,7 +429,8 @@ def _listed(statistics: Numbers) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _undecided(statistics: Numbers, policy: PromotionPolicy) -> str:
+def _power(statistics: Numbers, policy: PromotionPolicy) -> str:
+    """What could have been seen, and when more would be: a verdict without it reads surer than it is."""
     gain, least = statistics["relative_gain"], max(policy.least_gain, statistics["least_detectable_gain"])
     found = f"backtest gain {gain:.1%}, one of {least:.1%} would be found four times in five"
     shadow = statistics["shadow"]

@@ -4,12 +4,12 @@ Fetching, storing, and when to compare are elsewhere.
 """
 
 import hashlib
-from datetime import date, timedelta
+from datetime import date
 
 import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import WINDOW_DAYS
+from forecasting_platform.forecasting.features import days_depending_on
 
 
 def differing_values(published: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def days_to_reload(differing: pd.DataFrame, newest: date) -> DateRange:
         newest: the last day to load, none of `differing` lies after it.
     """
     first, last = differing["ds"].min().date(), differing["ds"].max().date()
-    return DateRange(first, min(last + timedelta(days=WINDOW_DAYS - 1), newest))
+    return days_depending_on(DateRange(first, last), newest)
 
 
 def fingerprint(differing: pd.DataFrame) -> str:

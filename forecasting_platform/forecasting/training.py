@@ -13,6 +13,7 @@ from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Backtest, backtest
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.combining import combination_weights
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.fitting import fit_candidates
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.intervals import (
@@ -36,19 +37,23 @@ PLAUSIBLE_RANGES = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A trained model and the evidence it was chosen on."""
+    """A trained model and the evidence it was chosen on: its backtest, and how its intervals did there."""
 
     model: ForecastModel
     results: Backtest
     panel: Panel
+    intervals: WalkForward
 
 
-def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version: str) -> Training:
+def train(
+    features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version: str, first: date | None = None
+) -> Training:
     """Train on what was known at the end of `cutoff`.
 
     Args:
         features: rows of `FEATURE_TABLE`; those after `cutoff` are not looked at.
         code_version: what the metadata says of the code.
+        first: the first day of any series, where these are some of many; by default that of `features`.
 
     Raises:
         InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days up to `cutoff`.
@@ -56,7 +61,7 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
     known = features[features["ds"] <= pd.Timestamp(cutoff)]
     if known.empty:
         raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
-    panel = panel_from(known).until(cutoff)
+    panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
     results = backtest(panel, recipe)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
     judged = judge_intervals(results, panel)
@@ -78,7 +83,7 @@ def train(features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version:
         feature_days=newest_days,
         metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
     )
-    return Training(model, results, panel)
+    return Training(model, results, panel, judged)
 
 
 def _honest_errors(results: Backtest, weights: Floats) -> Floats:

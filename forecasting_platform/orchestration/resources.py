@@ -10,10 +10,12 @@ import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
+from forecasting_platform.adapters.chosen_trainer import trainer_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.settings import REGISTERED_MODEL, Settings
 
 
@@ -26,6 +28,12 @@ def table_store(_context: dg.InitResourceContext) -> Iterator[TableStore]:
         yield store
     finally:
         store.close()
+
+
+@dg.resource(description="Trains every series.", required_resource_keys={"settings", "table_store"})
+def trainer(context: dg.InitResourceContext) -> Trainer:
+    """The trainer of FORECASTING_TRAINER, on the tables of the store."""
+    return trainer_of(context.resources.settings, context.resources.table_store)
 
 
 @dg.resource(description="Promotion decisions and alerts.")
@@ -63,6 +71,7 @@ def build_resources() -> dict[str, Any]:
     return {
         "settings": dg.ResourceDefinition(lambda _context: Settings(), description="The platform's settings."),
         "table_store": table_store,
+        "trainer": trainer,
         "ledger": ledger,
         "observation_feed": observation_feed,
         "model_registry": model_registry,

@@ -124,6 +124,10 @@ class TableStore(Protocol):
         """
         ...
 
+    def span(self, table: Table) -> DateRange | None:
+        """The first and last `day_column` there is, None of an empty table."""
+        ...
+
     def close(self) -> None:
         """Give back connections; the store may not be used afterwards."""
         ...

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlflow
@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
 from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform.forecasting.many_series import joined
 from forecasting_platform_tests.contracts.model_registry_contract import (
     NEXT,
     PERIOD,
@@ -156,8 +157,51 @@ def test_a_run_is_finished_and_carries_parameters_scores_tags_and_the_plot(
     corrib = trained_model().metadata["series"]["Corrib production"]
     assert run.data.metrics["Corrib production/rmse"] == corrib["scores"]["rmse"]
     assert run.data.metrics["Corrib production/coverage_80"] == corrib["coverage"]["80"]
+    scores = [of["scores"]["rmse_by_bucket"]["1-3"] for of in trained_model().metadata["series"].values()]
+    assert run.data.metrics["mean/rmse_1-3"] == pytest.approx(np.mean(scores))
     (plot,) = [file for file in server.files_of(mlflow_registry) if file.suffix == ".png"]
     assert plot.read_bytes() == PNG
+
+
+def test_each_candidate_is_a_child_run_with_its_scores_by_step_and_its_weights(
+    server: Server, mlflow_registry: MlflowModelRegistry
+) -> None:
+    version, client = register(mlflow_registry), MlflowClient(server.url)
+    parent = client.get_run(version.run_id)
+    children = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'")
+    assert {run.data.params["candidate"] for run in children} == {c.name for c in trained_model().candidates}
+    assert {run.info.status for run in children} == {"FINISHED"}
+    corrib = trained_model().metadata["series"]["Corrib production"]
+    for run in children:
+        name = run.data.params["candidate"]
+        assert run.info.run_name == name
+        assert run.data.metrics["Corrib production/weight"] == corrib["weights"][name]
+        assert run.data.metrics["Corrib production/rmse_8-15"] == corrib["options"][name]["rmse_by_bucket"]["8-15"]
+
+
+def test_a_version_shows_its_model_card_and_the_environment_it_was_trained_in(
+    server: Server, mlflow_registry: MlflowModelRegistry
+) -> None:
+    version = register(mlflow_registry)
+    described = MlflowClient(server.url).get_model_version(version.name, version.version).description
+    rmse = trained_model().metadata["series"]["Corrib production"]["scores"]["rmse"]
+    assert f"| Corrib production | {trained_model().metadata['series']['Corrib production']['winner']}" in described
+    assert f"{rmse:.4g}" in described
+    assert PERIOD.end.isoformat() in described
+    kept = {file.name: file for file in server.files_of(mlflow_registry)}
+    assert kept["model_card.md"].read_text().startswith(described)
+    assert json.loads(kept["environment.json"].read_text())["numpy"] == np.__version__
+
+
+def test_more_series_than_a_server_takes_metrics_of_are_registered(mlflow_registry: MlflowModelRegistry) -> None:
+    copies = []
+    for number in range(30):
+        unique_ids = tuple(f"{number:02d} {unique_id}" for unique_id in trained_model().unique_ids)
+        metadata = dict(trained_model().metadata) | {"control": {"budgets": [], "series": {}}}
+        metadata["series"] = dict(zip(unique_ids, metadata["series"].values(), strict=True))
+        copies.append(replace(trained_model(), unique_ids=unique_ids, metadata=metadata))
+    version = mlflow_registry.register(joined(copies), plots={}, run_tags={})
+    assert len(mlflow_registry.load(version).unique_ids) == 120
 
 
 def test_a_version_carries_a_signature_and_an_input_example(mlflow_registry: MlflowModelRegistry) -> None:
@@ -239,7 +283,9 @@ def test_an_interrupted_registration_leaves_every_alias_where_it_was(
             register(mlflow_registry)
     assert mlflow_registry.version_at("champion") == first == mlflow_registry.version_at("challenger")
     runs = MlflowClient(server.url).search_runs([server.experiment_id(mlflow_registry)])
-    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
+    assert "RUNNING" not in {run.info.status for run in runs}
+    trainings = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert sorted(run.info.status for run in trainings) == ["FAILED", "FINISHED"]
     assert register(mlflow_registry) == mlflow_registry.version_at("challenger"), "the next one goes through"
 
 

@@ -449,6 +449,14 @@ class TableStoreContract:
         assert newest["ds"].dt.date.tolist() == [date(2020, 1, 5)]
         assert store.read_newest(FEATURE_TABLE, unique_ids=[]).empty
 
+    def test_the_span_of_a_table_is_its_first_and_last_day(self, store: TableStore) -> None:
+        assert store.span(FEATURE_TABLE) is None
+        store.replace(FEATURE_TABLE, pd.concat([features(DAY_2, ("a",)), features(JANUARY, ("b",))]), JANUARY)
+        assert store.span(FEATURE_TABLE) == JANUARY
+        for day in (JANUARY.start, JANUARY.end):
+            store.replace(FEATURE_TABLE, FEATURE_TABLE.empty(), DateRange(day, day))
+        assert store.span(FEATURE_TABLE) == DateRange(date(2020, 1, 2), date(2020, 1, 30))
+
     def test_preparing_again_keeps_what_is_there(self, store: TableStore) -> None:
         store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
         with ThreadPoolExecutor(4) as callers:
@@ -473,11 +481,12 @@ class RemoteTableStoreContract(TableStoreContract):
             lambda store: store.read_observations(),
             lambda store: store.read(FEATURE_TABLE, DAY_1),
             lambda store: store.read_newest(FEATURE_TABLE),
+            lambda store: store.span(FEATURE_TABLE),
             lambda store: store.replace(FEATURE_TABLE, features(DAY_1), DAY_1),
             lambda store: store.append(PREDICTION_LOG, predictions("r1")),
             lambda store: store.record_observations(observations(), JANUARY, available_at=MONDAY),
         ],
-        ids=["prepare", "read_observations", "read", "read_newest", "replace", "append", "record_observations"],
+        ids=["prepare", "read_observations", "read", "read_newest", "span", "replace", "append", "record_observations"],
     )
     def test_a_store_out_of_reach_says_so(
         self, unreachable_store: TableStore, call: Callable[[TableStore], object]

@@ -186,6 +186,8 @@ def test_weekly_and_yearly_parts_follow_the_season_and_no_holiday_adds_nothing()
 def test_a_forecast_replaced_by_the_naive_one_is_explained_as_such(model: ForecastModel) -> None:
     insane = replace(model, plausible=np.array([[1e6, 2e6]] * len(model.unique_ids)))
     inputs = insane.inputs(days_after(3))
+    assert insane.predict(inputs).replaced.all()
+    assert not model.predict(inputs).replaced.any()
     parts = insane.explain(inputs)
     assert (parts[["trend", "weekly", "yearly", "holiday"]] == 0).all(axis=None)
     np.testing.assert_allclose(parts["level"] + parts["recent"], inputs.column("y"), rtol=1e-12)

@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.plots import backtest_plot, errors_plot, forecasts_plot, observations_plot
+from forecasting_platform.forecasting.plots import errors_plot, forecasts_plot, observations_plot, training_plots
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.forecasting.training import Training
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, trained
@@ -34,8 +34,12 @@ def issued(training: Training, values: dict[str, list[float] | np.ndarray]) -> p
     return issue_forecasts(training.model, features, model_version="1", issued_at=datetime(2023, 7, 1, tzinfo=UTC))
 
 
-def test_a_backtest_is_drawn(training: Training) -> None:
-    assert backtest_plot(training.results).startswith(PNG)
+def test_a_training_is_drawn(training: Training) -> None:
+    plots = training_plots(training)
+    assert plots.keys() == {
+        "backtest_rmse_by_step.png", "residuals.png", "coverage_by_step.png", "what_moves_a_forecast.png",
+    }  # fmt: skip
+    assert all(png.startswith(PNG) for png in plots.values())
 
 
 def test_observations_are_drawn_also_when_there_are_none(values: dict[str, list[float] | np.ndarray]) -> None:

@@ -235,6 +235,14 @@ def test_a_hold_says_what_would_be_seen_and_how_many_days_would_decide() -> None
     assert "about 30 more days would decide" in decision.reason
 
 
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, "promote"), (0.0, "hold"), (-0.2, "reject"), (0.0, "refresh")])
+def test_every_verdict_on_two_models_says_which_gain_would_be_found(gain: float, verdict: str) -> None:
+    newer = {"newer_days": 30, "same_recipe": True} if verdict == "refresh" else {}
+    decision = judged(NOISE * (1 - gain), NOISE, **newer)
+    assert decision.verdict == verdict
+    assert "would be found four times in five" in decision.reason
+
+
 @settings(max_examples=60)
 @given(
     scale=st.floats(0.3, 3.0),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import Any
 from unittest.mock import Mock, create_autospec
 
 import dagster as dg
@@ -188,6 +189,30 @@ def test_a_republication_of_90_days_is_reconciled(platform: Platform) -> None:
     assert platform.reconcile() == DateRange(date(2023, 3, 2), date(2023, 7, 1))
     platform.assert_equals_a_fresh_load()
     assert isinstance(platform.look(), dg.SkipReason)
+
+
+REVISED = DateRange(date(2023, 3, 2), date(2023, 3, 4))
+
+
+def test_a_load_of_old_days_alone_reaches_the_features_that_look_back_at_them(platform: Platform) -> None:
+    platform.set_fault("level_shift", **{"from": f"{REVISED.start}", "to": f"{REVISED.end}", "by": -0.125})
+    platform.load(REVISED)
+    platform.assert_equals_a_fresh_load()
+
+
+def test_loads_at_once_leave_no_feature_of_values_that_were_replaced_meanwhile(platform: Platform) -> None:
+    platform.set_fault("level_shift", **{"from": f"{REVISED.start}", "to": "2023-05-31", "by": -0.125})
+    replace, others = platform.store.replace, iter([DateRange(date(2023, 4, 1), date(2023, 5, 31))])
+
+    def replace_after_another_load(*arguments: Any) -> int:
+        for days in others:
+            platform.load(days)
+        return replace(*arguments)
+
+    platform.store.replace = replace_after_another_load  # type: ignore[method-assign] # the moment that counts
+    platform.load(REVISED)
+    platform.load(DateRange(date(2023, 3, 5), date(2023, 3, 31)))
+    platform.assert_equals_a_fresh_load()
 
 
 def test_a_quarterly_republication_is_reconciled_once(platform: Platform) -> None:

@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform_tests.serve.conftest import MakeApp
+from serve.service import service_of
 
 CORRIB, OTHER = "Corrib production", 'Größe "x"; drop table'
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
@@ -82,6 +83,17 @@ def test_days_beyond_the_horizon_are_marked_and_their_interval_widens(client: Fl
     assert all(row["extrapolated"] is True for row in rows[6:])
     widths = [row["y_hat_hi_80"] - row["y_hat_lo_80"] for row in rows]
     assert widths[-1] > 2 * widths[6] > 0
+
+
+def test_a_forecast_that_is_not_plausible_is_the_naive_one_and_says_so(make_app: MakeApp, model: ForecastModel) -> None:
+    registry = MemoryModelRegistry()
+    exploded = replace(model, plausible=np.array([[-1e6, 1e6], [1e6, 2e6]]))
+    registry.move_champion(registry.register(exploded, plots={}, run_tags={}), expected=None)
+    client = make_app(registry=registry).test_client()
+    service_of(client.application).watch.look()
+    rows = predict(client, start="2023-06-16", end="2023-06-18")
+    assert [row.get("replaced") for row in rows] == [None] * 3 + [True] * 3
+    assert len({row["y_hat"] for row in rows[3:]}) == 1
 
 
 def test_a_past_range_is_forecast_from_the_day_before_its_start(

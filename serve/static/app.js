@@ -164,6 +164,7 @@ function fillTable(id, forecasts, cells) {
 function note(row) {
   const notes = [];
   if (row.extrapolated) notes.push("beyond the trained horizon");
+  if (row.replaced) notes.push("naive: the model's own was not plausible");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
 }

@@ -1,8 +1,10 @@
 """`raw_observations` -> `feature_table`."""
 
 import dagster as dg
+import pandas as pd
 
-from forecasting_platform.forecasting.features import build_features, observations_period
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.features import build_features, days_depending_on, observations_period
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
@@ -24,18 +26,33 @@ def feature_table(
 ) -> dg.MaterializeResult[None]:
     """A row is what was known of a series at the end of a day: lags, means, weekday effects, levels, holidays.
 
-    Refreshed with every load, for the same days.
+    Refreshed with every load: for the same days, and for the days after them whose rows look back at these.
     """
-    days = partition_period(context)
-    observations = table_store.read_observations(observations_period(days))
-    features = build_features(observations, days, settings.holiday_country)
-    written = table_store.replace(FEATURE_TABLE, features, days)
+    loaded = partition_period(context)
+    days = _days_to_build(table_store, loaded)
+    observations, features = _build(table_store, days, settings.holiday_country)
+    # Another load may have built later days meanwhile, from values that came after these were read.
+    while days != loaded and not observations.equals(table_store.read_observations(observations_period(days))):
+        observations, features = _build(table_store, days, settings.holiday_country)
     return dg.MaterializeResult(
         metadata={
-            "rows": written,
+            "rows": len(features),
             "series": features["unique_id"].nunique(),
-            "days": len(days),
+            "days": len(loaded),
+            "later_days_rebuilt": len(days) - len(loaded),
             # Built as of this time, the same rows come again, whatever is revised later.
             "as_of": observations["available_at"].max().isoformat() if len(observations) else "nothing was known",
         }
     )
+
+
+def _days_to_build(table_store: TableStore, loaded: DateRange) -> DateRange:
+    newest = table_store.read_newest(FEATURE_TABLE)["ds"]
+    return days_depending_on(loaded, newest.max().date()) if len(newest) else loaded
+
+
+def _build(table_store: TableStore, days: DateRange, country: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    observations = table_store.read_observations(observations_period(days))
+    features = build_features(observations, days, country)
+    table_store.replace(FEATURE_TABLE, features, days)
+    return observations, features

@@ -1,0 +1,78 @@
+"""What every trainer promises; subclassed once for each adapter, which overrides the fixtures only."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from forecasting_platform.adapters.local_trainer import LocalTrainer
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.ports.trainer import Trainer
+from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal
+
+RECIPE = Recipe(backtest_days=200, refit_days=60)
+BLOCK_SERIES = 2
+VALUES = {
+    "b": seasonal(420, seed=1),
+    "a": seasonal(420, seed=2),
+    # Neither the first nor the last block has the days of all.
+    "ended": np.concatenate([seasonal(300), np.full(120, np.nan)]),
+    "new": seasonal(100, seed=3),
+    "z": seasonal(200, seed=4),
+}
+
+
+def filled(store: TableStore) -> TableStore:
+    """A store with the features of `VALUES`, which are five series."""
+    features = features_of(observations(VALUES))
+    store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
+    return store
+
+
+def assert_same_model(one: ForecastModel, other: ForecastModel) -> None:
+    """To the last bit."""
+    documents = [json.loads(json.dumps(model.to_document())) for model in (one, other)]
+    assert documents[0] == documents[1]
+    arrays = other.to_arrays()
+    for name, values in one.to_arrays().items():
+        np.testing.assert_array_equal(values, arrays[name], err_msg=name)
+
+
+class TrainerContract:
+    """The promises of `Trainer`."""
+
+    @pytest.fixture
+    def store(self) -> TableStore:
+        """The store that it trains from, empty."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def trainer(self, store: TableStore) -> Trainer:
+        """One that trains `BLOCK_SERIES` together."""
+        raise NotImplementedError
+
+    def test_each_trains_the_same_bits_of_the_same_table(self, store: TableStore, trainer: Trainer) -> None:
+        filled(store)
+        reference = LocalTrainer(filled(MemoryTableStore()), block_series=BLOCK_SERIES)
+        found, expected = (each.train(RECIPE, code_version="test") for each in (trainer, reference))
+        assert found.model.unique_ids == tuple(sorted(VALUES))
+        assert found.model.cutoff == END
+        assert_same_model(found.model, expected.model)
+        assert found.plots.keys() == expected.plots.keys()
+        inputs = found.model.inputs(days_after(15))
+        np.testing.assert_array_equal(found.model.predict(inputs).y_hat, expected.model.predict(inputs).y_hat)
+
+    def test_a_table_without_enough_days_says_so(self, store: TableStore, trainer: Trainer) -> None:
+        with pytest.raises(InsufficientHistoryError):
+            trainer.train(RECIPE, code_version="test")
+        few = features_of(observations({"a": seasonal(5)}))
+        store.replace(FEATURE_TABLE, few, DateRange(END - timedelta(days=4), END))
+        with pytest.raises(InsufficientHistoryError):
+            trainer.train(RECIPE, code_version="test")
