@@ -10,6 +10,9 @@ ARGS   ?=
 STAMP  := $(VENV)/.installed
 UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 
+# As many tests at once as there are cores, in the order they are collected: fast ones first.
+PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
+
 # Checksums, drawings, tests with made-up passwords, and code of others look like secrets.
 NO_SECRETS := '^(locks|forecasting_platform_tests|benchmarks/results)/|package-lock|vendor/|baseline$$|\.png$$'
 
@@ -33,10 +36,10 @@ up: $(STAMP) ## start the embedded platform and run the main job on it (ARGS="--
 
 test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 	@.ci/system-packages
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-fast: $(STAMP) ## run the tests that start no server
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 check: $(STAMP) docs ## lint, format, types, the dependency law, secrets, docs
 	@$(BIN)/ruff check .

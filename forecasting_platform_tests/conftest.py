@@ -14,6 +14,7 @@ from psycopg import sql
 
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform_tests.mlflow_server import MlflowServer, running_mlflow
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.spark_table_store import SparkTableStore
@@ -29,8 +30,22 @@ _numbers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what fails soon is seen soon."""
-    items.sort(key=lambda item: (item.get_closest_marker("end_to_end") is not None, _is_slow(item)))
+    """Fast tests first: what fails soon is seen soon. Side by side run only tests that share no server."""
+    items.sort(key=lambda item: (_is_end_to_end(item), _is_slow(item)))
+    for item in items:
+        if _is_slow(item):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """Slow tests that one process runs: those of a file, of the JVM, and of whole platforms."""
+    if _is_end_to_end(item):
+        return "end_to_end"
+    return "spark" if "spark" in item.path.name else str(item.path)
+
+
+def _is_end_to_end(item: pytest.Item) -> bool:
+    return item.get_closest_marker("end_to_end") is not None
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -49,6 +64,13 @@ def _is_slow(item: pytest.Item) -> bool:
 def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """One server for the session; it trusts its disk, which a test does not need to survive."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), _free_port(), settings={"fsync": "off"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """One MLflow server for the session."""
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
         yield server
 
 

@@ -121,13 +121,13 @@ def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
 
 
 def _shared_columns(panel: Panel, block: slice) -> Floats:
-    """The columns that do not change with the step, and a last one of ones; rows of zeros where no row is."""
+    """A column of ones, and those that do not change with the step; rows of zeros where no row is."""
     features = panel.features[block]
     waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
-    columns = np.empty((*features.shape[:2], len(_SHARED) + 1))
-    columns[:, :, : KNOWN_AT_CUTOFF.stop] = known_regressors(features)
-    columns[:, :, KNOWN_AT_CUTOFF.stop : -1] = waves_and_weekdays
-    columns[:, :, -1] = 1.0
+    columns = np.empty((*features.shape[:2], 1 + len(_SHARED)))
+    columns[:, :, 0] = 1.0
+    columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
+    columns[:, :, 1 + KNOWN_AT_CUTOFF.stop :] = waves_and_weekdays
     columns[~panel.observed[block]] = 0.0
     return columns
 
@@ -136,25 +136,24 @@ def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, 
     """Products of all columns with each other and with the changes, at each step.
 
     Returns:
-        Shapes (B, horizon, P + 1, P + 1) and (B, horizon, P + 1): shared columns, flags, ones.
+        Shapes (B, horizon, 1 + P, 1 + P) and (B, horizon, 1 + P): ones, shared columns, flags.
     """
     known = np.isfinite(changes)
     targets = np.where(known, changes, 0.0)
-    shared, own = columns.shape[2] - 1, flags.shape[2]
-    gram = np.empty((*changes.shape[:2], shared + own + 1, shared + own + 1))
+    shared, own = columns.shape[2], flags.shape[2]
+    gram = np.empty((*changes.shape[:2], shared + own, shared + own))
     moment = np.empty(gram.shape[:-1])
-    order = np.array([*range(shared), shared + own])
-    moment[:, :, order] = targets @ columns
-    whole, has_row = columns.swapaxes(1, 2) @ columns, columns[:, :, -1] > 0
+    moment[:, :, :shared] = targets @ columns
+    gram[:, :, :shared, :shared] = (columns.swapaxes(1, 2) @ columns)[:, None]
+    has_row = columns[:, :, 0] > 0
     for step, step_flags in enumerate(flags):
-        without = _product(columns, columns, has_row & ~known[:, step])
-        gram[:, step, order[:, None], order] = whole - without
+        gram[:, step, :shared, :shared] -= _product(columns, columns, has_row & ~known[:, step])
         days = np.nonzero(step_flags.any(axis=1))[0]
         flagged = step_flags[days] * known[:, step, days, None]
-        gram[:, step, order, shared:-1] = columns[:, days].swapaxes(1, 2) @ flagged
-        gram[:, step, shared:-1, order] = gram[:, step, order, shared:-1].swapaxes(0, 1)
-        gram[:, step, shared:-1, shared:-1] = flagged.swapaxes(1, 2) @ step_flags[days]
-        moment[:, step, shared:-1] = targets[:, step, days] @ step_flags[days]
+        gram[:, step, :shared, shared:] = columns[:, days].swapaxes(1, 2) @ flagged
+        gram[:, step, shared:, :shared] = gram[:, step, :shared, shared:].swapaxes(1, 2)
+        gram[:, step, shared:, shared:] = flagged.swapaxes(1, 2) @ step_flags[days]
+        moment[:, step, shared:] = targets[:, step, days] @ step_flags[days]
     return gram, moment
 
 
@@ -166,21 +165,24 @@ def _product(left: Floats, right: Floats, rows: npt.NDArray[np.bool_]) -> Floats
 
 
 def _solutions(gram: Floats, moment: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Intercepts (B, horizon) and coefficients (B, horizon, REGRESSORS), in the order and form of `regressors`."""
-    rows = gram[..., -1, -1]
+    """Intercepts (B, horizon) and coefficients (B, horizon, REGRESSORS), in the order and form of `regressors`.
+
+    A penalty on the diagonal of the correlation matrix is one times the variances on that of the covariance matrix.
+    """
+    rows = gram[..., 0, 0]
     count = np.maximum(rows, 1.0)
-    mean, mean_change = gram[..., :-1, -1] / count[..., None], moment[..., -1] / count
-    covariance = gram[..., :-1, :-1] / count[..., None, None] - mean[..., :, None] * mean[..., None, :]
-    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    mean, mean_change = gram[..., 1:, 0] / count[..., None], moment[..., 0] / count
+    covariance = gram[..., 1:, 1:] / count[..., None, None]
+    covariance -= mean[..., :, None] * mean[..., None, :]
+    target = moment[..., 1:] / count[..., None] - mean * mean_change[..., None]
+    diagonal = np.einsum("...pp->...p", covariance)
     # A column that never changes says nothing; rounding may leave it a variance all the same.
-    varies = variance > LEAST_VARIANCE * (1.0 + np.square(mean))
-    scale = np.sqrt(np.where(varies, variance, 1.0))
-    correlation = covariance / (scale[..., :, None] * scale[..., None, :])
-    correlation[..., range(scale.shape[-1]), range(scale.shape[-1])] += penalty
-    target = (moment[..., :-1] / count[..., None] - mean * mean_change[..., None]) / scale
-    target = np.where(varies, target, 0.0)
-    solved = np.linalg.solve(correlation, target[..., None])[..., 0] / scale
-    solved = np.where((rows >= LEAST_ROWS)[..., None], solved, 0.0)
+    varies = diagonal > LEAST_VARIANCE * (1.0 + np.square(mean))
+    diagonal += np.where(varies, penalty * diagonal, 1.0)
+    solved = np.linalg.solve(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(
+        np.float64, copy=False
+    )
+    solved[rows < LEAST_ROWS] = 0.0
     intercept = np.where(rows >= LEAST_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
     return intercept, _of_the_day_ahead(solved[..., _ORDER])
 

@@ -21,7 +21,8 @@ from forecasting_platform.forecasting.panel import Panel
 from forecasting_platform.forecasting.recipe import Recipe
 
 LEAST_SMOOTHED_DAYS = 30
-SMOOTHING_DAYS = 730
+SMOOTHING_DAYS, SMOOTHING_STRIDE = 730, 3
+"""Cutoffs that a smoothing is chosen on: neighbours share all but one of their days, so each third says as much."""
 DEFAULT_SMOOTHING = LEVEL_SMOOTHINGS.index(0.2)
 
 
@@ -39,9 +40,10 @@ def fit_candidates(panel: Panel, recipe: Recipe) -> tuple[FittedForecaster, ...]
 def _fit_exponential_smoothing(panel: Panel, recipe: Recipe) -> ExponentialSmoothing:
     """The smoothing, and with or without weekdays, of the least squared errors over all steps."""
     known = panel.newest_days(SMOOTHING_DAYS)
-    ahead = known.actuals(known.days, recipe.horizon)
-    levels = known.features[:, :, [FEATURE_NAMES.index(name) for name in SMOOTHED_LEVELS]]
-    adjusted = ahead - effects_ahead(known.features, recipe.horizon)
+    cutoffs = known.days[::-SMOOTHING_STRIDE]
+    features, ahead = known.at(cutoffs), known.actuals(cutoffs, recipe.horizon)
+    levels = features[:, :, [FEATURE_NAMES.index(name) for name in SMOOTHED_LEVELS]]
+    adjusted = ahead - effects_ahead(features, recipe.horizon)
     errors = np.stack([_squared_errors(levels, targets) for targets in (ahead, adjusted)], axis=1)
     best = np.argmin(errors.reshape(len(errors), -1), axis=1)
     weekday_weight, smoothing = np.divmod(best, len(LEVEL_SMOOTHINGS))

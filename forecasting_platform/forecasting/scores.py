@@ -1,8 +1,10 @@
 """Scores of forecasts, each from arrays of errors. NaN marks what is not known and is left out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.backtesting import Backtest
 from forecasting_platform.forecasting.calendar import Floats
@@ -35,9 +37,16 @@ def seasonal_scale(values: Floats) -> float:
     return scale if scale > 0 else float("nan")
 
 
+BASELINES = ("naive", "seasonal_naive")
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesScores:
-    """Scores of one option on one series over the scored cutoffs of a backtest."""
+    """Scores of one option on one series over the scored cutoffs of a backtest.
+
+    `bias` is the mean of `y_hat - y`: positive means too high. A skill is 1 - RMSE / RMSE of the naive forecast on
+    the same cells: positive means better. NaN where it is not defined.
+    """
 
     rmse: float
     mae: float
@@ -48,54 +57,73 @@ class SeriesScores:
     skill_seasonal_naive: float
 
 
-def series_scores(results: Backtest, panel: Panel, series: int, errors: Floats) -> SeriesScores:
-    """Scores of one series.
+def series_scores(results: Backtest, panel: Panel, options: Sequence[Floats]) -> list[list[SeriesScores]]:
+    """Scores of each series of some options.
 
     Args:
-        series: its position.
-        errors: `y - y_hat`; shape (C, horizon).
+        options: the errors `y - y_hat` of each; shape (S, C, horizon).
 
     Returns:
-        `bias` is the mean of `y_hat - y`: positive means too high. A skill is 1 - RMSE / RMSE of the
-        naive forecast on the same cells: positive means better. NaN where it is not defined.
+        One list an option, in it one a series.
     """
-    scored = errors[results.scored]
-    rmse = root_mean_square(scored)
-    before = panel.days < results.cutoffs[results.scored].min() if results.scored.any() else panel.observed[series]
-    return SeriesScores(
-        rmse=rmse,
-        mae=mean_absolute(scored),
-        mase=mean_absolute(scored) / seasonal_scale(panel.y[series, before]),
-        bias=-float(np.nanmean(scored)) if np.isfinite(scored).any() else float("nan"),
-        rmse_by_bucket={name: root_mean_square(scored[:, steps]) for name, steps in STEP_BUCKETS.items()},
-        skill_naive=_skill(scored, _baseline_errors(results, panel, series, "naive")),
-        skill_seasonal_naive=_skill(scored, _baseline_errors(results, panel, series, "seasonal_naive")),
+    baselines = [naive_errors(results, panel, name)[:, results.scored] for name in BASELINES]
+    scales = _scales(results, panel)
+    return [_scores_of(errors[:, results.scored], baselines, scales) for errors in options]
+
+
+def _scores_of(errors: Floats, baselines: Sequence[Floats], scales: list[float]) -> list[SeriesScores]:
+    known = np.isfinite(errors)
+    found = np.where(known, errors, 0.0)
+    count, squares = known.sum(axis=1), np.einsum("sch,sch->sh", found, found)
+    mae = _ratio(np.abs(found).sum(axis=(1, 2)), count.sum(axis=1))
+    columns = (
+        np.sqrt(_ratio(squares.sum(axis=1), count.sum(axis=1))),
+        mae,
+        mae / scales,
+        -_ratio(found.sum(axis=(1, 2)), count.sum(axis=1)),
+        *(_skills(found, known, baseline) for baseline in baselines),
     )
+    buckets = [
+        np.sqrt(_ratio(squares[:, steps].sum(axis=1), count[:, steps].sum(axis=1))) for steps in STEP_BUCKETS.values()
+    ]
+    by_bucket = [dict(zip(STEP_BUCKETS, series.tolist(), strict=True)) for series in np.column_stack(buckets)]
+    rows = np.column_stack(columns).tolist()
+    return [
+        SeriesScores(rmse, mae, mase, bias, of_bucket, skill, seasonal_skill)
+        for (rmse, mae, mase, bias, skill, seasonal_skill), of_bucket in zip(rows, by_bucket, strict=True)
+    ]
 
 
-def _skill(errors: Floats, baseline: Floats) -> float:
-    both = np.isfinite(errors) & np.isfinite(baseline)
-    against = root_mean_square(baseline[both])
-    return 1 - root_mean_square(errors[both]) / against if against > 0 else float("nan")
+def _scales(results: Backtest, panel: Panel) -> list[float]:
+    """The denominators of MASE, from the days before the first scored cutoff."""
+    before = (
+        panel.days < results.cutoffs[results.scored].min() if results.scored.any() else panel.days <= panel.days[-1]
+    )
+    return [seasonal_scale(y[before]) for y in panel.y]
 
 
-def _baseline_errors(results: Backtest, panel: Panel, series: int, baseline: str) -> Floats:
-    return naive_errors(results, panel, baseline, slice(series, series + 1))[0][results.scored]
+def _skills(found: Floats, known: npt.NDArray[np.bool_], baseline: Floats) -> Floats:
+    both = known & np.isfinite(baseline)
+    own, other = np.where(both, found, 0.0), np.where(both, baseline, 0.0)
+    squares = [np.einsum("sch,sch->s", errors, errors) for errors in (own, other)]
+    return 1 - np.sqrt(_ratio(squares[0], squares[1]))
 
 
-def naive_errors(results: Backtest, panel: Panel, baseline: str, series: slice = slice(None)) -> Floats:
+def _ratio(total: Floats, count: Floats | npt.NDArray[np.int64]) -> Floats:
+    """NaN where the count is 0."""
+    return np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
+
+
+def naive_errors(results: Backtest, panel: Panel, baseline: str) -> Floats:
     """Errors of the naive or seasonal naive forecast at a backtest's cutoffs; shape (S, C, horizon).
 
     Computed from the panel, so that every recipe is compared with them, whether it offers them or not.
-
-    Args:
-        series: those wanted; all by default.
     """
     horizon = results.y.shape[2]
     at = (results.cutoffs - panel.days[0]).astype(np.int64)
     steps = np.arange(1, horizon + 1)
     back = np.zeros(horizon, dtype=np.int64) if baseline == "naive" else 6 - (steps - 1) % 7
     positions = at[:, None] - back
-    values = np.where(positions >= 0, panel.y[series][:, np.maximum(positions, 0)], np.nan)
-    errors: Floats = results.y[series] - values
+    values = np.where(positions >= 0, panel.y[:, np.maximum(positions, 0)], np.nan)
+    errors: Floats = results.y - values
     return errors

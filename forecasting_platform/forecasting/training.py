@@ -140,7 +140,8 @@ def _metadata(
     code_version: str,
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
-    errors, served_errors, observed = results.errors, results.served_errors, panel.observed
+    observed = panel.observed
+    served, *options = series_scores(results, panel, [results.served_errors, *results.errors])
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
@@ -156,10 +157,9 @@ def _metadata(
             unique_id: {
                 "winner": served_by(results.options, weights[series]),
                 "weights": dict(zip(results.options, weights[series].tolist(), strict=True)),
-                "scores": asdict(series_scores(results, panel, series, served_errors[series])),
+                "scores": asdict(served[series]),
                 "options": {
-                    name: asdict(series_scores(results, panel, series, errors[option, series]))
-                    for option, name in enumerate(results.options)
+                    name: asdict(scores[series]) for name, scores in zip(results.options, options, strict=True)
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
                 "observed_days": int(observed[series].sum()),

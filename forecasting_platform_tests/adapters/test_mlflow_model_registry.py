@@ -2,20 +2,16 @@
 
 import itertools
 import json
-import os
 import pickle
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
-import requests
 from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
@@ -30,79 +26,29 @@ from forecasting_platform_tests.contracts.model_registry_contract import (
     register,
     trained_model,
 )
+from forecasting_platform_tests.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.slow
 
-START_SECONDS = 120
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running MLflow server and the folder of its artifacts."""
-
-    url: str
-    artifacts: Path
-
-    def files_of(self, registry: MlflowModelRegistry) -> list[Path]:
-        """Every artifact of the experiment of one registry."""
-        experiment = self.experiment_id(registry)
-        return [file for file in (self.artifacts / experiment).rglob("*") if file.is_file()]
-
-    def experiment_id(self, registry: MlflowModelRegistry) -> str:
-        experiment = MlflowClient(self.url).get_experiment_by_name(registry.name)
-        assert experiment is not None
-        return str(experiment.experiment_id)
+def files_of(server: MlflowServer, registry: MlflowModelRegistry) -> list[Path]:
+    """Every artifact of the experiment of one registry."""
+    return server.files_of(experiment_id(server, registry))
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the session, as the platform starts it."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    directory = tmp_path_factory.mktemp("mlflow")
-    found = Server(f"http://127.0.0.1:{port}", directory / "artifacts")
-    options = ["--workers", "1", "--artifacts-destination", str(found.artifacts)]
-    environment = os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{directory}/mlflow.db",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with (directory / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), *options],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=directory,
-        )
-    try:
-        _wait_for(found.url, process, directory / "log")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        try:
-            if requests.get(f"{url}/health", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
+def experiment_id(server: MlflowServer, registry: MlflowModelRegistry) -> str:
+    experiment = MlflowClient(server.url).get_experiment_by_name(registry.name)
+    assert experiment is not None
+    return str(experiment.experiment_id)
 
 
 @pytest.fixture
-def mlflow_registry(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowModelRegistry]:
+def mlflow_registry(mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowModelRegistry]:
     """A registry whose model and experiment no other test has."""
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    yield MlflowModelRegistry(server.url, name=f"model_{next(_numbers)}")
+    yield MlflowModelRegistry(mlflow_server.url, name=f"model_{next(_numbers)}")
     assert mlflow.active_run() is None, "a run is still active"
 
 
@@ -146,10 +92,10 @@ def test_a_champion_loads_by_mlflow_alone_in_a_clean_process_to_the_same_forecas
 
 
 def test_a_run_is_finished_and_carries_parameters_scores_tags_and_the_plot(
-    server: Server, mlflow_registry: MlflowModelRegistry
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
 ) -> None:
     version = register(mlflow_registry, **{"dagster/run_id": "abc"})
-    run = MlflowClient(server.url).get_run(version.run_id)
+    run = MlflowClient(mlflow_server.url).get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["dagster/run_id"] == "abc"
     assert run.data.params["cutoff"] == PERIOD.end.isoformat()
@@ -159,14 +105,14 @@ def test_a_run_is_finished_and_carries_parameters_scores_tags_and_the_plot(
     assert run.data.metrics["Corrib production/coverage_80"] == corrib["coverage"]["80"]
     scores = [of["scores"]["rmse_by_bucket"]["1-3"] for of in trained_model().metadata["series"].values()]
     assert run.data.metrics["mean/rmse_1-3"] == pytest.approx(np.mean(scores))
-    (plot,) = [file for file in server.files_of(mlflow_registry) if file.suffix == ".png"]
+    (plot,) = [file for file in files_of(mlflow_server, mlflow_registry) if file.suffix == ".png"]
     assert plot.read_bytes() == PNG
 
 
 def test_each_candidate_is_a_child_run_with_its_scores_by_step_and_its_weights(
-    server: Server, mlflow_registry: MlflowModelRegistry
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
 ) -> None:
-    version, client = register(mlflow_registry), MlflowClient(server.url)
+    version, client = register(mlflow_registry), MlflowClient(mlflow_server.url)
     parent = client.get_run(version.run_id)
     children = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'")
     assert {run.data.params["candidate"] for run in children} == {c.name for c in trained_model().candidates}
@@ -180,15 +126,15 @@ def test_each_candidate_is_a_child_run_with_its_scores_by_step_and_its_weights(
 
 
 def test_a_version_shows_its_model_card_and_the_environment_it_was_trained_in(
-    server: Server, mlflow_registry: MlflowModelRegistry
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
 ) -> None:
     version = register(mlflow_registry)
-    described = MlflowClient(server.url).get_model_version(version.name, version.version).description
+    described = MlflowClient(mlflow_server.url).get_model_version(version.name, version.version).description
     rmse = trained_model().metadata["series"]["Corrib production"]["scores"]["rmse"]
     assert f"| Corrib production | {trained_model().metadata['series']['Corrib production']['winner']}" in described
     assert f"{rmse:.4g}" in described
     assert PERIOD.end.isoformat() in described
-    kept = {file.name: file for file in server.files_of(mlflow_registry)}
+    kept = {file.name: file for file in files_of(mlflow_server, mlflow_registry)}
     assert kept["model_card.md"].read_text().startswith(described)
     assert json.loads(kept["environment.json"].read_text())["numpy"] == np.__version__
 
@@ -213,9 +159,9 @@ def test_a_version_carries_a_signature_and_an_input_example(mlflow_registry: Mlf
     assert information.saved_input_example_info is not None
 
 
-def test_no_artifact_is_a_pickle(server: Server, mlflow_registry: MlflowModelRegistry) -> None:
+def test_no_artifact_is_a_pickle(mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry) -> None:
     register(mlflow_registry)
-    files = server.files_of(mlflow_registry)
+    files = files_of(mlflow_server, mlflow_registry)
     assert {"parameters.npz", "model.json", "MLmodel"} <= {file.name for file in files}
     for file in files:
         assert file.suffix not in {".pkl", ".pickle", ".joblib", ".skops", ".py"}, file
@@ -227,10 +173,10 @@ def test_no_artifact_is_a_pickle(server: Server, mlflow_registry: MlflowModelReg
 
 @pytest.mark.parametrize("name", ["parameters.npz", "model.json"])
 def test_a_changed_byte_of_a_stored_model_is_refused(
-    server: Server, mlflow_registry: MlflowModelRegistry, name: str
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, name: str
 ) -> None:
     version = register(mlflow_registry)
-    (file,) = [file for file in server.files_of(mlflow_registry) if file.name == name]
+    (file,) = [file for file in files_of(mlflow_server, mlflow_registry) if file.name == name]
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
@@ -239,19 +185,21 @@ def test_a_changed_byte_of_a_stored_model_is_refused(
 
 
 def test_a_pickle_put_in_the_place_of_the_parameters_is_not_loaded(
-    server: Server, mlflow_registry: MlflowModelRegistry, tmp_path: Path
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, tmp_path: Path
 ) -> None:
     version = register(mlflow_registry)
-    (file,) = [file for file in server.files_of(mlflow_registry) if file.name == "parameters.npz"]
+    (file,) = [file for file in files_of(mlflow_server, mlflow_registry) if file.name == "parameters.npz"]
     file.write_bytes(pickle.dumps(_Touch(tmp_path / "ran")))
     with pytest.raises(InvalidArtifactError):
         mlflow_registry.load(version)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_version_whose_files_are_gone_is_refused(server: Server, mlflow_registry: MlflowModelRegistry) -> None:
+def test_a_version_whose_files_are_gone_is_refused(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
+) -> None:
     version = register(mlflow_registry)
-    for file in server.files_of(mlflow_registry):
+    for file in files_of(mlflow_server, mlflow_registry):
         if file.name in {"parameters.npz", "model.json"}:
             file.unlink()
     with pytest.raises(InvalidArtifactError, match="version 1 cannot be used: its files cannot be read"):
@@ -270,7 +218,7 @@ class _Touch:
 
 @pytest.mark.parametrize("step", ["log_metrics", "log_dict", "register_model"])
 def test_an_interrupted_registration_leaves_every_alias_where_it_was(
-    server: Server, mlflow_registry: MlflowModelRegistry, monkeypatch: pytest.MonkeyPatch, step: str
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     mlflow_registry.move_champion(first := register(mlflow_registry), expected=None)
 
@@ -282,7 +230,7 @@ def test_an_interrupted_registration_leaves_every_alias_where_it_was(
         with pytest.raises(KeyboardInterrupt):
             register(mlflow_registry)
     assert mlflow_registry.version_at("champion") == first == mlflow_registry.version_at("challenger")
-    runs = MlflowClient(server.url).search_runs([server.experiment_id(mlflow_registry)])
+    runs = MlflowClient(mlflow_server.url).search_runs([experiment_id(mlflow_server, mlflow_registry)])
     assert "RUNNING" not in {run.info.status for run in runs}
     trainings = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert sorted(run.info.status for run in trainings) == ["FAILED", "FINISHED"]
@@ -290,10 +238,10 @@ def test_an_interrupted_registration_leaves_every_alias_where_it_was(
 
 
 def test_a_version_registered_by_something_else_is_refused_by_name(
-    server: Server, mlflow_registry: MlflowModelRegistry
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
 ) -> None:
     version = register(mlflow_registry)
-    MlflowClient(server.url).delete_model_version_tag(version.name, version.version, "cutoff")
+    MlflowClient(mlflow_server.url).delete_model_version_tag(version.name, version.version, "cutoff")
     with pytest.raises(InvalidArtifactError, match=r"version 1 cannot be used: it has no tag 'cutoff'"):
         mlflow_registry.version_at("challenger")
 

@@ -47,7 +47,7 @@ def test_naive_errors_are_those_of_the_naive_candidates(option: int) -> None:
 def test_scores_of_a_line_forecast_by_its_last_value() -> None:
     panel = panel_of({"a": np.arange(200.0)})
     results = backtest(panel, NAIVES)
-    scores = series_scores(results, panel, 0, results.errors[0, 0])
+    ((scores,),) = series_scores(results, panel, [results.errors[0]])
     assert scores.bias < 0  # the forecasts are too low
     assert scores.bias == -scores.mae
     assert scores.mase == pytest.approx(scores.mae / 7)
@@ -59,7 +59,8 @@ def test_scores_of_a_line_forecast_by_its_last_value() -> None:
 def test_a_constant_series_has_no_mase_and_no_skill() -> None:
     panel = panel_of({"a": np.full(200, 3.0)})
     results = backtest(panel, NAIVES)
-    scores = asdict(series_scores(results, panel, 0, results.errors[0, 0]))
+    ((found,),) = series_scores(results, panel, [results.errors[0]])
+    scores = asdict(found)
     assert (scores["rmse"], scores["bias"]) == (0, 0)
     assert np.isnan([scores["mase"], scores["skill_naive"], scores["skill_seasonal_naive"]]).all()
 
