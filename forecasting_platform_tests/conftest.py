@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,13 @@ settings.load_profile("project")
 _numbers = itertools.count()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give a process of pytest-xdist the file that a main module has: without it pyspark sees a doctest, and exits."""
+    if hasattr(config, "workerinput"):
+        sys.modules["__main__"].__file__ = __file__
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: what fails soon is seen soon. Side by side run only tests that share no server."""
     items.sort(key=lambda item: (_is_end_to_end(item), _is_slow(item)))
@@ -38,9 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    """Slow tests that one process runs: those of a file, of the JVM, and of whole platforms."""
+    """Slow tests that one process runs: those of a file, and those that share a platform or a JVM."""
     if _is_end_to_end(item):
         return "end_to_end"
+    if item.path.parent.name == "local":
+        return "local"
     return "spark" if "spark" in item.path.name else str(item.path)
 
 

@@ -38,7 +38,8 @@ class SparkTableStore:
     Args:
         options: where Spark and the tables are.
         database: of the metastore.
-        compact_at: a write that makes so many batches of a log merges them.
+        compact_at: a write that makes so many batches of a log merges them, and deletes what no batch has needed
+            for a day.
         start: gives the session.
     """
 
@@ -174,6 +175,7 @@ class SparkTableStore:
             result = log.commit(plan)
             if len(log.batches()) >= self._compact_at:
                 log.compact()
+                log.clean_up(ORPHAN_AGE)
             return result
 
     def _rows(self, table: Table, period: DateRange | None, query: _Query) -> pa.Table:

@@ -177,6 +177,17 @@ def test_writes_merge_the_batches_when_there_are_many(store: SparkTableStore, sp
     pd.testing.assert_frame_equal(eager.read(FEATURE_TABLE), features(DAY_1, value=2.0))
 
 
+def test_a_merge_deletes_what_earlier_ones_left_once_nobody_can_still_read_it(
+    store: SparkTableStore, spark_options: SparkOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = SparkTableStore(spark_options, compact_at=2)
+    monkeypatch.setattr("forecasting_platform.adapters.spark_table_store.ORPHAN_AGE", timedelta(0))
+    for value in range(2):
+        eager.replace(FEATURE_TABLE, features(DAY_1, value=float(value)), DAY_1)
+    assert eager._log(FEATURE_TABLE).clean_up(timedelta(0)) == 0, "nothing is left to delete"
+    pd.testing.assert_frame_equal(eager.read(FEATURE_TABLE), features(DAY_1, value=1.0))
+
+
 def test_a_process_has_one_session(spark_options: SparkOptions, spark: SparkSession) -> None:
     with pytest.raises(ConfigurationError, match=r"has a Spark session on .* one process, one session"):
         spark_session(replace(spark_options, warehouse="/elsewhere"))

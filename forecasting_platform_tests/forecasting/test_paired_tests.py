@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.paired_tests import (
@@ -34,6 +35,12 @@ def test_the_running_variance_is_that_of_the_days_so_far_and_never_too_small() -
         differences = persistent(1000, 240, phi)
         claimed = np.sqrt(running_variance(differences, 15)[:, -1] / 240).mean()
         assert claimed > 0.95 * differences.mean(axis=1).std()
+
+
+def test_the_variance_of_a_mean_is_the_one_statsmodels_finds_with_the_same_lags() -> None:
+    differences = np.convolve(np.random.default_rng(3).normal(0, 1, 414), np.ones(15) / 15, mode="valid")
+    fitted = OLS(differences, np.ones_like(differences)).fit(cov_type="HAC", cov_kwds={"maxlags": 29})
+    assert long_run_variance(differences, 15) / 400 == pytest.approx(fitted.cov_params()[0, 0])
 
 
 def test_the_variance_of_a_mean_is_not_less_than_it_is() -> None:

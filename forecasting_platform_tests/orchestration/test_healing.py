@@ -61,7 +61,9 @@ class Platform:
 
     @property
     def feed(self) -> ObservationFeed:
-        return feed_at(f"{self.feed_url}/feed?start={INITIAL.start}&as_of={self.today}", Settings())
+        return feed_at(
+            f"{self.feed_url}/feed?start={INITIAL.start}&as_of={self.today}", Settings(feed_timeout_seconds=3)
+        )
 
     def set_fault(self, name: str, **parameters: object) -> None:
         assert requests.post(f"{self.feed_url}/faults", json={"name": name, **parameters}, timeout=9).ok
