@@ -10,8 +10,11 @@ ARGS   ?=
 STAMP  := $(VENV)/.installed
 UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 
-# As many tests at once as there are cores, in the order they are collected: fast ones first.
-PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
+# As many tests at once as there are cores: fast ones first, then files that start servers; whole platforms one by one.
+FAST := -m "not slow" --numprocesses logical
+SLOW := -m "slow and not end_to_end" --numprocesses logical --dist loadfile
+# A part in which ARGS picks no test (5) is no failure.
+PYTEST = $(BIN)/python -m pytest $(1) $(ARGS) || [ $$? -eq 5 ]
 
 # Checksums, drawings, tests with made-up passwords, and code of others look like secrets.
 NO_SECRETS := '^(locks|forecasting_platform_tests|benchmarks/results)/|package-lock|vendor/|baseline$$|\.png$$'
@@ -36,10 +39,12 @@ up: $(STAMP) ## start the embedded platform and run the main job on it (ARGS="--
 
 test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 	@.ci/system-packages
-	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@$(call PYTEST,$(FAST))
+	@$(call PYTEST,$(SLOW))
+	@$(call PYTEST,-m end_to_end)
 
 test-fast: $(STAMP) ## run the tests that start no server
-	@$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
+	@$(call PYTEST,$(FAST))
 
 check: $(STAMP) docs ## lint, format, types, the dependency law, secrets, docs
 	@$(BIN)/ruff check .

@@ -36,26 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["__main__"].__file__ = __file__
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what fails soon is seen soon. Side by side run only tests that share no server."""
-    items.sort(key=lambda item: (_is_end_to_end(item), _is_slow(item)))
-    for item in items:
-        if _is_slow(item):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    """Slow tests that one process runs: those of a file, and those that share a platform or a JVM."""
-    if _is_end_to_end(item):
-        return "end_to_end"
-    if item.path.parent.name == "local":
-        return "local"
-    return "spark" if "spark" in item.path.name else str(item.path)
-
-
-def _is_end_to_end(item: pytest.Item) -> bool:
-    return item.get_closest_marker("end_to_end") is not None
+    """Fast tests first: what fails soon is seen soon."""
+    items.sort(key=lambda item: (item.get_closest_marker("end_to_end") is not None, _is_slow(item)))
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -50,8 +50,11 @@ def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days:
     newest = max((record.storage_id for record in records), default=cursor)
     tags = _run_tags(instance, {record.event_log_entry.run_id for record in records})
     loaded_to = _newest_loaded_day(instance) if any(RANGE_END in found for found in tags.values()) else None
+    names = {record.event_log_entry.get_dagster_event().asset_check_evaluation_data.check_name for record in records}
+    # Once a name: the settings behind it take milliseconds to read, and hundreds of results are read again each time.
+    runbooks = {name: runbook_url(name) for name in names}
     evaluations = [
-        _evaluation(record, tags.get(record.event_log_entry.run_id, {}), loaded_to, look_back_days)
+        _evaluation(record, tags.get(record.event_log_entry.run_id, {}), runbooks, loaded_to, look_back_days)
         for record in records
     ]
     return evaluations, max(cursor, newest)
@@ -70,7 +73,11 @@ def _newest_loaded_day(instance: dg.DagsterInstance) -> date | None:
 
 
 def _evaluation(
-    record: dg.EventLogRecord, tags: Mapping[str, str], loaded_to: date | None, look_back_days: int
+    record: dg.EventLogRecord,
+    tags: Mapping[str, str],
+    runbooks: Mapping[str, str],
+    loaded_to: date | None,
+    look_back_days: int,
 ) -> Evaluation:
     event = record.event_log_entry.get_dagster_event()
     found = event.asset_check_evaluation_data
@@ -83,7 +90,7 @@ def _evaluation(
         evaluated_at=datetime.fromtimestamp(record.event_log_entry.timestamp, UTC),
         summary=found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}",
         link=f"/runs/{run_id}",
-        runbook=runbook_url(found.check_name),
+        runbook=runbooks[found.check_name],
         owner=OWNERS.get(asset),
         group=tags.get(BACKFILL_TAG) or run_id or None,
         historical=_is_historical(tags, loaded_to, look_back_days),

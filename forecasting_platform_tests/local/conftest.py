@@ -72,7 +72,9 @@ def free_ports() -> Callable[[int], int]:
 
 def _first_of_free_ports(count: int) -> int:
     # Below the ports that the system hands out to clients, which may hold one at any moment.
-    for base in range(24100, 24900, count):
+    # Tests that run side by side look in ranges of their own.
+    first = 24100 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for base in range(first, first + 200, count):
         if all(_is_free(base + offset) for offset in range(count)):
             return base
     raise AssertionError("no free ports")
