@@ -107,7 +107,7 @@ def ours(chart: Chart, streams: Streams) -> dict[str, Any]:
     """Pages a series-year with nothing wrong, and median days to the first page after each change."""
     pages, years, delays = 0, 0.0, {str(change): [] for change in CHANGES if CHARTS[change.family].name == chart.name}
     for series, reference_stream in enumerate(streams.reference):
-        reference = learn(chart, reference_stream, seed=series)
+        (reference,) = learn(chart, [reference_stream], seed=series)
         if reference is None:
             continue
         threshold = reference.threshold(BUDGET)

@@ -1,7 +1,8 @@
 """Seconds a series and peak memory of training and forecasting, from one series to many, against the floor.
 
 `make bench NAME=speed`: simulated daily series of 730 days. Measured of ours is everything a training does:
-features, a backtest with its refits, weights, intervals, scores, and a forecast of 15 days, block by block.
+features, a backtest with its refits, weights, intervals, scores, and a forecast of 15 days, block by block; what
+control learns besides has a line of its own.
 The floor is the lag matrix and one least-squares solve a series. CPU seconds of one thread, so that a busy
 machine blurs them less. Peers (`peers.py`, in their own environment) fit series of the same kind once, without any
 backtest. `FULL=0` stops at 1,000 series; sizes above `MEASURED` are extrapolated.
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import HERE, peers_python
 from benchmarks.results_file import Aim, report
+from forecasting_platform.forecasting.control_reference import control_document
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.features import build_features
 from forecasting_platform.forecasting.recipe import Recipe
@@ -54,6 +56,16 @@ def ours(observations: pd.DataFrame) -> None:
     period = DateRange(END - timedelta(days=DAYS - 1), END)
     model = train(build_features(observations, period, RECIPE.country), END, RECIPE, code_version="benchmark").model
     model.predict(model.inputs([END + timedelta(days=step) for step in range(1, HORIZON + 1)]))
+
+
+def control_seconds(observations: pd.DataFrame) -> float:
+    """CPU seconds of what alerts compare with: thresholds and days to detect of five charts a series."""
+    period = DateRange(END - timedelta(days=DAYS - 1), END)
+    features = build_features(observations, period, RECIPE.country)
+    training = train(features, END, RECIPE, code_version="benchmark")
+    began = time.process_time()
+    control_document(training.results, training.panel)
+    return time.process_time() - began
 
 
 def floor(observations: pd.DataFrame) -> None:
@@ -108,6 +120,7 @@ def main() -> None:
     """Measure and report."""
     with threadpool_limits(1):
         ours(simulated(2, 0))
+        references = control_seconds(simulated(BLOCK, 1))
         rows = [row(count, seconds(ours, count), seconds(floor, count), measured=True) for count in MEASURED]
     last = rows[-1]
     scale = LARGEST / last["series"]
@@ -120,7 +133,8 @@ def main() -> None:
         Aim("CPU minutes for 100,000 series, extrapolated", whole / 60, "<= 20", whole / 60 <= 20),
         *(Aim(f"times as fast as {name}", times[name], f">= {aim}", times[name] >= aim) for name, aim in AIMS.items()),
     ]
-    report("speed", [*rows, *others], aims)
+    extra = {"what": "control's references, besides", "ms a series": 1e3 * references / BLOCK}
+    report("speed", [*rows, extra, *others], aims)
 
 
 if __name__ == "__main__":

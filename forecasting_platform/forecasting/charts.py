@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.calendar import Floats
 
@@ -28,6 +29,8 @@ LARGEST_INNOVATION = 3.0
 
 DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
 CAUTION_DAYS = 200.0
+AT_ONCE = 20
+"""Streams whose evidence is added up together: 50 MB of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,25 @@ class Reference:
         return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds))
 
 
-def learn(chart: Chart, stream: Floats, seed: int = 0) -> Reference | None:
-    """The reference of a stream of days with nothing wrong; None where it is too short or constant.
+def learn(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Reference | None]:
+    """The reference of each stream of days with nothing wrong; None where it is too short or constant.
 
     Args:
-        stream: one value a day, shape (T,); NaN is left out.
+        streams: one value a day each, of any lengths; NaN is left out.
     """
+    unknown = [_without_thresholds(chart, stream) for stream in streams]
+    found = [learnt for learnt in unknown if learnt is not None]
+    thresholds = [
+        pair
+        for start in range(0, len(found), AT_ONCE)
+        for pair in _with_thresholds(chart, found[start : start + AT_ONCE], seed)
+    ]
+    with_thresholds = iter(thresholds)
+    return [None if learnt is None else next(with_thresholds) for learnt in unknown]
+
+
+def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
+    """What a stream does while nothing is wrong, and its innovations."""
     known = stream[np.isfinite(stream)]
     if len(known) < LEAST_REFERENCE_DAYS or np.ptp(known) == 0:
         return None
@@ -95,15 +111,19 @@ def learn(chart: Chart, stream: Floats, seed: int = 0) -> Reference | None:
     innovations = _whitened(level, persistence, spread)
     scores = _raw_scores(chart, innovations)
     mean = float(scores.mean()) if chart.squared else 0.0
-    unknown = Reference(
+    learnt = Reference(
         len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
     )
-    return _with_thresholds(chart, unknown, innovations, seed)
+    return learnt, innovations
 
 
-def _with_thresholds(chart: Chart, reference: Reference, innovations: Floats, seed: int) -> Reference:
-    resampled = _resampled(innovations, YEARS, YEAR_DAYS, seed)
-    evidence = _cusum(_scores(chart, reference, resampled), chart)
+def _with_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
+    scores = [_scores(chart, reference, _resampled(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
+    evidence = _cusum(np.stack(scores), chart)
+    return [_with_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
+
+
+def _with_threshold(reference: Reference, evidence: Floats) -> Reference:
     peaks = np.sort(excursion_peaks(evidence))[::-1]
     # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
     # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
@@ -147,19 +167,32 @@ def excursion_peaks(evidence: Floats) -> Floats:
 
 
 def days_to_detect(
-    chart: Chart, reference: Reference, stream: Floats, changes: Sequence[float], pages_a_year: float, seed: int = 1
-) -> list[float]:
-    """Median days from a lasting change to its page, for each size of change; infinite beyond 200 days.
+    chart: Chart,
+    learnt: Sequence[tuple[Reference, Floats]],
+    changes: Sequence[float],
+    pages_a_year: float,
+    seed: int = 1,
+) -> list[list[float]]:
+    """Median days from a lasting change to its page, for each stream and size of change; infinite beyond 200 days.
 
     Args:
-        stream: what the reference was learnt from.
+        learnt: references, each with the stream that it was learnt from.
         changes: of a squared chart the factor on the stream, of another the step, in standard
             deviations of the stream.
     """
+    found: list[list[float]] = []
+    for start in range(0, len(learnt), AT_ONCE):
+        references = [reference for reference, _ in learnt[start : start + AT_ONCE]]
+        paths = [_paths(reference, stream, seed) for reference, stream in learnt[start : start + AT_ONCE]]
+        delays = [_median_delays(chart, references, paths, change, pages_a_year) for change in changes]
+        found += [list(of_one) for of_one in zip(*delays, strict=True)]
+    return found
+
+
+def _paths(reference: Reference, stream: Floats, seed: int) -> Floats:
     level = stream[np.isfinite(stream)] - reference.centre
     innovations = _whitened(level, reference.persistence, reference.spread)
-    paths = _resampled(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
-    return [_median_delay(chart, reference, _changed(chart, reference, paths, c), pages_a_year) for c in changes]
+    return _resampled(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
 
 
 def _changed(chart: Chart, reference: Reference, innovations: Floats, change: float) -> Floats:
@@ -174,9 +207,17 @@ def _changed(chart: Chart, reference: Reference, innovations: Floats, change: fl
     return changed
 
 
-def _median_delay(chart: Chart, reference: Reference, innovations: Floats, pages_a_year: float) -> float:
-    threshold = reference.threshold(pages_a_year)
-    reached = _cusum(_scores(chart, reference, innovations), chart).max(axis=0) >= threshold
+def _median_delays(
+    chart: Chart, references: Sequence[Reference], paths: Sequence[Floats], change: float, pages_a_year: float
+) -> list[float]:
+    scores = [_scores(chart, of, _changed(chart, of, path, change)) for of, path in zip(references, paths, strict=True)]
+    evidence = _cusum(np.stack(scores), chart).max(axis=0)
+    return [
+        _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
+    ]
+
+
+def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
     calm = ~reached[:, :DELAY_RUN_IN].any(axis=1)
     after = reached[calm, DELAY_RUN_IN:]
     return float(np.median(np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf))) if len(after) else np.inf
@@ -202,13 +243,17 @@ def _scores(chart: Chart, reference: Reference, innovations: Floats) -> Floats:
 
 def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
     """Evidence of a rise and, where the chart has two sides, of a fall; shape (sides, ..., T)."""
-    sides = np.stack([scores, -scores]) if chart.two_sided else scores[None]
-    evidence = np.empty_like(sides)
-    current = np.zeros(sides.shape[:-1])
-    for day in range(sides.shape[-1]):
-        current = np.minimum(np.maximum(current + sides[..., day] - chart.allowance, 0.0), limit)
-        evidence[..., day] = current
-    return evidence
+    daily = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
+    evidence = np.empty((len(daily), 2 if chart.two_sided else 1, *daily.shape[1:]))
+    current = np.zeros(evidence.shape[1:])
+    for day, score in enumerate(daily):
+        current[0] += score
+        if chart.two_sided:
+            current[1] -= score
+        current -= chart.allowance
+        np.clip(current, 0.0, limit, out=current)
+        evidence[day] = current
+    return np.moveaxis(evidence, 0, -1)
 
 
 def _resampled(innovations: Floats, paths: int, days: int, seed: int) -> Floats:

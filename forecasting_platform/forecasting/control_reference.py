@@ -4,7 +4,7 @@ The document goes into the model version's metadata, so thresholds belong to the
 forecasts they judge. Judging is in `control`, the charts are in `charts`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,10 +74,30 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     """The references of every series as JSON, from the scored part of a backtest."""
     baselines = {name: naive_errors(results, panel, name) for name in BASELINES}
     served = results.served_errors
+    every = [
+        _series_streams(served[series], results, {name: found[series] for name, found in baselines.items()})
+        for series in range(len(results.unique_ids))
+    ]
+    charts = {name: learn(chart, [series.daily[name] for series in every]) for name, chart in CHARTS.items()}
+    delays = {name: _delays(name, charts[name], every) for name in ("bias", "rmse")}
     return {
-        unique_id: _series_document(served[series], results, {name: found[series] for name, found in baselines.items()})
-        for series, unique_id in enumerate(results.unique_ids)
+        unique_id: {
+            "rmse": series.rmse.tolist(),
+            "baseline": series.baseline,
+            "charts": {name: asdict(of) for name, found in charts.items() if (of := found[position]) is not None},
+            "days_to_detect": {name: found[position] for name, found in delays.items() if found[position] is not None},
+        }
+        for position, (unique_id, series) in enumerate(zip(results.unique_ids, every, strict=True))
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _SeriesStreams:
+    """What the charts of one series look at, by chart; and what it was divided by and compared with."""
+
+    rmse: Floats
+    baseline: str
+    daily: dict[str, Floats]
 
 
 def daily_errors(results: Backtest, series: int) -> Floats:
@@ -95,7 +115,7 @@ def _days_and_unit(results: Backtest, errors: Floats) -> tuple[Days, Floats]:
     return days, _rmse_by_season(errors, days)[season_of(days), bucket_of(steps)]
 
 
-def _series_document(errors: Floats, results: Backtest, baselines: Mapping[str, Floats]) -> dict[str, Any]:
+def _series_streams(errors: Floats, results: Backtest, baselines: Mapping[str, Floats]) -> _SeriesStreams:
     days = results.cutoffs[:, None] + np.arange(1, errors.shape[1] + 1)
     rmse = _rmse_by_season(errors, days)
     baseline = min(baselines, key=lambda name: root_mean_square(np.where(np.isfinite(errors), baselines[name], np.nan)))
@@ -110,15 +130,7 @@ def _series_document(errors: Floats, results: Backtest, baselines: Mapping[str, 
     # A forecast is revised at a cutoff, whichever day it is of.
     moved = np.abs(_revisions(errors)) / unit
     streams["churn"] = _means(moved, np.broadcast_to(results.cutoffs[:, None], moved.shape))
-    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], stream)) is not None}
-    return {
-        "rmse": rmse.tolist(),
-        "baseline": baseline,
-        "charts": {name: asdict(found) for name, found in charts.items()},
-        "days_to_detect": {
-            name: _delays(CHARTS[name], charts[name], streams[name]) for name in ("bias", "rmse") if name in charts
-        },
-    }
+    return _SeriesStreams(rmse, baseline, streams)
 
 
 def _rmse_by_season(errors: Floats, days: Days) -> Floats:
@@ -142,10 +154,20 @@ def _misses(errors: Floats, results: Backtest) -> Floats:
         block = results.fit_days == fit_day
         known = np.where(days <= fit_day, errors, np.nan)
         if np.isfinite(known).any(axis=0).all():
-            low, high = np.nanquantile(known, [tail, 1 - tail], axis=0)
+            low, high = _quantiles(known, tail), _quantiles(known, 1 - tail)
             outside = (errors[block] < low) | (errors[block] > high)
             missed[block] = np.where(np.isfinite(errors[block]), outside, np.nan)
     return missed
+
+
+def _quantiles(errors: Floats, probability: float) -> Floats:
+    """Of the known errors of each step, as numpy's, whose own loops over columns where one is not known."""
+    ordered = np.sort(errors, axis=0)
+    position = probability * (np.isfinite(ordered).sum(axis=0) - 1)
+    below = np.floor(position).astype(np.int64)
+    low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, np.ceil(position).astype(np.int64)))
+    quantiles: Floats = low + (position - below) * (high - low)
+    return quantiles
 
 
 def _revisions(errors: Floats) -> Floats:
@@ -165,10 +187,19 @@ def _means(values: Floats, days: Days) -> Floats:
     return mean
 
 
-def _delays(chart: Chart, reference: Reference, stream: Floats) -> dict[str, float | None]:
+def _delays(
+    name: str, references: Sequence[Reference | None], every: Sequence[_SeriesStreams]
+) -> list[dict[str, float | None] | None]:
+    """Size of change -> median days, of each series that has this chart."""
+    chart = CHARTS[name]
     sizes = SPREAD_SIZES if chart.squared else BIAS_SIZES
-    found = days_to_detect(chart, reference, stream, sizes, pages_a_year=1.0)
-    return {f"{size:g}": days if np.isfinite(days) else None for size, days in zip(sizes, found, strict=True)}
+    learnt = [(of, series.daily[name]) for of, series in zip(references, every, strict=True) if of is not None]
+    found = iter(days_to_detect(chart, learnt, sizes, pages_a_year=1.0))
+    return [None if of is None else _by_size(sizes, next(found)) for of in references]
+
+
+def _by_size(sizes: Sequence[float], delays: Sequence[float]) -> dict[str, float | None]:
+    return {f"{size:g}": days if np.isfinite(days) else None for size, days in zip(sizes, delays, strict=True)}
 
 
 def references_from(metadata: Mapping[str, Any]) -> dict[str, SeriesReference]:

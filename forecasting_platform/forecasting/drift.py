@@ -74,7 +74,7 @@ def _report(question: str, chart: Chart, features: pd.DataFrame, values: Values,
 def _stream(chart: Chart, daily: pd.DataFrame) -> Stream:
     daily = daily.dropna()
     before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()
-    reference = learn(chart, before) if len(before) >= LEAST_REFERENCE_DAYS else None
+    reference = learn(chart, [before])[0] if len(before) >= LEAST_REFERENCE_DAYS else None
     means = {window: float(daily["value"].tail(window).mean()) for window in WINDOWS} if len(daily) else {}
     return Stream(
         daily, reference, means, why=f"{len(before)} of {LEAST_REFERENCE_DAYS} days of reference, or constant"

@@ -2,6 +2,7 @@
 doi:10.1145/3287560.3287596).
 """
 
+import re
 from typing import Any
 
 from forecasting_platform.forecasting.frames import LEVELS
@@ -9,7 +10,11 @@ from forecasting_platform.forecasting.model import ForecastModel
 
 SHOWN_SERIES = 20
 
-_TEXT = """\
+_TEXT = re.sub(
+    # MLflow shows each line as one: a paragraph must be a single line.
+    r"(?<=[\w,.])\n(?=[\w`])",
+    " ",
+    """\
 # Forecasts of {count} series, {horizon} days ahead
 
 Trained on what was known at the end of **{cutoff}**, by code {code_version}, on data `{data_fingerprint:.12}`.
@@ -32,7 +37,8 @@ are quantiles of past errors, wider when the series is restless, corrected by wh
 Days more than {horizon} ahead repeat the last week with growing intervals. It sees the calendar of {country} and the
 series' own past: no weather, no price, no announced outage. After a break in a series the errors of the next fortnight
 are larger than its intervals say.
-"""
+""",
+)
 
 
 def model_card(model: ForecastModel) -> str:

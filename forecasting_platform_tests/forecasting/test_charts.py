@@ -28,7 +28,7 @@ def autoregressive(persistence: float, days: int, seed: int = 0) -> Floats:
 
 
 def learnt(chart: Chart, stream: Floats) -> Reference:
-    found = learn(chart, stream)
+    (found,) = learn(chart, [stream])
     assert found is not None
     return found
 
@@ -87,14 +87,14 @@ def test_a_page_lasts_until_its_evidence_is_used_up() -> None:
     ids=["constant", "short", "nan"],
 )
 def test_what_cannot_be_learnt_from_is_no_reference(stream: Floats) -> None:
-    assert learn(LEVEL, stream) is None
+    assert learn(LEVEL, [stream]) == [None]
 
 
 def test_larger_changes_are_seen_sooner_and_persistence_hides_them() -> None:
     calm, persistent = autoregressive(0.0, 640), autoregressive(0.8, 640)
-    fast = days_to_detect(LEVEL, learnt(LEVEL, calm), calm, [1.0, 2.0], 1.0)
-    slow = days_to_detect(LEVEL, learnt(LEVEL, persistent), persistent, [1.0, 2.0], 1.0)
+    (fast,) = days_to_detect(LEVEL, [(learnt(LEVEL, calm), calm)], [1.0, 2.0], 1.0)
+    (slow,) = days_to_detect(LEVEL, [(learnt(LEVEL, persistent), persistent)], [1.0, 2.0], 1.0)
     assert fast[0] > fast[1]
     assert slow[0] > fast[0]
-    wide = days_to_detect(SPREAD, learnt(SPREAD, calm), calm, [1.5, 3.0], 1.0)
+    (wide,) = days_to_detect(SPREAD, [(learnt(SPREAD, calm), calm)], [1.5, 3.0], 1.0)
     assert wide[0] > wide[1] >= 1

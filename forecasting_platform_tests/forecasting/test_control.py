@@ -78,7 +78,7 @@ def reference(*, without: str = "") -> SeriesReference:
         "naive": np.abs(noise[0]) - 2 * np.abs(noise[1]),
         "churn": np.abs(noise[0]),
     }
-    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], stream))}
+    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], [stream])[0])}
     charts.pop(without, None)
     return SeriesReference(np.ones((4, 3)), "naive", charts, {"bias": {"1": 9.0, "2": None}, "rmse": {"1.5": 12.0}})
 
