@@ -250,7 +250,7 @@ def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numb
     statistics = _statistics(inputs, policy)
     verdict, reason = _verdict(inputs, statistics, policy)
     if inputs["champion"] is not None and inputs["champion"]["version"] != inputs["challenger"]["version"]:
-        reason = f"{reason}: {_power(statistics, policy)}"
+        reason = f"{reason}: {_power(statistics, policy, inputs['horizon'])}"
     return verdict, reason, statistics
 
 
@@ -429,13 +429,13 @@ def _listed(statistics: Numbers) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _power(statistics: Numbers, policy: PromotionPolicy) -> str:
+def _power(statistics: Numbers, policy: PromotionPolicy, horizon: int) -> str:
     """What could have been seen, and when more would be: a verdict without it reads surer than it is."""
     gain, least = statistics["relative_gain"], max(policy.least_gain, statistics["least_detectable_gain"])
     found = f"backtest gain {gain:.1%}, one of {least:.1%} would be found four times in five"
     shadow = statistics["shadow"]
     if shadow is None:
-        return found
+        return f"{found}; no shadow days yet, {4 * horizon} would be the first to decide"
     more = shadow["days_to_decide"]
-    when = "" if more is None else f", about {more} more days would decide"
+    when = ", which no number of days decides" if more is None else f", about {more} more days would decide"
     return f"{found}; {shadow['days']} shadow days, gain {shadow['relative_gain']:.1%}{when}"

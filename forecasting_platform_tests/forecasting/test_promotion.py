@@ -240,7 +240,7 @@ def test_every_verdict_on_two_models_says_which_gain_would_be_found(gain: float,
     newer = {"newer_days": 30, "same_recipe": True} if verdict == "refresh" else {}
     decision = judged(NOISE * (1 - gain), NOISE, **newer)
     assert decision.verdict == verdict
-    assert "would be found four times in five" in decision.reason
+    assert "would be found four times in five; no shadow days yet, 60 would be the first to decide" in decision.reason
 
 
 @settings(max_examples=60)
