@@ -86,15 +86,11 @@ def learn(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Refere
     Args:
         streams: one value a day each, of any lengths; NaN is left out.
     """
-    unknown = [_without_thresholds(chart, stream) for stream in streams]
-    found = [learnt for learnt in unknown if learnt is not None]
-    thresholds = [
-        pair
-        for start in range(0, len(found), AT_ONCE)
-        for pair in _with_thresholds(chart, found[start : start + AT_ONCE], seed)
-    ]
-    with_thresholds = iter(thresholds)
-    return [None if learnt is None else next(with_thresholds) for learnt in unknown]
+    each = [_without_thresholds(chart, stream) for stream in streams]
+    learnt = [found for found in each if found is not None]
+    batches = (learnt[start : start + AT_ONCE] for start in range(0, len(learnt), AT_ONCE))
+    complete = iter([reference for batch in batches for reference in _with_thresholds(chart, batch, seed)])
+    return [None if found is None else next(complete) for found in each]
 
 
 def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
