@@ -12,7 +12,7 @@ UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/
 
 # As many tests at once as there are cores: fast ones first, then files that start servers; whole platforms one by one.
 FAST := -m "not slow" --numprocesses logical
-SLOW := -m "slow and not end_to_end" --numprocesses logical --dist loadfile
+SLOW := -m "slow and not end_to_end" --numprocesses logical --dist loadfile --no-loadscope-reorder
 # A part in which ARGS picks no test (5) is no failure.
 PYTEST = $(BIN)/python -m pytest $(1) $(ARGS) || [ $$? -eq 5 ]
 
