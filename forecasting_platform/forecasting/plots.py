@@ -1,6 +1,7 @@
 """Plots as PNG bytes, for Dagster's metadata and MLflow. Matplotlib is loaded when a plot is drawn."""
 
 import io
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_SERIES = 6
+TITLE_WIDTH = 105
 HISTORY_DAYS = 120
 INK, ACCENT, SOFT = "#1f2937", "#0f766e", "#94a3b8"
 EXPLAINED_DAYS, EXPLAINED_STEP = 365, 7
@@ -197,7 +199,8 @@ def decision_plot(decision: PromotionDecision) -> bytes:
         for (name, loss), color in zip(losses.items(), (INK, ACCENT), strict=False):
             label = f"{name}, version {inputs[name]['version']}"
             axes.plot(pd.to_datetime(days), pd.Series(loss).rolling(28, min_periods=1).mean(), color=color, label=label)
-        axes.set_title(f"{title}: {decision.verdict}, {decision.reason}"[:110], loc="left", fontsize=10, color=INK)
+        said = textwrap.fill(f"{title}: {decision.verdict}, {decision.reason}", TITLE_WIDTH)
+        axes.set_title(said, loc="left", fontsize=10, color=INK)
         axes.set_ylabel("loss (1 = seasonal naive)")
     figure.axes[0].legend(fontsize=8, frameon=False)
     return _png(_dated(figure))
