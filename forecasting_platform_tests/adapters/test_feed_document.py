@@ -279,6 +279,7 @@ def test_a_date_that_cannot_be_read_or_runs_backwards_condemns_the_document(date
         parse(json.dumps([{"Date": written, "a": 1} for written in dates]))
 
 
+@pytest.mark.slow
 @given(first=st.dates(date(2018, 1, 1), date(2020, 5, 1)), count=st.integers(2, 60))
 @example(first=date(2019, 1, 1), count=12)
 @example(first=date(2019, 3, 5), count=2)
@@ -306,6 +307,7 @@ def test_a_single_day_written_the_other_way_round_never_passes_as_another_day(
         parse(json.dumps(rows))
 
 
+@pytest.mark.slow
 @given(first=st.dates(date(2018, 1, 1), date(2020, 1, 1)), gap=st.integers(2, 100))
 def test_a_gap_in_a_daily_document_is_no_fault(first: date, gap: int) -> None:
     rows = json.loads(daily(first, 20 + gap))
@@ -329,6 +331,7 @@ published = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(published)
 def test_what_is_published_is_read_back_exactly(series: dict[str, list[float | None]]) -> None:
     days = [date(2020, 1, 1) + timedelta(days=n) for n in range(5)]

@@ -35,6 +35,7 @@ def speaking_job() -> None:
 """
 
 
+@pytest.mark.slow
 def test_the_template_meets_the_schemas_of_aws() -> None:
     assert [str(problem) for problem in lint_file(AWS / "template.yaml")] == []
 

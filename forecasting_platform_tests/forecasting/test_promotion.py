@@ -243,6 +243,7 @@ def test_every_verdict_on_two_models_says_which_gain_would_be_found(gain: float,
     assert "would be found four times in five; no shadow days yet, 60 would be the first to decide" in decision.reason
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     scale=st.floats(0.3, 3.0),
@@ -263,6 +264,7 @@ def test_a_decision_judged_again_from_its_json_is_the_same_to_the_last_bit(
     assert replayed(replace(decision, evidence=stored)) == "same"
 
 
+@pytest.mark.slow
 def test_a_hundred_stored_decisions_are_replayed_without_a_difference() -> None:
     ledger, rng = MemoryLedger(), np.random.default_rng(6)
     for _ in range(100):

@@ -253,6 +253,7 @@ def test_a_third_automatic_rollback_within_a_month_is_left_to_a_person(platform:
     assert "a person decides" in platform.ledger.decisions(1)[0].reason
 
 
+@pytest.mark.slow
 def test_a_version_is_loaded_in_a_clean_process(models: dict[str, ForecastModel]) -> None:
     fitness = fitness_of(models["weekly"])
     assert fitness.impossible == 0
@@ -278,6 +279,7 @@ class _Unbounded:
         return getattr(self._model, name)
 
 
+@pytest.mark.slow
 def test_a_version_that_does_not_load_in_a_clean_process_is_an_error_that_says_so(
     models: dict[str, ForecastModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, d
     return answer
 
 
+@pytest.mark.slow
 def test_two_years_of_ticks_train_exactly_every_15_days() -> None:
     days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(731)]
     asked = [day for day in days if isinstance(tick(training_schedule, None, day), dg.RunRequest)]

@@ -183,6 +183,7 @@ def test_a_damaged_copy_is_refused_and_the_app_still_starts(
         watch.require()
 
 
+@pytest.mark.slow
 def test_no_answer_mixes_two_versions_during_swaps(
     make_app: Any, naive_and_seasonal: tuple[ForecastModel, ForecastModel]
 ) -> None:
