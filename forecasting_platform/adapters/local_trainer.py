@@ -2,10 +2,15 @@
 
 import logging
 
-from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.many_series import BLOCK_SERIES, TrainedModel, joined, series_blocks, train_block
+from forecasting_platform.forecasting.many_series import (
+    BLOCK_SERIES,
+    TrainedModel,
+    days_to_train,
+    joined,
+    series_blocks,
+    train_block,
+)
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.ports.table_store import TableStore
 
@@ -25,9 +30,7 @@ class LocalTrainer:
 
     def train(self, recipe: Recipe, *, code_version: str) -> TrainedModel:
         """See `Trainer`."""
-        days = self._store.span(FEATURE_TABLE)
-        if days is None:
-            raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
+        days = days_to_train(self._store.span(FEATURE_TABLE))
         blocks = series_blocks(self._store.read_newest(FEATURE_TABLE)["unique_id"], self._block_series)
         trained = []
         for number, unique_ids in enumerate(blocks, start=1):

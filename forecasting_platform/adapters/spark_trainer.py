@@ -13,11 +13,16 @@ from pyspark.sql import functions as sql
 from forecasting_platform.adapters.arrow_frames import from_arrow
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.adapters.spark_table_store import SparkTableStore
-from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.many_series import BLOCK_SERIES, TrainedModel, joined, series_blocks, train_block
+from forecasting_platform.forecasting.many_series import (
+    BLOCK_SERIES,
+    TrainedModel,
+    days_to_train,
+    joined,
+    series_blocks,
+    train_block,
+)
 from forecasting_platform.forecasting.recipe import Recipe
 
 ARTIFACT, PLOTS = "artifact", "plots"
@@ -44,9 +49,7 @@ class SparkTrainer:
         Raises:
             StoreUnavailableError: Spark does not answer, or a task failed; says what it said.
         """
-        days = self._store.span(FEATURE_TABLE)
-        if days is None or len(days) < LEAST_HISTORY_DAYS:
-            raise InsufficientHistoryError(len(days) if days else 0, LEAST_HISTORY_DAYS)
+        days = days_to_train(self._store.span(FEATURE_TABLE))
 
         # Spark reads from these types how a task is called.
         def train_one(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ from forecasting_platform.forecasting.backtesting import Backtest
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.charts import BUDGETS, Chart, Reference, days_to_detect, learn
 from forecasting_platform.forecasting.panel import Panel
-from forecasting_platform.forecasting.scores import naive_errors, root_mean_square
+from forecasting_platform.forecasting.scores import BASELINES, naive_errors, root_mean_square
 
 BIAS = Chart("bias", allowance=0.45, two_sided=True, centred=False)
 RMSE = Chart("rmse", allowance=0.4, squared=True)
@@ -24,7 +24,6 @@ NAIVE = Chart("naive", allowance=0.35)
 CHURN = Chart("churn", allowance=0.35)
 CHARTS = {chart.name: chart for chart in (BIAS, RMSE, COVERAGE, NAIVE, CHURN)}
 
-BASELINES = ("naive", "seasonal_naive")
 STEP_BUCKETS = ("1-3", "4-7", "8+")
 SEASONS = ("winter", "spring", "summer", "autumn")
 LEAST_CELLS = 100

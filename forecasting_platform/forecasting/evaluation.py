@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.panel import Panel
 from forecasting_platform.forecasting.promotion import Evidence
 from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.scores import STEP_BUCKETS, naive_errors
+from forecasting_platform.forecasting.scores import BASELINES, STEP_BUCKETS, naive_errors
 from forecasting_platform.forecasting.training import judge_intervals
 
 
@@ -47,7 +47,7 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
     Raises:
         MissingMetricError: nothing could be scored.
     """
-    naive = {name: naive_errors(results, panel, name) for name in ("naive", "seasonal_naive")}
+    naive = {name: naive_errors(results, panel, name) for name in BASELINES}
     # Identical cells for everybody: a cell that one of them lacks counts for none.
     shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
     for errors in naive.values():

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS
 from forecasting_platform.forecasting.control_reference import with_control
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.model import ForecastModel, model_from
@@ -43,6 +45,17 @@ def series_blocks(unique_ids: Iterable[str], size: int = BLOCK_SERIES) -> list[l
     """
     ordered = sorted(unique_ids)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def days_to_train(span: DateRange | None) -> DateRange:
+    """The days that all blocks share: those of the whole table.
+
+    Raises:
+        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS`, or none.
+    """
+    if span is None or len(span) < LEAST_HISTORY_DAYS:
+        raise InsufficientHistoryError(len(span) if span else 0, LEAST_HISTORY_DAYS)
+    return span
 
 
 def train_block(
