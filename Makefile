@@ -14,7 +14,7 @@ UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/
 FAST := -m "not slow" --numprocesses logical
 SLOW := -m "slow and not end_to_end" --numprocesses logical --dist loadfile --no-loadscope-reorder
 # A part in which ARGS picks no test (5) is no failure.
-PYTEST = $(BIN)/python -m pytest $(1) $(ARGS) || [ $$? -eq 5 ]
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(1) $(ARGS) || [ $$? -eq 5 ]
 
 # Checksums, drawings, tests with made-up passwords, and code of others look like secrets.
 NO_SECRETS := '^(locks|forecasting_platform_tests|benchmarks/results)/|package-lock|vendor/|baseline$$|\.png$$'

@@ -98,7 +98,8 @@ class MemoryTableStore:
 
     def _held(self, table: Table) -> pd.DataFrame:
         with self._lock:
-            return self._tables.get(table.name, table.empty())
+            held = self._tables.get(table.name)
+        return table.empty() if held is None else held
 
     def _add(self, table: Table, rows: pd.DataFrame) -> int:
         """Add the rows whose key is not there yet; how many were."""

@@ -7,6 +7,7 @@ nulls (`NaN`, `NaT`, `None`). Storage does not belong here.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -18,18 +19,16 @@ from forecasting_platform.forecasting.date_range import DateRange
 
 Kind = Literal["text", "date", "timestamp", "float", "integer", "boolean"]
 
-PANDAS_DTYPES: dict[Kind, str] = {
-    "text": "object",
-    "date": "datetime64[ns]",
-    "timestamp": "datetime64[ns, UTC]",
-    "float": "float64",
-    "integer": "int64",
-    "boolean": "bool",
+# Dtypes and not their names, which pandas would parse again for each column of each frame. `Any`: its stubs know names.
+PANDAS_DTYPES: dict[Kind, Any] = {
+    "text": np.dtype(object),
+    "date": np.dtype("datetime64[ns]"),
+    "timestamp": pd.DatetimeTZDtype("ns", "UTC"),
+    "float": np.dtype(float),
+    "integer": np.dtype("int64"),
+    "boolean": np.dtype(bool),
 }
-
-
-def _dtype(kind: Kind) -> Any:  # the stubs of astype know literals only
-    return PANDAS_DTYPES[kind]
+_TEXT = {"string", "empty"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Table:
 
     def empty(self) -> pd.DataFrame:
         """A frame of this table without rows, with its dtypes."""
-        return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_DTYPES[c.kind]) for c in self.columns})
+        return _without_rows(self).copy()
 
     def conform(self, rows: pd.DataFrame, period: DateRange | None = None) -> pd.DataFrame:
         """`rows` with exactly this table's columns, in its order and dtypes, sorted by key.
@@ -87,22 +86,23 @@ class Table:
         if missing or unknown:
             raise InvalidFrameError(self.name, f"missing columns {missing}, unknown columns {unknown}")
 
-    def _convert(self, values: pd.Series, column: Column) -> pd.Series:
+    def _convert(self, values: pd.Series, column: Column) -> Any:
+        """The column's values as an array: frames are made of arrays in half the time of series."""
         try:
-            converted: pd.Series = values.reset_index(drop=True).astype(_dtype(column.kind))
+            converted = values.astype(PANDAS_DTYPES[column.kind]).array
         except (TypeError, ValueError) as error:
             raise InvalidFrameError(self.name, f"column {column.name} is not {column.kind}: {error}") from error
-        if column.kind == "date" and not (converted.dropna() == converted.dropna().dt.normalize()).all():
-            raise InvalidFrameError(self.name, f"column {column.name} holds a time of day; days are expected")
-        if column.kind == "text" and infer_dtype(converted, skipna=True) not in {"string", "empty"}:
-            raise InvalidFrameError(self.name, f"column {column.name} is not text: {infer_dtype(converted)} was found")
-        if column.kind == "integer" and not (converted == values.reset_index(drop=True)).all():
-            raise InvalidFrameError(self.name, f"column {column.name} holds fractions; integers are expected")
         absent = converted.isna()
-        if column.kind == "float":
-            infinite = np.isinf(converted.to_numpy())
-            if infinite.any():
-                raise InvalidFrameError(self.name, f"column {column.name} holds {int(infinite.sum())} infinite values")
+        if column.kind == "date":
+            days = converted.to_numpy()
+            if ((days != days.astype("datetime64[D]")) & ~absent).any():
+                raise InvalidFrameError(self.name, f"column {column.name} holds a time of day; days are expected")
+        if column.kind == "text" and (found := infer_dtype(converted.to_numpy(), skipna=True)) not in _TEXT:
+            raise InvalidFrameError(self.name, f"column {column.name} is not text: {found} was found")
+        if column.kind == "integer" and (converted != values.array).any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds fractions; integers are expected")
+        if column.kind == "float" and (infinite := np.isinf(converted.to_numpy())).any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds {int(infinite.sum())} infinite values")
         if not column.nullable and absent.any():
             raise InvalidFrameError(self.name, f"column {column.name} holds {int(absent.sum())} nulls")
         return converted
@@ -119,6 +119,11 @@ class Table:
         if len(outside):
             found = examples(str(day.date()) for day in outside.drop_duplicates())
             raise InvalidFrameError(self.name, f"{self.day_column} lies outside {period}: {found}")
+
+
+@cache
+def _without_rows(table: Table) -> pd.DataFrame:
+    return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_DTYPES[c.kind]) for c in table.columns})
 
 
 UNIQUE_ID = Column("unique_id", "text", "The series: the feed column's name as published.")

@@ -11,7 +11,6 @@ import pytest
 
 from forecasting_platform_tests.serve.conftest import serve_in_background
 
-sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -24,7 +23,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
+    from playwright.sync_api import sync_playwright  # a second, which no fast test should wait for
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -58,6 +59,12 @@ def open_page(browser: Any) -> Iterator[Any]:
         page.close()
     # A refused request is reported by the browser; the page shows it to the person.
     assert [text for text in complaints if "status of 4" not in text] == []
+
+
+def expect_rows(page: Any, count: int) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator("#values tbody tr")).to_have_count(count)
 
 
 def drawn_pixels(page: Any) -> int:
@@ -97,7 +104,7 @@ def test_choosing_days_and_a_series_asks_for_their_forecast(app: Any, serve: Any
         "unique_id": 'Größe "x"; drop table',
         "explain": True,
     }
-    sync_api.expect(page.locator("#values tbody tr")).to_have_count(4)
+    expect_rows(page, 4)
     # A past range stands beside what came: four actuals, two of the days seen in training.
     assert "seen in training" in page.text_content("#values tbody tr:first-child")
     assert "–" not in page.text_content("#values tbody tr:last-child")
@@ -117,7 +124,7 @@ def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any
     page.get_by_label("Series").focus()
     with page.expect_request(lambda request: request.url.endswith("/predict")):
         page.keyboard.press("ArrowDown")
-    sync_api.expect(page.locator("#values tbody tr")).to_have_count(15)
+    expect_rows(page, 15)
     for _ in range(20):  # a date has several stops
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "submit":
@@ -135,7 +142,7 @@ def test_an_end_before_the_start_is_said_and_the_page_goes_on(app: Any, serve: A
     assert "lies before the start" in page.text_content("#problem")
     page.get_by_label("To", exact=True).fill("2023-07-02")
     page.get_by_role("button", name="Forecast").click()
-    sync_api.expect(page.locator("#values tbody tr")).to_have_count(2)
+    expect_rows(page, 2)
     assert page.locator("#problem").is_hidden()
 
 
