@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         default=date(2018, 1, 1), description="Trainings fall on this day and each interval after it."
     )
     load_look_back_days: int = Field(default=31, ge=1, description="Days each daily load looks at again for revisions.")
+    retry_wait_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="Seconds until a scheduled load asks a part again that did not answer; then four times that.",
+    )
     data_docs_dir: Path | None = Field(
         default=None, description="Where each load's Data Docs page is written; none is without it."
     )

@@ -10,11 +10,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -104,7 +105,7 @@ class Loading:
         self.store.close()
         self.instance.dispose()
 
-    def load(self, days: DateRange) -> dict[str, object]:
+    def load(self, days: DateRange, tags: Mapping[str, str] = MappingProxyType({})) -> dict[str, object]:
         """Load days; how many values were `new`, `revised`, `unchanged` and `quarantined`."""
         definitions = build_definitions(
             resources={
@@ -119,7 +120,7 @@ class Loading:
             }
         )
         job = definitions.resolve_job_def("load_job")
-        result = job.execute_in_process(instance=self.instance, tags=range_tags(days))
+        result = job.execute_in_process(instance=self.instance, tags={**range_tags(days), **tags})
         metadata = result.asset_materializations_for_node("raw_observations")[0].metadata
         return {name: metadata[f"load_{name}"].value for name in ("new", "revised", "unchanged", "quarantined")}
 
@@ -234,6 +235,26 @@ def test_postgres_killed_in_the_middle_of_a_load_leaves_nothing_half_written(
         assert loading.materialized(WEEK) == 0
         assert loading.load(WEEK)["new"] == SERIES * len(WEEK)
         assert len(loading.store.read(FEATURE_TABLE, WEEK)) == SERIES * len(WEEK)
+        loading.close()
+
+
+def test_a_scheduled_load_outlives_a_restart_of_postgres(
+    tmp_path: Path, free_port: int, sound_feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECASTING_RETRY_WAIT_SECONDS", "2")
+    with EmbeddedPostgres(tmp_path, free_port) as server:
+        server.create_database("forecasting")
+        loading = Loading(server.dsn("forecasting"), sound_feed.url)
+        loading.load(JUNE)
+        sound_feed.fail("nan", day="2023-07-05")
+        with ThreadPoolExecutor(1) as aside:
+            with _killed_at_its_second_table(server):
+                load = aside.submit(loading.load, WEEK, {"dagster/schedule_name": "daily_load_schedule"})
+            wait_until("the end of Postgres", lambda: not server.is_running, 30)
+            server.start()
+        assert load.result() == {"new": SERIES * 7 - 1, "revised": 0, "unchanged": 0, "quarantined": 1}
+        assert loading.materialized(WEEK) == 7
+        assert len(loading.store.read(FEATURE_TABLE, WEEK)) == SERIES * 7 - 1
         loading.close()
 
 
