@@ -492,17 +492,19 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
 @json_option
 def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
-    from forecasting_platform.adapters.alert_outbox import watch_watchers
+    from forecasting_platform.adapters.alert_outbox import channel_names, watch_watchers
 
+    settings = Settings()
     with _ledger(data_dir) as ledger:
-        ages = watch_watchers(ledger, Settings(), timedelta(seconds=max_age))
+        ages = watch_watchers(ledger, settings, timedelta(seconds=max_age))
     print_rows(
         [{"watcher": name, "seconds": age if math.isfinite(age) else None} for name, age in ages.items()],
         as_json=as_json,
     )
     if any(age > max_age for age in ages.values()):
+        told = "" if channel_names(settings) else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
         raise PlatformStateError(
-            f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon"
+            f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon{told}"
         )
 
 

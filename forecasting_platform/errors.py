@@ -39,7 +39,15 @@ class UnavailableError(ForecastingPlatformError):
 
 
 class FeedUnavailableError(UnavailableError):
-    """The feed did not answer in time, refused, or answered with a server error."""
+    """The feed did not answer in time, refused, or answered with a server error.
+
+    Attributes:
+        retry_after_seconds: how long it asked not to be asked again; 0 when it did not say.
+    """
+
+    def __init__(self, part: str, reason: str, retry_after_seconds: float = 0.0) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(part, reason)
 
 
 class ArchiveUnavailableError(UnavailableError):

@@ -78,7 +78,8 @@ def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings) 
 def watch_watchers(ledger: Ledger, settings: Settings, most_age: timedelta) -> dict[str, float]:
     """The dead man's switch, for a clock outside of Dagster: an incident for each watcher gone quiet.
 
-    Its message is sent here, since the sensor that sends the others is what has gone quiet.
+    Its message is sent here, since the sensor that sends the others is what has gone quiet. Where no channel is
+    configured the ledger is left alone: an incident told to nobody would keep the sensor from telling it.
 
     Returns:
         How many seconds ago each watcher last lived; infinite for one that never did.
@@ -99,8 +100,9 @@ def watch_watchers(ledger: Ledger, settings: Settings, most_age: timedelta) -> d
         )
         for name, age in ages.items()
     ]
-    tell(ledger, evaluations, settings.model_copy(update={"alert_pending_seconds": 0.0}))
-    send_waiting(ledger, settings)
+    if channel_names(settings):
+        tell(ledger, evaluations, settings.model_copy(update={"alert_pending_seconds": 0.0}))
+        send_waiting(ledger, settings)
     return ages
 
 

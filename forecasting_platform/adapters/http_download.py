@@ -43,14 +43,6 @@ class _Session(requests.Session):
         return None
 
 
-class _AskedToWaitError(FeedUnavailableError):
-    """An answer that may be better later; `seconds` is how long the server asked to wait."""
-
-    def __init__(self, part: str, reason: str, seconds: float) -> None:
-        self.seconds = seconds
-        super().__init__(part, reason)
-
-
 @dataclass(frozen=True, slots=True)
 class HttpDownload:
     """How one operator-named server is asked.
@@ -107,8 +99,7 @@ class HttpDownload:
             try:
                 return self._attempt(url, kept, deadline)
             except FeedUnavailableError as error:
-                asked_seconds = error.seconds if isinstance(error, _AskedToWaitError) else 0.0
-                wait_seconds = max(next(pauses), asked_seconds)
+                wait_seconds = max(next(pauses), error.retry_after_seconds)
                 if time.monotonic() + wait_seconds > deadline:
                     raise
                 _log.warning("%s: %s; asking again in %.1f s", self.source, error.reason, wait_seconds)
@@ -169,7 +160,7 @@ class HttpDownload:
             return
         answer = f"it answered {status} {response.reason}"
         if status in _PASSING_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _AskedToWaitError(f"the feed {self.source}", answer, _retry_after_seconds(response))
+            raise FeedUnavailableError(f"the feed {self.source}", answer, _retry_after_seconds(response))
         raise self._refusal(answer)
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:

@@ -1,6 +1,7 @@
 """What Dagster answers, as values and errors; how it is asked is `dagster_api`'s."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from forecasting_platform.errors import ForecastingPlatformError, examples
 
 FINISHED_BACKFILLS = frozenset({"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"})
 FINISHED_RUNS = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+# Dagster puts it before the name of an error's class; a person needs the name.
+_MODULE = re.compile(r"^(\w+\.)+(?=\w+: )")
 
 
 class DagsterRequestError(ForecastingPlatformError):
@@ -26,7 +29,7 @@ class RunFailedError(ForecastingPlatformError):
     def __init__(self, what: str, status: str, messages: Sequence[str], link: str) -> None:
         self.status = status
         self.messages = tuple(messages)
-        said = "; ".join(messages) or "it left no message"
+        said = "; ".join(messages).removesuffix(".") or "it left no message"
         super().__init__(f"{what} ended as {status}: {said}. Read more at {link}")
 
 
@@ -123,7 +126,7 @@ def _step_failure(event: Mapping[str, Any]) -> str:
     """What the step raised: the first cause of Dagster's own error, and not what lies behind it."""
     error = event["error"] or {"message": "no error was recorded", "causes": []}
     raised = error["causes"][0] if error["causes"] else error
-    return f"{event['stepKey']}: {raised['message'].strip()}"
+    return f"{event['stepKey']}: {_MODULE.sub('', raised['message'].strip())}"
 
 
 def _first_line(text: str) -> str:

@@ -22,7 +22,7 @@ from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.commands.as_of import stored_snapshot
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.alerts import Alert, Message
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
@@ -443,9 +443,22 @@ def test_an_incident_there_is_not_cannot_be_acknowledged(run: Callable[..., Resu
     assert "no open incident is 'a:b@8'; open are 'a:b@7'" in failed.stderr
 
 
-def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
+def test_a_quiet_watcher_where_no_channel_is_set_is_a_failure_that_leaves_the_incident_to_who_can_tell_it(
     run: Callable[..., Result], ledger: MemoryLedger
 ) -> None:
+    waiting = Message("a:b@7/FIRING/apprise", INCIDENT.alert_id, "FIRING", "apprise", NOW)
+    ledger.save_alerts([INCIDENT], [waiting])
+    failed = run("alerts", "watch")
+    assert failed.exit_code == 1
+    assert "nobody was told: FORECASTING_ALERT_URLS is not set here" in failed.stderr
+    assert ledger.alerts(open_only=True) == [INCIDENT]
+    assert ledger.waiting_messages() == [waiting]
+
+
+def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
+    run: Callable[..., Result], ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECASTING_ALERT_URLS", "json://127.0.0.1:9")
     failed = run("alerts", "watch")
     assert failed.exit_code == 1
     assert "start Dagster's daemon" in failed.stderr

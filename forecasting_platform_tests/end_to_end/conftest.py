@@ -60,6 +60,7 @@ class Platform:
     data_dir: Path
     process: subprocess.Popen[str]
     log: Path
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -78,6 +79,16 @@ class Platform:
 
     def post(self, path: str, body: object) -> requests.Response:
         return requests.post(f"{self.endpoints['app']}{path}", json=body, timeout=30)
+
+    def process_of(self, name: str) -> psutil.Process:
+        """A process of the platform by the name that `up` gives it."""
+        started = json.loads((self.data_dir / "processes.json").read_text(encoding="utf-8"))
+        return psutil.Process({each["name"]: each["pid"] for each in started}[name])
+
+    def start_again(self) -> None:
+        """The same command once more, until it serves."""
+        self.process = start_up(self.data_dir, self.log, self.environment)
+        wait_until("the next up", lambda: is_served(self), 200)
 
     def stop(self) -> int:
         """Ctrl-C, and the exit code."""
@@ -134,8 +145,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
     """`forecasting-platform up`, in a path with a space, once it says where everything is."""
     data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
     log = data_dir.parent / "up.log"
-    environment = {"FORECASTING_ALERT_URLS": webhook.url, "FORECASTING_ALERT_PENDING_SECONDS": "5"}
-    started = Platform(data_dir, start_up(data_dir, log, environment), log)
+    environment = {
+        "FORECASTING_ALERT_URLS": webhook.url,
+        "FORECASTING_ALERT_PENDING_SECONDS": "5",
+        "FORECASTING_FEED_TIMEOUT_SECONDS": "10",
+    }
+    started = Platform(data_dir, start_up(data_dir, log, environment), log, environment)
     try:
         wait_until("a served champion", lambda: is_served(started), SERVED_SECONDS)
         yield started
@@ -145,11 +160,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
             started.process.wait(STOP_SECONDS)
 
 
-def start_up(data_dir: Path, log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def start_up(data_dir: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
     with log.open("w", encoding="utf-8") as output:
         return subprocess.Popen(
-            [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=os.environ | (environment or {})
+            [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=os.environ | environment
         )
 
 

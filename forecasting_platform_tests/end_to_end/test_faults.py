@@ -4,7 +4,6 @@ The real definitions, feed client and Postgres run in this process where that is
 sees is tested on a platform started by its command.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -360,8 +359,7 @@ def test_a_load_from_a_feed_that_is_down_fails_with_the_feeds_words(bare: Platfo
 
 
 def test_a_killed_server_ends_the_platform_by_name_with_its_log_and_leaves_nothing_running(bare: Platform) -> None:
-    processes = {each["name"]: each["pid"] for each in json.loads((bare.data_dir / "processes.json").read_text())}
-    os.kill(processes["MLflow"], signal.SIGKILL)
+    bare.process_of("MLflow").kill()
     assert bare.process.wait(60) == 1
     said = bare.log.read_text(encoding="utf-8")
     assert "forecasting-platform: MLflow ended with signal SIGKILL" in said

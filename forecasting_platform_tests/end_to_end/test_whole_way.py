@@ -21,12 +21,11 @@ import requests
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform_tests.end_to_end.conftest import (
+    STOP_SECONDS,
     Platform,
     Webhook,
-    is_served,
     processes_of,
     run_command,
-    start_up,
     wait_until,
 )
 
@@ -175,29 +174,96 @@ def test_the_commands_agree_with_the_app(platform: Platform, tmp_path: Path) -> 
     assert "http" not in page.read_text(encoding="utf-8")
 
 
-BIAS = "forecast_errors:forecast_bias_within_budget"
+DRIFT = "feature_table:feature_table_matches_reference"
+FAILED_LOAD = "backfill_failure:feature_table+raw_observations"
+DEAD_MAN = "dead_man:alert_sensor"
+LOAD_OF_AUGUST = ("load", "--start", "2023-08-01", "--end", "2023-08-31")
 
 
-def told(webhook: Webhook) -> list[dict[str, object]]:
-    """Messages that the bias check fires; those of one run come together."""
-    said = [(found, found["title"] + found["message"]) for found in webhook.messages if "FIRING" in found["title"]]
-    return [found for found, text in said if BIAS in text]
+def told(webhook: Webhook, kind: str, fingerprint: str) -> list[str]:
+    """What was said when an incident opened (FIRING) or ended (RESOLVED); incidents of one run come together."""
+    said = [f"{found['title']} {found['message']}" for found in webhook.messages if f"[{kind}]" in found["title"]]
+    return [text for text in said if fingerprint in text]
 
 
-def test_a_level_shift_becomes_one_alert_that_reaches_a_webhook_and_the_page(
+def set_fault(platform: Platform, **fault: object) -> None:
+    faults = platform.endpoints["feed"].replace("/feed", "/faults")
+    requests.post(faults, json=fault, timeout=30).raise_for_status()
+
+
+def end_faults(platform: Platform) -> None:
+    requests.delete(platform.endpoints["feed"].replace("/feed", "/faults"), timeout=30).raise_for_status()
+
+
+def open_on_the_page(platform: Platform) -> str:
+    return requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
+
+
+def passed_in_dagster(platform: Platform, asset: str, check: str) -> bool:
+    """What Dagster shows of the newest evaluation of a check."""
+    answer = DagsterApi(platform.endpoints["dagster"])._post(
+        "look at a check",
+        "query ($asset: AssetKeyInput!, $check: String!) "
+        "{ assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { evaluation { success } } }",
+        {"asset": {"path": [asset]}, "check": check},
+    )
+    return bool(answer["assetCheckExecutions"][0]["evaluation"]["success"])
+
+
+def test_a_level_shift_is_one_alert_on_a_webhook_the_page_and_in_dagster_until_the_feed_recovers(
     platform: Platform, webhook: Webhook
 ) -> None:
-    faults = platform.endpoints["feed"].replace("/feed", "/faults")
-    shift = {"name": "level_shift", "series": "Corrib production", "from": "2023-08-01", "by": 300}
-    requests.post(faults, json=shift, timeout=30).raise_for_status()
-    platform.json("load", "--start", "2023-08-01", "--end", "2023-08-31")
-    requests.delete(faults, timeout=30).raise_for_status()
-    wait_until("the alert", lambda: BIAS in platform.json("status")["open_alerts"], 150)
-    (message,) = wait_until("its message", lambda: told(webhook), 60)
-    assert "runbooks/forecast_bias_within_budget.md" in str(message["message"])
-    assert BIAS in requests.get(f"{platform.endpoints['app']}/alerts", timeout=30).text
+    assert DRIFT not in open_on_the_page(platform)
+    set_fault(platform, name="level_shift", series="Corrib production", **{"from": "2023-08-01"}, by=300)
+    platform.json(*LOAD_OF_AUGUST)
+    end_faults(platform)
+    (message,) = wait_until("the alert", lambda: told(webhook, "FIRING", DRIFT), 90)
+    assert "1 series out of a budget of 1 false pages a year: Corrib production" in message
+    assert "runbooks/feature_table_matches_reference.md" in message
+    assert DRIFT in open_on_the_page(platform)
+    assert DRIFT in platform.json("status")["open_alerts"]
+    assert not passed_in_dagster(platform, *DRIFT.split(":"))
+    rmse = "forecast_errors:forecast_rmse_within_budget"
+    (message,) = wait_until("the alert of the errors", lambda: told(webhook, "FIRING", rmse), 90)
+    assert "Corrib production" in message
+    platform.json(*LOAD_OF_AUGUST)
+    wait_until("its end", lambda: told(webhook, "RESOLVED", DRIFT), 90)
+    assert DRIFT not in open_on_the_page(platform)
+    assert passed_in_dagster(platform, *DRIFT.split(":"))
     waiting = "select count(*) from forecasting.alert_messages where delivered_at is null"
     wait_until("an empty outbox", lambda: rows(platform, waiting) == [(0,)], 60)
+    assert [len(told(webhook, kind, DRIFT)) for kind in ("FIRING", "RESOLVED")] == [1, 1]
+
+
+def test_a_dead_feed_is_one_alert_until_a_load_succeeds_again(platform: Platform, webhook: Webhook) -> None:
+    set_fault(platform, name="down")
+    failed = platform.run(*LOAD_OF_AUGUST)
+    assert failed.returncode == 1
+    assert "raw_observations: FeedUnavailableError: the feed http" in failed.stderr
+    wait_until("the alert", lambda: told(webhook, "FIRING", FAILED_LOAD), 60)
+    assert FAILED_LOAD in open_on_the_page(platform)
+    end_faults(platform)
+    platform.json(*LOAD_OF_AUGUST)
+    wait_until("its end", lambda: told(webhook, "RESOLVED", FAILED_LOAD), 60)
+    assert [len(told(webhook, kind, FAILED_LOAD)) for kind in ("FIRING", "RESOLVED")] == [1, 1]
+
+
+def test_a_daemon_that_stands_still_is_told_by_the_watch_from_outside_until_it_goes_on(
+    platform: Platform, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECASTING_ALERT_URLS", webhook.url)
+    daemon = platform.process_of("Dagster's daemon")
+    watch = ("alerts", "watch", "--max-age", "40")
+    wait_until("a watch that is content", lambda: platform.run(*watch).returncode == 0, 60)
+    daemon.suspend()
+    try:
+        wait_until("a watch that is not", lambda: platform.run(*watch).returncode == 1, 90)
+        assert "start Dagster's daemon" in platform.run(*watch).stderr
+    finally:
+        daemon.resume()
+    wait_until("its end", lambda: told(webhook, "RESOLVED", DEAD_MAN), 60)
+    assert platform.run(*watch).returncode == 0
+    assert [len(told(webhook, kind, DEAD_MAN)) for kind in ("FIRING", "RESOLVED")] == [1, 1]
 
 
 def test_promote_decides_again_and_the_ledger_says_who_asked(platform: Platform) -> None:
@@ -223,6 +289,23 @@ def test_a_taken_port_is_named(platform: Platform, tmp_path: Path) -> None:
     assert "--port-base" in refused.stderr
 
 
+def test_a_postgres_that_dies_ends_the_platform_and_the_next_up_tells_no_incident_twice(
+    platform: Platform, webhook: Webhook
+) -> None:
+    incidents = {row["alert_id"] for row in platform.json("alerts", "list")}
+    assert incidents, "something must be open for this to mean anything"
+    decided, said = platform.json("decisions"), len(webhook.messages)
+    platform.process_of("Postgres").kill()
+    assert platform.process.wait(STOP_SECONDS) == 1
+    assert "Postgres ended with signal SIGKILL" in platform.log.read_text(encoding="utf-8")
+    assert processes_of(platform.data_dir) == []
+    platform.start_again()
+    wait_until("a watch that is content", lambda: platform.run("alerts", "watch", "--max-age", "60").returncode == 0)
+    assert {row["alert_id"] for row in platform.json("alerts", "list")} == incidents
+    assert platform.json("decisions") == decided
+    assert [found["title"] for found in webhook.messages[said:]] == []
+
+
 def test_ctrl_c_leaves_nothing_running_and_a_restored_backup_goes_on(platform: Platform, tmp_path: Path) -> None:
     served = platform.post("/predict", NEXT).json()
     decided = platform.json("decisions")
@@ -232,12 +315,9 @@ def test_ctrl_c_leaves_nothing_running_and_a_restored_backup_goes_on(platform: P
     copied = platform.json("backup", "--to", str(tmp_path / "backup"))
     shutil.rmtree(platform.data_dir)
     assert platform.json("restore", "--from", str(tmp_path / "backup")) == copied
-    again = Platform(platform.data_dir, start_up(platform.data_dir, platform.log), platform.log)
-    try:
-        wait_until("the next up", lambda: is_served(again), 200)
-        assert "are loaded" in again.log.read_text(encoding="utf-8")
-        assert again.post("/predict", NEXT).json() == served
-        assert again.json("decisions") == decided
-    finally:
-        assert again.stop() == 0
+    platform.start_again()
+    assert "are loaded" in platform.log.read_text(encoding="utf-8")
+    assert platform.post("/predict", NEXT).json() == served
+    assert platform.json("decisions") == decided
+    assert platform.stop() == 0
     assert processes_of(platform.data_dir) == []

@@ -302,7 +302,7 @@ class Arena:
         made = Databases(f"store_{number}", f"dagster_{number}")
         kinds = {made.store: "forecasting"} | ({made.dagster: "dagster"} if kill.driver == "dagster" else {})
         for name, kind in kinds.items():
-            # By default Postgres copies a sequence without the numbers it holds ready, and after a crash gives them again.
+            # Postgres's own way forgets the numbers a sequence holds ready: after a crash it gives them again.
             self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, f"{kind}_{origin}")
             # A template's own settings are not copied.
             self._server.create_database(name, settings=DATABASES[kind])

@@ -87,12 +87,15 @@ def test_a_failed_step_is_told_by_what_it_raised_and_not_by_what_wraps_or_caused
         "stepKey": "raw_observations",
         "error": {
             "message": "Error occurred while executing op",
-            "causes": [{"message": "FeedUnavailableError: no\n"}, {"message": "socket closed"}],
+            "causes": [
+                {"message": "forecasting_platform.errors.FeedUnavailableError: e.g. no\n"},
+                {"message": "socket closed"},
+            ],
         },
     }
     run = {"__typename": "RunFailureEvent", "message": "Steps failed: ['raw_observations']."}
     assert failure_messages([{"__typename": "RunStartEvent"}, wrapped, run]) == (
-        "raw_observations: FeedUnavailableError: no",
+        "raw_observations: FeedUnavailableError: e.g. no",
     )
 
 
