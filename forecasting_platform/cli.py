@@ -242,7 +242,7 @@ def load(start: date, end: date, data_dir: Path, as_json: bool) -> None:
 
     days, dagster = _range(start, end), connect(data_dir).dagster
     backfill_id = dagster.launch_backfill(LOAD_ASSETS, days, tags={"forecasting/asked_by": "load command"})
-    click.echo(f"backfill {backfill_id} of {len(days)} days; Dagster looks for backfills each 30 s", err=True)
+    click.echo(f"backfill {backfill_id} of {len(days)} days", err=True)
     done = dagster.wait_for_backfill(backfill_id, deadline_seconds=LOAD_DEADLINE_SECONDS)
     loads = [found for run_id in done.run_ids for found in dagster.materializations(run_id, "raw_observations")[:1]]
     counts = {

@@ -41,7 +41,7 @@ def run_platform(
     with EmbeddedPlatform(data_dir, port_base, feed_url, live) as platform:
         platform.start_services(progress)
         job = MainJob(platform.dagster, platform.endpoints["app"], _until(days, live), progress, platform.look)
-        # Dagster's daemon looks for backfills when it starts, and then each 30 s: what waits for it is taken at once.
+        # Requested while the daemon comes up, the backfill is taken at its first look.
         backfill_id = job.submit_load() if main_job else None
         platform.start_daemon(progress)
         if main_job:

@@ -38,7 +38,7 @@ class BackfillStatus:
     """How far a backfill is, in partitions over all its assets.
 
     Attributes:
-        status: what Dagster's daemon says, which looks at its backfills each 30 s.
+        status: what Dagster's daemon says, which looks at its backfills each few seconds.
         run_ids: runs launched so far, the oldest first.
         runs_succeeded: whether there are runs and all have succeeded by now.
         message: why it failed, None while it has not.

@@ -47,8 +47,8 @@ def _silent(_: str) -> None:
 class EmbeddedPlatform:
     """The platform of one data directory; a context manager that leaves nothing running.
 
-    `start` does it all. Who has work for Dagster's daemon (its backfill loop looks each 30 s, and
-    first when it starts) calls `start_services`, submits the work, and then `start_daemon`.
+    `start` does it all. Who has work for Dagster's daemon, the last to come up, calls `start_services`,
+    submits the work, and then `start_daemon`.
 
     Args:
         data_dir: made when it is missing; a second start goes on from what is there.

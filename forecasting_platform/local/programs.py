@@ -189,7 +189,7 @@ class Programs:
         """Dagster's daemon: backfills, schedules, sensors."""
         return self._program(
             "Dagster's daemon",
-            ["dagster._daemon", "run", "--workspace", str(self._workspace)],
+            ["forecasting_platform.orchestration.daemon", "run", "--workspace", str(self._workspace)],
             lambda: _daemons_are_healthy(api),
         )
 
