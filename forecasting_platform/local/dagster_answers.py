@@ -41,6 +41,8 @@ class BackfillStatus:
         status: what Dagster's daemon says, which looks at its backfills each few seconds.
         run_ids: runs launched so far, the oldest first.
         runs_succeeded: whether there are runs and all have succeeded by now.
+        failed_run_ids: runs that failed and were not tried again. Dagster calls a backfill complete when its days are
+            materialized, whatever became of the checks in its runs.
         message: why it failed, None while it has not.
     """
 
@@ -52,6 +54,7 @@ class BackfillStatus:
     failed: int
     run_ids: tuple[str, ...]
     runs_succeeded: bool
+    failed_run_ids: tuple[str, ...] = ()
     message: str | None = None
 
     @property
@@ -61,8 +64,9 @@ class BackfillStatus:
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended with every partition materialized."""
-        return self.failed == 0 and (self.status in {"COMPLETED", "COMPLETED_SUCCESS"} or self._is_done_already)
+        """Whether it ended with every partition materialized, and no run of it failed for good."""
+        is_complete = self.status in {"COMPLETED", "COMPLETED_SUCCESS"} or self._is_done_already
+        return is_complete and self.failed == 0 and not self.failed_run_ids
 
     @property
     def _is_done_already(self) -> bool:
@@ -98,6 +102,7 @@ def backfill_status(backfill_id: str, answer: Mapping[str, Any]) -> BackfillStat
     """The status in a `PartitionBackfill`."""
     statuses = (answer["assetBackfillData"] or {}).get("assetBackfillStatuses", [])
     runs = sorted(answer["runs"], key=lambda run: run["creationTime"])
+    repeated = {run["parentRunId"] for run in runs}
     return BackfillStatus(
         backfill_id=backfill_id,
         status=answer["status"],
@@ -107,6 +112,9 @@ def backfill_status(backfill_id: str, answer: Mapping[str, Any]) -> BackfillStat
         failed=_total(statuses, "numPartitionsFailed"),
         run_ids=tuple(run["runId"] for run in runs),
         runs_succeeded=bool(runs) and all(run["status"] == "SUCCESS" for run in runs),
+        failed_run_ids=tuple(
+            run["runId"] for run in runs if run["status"] == "FAILURE" and run["runId"] not in repeated
+        ),
         message=answer["error"]["message"].strip() if answer["error"] else None,
     )
 

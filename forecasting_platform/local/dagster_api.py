@@ -107,7 +107,7 @@ class DagsterApi:
                 answer: partitionBackfillOrError(backfillId: $id) {{
                     __typename {ERROR_FIELDS}
                     ... on PartitionBackfill {{
-                        status error {{ message }} runs {{ runId creationTime status }}
+                        status error {{ message }} runs {{ runId creationTime status parentRunId }}
                         assetBackfillData {{ assetBackfillStatuses {{
                             ... on AssetPartitionsStatusCounts {{
                                 numPartitionsTargeted numPartitionsInProgress

@@ -130,7 +130,7 @@ def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) ->
 
 def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> Evaluation | None:
     """A failed run as an evaluation; None where it will be tried again, or its backfill tells of it."""
-    if run.tags.get(WILL_RETRY_TAG) == "true" or BACKFILL_TAG in run.tags:
+    if _is_repeated(run) or BACKFILL_TAG in run.tags:
         return None
     record = instance.get_run_record_by_id(run.run_id)
     return Evaluation(
@@ -148,21 +148,31 @@ def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) 
 
 
 def backfill_results(instance: dg.DagsterInstance) -> list[Evaluation]:
-    """What became of the newest backfills that are over; one fingerprint for each set of assets."""
-    backfills = instance.get_backfills(limit=MOST_BACKFILLS)
-    return [_backfill_result(found) for found in backfills if found.status in BACKFILL_RESULTS]
+    """What became of the newest backfills that are over; one fingerprint for each set of assets.
+
+    Dagster calls a backfill complete when its days are materialized, also when a check in its run broke.
+    """
+    over = [found for found in instance.get_backfills(limit=MOST_BACKFILLS) if found.status in BACKFILL_RESULTS]
+    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=MOST_BACKFILLS)
+    broken = {run.tags[BACKFILL_TAG] for run in failed if BACKFILL_TAG in run.tags and not _is_repeated(run)}
+    return [_backfill_result(found, found.backfill_id in broken) for found in over]
 
 
-def _backfill_result(backfill: PartitionBackfill) -> Evaluation:
+def _is_repeated(run: dg.DagsterRun) -> bool:
+    return run.tags.get(WILL_RETRY_TAG) == "true"
+
+
+def _backfill_result(backfill: PartitionBackfill, has_failed_run: bool) -> Evaluation:
     assets = "+".join(sorted(key.to_user_string() for key in backfill.asset_selection or [])) or "job"
-    result = BACKFILL_RESULTS[backfill.status]
+    result = "failed" if has_failed_run else BACKFILL_RESULTS[backfill.status]
+    became = backfill.status.value.lower() + (", but a run of it failed" if has_failed_run else "")
     return Evaluation(
         fingerprint=f"{BACKFILL_FAILURE}:{assets}",
         event_id=int(backfill.backfill_timestamp * 1e6),
         result=result,
         severity="error",
         evaluated_at=datetime.fromtimestamp(backfill.backfill_end_timestamp or backfill.backfill_timestamp, UTC),
-        summary=f"backfill {backfill.backfill_id} of {assets}: {backfill.status.value.lower()}",
+        summary=f"backfill {backfill.backfill_id} of {assets}: {became}",
         link=f"/runs/b/{backfill.backfill_id}",
         runbook=runbook_url(BACKFILL_FAILURE),
         owner="platform",

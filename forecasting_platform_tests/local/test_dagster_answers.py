@@ -24,7 +24,7 @@ def answer(
         "error": None,
         # Newest first, as Dagster gives them.
         "runs": [
-            {"runId": f"run-{number}", "creationTime": float(number), "status": run}
+            {"runId": f"run-{number}", "creationTime": float(number), "status": run, "parentRunId": None}
             for number, run in reversed(list(enumerate(runs)))
         ],
         "assetBackfillData": {"assetBackfillStatuses": [dict(zip(names, counts, strict=True))]},
@@ -54,6 +54,15 @@ def test_a_backfill_is_done_when_its_runs_are_though_the_daemon_has_not_looked_y
 def test_a_backfill_with_partitions_that_have_no_run_yet_is_not_done() -> None:
     status = backfill_status("abc", answer(runs=("SUCCESS",), counts=(3, 2, 0, 0)))
     assert not status.is_finished
+
+
+def test_a_backfill_whose_days_are_there_but_whose_run_failed_did_not_succeed_unless_the_run_was_repeated() -> None:
+    broken = answer("COMPLETED_SUCCESS", runs=("FAILURE",), counts=(3, 0, 3, 0))
+    status = backfill_status("abc", broken)
+    assert (status.is_finished, status.succeeded, status.failed_run_ids) == (True, False, ("run-0",))
+    repeated = answer("COMPLETED_SUCCESS", runs=("FAILURE", "SUCCESS"), counts=(3, 0, 3, 0))
+    repeated["runs"][0]["parentRunId"] = "run-0"
+    assert backfill_status("abc", repeated).succeeded
 
 
 @pytest.mark.parametrize("run", ["FAILURE", "STARTED", "CANCELED"])

@@ -306,6 +306,19 @@ class TestAlertSensor:
         assert run_failure(instance, dg.DagsterRun("load_job", tags={"dagster/will_retry": "true"}), "gone") is None
         assert run_failure(instance, dg.DagsterRun("load_job"), "gone") is not None
 
+    def test_a_backfill_is_bad_when_its_days_are_there_but_its_run_failed_for_good(
+        self, instance: dg.DagsterInstance, ledger: MemoryLedger
+    ) -> None:
+        instance.add_backfill(backfill("number-0", BulkActionStatus.COMPLETED_SUCCESS, 1_700_000_000.0))
+        tags = {"dagster/backfill": "number-0"}
+        repeated = dg.DagsterRun("load_job", tags=tags | {"dagster/will_retry": "true"})
+        instance.add_run(repeated.with_status(dg.DagsterRunStatus.FAILURE))
+        self.look(instance, ledger)
+        assert ledger.alerts(open_only=True) == []
+        instance.add_run(dg.DagsterRun("load_job", tags=tags).with_status(dg.DagsterRunStatus.FAILURE))
+        self.look(instance, ledger)
+        assert "completed_success, but a run of it failed" in self.one(ledger).summary
+
     @pytest.mark.slow
     def test_random_sequences_with_restarts_lose_and_double_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FORECASTING_ALERT_URLS", "json://127.0.0.1:9/nobody")
