@@ -1,4 +1,4 @@
-"""What Prometheus may know of the app: requests, errors, forecasts, the champion and its age."""
+"""What Prometheus may know: of the app its requests, errors, forecasts and champion, and the platform's state."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from serve.champion import ChampionWatch
+from serve.platform_metrics import PlatformMetrics
 from serve.prediction_log import PredictionLog
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -17,7 +18,7 @@ LATENCY_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 class Metrics:
     """The app's metrics, in a registry of their own so that several apps may live in one process."""
 
-    def __init__(self, watch: ChampionWatch, log: PredictionLog) -> None:
+    def __init__(self, watch: ChampionWatch, log: PredictionLog, platform: PlatformMetrics | None = None) -> None:
         self.registry = CollectorRegistry()
         self.request_seconds = Histogram(
             "forecasting_app_request_seconds",
@@ -33,6 +34,8 @@ class Metrics:
             "forecasting_app_forecasts_served", "Forecasts of one day answered.", registry=self.registry
         )
         self.registry.register(_Now(watch, log))
+        if platform is not None:
+            self.registry.register(platform)
 
     def observe(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request."""

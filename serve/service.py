@@ -15,6 +15,7 @@ from forecasting_platform.settings import Settings
 from serve.champion import ChampionWatch
 from serve.incidents import Incidents
 from serve.metrics import Metrics
+from serve.platform_metrics import PlatformMetrics
 from serve.prediction_log import PredictionLog
 from serve.security import ApiKeys
 
@@ -102,7 +103,7 @@ def build_service(
         ledger=chosen_ledger,
         log=log,
         incidents=Incidents(chosen_ledger, watch.trouble),
-        metrics=Metrics(watch, log),
+        metrics=Metrics(watch, log, PlatformMetrics(chosen_store, chosen_ledger)),
     )
 
 
