@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import MissingMetricError
@@ -24,6 +25,7 @@ from forecasting_platform.forecasting.promotion import (
     Evidence,
     Fitness,
     Shadow,
+    _days_to_decide,
     decide,
     judge_again,
     replayed,
@@ -297,3 +299,114 @@ def test_any_changed_or_missing_entry_breaks_the_chain(position: int, field: str
     if position:
         # Entries cut off at the newest end leave a whole chain; the version's tag `decision_hash` tells of them.
         assert first_break([*entries[:position], *entries[position + 1 :]]) is not None
+
+
+# --- what mutated code could say unnoticed ---
+
+
+def crafted(**inputs: object) -> dict[str, object]:
+    """The statistics of an equal challenger, with other inputs."""
+    evidence = judged(NOISE, NOISE).evidence
+    return judge_again(evidence | {"inputs": evidence["inputs"] | inputs})[2]
+
+
+def test_an_entry_says_who_decided_about_which_versions_and_from_what() -> None:
+    decision = judged(NOISE * 0.8, NOISE, provenance={"data": "abc"})
+    assert (decision.challenger_version, decision.champion_version) == ("2", "1")
+    assert (decision.challenger_cutoff, decision.decided_by) == (CUTOFF, "a test")
+    assert decision.evidence["provenance"] == {"data": "abc"}
+    assert judged(NOISE, None).evidence["provenance"] == {}
+    assert judged(NOISE, None).champion_version is None
+
+
+def test_gains_do_not_depend_on_the_unit_of_the_series() -> None:
+    small, large = (
+        judged(
+            NOISE * 0.9 * unit, NOISE * unit, naive=1e6,
+            shadow=Shadow(CUTOFFS[:200], NOISE[:200] * 0.9 * unit, NOISE[:200] * unit),
+        ).evidence["statistics"]
+        for unit in (1, 1024)
+    )  # fmt: skip
+    for name in ("relative_gain", "bootstrap_gain", "least_detectable_gain"):
+        assert small[name] == pytest.approx(large[name], rel=0.05), name
+    for name in ("relative_gain", "lower", "upper", "least_detectable_gain"):
+        assert small["shadow"][name] == pytest.approx(large["shadow"][name]), name
+
+
+def test_what_shadow_days_could_have_found_is_their_gain_less_its_bound() -> None:
+    shadow = judged(NOISE, NOISE, shadow=Shadow(CUTOFFS[:200], NOISE[:200] * 0.99, NOISE[:200])).evidence["statistics"][
+        "shadow"
+    ]
+    assert shadow["least_detectable_gain"] == shadow["relative_gain"] - shadow["lower"] > 0
+
+
+@pytest.mark.parametrize(
+    ("days", "gain", "width", "more"),
+    [
+        pytest.param(60, 0.05, 0.1, 180, id="bounds twice as wide as the gain need four times the days"),
+        pytest.param(60, -0.05, 0.1, 180, id="a loss is found as a gain is"),
+        pytest.param(60, 0.1, 0.05, 0, id="decided already"),
+        pytest.param(20, 0.1, float("inf"), 40, id="before the first bound"),
+        pytest.param(60, 0.0, 0.1, None, id="no gain is never found"),
+    ],
+)
+def test_days_to_decide_follow_from_bounds_that_narrow_with_the_root_of_the_days(
+    days: int, gain: float, width: float, more: int | None
+) -> None:
+    assert _days_to_decide(days, gain, width, horizon=15) == more
+
+
+def test_a_difference_that_no_number_of_days_finds_is_said_to_be_one() -> None:
+    shadow = Shadow(CUTOFFS[:200], NOISE[:200], NOISE[:200])
+    assert ", which no number of days decides" in judged(NOISE, NOISE, shadow=shadow).reason
+
+
+def test_series_share_the_chance_of_being_called_worse() -> None:
+    z = float(norm.isf(0.006))  # below 1 %, but not below a third of it
+    one = {"difference": -z, "standard_error": 1.0}
+    assert crafted(series={"a": one})["clearly_worse"] == ["series a"]
+    assert crafted(series={"a": one, "b": one, "c": one})["clearly_worse"] == []
+    assert crafted(series={"a": {"difference": -1.0, "standard_error": 0.0}})["clearly_worse"] == []
+
+
+def test_a_season_is_judged_from_its_45th_cutoff_on_and_by_its_own_cutoffs() -> None:
+    worse = judged(NOISE, NOISE).evidence["inputs"]["challenger"] | {"loss": list(NOISE[:100] * 1.5)}
+    champion = worse | {"loss": list(NOISE[:100]), "version": "1"}
+
+    def found(winter: int) -> object:
+        cutoffs = ["2023-01-15"] * winter + ["2023-07-15"] * (100 - winter)
+        both = {"loss": list(np.r_[NOISE[:winter] * 1.5, NOISE[winter:100]])}
+        return crafted(challenger=worse | both, champion=champion, cutoffs=cutoffs)["clearly_worse"]
+
+    assert found(45) == ["winter"]
+    assert found(44) == []
+
+
+def test_a_better_challenger_that_is_worse_in_many_series_names_five_and_counts_the_rest() -> None:
+    evidence = judged(NOISE * 0.8, NOISE).evidence
+    series = {name: {"difference": -9.0, "standard_error": 1.0} for name in "abcdefg"}
+    verdict, reason, _ = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": series}})
+    assert verdict == "hold"
+    assert "worse in series a, series b, series c, series d, series e and 2 more" in reason
+    fewer = {name: series[name] for name in "ab"}
+    reason = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": fewer}})[1]
+    assert "worse in series a, series b:" in reason
+
+
+def test_a_hold_because_of_a_rollback_is_replayed_as_the_same_and_another_hold_is_not() -> None:
+    decision = judged(NOISE * 0.8, NOISE)
+    held = replace(decision, verdict="hold", reason="version 2 was rolled back (a drill); `promote` decides anew")
+    assert replayed(held) == "same"
+    assert replayed(replace(held, reason="not shown to be better")) == "differs"
+    assert replayed(replace(held, verdict="reject")) == "differs"
+
+
+def test_an_error_of_a_missing_number_says_which_number_of_whom_was_what() -> None:
+    with pytest.raises(MissingMetricError, match=r"^the loss of version 1 is nan"):
+        judged(NOISE, np.full(300, np.nan))
+    with pytest.raises(MissingMetricError, match=r"^the coverage of version 2 is nan"):
+        judged(NOISE, NOISE, coverage=float("nan"))
+    with pytest.raises(MissingMetricError, match=r"^the loss on the challenger's cutoffs of version 1 is '200 cutoffs'"):
+        judged(NOISE, NOISE[:200])
+    with pytest.raises(MissingMetricError, match="shadow"):
+        judged(NOISE, NOISE, shadow=Shadow(CUTOFFS[:2], np.array([1.0, np.nan]), np.ones(2)))
