@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast check docs format bench lock clean
+.PHONY: help install up test test-fast check docs format bench mutate lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -61,6 +61,11 @@ format: $(STAMP) ## format the code
 
 bench: $(STAMP) ## run a benchmark (NAME=accuracy, DATA=folder of feeds)
 	@$(BIN)/python -m benchmarks.$(or $(NAME),accuracy) $(if $(DATA),--data "$(DATA)")
+
+mutate: $(STAMP) ## change the promotion rule and the control functions, and count which changes the tests notice
+	@$(BIN)/uv pip install --quiet --target build/mutation "mutmut==3.8.1"
+	@PYTHONPATH=build/mutation $(BIN)/python -m mutmut run
+	@PYTHONPATH=build/mutation $(BIN)/python -m mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
 
 lock: ## resolve the dependencies anew into locks/
 	@locks/update

@@ -1,6 +1,7 @@
 """Control compares what was forecast with what came, and says unknown when it does not know."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -293,3 +294,122 @@ def test_vintages_are_reported_side_by_side() -> None:
 def test_the_charts_are_named_as_the_references_keep_them() -> None:
     assert all(isinstance(chart, Chart) and chart.name == name for name, chart in CHARTS.items())
     assert callable(control_document)
+
+
+# --- numbers and words, to the last one: what mutated code could say unnoticed ---
+
+
+def in_units_of(unit: float) -> dict[str, SeriesReference]:
+    """The backtest of a series whose errors are `unit` wide."""
+    return {"a": replace(reference(), rmse=np.full((4, 3), unit))}
+
+
+def test_what_is_measured_is_in_the_series_unit_or_in_that_of_its_backtest() -> None:
+    rows, four = errors(40, bias=3.0), in_units_of(4.0)
+    off, naive = 3.0 + NOISE[:40], 2.0 * NOISE[500:540]
+    for window in (7, 28):
+        of = slice(40 - window, 40)
+        expected = {
+            bias_report: off[of].mean(),
+            rmse_report: np.sqrt((off[of] ** 2).mean()) / 4,
+            coverage_report: (np.abs(off[of]) <= 1.28).mean(),
+            naive_report: 1 - np.abs(off[of]).mean() / np.abs(naive[of]).mean(),
+        }
+        for report, value in expected.items():
+            assert getattr(only(report(rows, four, pages_a_year=1.0)), f"value_{window}") == pytest.approx(value)
+    assert only(bias_report(rows, four, pages_a_year=1.0)).value_90 == pytest.approx(off.mean())
+
+
+def test_a_days_value_is_its_error_in_units_of_the_backtest() -> None:
+    rows, four = errors(40, bias=3.0), in_units_of(4.0)
+    off, naive = 3.0 + NOISE[:40], 2.0 * NOISE[500:540]
+    for report, values in {
+        bias_report: off / 4,
+        coverage_report: (np.abs(off) > 1.28).astype(float),
+        naive_report: (np.abs(off) - np.abs(naive)) / 4,
+    }.items():
+        daily = report(rows, four, pages_a_year=1.0).daily
+        assert daily.columns.tolist() == ["unique_id", "ds", "value", "evidence", "threshold"]
+        assert daily["value"].to_numpy() == pytest.approx(values)
+        assert daily.index.tolist() == list(range(40))
+        assert set(daily["unique_id"]) == {"a"}
+        assert daily["ds"].is_monotonic_increasing
+
+
+def test_evidence_is_that_of_the_last_day_never_above_the_threshold_and_since_is_the_day_it_began() -> None:
+    quiet, loud = errors(40), errors(80, bias=3.0).iloc[40:]
+    rows = pd.concat([quiet, loud])
+    report = bias_report(rows, REFERENCES, pages_a_year=1.0)
+    row, daily = only(report), report.daily
+    assert row.threshold == REFERENCES["a"].charts["bias"].threshold(1.0) == daily["threshold"].unique().item()
+    assert row.evidence == daily["evidence"].iloc[-1] == daily["evidence"].max() <= row.threshold
+    before = daily.loc[daily["ds"] < pd.Timestamp(row.since), "evidence"]
+    assert date(2023, 7, 1) < date.fromisoformat(row.since) <= date(2023, 8, 10)
+    assert len(before) > 0
+    whole = only(bias_report(errors(40, bias=3.0), REFERENCES, pages_a_year=1.0))
+    assert whole.since == "2023-07-01", "wrong from the first day on"
+
+
+@pytest.mark.parametrize(
+    ("report", "question"),
+    [
+        (bias_report, "bias"),
+        (rmse_report, "RMSE to the backtest's"),
+        (coverage_report, "coverage of 80 %"),
+        (naive_report, "skill against naive"),
+    ],
+)
+def test_a_summary_asks_its_question_and_counts_what_is_good_and_unknown(report: Any, question: str) -> None:
+    good = report(errors(40), REFERENCES, pages_a_year=1.0)
+    assert good.summary == f"{question}: 1 of 1 series within budget"
+    assert (only(good).days, only(good).why) == (40, "")
+    both = pd.concat([errors(40), errors(40).assign(unique_id="b")])
+    told = report(both, REFERENCES, pages_a_year=1.0)
+    assert told.summary == f"{question}: 1 of 2 series within budget; 1 unknown (the champion has no backtest of it)"
+    assert report(errors(40).iloc[:0], REFERENCES, pages_a_year=1.0).summary == f"{question}: no data"
+    late = report(errors(40), REFERENCES, pages_a_year=1.0, as_of=date(2023, 8, 17))
+    assert late.summary == f"{question}: 0 of 1 series within budget; 1 unknown (its newest matured day is 8 days old)"
+    in_time = report(errors(40), REFERENCES, pages_a_year=1.0, as_of=date(2023, 8, 16))
+    assert in_time.state == "good"
+    few = report(errors(6), REFERENCES, pages_a_year=1.0)
+    assert only(few).why == "6 of the 7 days needed have matured"
+    assert only(report(errors(7), REFERENCES, pages_a_year=1.0)).state != "unknown"
+
+
+def test_a_summary_names_five_bad_series_and_no_more() -> None:
+    many = pd.concat([errors(40, bias=3.0).assign(unique_id=name) for name in "gfedcba"])
+    report = bias_report(many, dict.fromkeys("abcdefg", REFERENCES["a"]), pages_a_year=0.5)
+    value = 3.0 + NOISE[12:40].mean()
+    named = ", ".join(f"{name} ({value:.3g} over 28 days, since 2023-07-01)" for name in "abcde")
+    assert report.summary == f"bias: 7 series out of a budget of 0.5 false pages a year: {named}"
+    assert report.series["unique_id"].tolist() == list("abcdefg")
+
+
+def test_what_revisions_do_is_measured_in_units_of_the_backtest_and_told_by_series() -> None:
+    revised = errors(40).assign(y_first=110.0)
+    rows = pd.concat([revised.assign(unique_id=name) for name in "gfedcba"])
+    four = dict.fromkeys("abcdefg", in_units_of(4.0)["a"])
+    report = revision_report(rows, four)
+    off = NOISE[12:40]
+    effect = (np.sqrt(((off - 10) ** 2).mean()) - np.sqrt((off**2).mean())) / 4
+    first = next(report.series.itertuples())
+    assert (first.unique_id, first.state, first.days, first.why) == ("a", "bad", 40, "")
+    assert first.value_28 == first.evidence == pytest.approx(effect)
+    assert first.threshold == 0.25
+    assert report.summary == "effect of revisions: 7 of 7 series are judged differently by first values: a, b, c, d, e"
+    assert report.daily.empty
+    good = revision_report(errors(7), in_units_of(4.0))
+    assert good.summary == "effect of revisions: 0 of 1 series are judged differently by first values"
+    assert only(good).state == "good"
+    few = only(revision_report(errors(6), in_units_of(4.0)))
+    assert (few.state, few.why) == ("unknown", "too few days with both vintages, or no backtest")
+    assert only(revision_report(errors(40), {})).state == "unknown"
+
+
+def test_churn_tells_its_question_and_is_judged_as_of_a_day() -> None:
+    rows = errors(2).iloc[:0]
+    assert churn_report(rows, REFERENCES, pages_a_year=1.0).summary == "churn of forecasts: no data"
+    unknown = churn_report(errors(3), {}, pages_a_year=1.0)
+    assert unknown.summary == (
+        "churn of forecasts: 0 of 1 series within budget; 1 unknown (the champion has no backtest of it)"
+    )
