@@ -33,6 +33,7 @@ class Service:
     ledger: Ledger | None
     log: PredictionLog
     incidents: Incidents
+    platform: PlatformMetrics
     metrics: Metrics
     started: bool = False
     _starting: threading.Lock = field(default_factory=threading.Lock)
@@ -44,6 +45,7 @@ class Service:
                 self.watch.start()
                 self.log.start()
                 self.incidents.start()
+                self.platform.start()
                 self.started = True
 
     def stop(self) -> None:
@@ -52,6 +54,7 @@ class Service:
             if self.started:
                 self.watch.stop()
                 self.incidents.stop()
+                self.platform.stop()
                 self.log.stop()
 
     def require_store(self) -> TableStore:
@@ -95,6 +98,7 @@ def build_service(
     )
     log = PredictionLog(postgres)
     chosen_ledger = ledger or _ledger(settings)
+    platform = PlatformMetrics(chosen_store, chosen_ledger)
     return Service(
         settings=settings,
         keys=ApiKeys(settings.api_keys),
@@ -103,7 +107,8 @@ def build_service(
         ledger=chosen_ledger,
         log=log,
         incidents=Incidents(chosen_ledger, watch.trouble),
-        metrics=Metrics(watch, log, PlatformMetrics(chosen_store, chosen_ledger)),
+        platform=platform,
+        metrics=Metrics(watch, log, platform),
     )
 
 

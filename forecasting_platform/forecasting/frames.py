@@ -87,7 +87,7 @@ class Table:
             raise InvalidFrameError(self.name, f"missing columns {missing}, unknown columns {unknown}")
 
     def _convert(self, values: pd.Series, column: Column) -> Any:
-        """The column's values as an array: frames are made of arrays in half the time of series."""
+        """The column's values as an array, which a frame takes without aligning indexes."""
         try:
             converted = values.astype(PANDAS_DTYPES[column.kind]).array
         except (TypeError, ValueError) as error:

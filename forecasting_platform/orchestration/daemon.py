@@ -1,6 +1,6 @@
 """Dagster's daemon, looking for backfills each 2 s instead of each 30 (`python -m` this module, then `run`).
 
-Words and behaviour are `dagster-daemon`'s. A look at no backfill is three short queries. See decision 14.
+Words and behaviour are `dagster-daemon`'s. See decision 14.
 """
 
 from dagster._daemon import controller

@@ -165,6 +165,7 @@ def app(make_app: MakeApp) -> Flask:
     # The first look, made now, so that no test waits for a thread.
     service_of(app).watch.look()
     service_of(app).watch.refresh_features()
+    service_of(app).platform.look()
     return app
 
 

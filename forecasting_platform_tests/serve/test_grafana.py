@@ -17,7 +17,7 @@ DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "deploy" / "grafana" / "dashboard.json").read_text(encoding="utf-8")
 )
 # They speak once there is something to say, which these tests do not wait for.
-SPOKEN_LATER = {"forecasting_app_registry_silent_seconds", "forecasting_watcher_silent_seconds"}
+SPOKEN_LATER = {"forecasting_app_registry_silent_seconds", "forecasting_watcher_seen_timestamp_seconds"}
 
 
 def targets(kind: str) -> Iterator[str]:
