@@ -124,6 +124,7 @@ def main() -> None:
     "--port-base", type=click.IntRange(1, 65530), default=3000, show_default=True, help="First of five ports."
 )
 @click.option("--feed-url", help="Feed to load from (http, ckan+https, file); the simulated one by default.")
+@click.option("--weather", is_flag=True, help="Load the simulated feed's weather too, and train with it.")
 @click.option("--start", type=Day(), default="2018-01-01", show_default=True, help="First day of the initial load.")
 @click.option("--end", type=Day(), default="2023-06-30", show_default=True, help="Last day of the initial load.")
 @click.option("--live", is_flag=True, help="Run the schedules, and load up to yesterday.")
@@ -131,15 +132,17 @@ def main() -> None:
 @click.option("--no-main-job", is_flag=True, help="Start the platform only.")
 @json_option
 def up(
-    data_dir: Path, port_base: int, feed_url: str | None, start: date, end: date, live: bool,
+    data_dir: Path, port_base: int, feed_url: str | None, weather: bool, start: date, end: date, live: bool,
     exit_when_served: bool, no_main_job: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Start the embedded platform, run the main job on it, and stay up until Ctrl-C."""
+    if weather and feed_url is not None:
+        raise click.UsageError("--weather is of the simulated feed; declare another feed's in FORECASTING_EXOGENOUS")
     from forecasting_platform.commands.up import run_platform
 
     run_platform(
         data_dir, port_base, feed_url, _range(start, end),
-        live=live, main_job=not no_main_job, exit_when_served=exit_when_served, as_json=as_json,
+        live=live, weather=weather, main_job=not no_main_job, exit_when_served=exit_when_served, as_json=as_json,
     )  # fmt: skip
 
 

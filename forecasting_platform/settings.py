@@ -5,7 +5,7 @@ The prefix is `FORECASTING_`. A secret has no default: what needs one says so wh
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         default=None, description="Where each load's Data Docs page is written; none is without it."
     )
     holiday_country: str = Field(default="IE", description="Country whose public holidays the features know (ISO).")
+    exogenous: list[dict[str, Any]] = Field(
+        default=[],
+        description="Series that are not forecast but regressed on, as a JSON array of objects: `unique_id`, `known` "
+        "(`at_cutoff` or `in_advance`), `delay_days` (0).",
+    )
     schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
     alert_urls: SecretStr | None = Field(
         default=None,

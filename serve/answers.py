@@ -112,8 +112,8 @@ def _first_day(unique_id: str, store: TableStore) -> str:
     return f"{days.min().date() + timedelta(days=1)}" if len(days) else "the one after its newest observation"
 
 
-def inputs_from(rows: Sequence[dict[str, Any]]) -> ModelInputs:
-    """The input rows a client sent, ordered by `unique_id`, `ds`.
+def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]]) -> ModelInputs:
+    """The input rows a client sent, ordered by `unique_id`, `ds`; exogenous columns are the champion's.
 
     Raises:
         InvalidInputsError: a row stands twice, or its `ds` is not 1 to 366 days after its `cutoff`.
@@ -122,7 +122,8 @@ def inputs_from(rows: Sequence[dict[str, Any]]) -> ModelInputs:
         raise InvalidInputsError(f"{len(rows)} rows were sent; at most {MOST_INPUT_ROWS} are answered at once")
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
     inputs = ModelInputs.from_records(
-        [row | {"cutoff": row["cutoff"].isoformat(), "ds": row["ds"].isoformat()} for row in ordered]
+        [row | {"cutoff": row["cutoff"].isoformat(), "ds": row["ds"].isoformat()} for row in ordered],
+        champion.model.exogenous,
     )
     _refuse_far_or_repeated(inputs)
     return inputs
@@ -155,8 +156,7 @@ def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> 
 def _chunks(inputs: ModelInputs) -> list[ModelInputs]:
     if len(inputs) <= CHUNK_ROWS:
         return [inputs]
-    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(inputs), CHUNK_ROWS)]
-    return [ModelInputs(inputs.unique_id[p], inputs.cutoff[p], inputs.ds[p], inputs.values[p]) for p in parts]
+    return [inputs.rows(slice(start, start + CHUNK_ROWS)) for start in range(0, len(inputs), CHUNK_ROWS)]
 
 
 def _joined(chunks: Sequence[Forecasts]) -> Forecasts:

@@ -64,10 +64,7 @@ def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iter
 
 def inputs_answer(champion: Champion, inputs: ModelInputs) -> Response:
     """Input rows as the client wants them; streamed when large."""
-    records = (
-        ModelInputs(inputs.unique_id[part], inputs.cutoff[part], inputs.ds[part], inputs.values[part]).to_records()
-        for part in _parts(len(inputs))
-    )
+    records = (inputs.rows(part).to_records() for part in _parts(len(inputs)))
     return _answer(champion, "inputs", records, len(inputs))
 
 

@@ -84,7 +84,7 @@ def predict(body: PredictBody) -> Response:
 
 def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
     inputs = (
-        inputs_from([dict(vars(row)) for row in asked.inputs])
+        inputs_from(champion, [dict(vars(row)) for row in asked.inputs])
         if isinstance(asked, InputsBody)
         else inputs_for(champion, asked.asked, service.store, MOST_ROWS)
     )
@@ -120,8 +120,8 @@ def whatif(body: WhatIfBody) -> Response:
     service = current_service()
     champion = service.watch.require()
     inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
-    scenario = changed(inputs, body.changed_columns)
-    warnings = warnings_of(scenario, list(body.changed_columns), champion.model.cutoff, service.store)
+    scenario = changed(inputs, body.changed_columns, body.changed_exogenous)
+    warnings = warnings_of(scenario, body.changed_names, champion.model.cutoff, service.store)
     return whatif_answer(
         champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
     )

@@ -132,6 +132,7 @@ Changes = create_model(
     "Changes",
     __base__=Strict,
     __doc__="Columns of the input frame to change, in every row.",
+    exogenous=(dict[Series, ChangeBody], Field(default={}, description="Changes of exogenous columns, by name.")),
     **dict.fromkeys(INPUT_NAMES, (ChangeBody | None, None)),  # type: ignore[call-overload] # the columns are known at run time only
 )
 
@@ -146,6 +147,16 @@ class WhatIfBody(RangeBody):
         """The changes by column."""
         return {name: given.change for name in INPUT_NAMES if (given := getattr(self.changes, name)) is not None}
 
+    @property
+    def changed_exogenous(self) -> dict[str, Change]:
+        """The changes by exogenous column."""
+        return {name: given.change for name, given in self.changes.exogenous.items()}  # type: ignore[attr-defined] # made at run time
+
+    @property
+    def changed_names(self) -> list[str]:
+        """All changed columns."""
+        return [*self.changed_columns, *self.changed_exogenous]
+
 
 InputRow = create_model(
     "InputRow",
@@ -154,6 +165,10 @@ InputRow = create_model(
     unique_id=(Series, ...),
     cutoff=(Day, Field(description="Last day known, inclusive.")),
     ds=(Day, Field(description="The day to forecast, after `cutoff`.")),
+    exogenous=(
+        dict[Series, Number | None] | None,
+        Field(default=None, description="Exogenous columns, where the champion has any; null where not known."),
+    ),
     **dict.fromkeys(INPUT_NAMES, (Number, ...)),  # type: ignore[call-overload] # the columns are known at run time only
 )
 
@@ -237,6 +252,7 @@ class ForecastRow(BaseModel):
     explain_weekly: float | None = None
     explain_yearly: float | None = None
     explain_holiday: float | None = None
+    explain_exogenous: float | None = None
     explain_recent: float | None = None
 
 

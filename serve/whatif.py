@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from forecasting_platform.errors import UnavailableError
+from forecasting_platform.errors import UnavailableError, examples
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import exogenous_values
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE
-from forecasting_platform.forecasting.inputs import INPUT_NAMES, ModelInputs
+from forecasting_platform.forecasting.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
 from forecasting_platform.ports.table_store import TableStore
 
 Operation = Literal["set", "add", "multiply"]
@@ -39,18 +40,22 @@ class Change:
         return values + self.number if self.operation == "add" else values * self.number
 
 
-def changed(inputs: ModelInputs, changes: Mapping[str, Change]) -> ModelInputs:
+def changed(inputs: ModelInputs, changes: Mapping[str, Change], exogenous: Mapping[str, Change]) -> ModelInputs:
     """The rows with some columns changed.
 
     Args:
         changes: by column of `INPUT_NAMES`.
+        exogenous: by exogenous column; a value that is not known stays so, unless it is set.
 
     Raises:
-        InvalidInputsError: a changed value is not finite.
+        InvalidInputsError: a changed value is not finite, or the champion has no such exogenous column.
     """
-    values = inputs.values.copy()
-    for name, change in changes.items():
-        position = INPUT_NAMES.index(name)
+    if unknown := sorted(exogenous.keys() - set(inputs.exogenous)):
+        known = examples(inputs.exogenous) if inputs.exogenous else "none"
+        raise InvalidInputsError(f"{examples(unknown)} is no exogenous column of the champion; it has {known}")
+    values, names = inputs.values.copy(), [*INPUT_NAMES, *inputs.exogenous]
+    for name, change in {**changes, **exogenous}.items():
+        position = names.index(name)
         values[:, position] = change.of(values[:, position])
     return replace(inputs, values=values)
 
@@ -61,11 +66,11 @@ def warnings_of(
     """One warning for each series and column that lies outside what the champion was trained on.
 
     Args:
-        columns: those that were changed; a column of the calendar has no range.
+        columns: those that were changed, of the exogenous ones too; a column of the calendar has no range.
         trained_until: last day the champion has seen, inclusive.
         store: where the features it was trained on are.
     """
-    names = [name for name in columns if name in FEATURE_NAMES]
+    names = [name for name in columns if name in {*FEATURE_NAMES, *scenario.exogenous}]
     try:
         known = _ranges(names, sorted(set(scenario.unique_id.tolist())), trained_until, store) if names else {}
     except UnavailableError:
@@ -80,6 +85,9 @@ def _ranges(names: list[str], unique_ids: list[str], trained_until: date, store:
     if store is None:
         return None
     trained_on = store.read(FEATURE_TABLE, DateRange(BEFORE_ALL, trained_until), unique_ids=unique_ids)
+    exogenous = [name for name in names if name not in FEATURE_NAMES]
+    known = exogenous_values(trained_on["exogenous"], exogenous)
+    trained_on = trained_on.assign(**dict(zip(exogenous, known.T, strict=True)))
     lowest, highest = (getattr(trained_on.groupby("unique_id")[names], side)() for side in ("min", "max"))
     return {
         (unique_id, name): (float(low), float(high))

@@ -21,7 +21,7 @@ class PyfuncForecaster:
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Forecasts of the input frame that `/simulate` gives: `y_hat` and its intervals, in its order."""
-        return self.model.predict(ModelInputs.from_frame(model_input)).to_frame()
+        return self.model.predict(ModelInputs.from_frame(model_input, self.model.exogenous)).to_frame()
 
 
 def _load_pyfunc(path: str) -> PyfuncForecaster:

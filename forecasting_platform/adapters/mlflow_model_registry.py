@@ -182,9 +182,10 @@ def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
 
 
 def _example(model: ForecastModel) -> ModelInputs:
-    """The next day of the first series."""
-    every = model.inputs([model.feature_days.max().astype(object) + timedelta(days=1)])
-    return ModelInputs.from_frame(every.to_frame().head(EXAMPLE_ROWS))
+    """The next day of the first series that reach it."""
+    newest = model.feature_days.max()
+    reaching = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == newest]
+    return model.inputs([newest.astype(object) + timedelta(days=1)], unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
 
 
 def _parameters(model: ForecastModel) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.frames import (
 )
 
 SCHEMA = "forecasting"
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Of `revisions`, the oldest first: known here because the app runs without Alembic."""
 FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
 REVISION_TABLE = "alembic_version"

@@ -1,7 +1,7 @@
 """The simulated feed: `simulated_gas_supply` published over HTTP, with faults on request.
 
-`GET /feed?start=&end=&as_of=&format=json|csv`: days inclusive, `YYYY-MM-DD`; the default is the whole
-history as published by today. Beside the feed, which writes its days `dd/mm/yyyy`:
+`GET /feed?start=&end=&as_of=&format=json|csv&weather=false|true`: days inclusive, `YYYY-MM-DD`; the default is
+the whole history as published by today, without the weather. Beside the feed, which writes its days `dd/mm/yyyy`:
 
 `POST /faults` `{"name": "down"}` switches a fault on, `GET /faults` lists them, `DELETE /faults` ends
 them all. Names and parameters stand at `Fault`. Faults live in the process: run one worker.
@@ -26,7 +26,13 @@ import pandas as pd
 from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from forecasting_platform.adapters.simulated_gas_supply import FIRST_DAY, SERIES, SeriesName, published_gas_supply
+from forecasting_platform.adapters.simulated_gas_supply import (
+    FIRST_DAY,
+    SERIES,
+    SeriesName,
+    published_gas_supply,
+    published_weather,
+)
 from forecasting_platform.errors import InvalidRangeError
 from forecasting_platform.forecasting.date_range import DateRange
 
@@ -95,6 +101,7 @@ class _Query(BaseModel):
     end: date = date.max
     as_of: date | None = Field(default=None, ge=FIRST_DAY, le=date(2100, 1, 1))
     format: Literal["json", "csv"] = "json"
+    weather: bool = False
 
 
 def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
@@ -119,7 +126,10 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
         for name, answer in _ANSWER_FAULTS.items():
             if name in active:
                 return answer(active[name])
-        published = published_gas_supply(DateRange(query.start, query.end), as_of=as_of, seed=seed)
+        period = DateRange(query.start, query.end)
+        published = published_gas_supply(period, as_of=as_of, seed=seed)
+        if query.weather:
+            published = published.join(published_weather(period, as_of=as_of, seed=seed), how="outer")
         return _as_asked(_render(_faulty_records(published, active), query.format))
 
     @app.get("/faults")

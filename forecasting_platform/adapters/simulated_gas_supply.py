@@ -1,4 +1,4 @@
-"""A plausible gas supply of a small country, in GWh a day, since 2018. Pure and the same for each seed.
+"""A plausible gas supply of a small country, in GWh a day, since 2018, and its weather; the same for each seed.
 
 Corrib is a gas field running dry; Moffat is the import pipe that balances what two groups of
 customers take. Its shape follows published figures; no value is real. The web app is `simulated_feed`.
@@ -20,6 +20,11 @@ FIRST_DAY = date(2018, 1, 1)
 SeriesName = Literal["Corrib production", "Moffat imports", "Daily metered demand", "Non-daily metered demand"]
 SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
 
+TEMPERATURE = "Temperature"
+WEATHER_STEPS = 15
+"""Days ahead that the weather forecast speaks of."""
+
+_TEMPERATURE_DEVIATION = 2.4
 _DECIMALS = 6
 
 _Values = npt.NDArray[np.float64]
@@ -51,6 +56,38 @@ def simulate_gas_supply(period: DateRange, *, seed: int = 0) -> pd.DataFrame:
     imports = np.maximum(daily_metered + non_daily_metered - corrib + line_pack, 0.0)
     columns = dict(zip(SERIES, (corrib, imports, daily_metered, non_daily_metered), strict=True))
     return pd.DataFrame(columns, index=days).round(_DECIMALS).loc[str(period.start) : str(period.end)]
+
+
+def simulate_weather(period: DateRange, *, seed: int = 0) -> pd.DataFrame:
+    """The mean temperature of each day in degrees Celsius, and what that day's weather forecast said of the next ones.
+
+    It is the temperature that homes and shops heat by. A forecast is right about tomorrow (its correlation with
+    the anomaly that comes is .99), and in 15 days hardly better than the season (.16).
+
+    Returns:
+        `Temperature` and `Temperature +1` to `Temperature +15`, indexed by day, none before 2018-01-01.
+
+    >>> simulate_weather(DateRange(date(2020, 7, 1), date(2020, 7, 3))).shape
+    (3, 16)
+    """
+    days = _days_until(period.end)
+    later = _days_until(period.end + timedelta(days=WEATHER_STEPS))
+    season, temperature = _seasonal_temperature(later), _temperature(later, seed)
+    columns = {TEMPERATURE: temperature[: len(days)]}
+    for step in range(1, WEATHER_STEPS + 1):
+        skill = np.exp(-((step / 11) ** 2))
+        error = _TEMPERATURE_DEVIATION * _persistent_noise(f"forecast {step}", len(days), seed, persistence=0.5)
+        coming = slice(step, step + len(days))
+        anomaly = skill**2 * (temperature - season)[coming] + skill * np.sqrt(1 - skill**2) * error
+        columns[f"{TEMPERATURE} +{step}"] = season[coming] + anomaly
+    return pd.DataFrame(columns, index=days).round(1).loc[str(period.start) : str(period.end)]
+
+
+def published_weather(period: DateRange, *, as_of: date, seed: int = 0) -> pd.DataFrame:
+    """What of `simulate_weather` had been published by the end of day `as_of`: each day before it, never revised."""
+    first, last = max(period.start, FIRST_DAY), min(period.end, as_of - timedelta(days=1))
+    found = simulate_weather(DateRange(first, max(first, last)), seed=seed)
+    return found if first <= last else found.iloc[:0]
 
 
 def published_gas_supply(period: DateRange, *, as_of: date, seed: int = 0) -> pd.DataFrame:
@@ -135,9 +172,17 @@ def _is_off(days: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
 
 def _heating_degrees(days: pd.DatetimeIndex, seed: int) -> _Values:
     """Degrees by which a day is too cold to live in unheated: a yearly wave, and weather that lasts a few days."""
-    wave = 9.8 - 5.3 * np.cos(2 * np.pi * (days.day_of_year.to_numpy() - 20) / 365.25)
-    temperature = wave + 2.4 * _persistent_noise("temperature", len(days), seed, persistence=0.8)
-    return np.maximum(15.5 - temperature, 0.0)
+    return np.maximum(15.5 - _temperature(days, seed), 0.0)
+
+
+def _temperature(days: pd.DatetimeIndex, seed: int) -> _Values:
+    weather = _persistent_noise("temperature", len(days), seed, persistence=0.8)
+    return _seasonal_temperature(days) + _TEMPERATURE_DEVIATION * weather
+
+
+def _seasonal_temperature(days: pd.DatetimeIndex) -> _Values:
+    season: _Values = 9.8 - 5.3 * np.cos(2 * np.pi * (days.day_of_year.to_numpy() - 20) / 365.25)
+    return season
 
 
 def _non_daily_metered(cold: _Values, off: npt.NDArray[np.bool_], seed: int) -> _Values:

@@ -4,7 +4,7 @@ A log is an external table partitioned by `batch`, one directory of Parquet a ba
 committed is `spark_table_log`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from forecasting_platform.forecasting.frames import (
@@ -85,11 +85,24 @@ def log_of(table: Table) -> Log:
 
 def log_creation(log: Log, database: str) -> str:
     """DDL of a log; the parameter `location` is its directory."""
-    columns = ", ".join(f"`{c.name}` {_TYPES[c.kind]} COMMENT {_text(c.description)}" for c in log.columns)
     return (
-        f"CREATE TABLE IF NOT EXISTS `{database}`.`{log.name}` ({columns}) PARTITIONED BY (batch BIGINT) "
-        f"STORED AS PARQUET LOCATION :location COMMENT {_text(log.description)}"
+        f"CREATE TABLE IF NOT EXISTS `{database}`.`{log.name}` ({_declared(log.columns)}) "
+        f"PARTITIONED BY (batch BIGINT) STORED AS PARQUET LOCATION :location COMMENT {_text(log.description)}"
     )
+
+
+def log_widening(log: Log, database: str, present: Sequence[str]) -> str | None:
+    """DDL that adds the columns that a log of an earlier release lacks; None where it lacks none.
+
+    Args:
+        present: the columns that it has.
+    """
+    missing = [column for column in log.columns if column.name not in present]
+    return f"ALTER TABLE `{database}`.`{log.name}` ADD COLUMNS ({_declared(missing)})" if missing else None
+
+
+def _declared(columns: Iterable[Column]) -> str:
+    return ", ".join(f"`{c.name}` {_TYPES[c.kind]} COMMENT {_text(c.description)}" for c in columns)
 
 
 def view_creations(database: str) -> Iterator[tuple[str, str]]:
@@ -120,7 +133,7 @@ def _select(columns: str, source: str) -> str:
 
 
 def _view(database: str, name: str, description: str, query: str) -> str:
-    return f"CREATE VIEW IF NOT EXISTS `{database}`.`{name}` COMMENT {_text(description)} AS {query}"
+    return f"CREATE OR REPLACE VIEW `{database}`.`{name}` COMMENT {_text(description)} AS {query}"
 
 
 def _text(literal: str) -> str:

@@ -15,7 +15,16 @@ from pyspark.sql import functions as sql
 
 from forecasting_platform.adapters.arrow_frames import by_key, from_arrow, last_of_each, to_arrow
 from forecasting_platform.adapters.spark_errors import SPARK_ERRORS, translated
-from forecasting_platform.adapters.spark_schema import LOGS, ONLY, Log, log_creation, log_of, view_creations
+from forecasting_platform.adapters.spark_schema import (
+    LOGS,
+    ONLY,
+    TABLES,
+    Log,
+    log_creation,
+    log_of,
+    log_widening,
+    view_creations,
+)
 from forecasting_platform.adapters.spark_session import SparkOptions, spark_session
 from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
@@ -204,6 +213,10 @@ class SparkTableStore:
         for log in LOGS:
             if log.name not in present:
                 spark.sql(log_creation(log, self._database), args={"location": self._directory(log)})
+            elif widening := log_widening(log, self._database, spark.table(f"`{self._database}`.`{log.name}`").columns):
+                spark.sql(widening)
+                # Its view was made of the columns there were.
+                present -= {table.name for table in TABLES if log_of(table) is log}
         for name, creation in view_creations(self._database):
             if name not in present:
                 spark.sql(creation)

@@ -12,6 +12,7 @@ from forecasting_platform.commands.output import records
 from forecasting_platform.commands.report import alert_rows
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.forecasting.time_machine import Snapshot, snapshot
 from forecasting_platform.forecasting.training import fingerprint
@@ -22,11 +23,13 @@ from forecasting_platform.settings import Settings
 
 def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime) -> Snapshot:
     """The snapshot of a store and a ledger."""
-    first = Settings().first_partition_date
+    settings = Settings()
+    first, observations = settings.first_partition_date, store.read_observations(as_of=moment)
+    beside = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
     return snapshot(
         moment,
         decisions=ledger.decisions(),
-        observations=store.read_observations(as_of=moment),
+        observations=observations[~beside],
         forecasts=store.read(FORECASTS, DateRange(first, max(first, moment.date()))),
         incidents=ledger.alerts(),
     )

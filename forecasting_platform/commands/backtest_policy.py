@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.errors import InsufficientHistoryError, UnknownSeriesError
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import exogenous_from
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.replay import (
@@ -93,4 +94,5 @@ def stored_history(postgres_dsn: str, days: DateRange | None, unique_ids: Sequen
 def recipe_of_settings() -> Recipe:
     """The recipe that the platform trains."""
     settings = Settings()
-    return default_recipe(settings.horizon_days, settings.holiday_country)
+    exogenous = exogenous_from(settings.exogenous)
+    return default_recipe(settings.horizon_days, settings.holiday_country, exogenous=exogenous)

@@ -25,6 +25,7 @@ def run_platform(
     days: DateRange,
     *,
     live: bool,
+    weather: bool,
     main_job: bool,
     exit_when_served: bool,
     as_json: bool,
@@ -38,7 +39,7 @@ def run_platform(
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=as_json)
 
     signal.signal(signal.SIGTERM, _stop)
-    with EmbeddedPlatform(data_dir, port_base, feed_url, live) as platform:
+    with EmbeddedPlatform(data_dir, port_base, feed_url, live, weather=weather) as platform:
         platform.start_services(progress)
         job = MainJob(platform.dagster, platform.endpoints["app"], _until(days, live), progress, platform.look)
         # Requested while the daemon comes up, the backfill is taken at its first look.

@@ -88,6 +88,7 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
     Raises:
         InsufficientHistoryError: too few days.
     """
+    panel = panel.with_exogenous(recipe.exogenous_columns)
     fits = fit_days(panel, recipe)
     cutoffs = panel.days[panel.days >= fits[0]]
     shape = (len(recipe.candidates), len(panel.unique_ids), len(cutoffs), recipe.horizon)

@@ -28,6 +28,7 @@ from forecasting_platform.forecasting.forecasters import (
     calendar_regressors,
     known_regressors,
 )
+from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.panel import Panel
 
 LEAST_ROWS = 4 * REGRESSORS
@@ -43,26 +44,51 @@ LEAST_VARIANCE = 1e-12
 
 _SHARED = [*range(KNOWN_AT_CUTOFF.stop), *range(WAVES_AHEAD.start, WEEKDAYS_AHEAD.stop)]
 _FLAGS = [*range(FLAGS_AHEAD.start, FLAGS_AHEAD.stop)]
-_ORDER = np.argsort([*_SHARED, *_FLAGS])
 
 
-def fit_direct_ridge(panel: Panel, horizon: int, country: str, *, penalty: float, clip_sigmas: float) -> DirectRidge:
+def fit_direct_ridge(
+    panel: Panel,
+    horizon: int,
+    country: str,
+    *,
+    penalty: float,
+    clip_sigmas: float,
+    says: npt.NDArray[np.bool_] | None = None,
+) -> DirectRidge:
     """One regression a series and step of the change since the cutoff.
 
     Args:
         panel: the days to learn from.
         penalty: on the correlation matrix.
         clip_sigmas: changes beyond median ± this many robust sigmas are clipped.
+        says: which of the panel's exogenous columns are regressed on at each step; shape (horizon, E).
     """
     shape = (len(panel.unique_ids), horizon)
-    intercept, coefficients = np.zeros(shape), np.zeros((*shape, REGRESSORS))
+    usable = _usable(np.empty((horizon, 0), dtype=bool) if says is None else says)
+    intercept, coefficients = np.zeros(shape), np.zeros((*shape, usable.shape[1]))
+    exogenous_mean = np.zeros((shape[0], len(panel.exogenous)))
     flags = _flags_ahead(panel.days, horizon, country)
     for start in range(0, shape[0], BLOCK_SERIES):
         block = slice(start, start + BLOCK_SERIES)
         changes = clipped(_changes(panel, block, horizon), clip_sigmas)
-        gram, moment = _products(_shared_columns(panel, block), flags, changes)
-        intercept[block], coefficients[block] = _solutions(gram, moment, penalty)
-    return DirectRidge(intercept, coefficients)
+        exogenous_mean[block] = _exogenous_mean(panel, block)
+        gram, moment = _products(_shared_columns(panel, block, exogenous_mean[block]), flags, changes)
+        intercept[block], coefficients[block] = _solutions(gram, moment, penalty, usable)
+    return DirectRidge(intercept, coefficients, exogenous_mean)
+
+
+def _usable(says: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which columns a step regresses on, in the order of `_products`; shape (horizon, P)."""
+    horizon = len(says)
+    always = [np.ones((horizon, len(kind)), dtype=bool) for kind in (_SHARED, _FLAGS)]
+    return np.hstack([always[0], says, always[1]])
+
+
+def _exogenous_mean(panel: Panel, block: slice) -> Floats:
+    values = panel.features[block, :, len(FEATURE_NAMES) :]
+    known = np.isfinite(values)
+    total: Floats = np.where(known, values, 0.0).sum(axis=1)
+    return total / np.maximum(known.sum(axis=1), 1)
 
 
 def _flags_ahead(days: Days, horizon: int, country: str) -> Floats:
@@ -120,14 +146,16 @@ def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
     return deviation
 
 
-def _shared_columns(panel: Panel, block: slice) -> Floats:
+def _shared_columns(panel: Panel, block: slice, exogenous_mean: Floats) -> Floats:
     """A column of ones, and those that do not change with the step; rows of zeros where no row is."""
     features = panel.features[block]
     waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
-    columns = np.empty((*features.shape[:2], 1 + len(_SHARED)))
+    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + exogenous_mean.shape[1]))
     columns[:, :, 0] = 1.0
     columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
-    columns[:, :, 1 + KNOWN_AT_CUTOFF.stop :] = waves_and_weekdays
+    columns[:, :, 1 + KNOWN_AT_CUTOFF.stop : 1 + len(_SHARED)] = waves_and_weekdays
+    exogenous = features[:, :, len(FEATURE_NAMES) :]
+    columns[:, :, 1 + len(_SHARED) :] = np.where(np.isfinite(exogenous), exogenous - exogenous_mean[:, None], 0.0)
     columns[~panel.observed[block]] = 0.0
     return columns
 
@@ -164,8 +192,8 @@ def _product(left: Floats, right: Floats, rows: npt.NDArray[np.bool_]) -> Floats
     return chosen
 
 
-def _solutions(gram: Floats, moment: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Intercepts (B, horizon) and coefficients (B, horizon, REGRESSORS), in the order and form of `regressors`.
+def _solutions(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Intercepts (B, horizon) and coefficients (B, horizon, P), in the order and form of `DirectRidge`.
 
     A penalty on the diagonal of the correlation matrix is one times the variances on that of the covariance matrix.
     """
@@ -177,14 +205,17 @@ def _solutions(gram: Floats, moment: Floats, penalty: float) -> tuple[Floats, Fl
     target = moment[..., 1:] / count[..., None] - mean * mean_change[..., None]
     diagonal = np.einsum("...pp->...p", covariance)
     # A column that never changes says nothing; rounding may leave it a variance all the same.
-    varies = diagonal > LEAST_VARIANCE * (1.0 + np.square(mean))
+    varies = usable & (diagonal > LEAST_VARIANCE * (1.0 + np.square(mean)))
+    if not usable.all():
+        covariance *= usable[:, :, None] & usable[:, None, :]
     diagonal += np.where(varies, penalty * diagonal, 1.0)
     solved = np.linalg.solve(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(
         np.float64, copy=False
     )
     solved[rows < LEAST_ROWS] = 0.0
     intercept = np.where(rows >= LEAST_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
-    return intercept, _of_the_day_ahead(solved[..., _ORDER])
+    exogenous = range(REGRESSORS, usable.shape[1])
+    return intercept, _of_the_day_ahead(solved[..., np.argsort([*_SHARED, *exogenous, *_FLAGS])])
 
 
 def _of_the_day_ahead(coefficients: Floats) -> Floats:

@@ -8,7 +8,7 @@ All series are computed at once. Sums over n days are made by doubling (the sum 
 n days and the same one n days before), so that each is the same few additions wherever it stands.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Days, Floats, is_holiday, is_year_end, recent_holidays
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import Exogenous, is_exogenous, known_at
 from forecasting_platform.forecasting.frames import (
     FEATURE_NAMES,
     FEATURE_TABLE,
@@ -51,13 +52,16 @@ def days_depending_on(period: DateRange, newest: date) -> DateRange:
     return DateRange(period.start, max(period.end, min(period.end + timedelta(days=WINDOW_DAYS - 1), newest)))
 
 
-def build_features(observations: pd.DataFrame, period: DateRange, country: str) -> pd.DataFrame:
+def build_features(
+    observations: pd.DataFrame, period: DateRange, country: str, exogenous: Sequence[Exogenous] = ()
+) -> pd.DataFrame:
     """The rows of `FEATURE_TABLE` for the observed days of `period`.
 
     Args:
         observations: `unique_id`, `ds`, `y`, one row per series and day; those of
             `observations_period(period)` decide, others are ignored.
         country: whose holidays are flagged.
+        exogenous: series that get no rows, but stand in the rows of the others.
 
     Returns:
         One row per observed day, ordered by `unique_id`, `ds`; empty where nothing was observed.
@@ -66,6 +70,10 @@ def build_features(observations: pd.DataFrame, period: DateRange, country: str) 
     days = np.arange(np.datetime64(window.start, "D"), np.datetime64(window.end, "D") + 1)
     inside = observations[observations["ds"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))]
     unique_ids, series = np.unique(inside["unique_id"].to_numpy(dtype=str), return_inverse=True)
+    if exogenous and (beside := is_exogenous(unique_ids.tolist(), exogenous)).any():
+        forecast = build_features(inside[~beside[series]], period, country)
+        known = pd.Series(known_at(days, inside[beside[series]], exogenous), index=days.astype("datetime64[ns]"))
+        return FEATURE_TABLE.conform(forecast.assign(exogenous=forecast["ds"].map(known)), period)
     values = np.full((len(unique_ids), len(days)), np.nan)
     values[series, (inside["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)] = inside["y"]
     tables = [
@@ -84,6 +92,7 @@ def _table(unique_ids: Floats, days: Days, values: Floats, country: str) -> pd.D
     table.insert(1, "ds", days[asked][day].astype("datetime64[ns]"))
     observed_days = trailing_sum(np.isfinite(values).astype(np.float64), SMOOTHED_DAYS)
     table["observed_days"] = observed_days[:, asked][series, day].astype(np.int64)
+    table["exogenous"] = None
     return table
 
 

@@ -4,7 +4,7 @@ Fitting belongs to `fitting`.
 Every fitted forecaster is arrays with the series as first axis: that is what a model artifact holds.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ Positions = npt.NDArray[np.int64]
 LEVEL = "mean_28"
 """The level that a forecast is explained from: the mean of the last four weeks."""
 
-NAMED_PARTS = ("trend", "weekly", "yearly", "holiday")
+NAMED_PARTS = ("trend", "weekly", "yearly", "holiday", "exogenous")
 """What may lie between that level and a forecast; the rest is owed to the newest days."""
 
 
@@ -47,7 +47,8 @@ class FittedForecaster(Protocol):
         """The same forecasts for every series, cutoff and step at once; shape (S, C, horizon).
 
         Args:
-            features: `FEATURE_NAMES` at C cutoffs; shape (S, C, F), NaN where a cutoff has no row.
+            features: `FEATURE_NAMES` at C cutoffs, then the exogenous columns that it was fitted on; shape
+                (S, C, F + E), NaN where a cutoff has no row.
             calendar: `CALENDAR_NAMES` of the days ahead of each cutoff; shape (C, horizon, N).
         """
         ...
@@ -205,6 +206,10 @@ def trained_step(step: Positions, horizon: int) -> Positions:
     return np.where(step <= horizon, step, horizon - period + 1 + (step - horizon - 1) % period)
 
 
+def _away(values: Floats, mean: Floats) -> Floats:
+    return np.where(np.isfinite(values), values - mean, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class DirectRidge:
     """One ridge regression a step, of the change since the cutoff day (direct strategy: Taieb et al. 2012,
@@ -212,19 +217,23 @@ class DirectRidge:
 
     Attributes:
         intercept: shape (S, horizon).
-        coefficients: of `regressors`, on their own scale; shape (S, horizon, REGRESSORS).
+        coefficients: of `regressors` and of the E exogenous columns' distance from their means, on their own
+            scale; shape (S, horizon, REGRESSORS + E).
+        exogenous_mean: of the exogenous columns; shape (S, E). A value that is not known counts as its mean.
     """
 
     name: ClassVar[str] = "direct_ridge"
     intercept: Floats
     coefficients: Floats
+    exogenous_mean: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The cutoff day's value and the regressed change; shape (n,)."""
         step = trained_step(inputs.step, self.intercept.shape[1]) - 1
-        change = np.einsum("np,np->n", regressors(inputs), self.coefficients[series, step])
+        own = self.coefficients[series, step][:, :REGRESSORS]
+        change = np.einsum("np,np->n", regressors(inputs), own)
         forecasts: Floats = inputs.column("y") + self.intercept[series, step] + change
-        return forecasts
+        return forecasts + self._exogenous_part(inputs, series) if inputs.exogenous else forecasts
 
     def predict_block(self, features: Floats, calendar: Floats) -> Floats:
         """The cutoffs' values and the regressed changes: one matrix product a series, and one a step."""
@@ -233,13 +242,24 @@ class DirectRidge:
         forecasts += features[:, :, :1] + self.intercept[:, None, : calendar.shape[1]]
         ahead = calendar_regressors(calendar)
         for step in range(calendar.shape[1]):
-            forecasts[:, :, step] += coefficients[:, step, KNOWN_AT_CUTOFF.stop :] @ ahead[:, step].T
+            forecasts[:, :, step] += coefficients[:, step, KNOWN_AT_CUTOFF.stop : REGRESSORS] @ ahead[:, step].T
+        if self.exogenous_mean.size:
+            away = _away(features[:, :, len(FEATURE_NAMES) :], self.exogenous_mean[:, None])
+            forecasts += away @ coefficients[:, :, REGRESSORS:].swapaxes(1, 2)
         return forecasts
+
+    def _exogenous_part(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What the exogenous columns add; shape (n,). Beyond the horizon none of them speaks of the day."""
+        horizon = self.intercept.shape[1]
+        step = trained_step(inputs.step, horizon) - 1
+        away = _away(inputs.exogenous_values, self.exogenous_mean[series])
+        part = (away * self.coefficients[series, step][:, REGRESSORS:]).sum(axis=1)
+        return np.where(inputs.step <= horizon, part, 0.0)
 
     def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The coefficients' shares; the trend is the drift and the way back to the means of 91 and 364 days."""
         step = trained_step(inputs.step, self.intercept.shape[1]) - 1
-        coefficients = self.coefficients[series, step]
+        coefficients = self.coefficients[series, step][:, :REGRESSORS]
         shares = regressors(inputs) * coefficients
         weekday_mean = coefficients[:, WEEKDAYS_AHEAD].mean(axis=1)
         away = inputs.columns(["mean_91", "mean_364"]) - inputs.column(LEVEL)[:, None]
@@ -249,6 +269,7 @@ class DirectRidge:
             weekly=shares[:, WEEKDAYS_AHEAD].sum(axis=1) - weekday_mean,
             yearly=shares[:, WAVES_AHEAD].sum(axis=1),
             holiday=shares[:, len(RELATIVE_NAMES) : FLAGS_AHEAD.stop].sum(axis=1),
+            **({"exogenous": self._exogenous_part(inputs, series)} if inputs.exogenous else {}),
         )
 
 

@@ -215,6 +215,7 @@ FEATURE_TABLE = Table(
         DS,
         *FEATURE_COLUMNS,
         Column("observed_days", "integer", "Observed days among the last 364, this one included."),
+        Column("exogenous", "text", "Exogenous columns as known at the end of the day: a JSON object.", nullable=True),
     ),
     key=("unique_id", "ds"),
     day_column="ds",

@@ -6,7 +6,7 @@ truth about a forecast: it can be shown, changed and sent back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from forecasting_platform.errors import InvalidDataError, examples
 from forecasting_platform.forecasting.calendar import CALENDAR_NAMES, Days, Floats, calendar_values
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 
+KEYS = ("unique_id", "cutoff", "ds")
 TARGET_NAMES: tuple[str, ...] = tuple(f"target_{name}" for name in CALENDAR_NAMES)
 INPUT_NAMES: tuple[str, ...] = FEATURE_NAMES + TARGET_NAMES
 """Numeric columns of an input row, in the order of `ModelInputs.values`."""
@@ -37,21 +38,28 @@ class ModelInputs:
         unique_id: series of each row (object array of str).
         cutoff: last day known, inclusive (`datetime64[D]`).
         ds: day to forecast, after `cutoff` (`datetime64[D]`).
-        values: the columns `INPUT_NAMES`; shape (n, len(INPUT_NAMES)), finite.
+        values: the columns `INPUT_NAMES`, finite, then `exogenous`; shape (n, len(INPUT_NAMES) + E), NaN where
+            the value of an exogenous column is not known.
+        exogenous: names of the E exogenous columns.
 
     Raises:
-        InvalidInputsError: a value is not finite, or a `ds` is not after its `cutoff`.
+        InvalidInputsError: a value is infinite or one of `INPUT_NAMES` not known, or a `ds` is not after its `cutoff`.
     """
 
     unique_id: npt.NDArray[np.object_]
     cutoff: Days
     ds: Days
     values: Floats
+    exogenous: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.values).all():
-            rows, columns = np.nonzero(~np.isfinite(self.values))
-            found = examples(f"row {row} {INPUT_NAMES[column]}" for row, column in zip(rows, columns, strict=True))
+        usable = np.isfinite(self.values)
+        if self.exogenous:
+            usable[:, len(INPUT_NAMES) :] |= np.isnan(self.exogenous_values)
+        if not usable.all():
+            rows, columns = np.nonzero(~usable)
+            names = (*INPUT_NAMES, *self.exogenous)
+            found = examples(f"row {row} {names[column]}" for row, column in zip(rows, columns, strict=True))
             raise InvalidInputsError(f"the input frame holds values that are not finite numbers: {found}")
         # Asked this way round, a day that is missing (NaT) is refused too.
         if not (later := self.ds > self.cutoff).all():
@@ -66,9 +74,24 @@ class ModelInputs:
         """Days ahead of the cutoff, 1 or more; shape (n,)."""
         return (self.ds - self.cutoff).astype(np.int64)
 
+    @property
+    def exogenous_values(self) -> Floats:
+        """The exogenous columns; shape (n, E)."""
+        values: Floats = self.values[:, len(INPUT_NAMES) :]
+        return values
+
+    def rows(self, part: slice) -> "ModelInputs":
+        """Some of the rows."""
+        return replace(
+            self, unique_id=self.unique_id[part], cutoff=self.cutoff[part], ds=self.ds[part], values=self.values[part]
+        )
+
     def column(self, name: str) -> Floats:
-        """One column of `INPUT_NAMES`; shape (n,)."""
-        column: Floats = self.values[:, _POSITIONS[name]]
+        """One column of `INPUT_NAMES`, or an exogenous one; shape (n,)."""
+        position = _POSITIONS.get(name)
+        if position is None:
+            position = len(INPUT_NAMES) + self.exogenous.index(name)
+        column: Floats = self.values[:, position]
         return column
 
     def columns(self, names: Sequence[str]) -> Floats:
@@ -77,29 +100,42 @@ class ModelInputs:
         return columns
 
     def to_records(self) -> list[dict[str, Any]]:
-        """One dictionary a row, days as ISO text: what `/simulate` answers."""
+        """One dictionary a row, days as ISO text: what `/simulate` answers.
+
+        The exogenous columns are a dictionary of their own, `exogenous`, where there are any.
+        """
         keys = zip(self.unique_id.tolist(), self.cutoff.astype(str).tolist(), self.ds.astype(str).tolist(), strict=True)
-        return [
+        own = self.values[:, : len(INPUT_NAMES)].tolist()
+        records = [
             {"unique_id": unique_id, "cutoff": cutoff, "ds": ds, **dict(zip(INPUT_NAMES, row, strict=True))}
-            for (unique_id, cutoff, ds), row in zip(keys, self.values.tolist(), strict=True)
+            for (unique_id, cutoff, ds), row in zip(keys, own, strict=True)
         ]
+        if self.exogenous:
+            for record, row in zip(records, self.exogenous_values.tolist(), strict=True):
+                # A value that is not known is no number in JSON.
+                known = (None if value != value else value for value in row)
+                record["exogenous"] = dict(zip(self.exogenous, known, strict=True))
+        return records
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows as a frame: `unique_id`, `cutoff`, `ds`, and `INPUT_NAMES`."""
+        """The rows as a frame: `unique_id`, `cutoff`, `ds`, `INPUT_NAMES`, and the exogenous columns."""
         keys = {"unique_id": self.unique_id, "cutoff": self.cutoff, "ds": self.ds}
-        frame = pd.DataFrame(self.values, columns=list(INPUT_NAMES))
+        frame = pd.DataFrame(self.values, columns=[*INPUT_NAMES, *self.exogenous])
         for position, (name, values) in enumerate(keys.items()):
             frame.insert(position, name, values if name == "unique_id" else values.astype("datetime64[ns]"))
         return frame
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> "ModelInputs":
+    def from_frame(cls, frame: pd.DataFrame, exogenous: Sequence[str] = ()) -> "ModelInputs":
         """The inverse of `to_frame`; other columns are ignored.
+
+        Args:
+            exogenous: the exogenous columns that the model knows.
 
         Raises:
             InvalidInputsError: a column is missing or holds something else than numbers or days.
         """
-        missing = [name for name in ("unique_id", "cutoff", "ds", *INPUT_NAMES) if name not in frame.columns]
+        missing = [name for name in (*KEYS, *INPUT_NAMES, *exogenous) if name not in frame.columns]
         if missing:
             raise InvalidInputsError(f"the input frame lacks the columns {examples(missing)}")
         try:
@@ -107,14 +143,18 @@ class ModelInputs:
                 unique_id=frame["unique_id"].astype(str).to_numpy(dtype=object),
                 cutoff=pd.to_datetime(frame["cutoff"]).to_numpy().astype("datetime64[D]"),
                 ds=pd.to_datetime(frame["ds"]).to_numpy().astype("datetime64[D]"),
-                values=frame[list(INPUT_NAMES)].to_numpy(dtype=np.float64),
+                values=frame[[*INPUT_NAMES, *exogenous]].to_numpy(dtype=np.float64),
+                exogenous=tuple(exogenous),
             )
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
 
     @classmethod
-    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "ModelInputs":
+    def from_records(cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = ()) -> "ModelInputs":
         """The inverse of `to_records`; other keys are ignored.
+
+        Args:
+            exogenous: the exogenous columns that the model knows.
 
         Raises:
             InvalidInputsError: a key is missing, or a value is no number or day; names the row.
@@ -124,15 +164,23 @@ class ModelInputs:
                 unique_id=np.array([str(record["unique_id"]) for record in records], dtype=object),
                 cutoff=_days([record["cutoff"] for record in records]),
                 ds=_days([record["ds"] for record in records]),
-                values=np.array([[float(record[name]) for name in INPUT_NAMES] for record in records]).reshape(
-                    len(records), len(INPUT_NAMES)
+                values=np.array([_numbers(record, exogenous) for record in records], dtype=np.float64).reshape(
+                    len(records), len(INPUT_NAMES) + len(exogenous)
                 ),
+                exogenous=tuple(exogenous),
             )
         except KeyError as error:
-            row = next(i for i, record in enumerate(records) if error.args[0] not in record)
-            raise InvalidInputsError(f"row {row} of the input frame lacks {error.args[0]!r}") from error
+            name = error.args[0]
+            row = next(i for i, of in enumerate(records) if name not in of and name not in (of.get("exogenous") or {}))
+            raise InvalidInputsError(f"row {row} of the input frame lacks {name!r}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+
+
+def _numbers(record: Mapping[str, Any], exogenous: Sequence[str]) -> list[float]:
+    own = [float(record[name]) for name in INPUT_NAMES]
+    given = record.get("exogenous") or {}
+    return own + [np.nan if given[name] is None else float(given[name]) for name in exogenous]
 
 
 def _days(texts: Sequence[Any]) -> Days:
@@ -140,16 +188,22 @@ def _days(texts: Sequence[Any]) -> Days:
 
 
 def build_inputs(
-    unique_ids: Sequence[str], cutoffs: Days, features: Floats, days: Sequence[date], country: str
+    unique_ids: Sequence[str],
+    cutoffs: Days,
+    features: Floats,
+    days: Sequence[date],
+    country: str,
+    exogenous: Sequence[str] = (),
 ) -> ModelInputs:
     """Input rows of some series for some days.
 
     Args:
         unique_ids: the S series.
         cutoffs: day of each series' feature row; shape (S,).
-        features: `FEATURE_NAMES` of each series at its cutoff; shape (S, len(FEATURE_NAMES)).
+        features: `FEATURE_NAMES` of each series at its cutoff, then `exogenous`; shape (S, F + E).
         days: the D days to forecast, each after every cutoff.
         country: whose holidays the calendar knows.
+        exogenous: names of the exogenous columns.
 
     Returns:
         S × D rows, ordered as `unique_ids`, then as `days`.
@@ -163,5 +217,17 @@ def build_inputs(
         unique_id=np.repeat(np.array(list(unique_ids), dtype=object), len(ds)),
         cutoff=np.repeat(cutoffs.astype("datetime64[D]"), len(ds)),
         ds=np.tile(ds, len(unique_ids)),
-        values=np.hstack([np.repeat(features, len(ds), axis=0), np.tile(target, (len(unique_ids), 1))]),
+        values=input_values(np.repeat(features, len(ds), axis=0), np.tile(target, (len(unique_ids), 1))),
+        exogenous=tuple(exogenous),
     )
+
+
+def input_values(features: Floats, calendar: Floats) -> Floats:
+    """`ModelInputs.values`: the features, the calendar of the day to forecast, the exogenous columns.
+
+    Args:
+        features: `FEATURE_NAMES`, then the exogenous columns; shape (n, F + E).
+        calendar: `CALENDAR_NAMES`; shape (n, N).
+    """
+    own = len(FEATURE_NAMES)
+    return np.hstack([features[:, :own], calendar, features[:, own:]])

@@ -99,6 +99,10 @@ def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         **documents[0],
         "data_fingerprint": hashlib.sha256(fingerprints.encode()).hexdigest(),
+        "exogenous_known": {
+            name: max(document["exogenous_known"][name] for document in documents)
+            for name in documents[0]["exogenous_known"]
+        },
         "series": {key: value for document in documents for key, value in document["series"].items()},
         "control": {**documents[0]["control"], "series": control},
     }

@@ -29,6 +29,7 @@ from forecasting_platform.forecasting.forecasters import (
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.intervals import VOLATILITIES, adapted, volatility_scale
+from forecasting_platform.forecasting.panel import feature_values
 
 MAX_HORIZON_DAYS = 366
 """A forecast may reach this many days beyond its cutoff."""
@@ -93,9 +94,10 @@ class ForecastModel:
         lower_bound: no forecast lies below; shape (S,), may be -inf.
         plausible: a point forecast outside (low, high) is replaced by the naive one; shape (S, 2).
         features: each series' newest feature row known at training: answers without any store; shape
-            (S, len(FEATURE_NAMES)).
+            (S, F + E): `FEATURE_NAMES`, then `exogenous`.
         feature_days: the day of that row; shape (S,).
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
+        exogenous: names of the E exogenous columns of its input frame.
     """
 
     unique_ids: tuple[str, ...]
@@ -112,6 +114,7 @@ class ForecastModel:
     features: Floats
     feature_days: Days
     metadata: dict[str, Any] = field(default_factory=dict)
+    exogenous: tuple[str, ...] = ()
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -140,7 +143,7 @@ class ForecastModel:
         rows = rows[rows["unique_id"].isin(self.unique_ids)]
         positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
         features, feature_days = self.features.copy(), self.feature_days.copy()
-        features[positions] = rows[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
+        features[positions] = feature_values(rows, self.exogenous)
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
         return replace(self, features=features, feature_days=feature_days)
 
@@ -169,7 +172,7 @@ class ForecastModel:
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
         _refuse_unreachable(days, cutoffs)
-        return build_inputs(wanted, cutoffs, self.features[positions], days, self.country)
+        return build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
 
     def _reaching(self, last: date) -> list[str]:
         near = (np.datetime64(last, "D") - self.feature_days).astype(np.int64) <= MAX_HORIZON_DAYS
@@ -211,8 +214,9 @@ class ForecastModel:
         Returns:
             One row an input row, in their order: `unique_id`, `ds`, and `PARTS`, which add up to
             `predict(inputs).y_hat`. `level` is the mean of the last four weeks; `trend` the drift and
-            the way back to the means of 91 and 364 days; `weekly`, `yearly` and `holiday` what weekday,
-            season and holidays add; `recent` the rest: what the newest days say, and what a bound takes.
+            the way back to the means of 91 and 364 days; `weekly`, `yearly`, `holiday` and `exogenous` what
+            weekday, season, holidays and exogenous columns add; `recent` the rest: what the newest days
+            say, and what a bound takes.
 
         Raises:
             UnknownSeriesError: a row of a series the model does not have.
@@ -287,6 +291,7 @@ class ForecastModel:
             "country": self.country,
             "candidates": [candidate.name for candidate in self.candidates],
             "feature_names": list(FEATURE_NAMES),
+            "exogenous": list(self.exogenous),
             "metadata": self.metadata,
         }
 
@@ -317,6 +322,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             features=arrays["features"],
             feature_days=arrays["feature_days"],
             metadata=dict(document["metadata"]),
+            exogenous=tuple(document.get("exogenous", ())),
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

@@ -1,5 +1,6 @@
 """`feature_table` as one dense block: series × days × features. What training and backtesting work on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Days, Floats, calendar_values
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import exogenous_names, exogenous_values
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 
 
@@ -17,12 +19,15 @@ class Panel:
     """Feature rows of S series on T consecutive days.
 
     Attributes:
-        features: `FEATURE_NAMES` of each day; shape (S, T, F), NaN where a day has no row.
+        features: `FEATURE_NAMES` of each day, then `exogenous`; shape (S, T, F + E), NaN where a day has no row,
+            or its row no value of an exogenous column.
+        exogenous: names of the E exogenous columns.
     """
 
     unique_ids: tuple[str, ...]
     days: Days
     features: Floats
+    exogenous: tuple[str, ...] = ()
 
     @property
     def y(self) -> Floats:
@@ -34,6 +39,16 @@ class Panel:
     def observed(self) -> npt.NDArray[np.bool_]:
         """Which days have a row; shape (S, T)."""
         return np.isfinite(self.y)
+
+    def with_exogenous(self, names: Sequence[str]) -> "Panel":
+        """With these exogenous columns and no others; one that the panel lacks is known on no day."""
+        if tuple(names) == self.exogenous:
+            return self
+        unknown = np.full((*self.features.shape[:2], 1), np.nan)
+        place = {name: len(FEATURE_NAMES) + position for position, name in enumerate(self.exogenous)}
+        columns = [place.get(name, self.features.shape[2]) for name in names]
+        widened = np.concatenate([self.features, unknown], axis=2)
+        return replace(self, features=widened[:, :, [*range(len(FEATURE_NAMES)), *columns]], exogenous=tuple(names))
 
     def until(self, cutoff: date | np.datetime64) -> "Panel":
         """The days up to and including `cutoff`: all that may be known at its end."""
@@ -73,10 +88,17 @@ def panel_from(features: pd.DataFrame, period: DateRange | None = None) -> Panel
     ds = features["ds"].to_numpy().astype("datetime64[D]")
     first, last = (ds.min(), ds.max()) if period is None else np.array([period.start, period.end], "datetime64[D]")
     days = np.arange(first, last + 1)
-    block = np.full((len(unique_ids), len(days), len(FEATURE_NAMES)), np.nan)
+    exogenous = exogenous_names(features["exogenous"])
+    block = np.full((len(unique_ids), len(days), len(FEATURE_NAMES) + len(exogenous)), np.nan)
     series = np.searchsorted(unique_ids, features["unique_id"].to_numpy(dtype=str))
-    block[series, (ds - days[0]).astype(np.int64)] = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
-    return Panel(unique_ids, days, block)
+    block[series, (ds - days[0]).astype(np.int64)] = feature_values(features, exogenous)
+    return Panel(unique_ids, days, block, exogenous)
+
+
+def feature_values(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> Floats:
+    """`FEATURE_NAMES` of rows of `FEATURE_TABLE`, then some exogenous columns; shape (n, F + E)."""
+    own = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
+    return np.hstack([own, exogenous_values(features["exogenous"], exogenous)]) if exogenous else own
 
 
 def calendar_ahead(cutoffs: Days, horizon: int, country: str) -> Floats:

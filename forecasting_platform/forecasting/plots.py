@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.backtesting import Backtest
 from forecasting_platform.forecasting.calendar import Floats, calendar_values
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.frames import LEVELS
-from forecasting_platform.forecasting.inputs import ModelInputs
+from forecasting_platform.forecasting.inputs import ModelInputs, input_values
 from forecasting_platform.forecasting.model import PARTS
 from forecasting_platform.forecasting.training import Training
 
@@ -124,10 +124,11 @@ def parts_plot(training: Training) -> bytes:
 def _inputs_of_a_year(training: Training, series: int) -> ModelInputs:
     cutoffs = training.panel.days[-EXPLAINED_DAYS:]
     rows = training.panel.at(cutoffs)[series]
-    known = np.isfinite(rows).all(axis=1)
+    known = training.panel.observed[series, -len(cutoffs) :]
     cutoffs, ds = cutoffs[known], cutoffs[known] + EXPLAINED_STEP
     unique_id = np.full(len(cutoffs), training.model.unique_ids[series], dtype=object)
-    return ModelInputs(unique_id, cutoffs, ds, np.hstack([rows[known], calendar_values(ds, training.model.country)]))
+    values = input_values(rows[known], calendar_values(ds, training.model.country))
+    return ModelInputs(unique_id, cutoffs, ds, values, training.model.exogenous)
 
 
 def _mean(cells: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +10,12 @@ import numpy as np
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.exogenous import (
+    Exogenous,
+    exogenous_columns,
+    exogenous_document,
+    exogenous_from,
+)
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
     DirectRidge,
@@ -16,6 +23,7 @@ from forecasting_platform.forecasting.forecasters import (
     Naive,
     SeasonalNaive,
 )
+from forecasting_platform.forecasting.inputs import INPUT_NAMES, KEYS
 
 Weights = dict[str, float]
 
@@ -43,9 +51,11 @@ class Recipe:
         clip_sigmas: regression targets beyond median ± this many robust sigmas are clipped.
         backtest_days: the newest days that serve as cutoffs of the backtest.
         refit_days: days between two fits in the backtest.
+        exogenous: series that are not forecast but regressed on.
 
     Raises:
-        ConfigurationError: an option there is not, or weights that are negative or do not sum to 1.
+        ConfigurationError: an option there is not, weights that are negative or do not sum to 1, or an
+            exogenous column that is called as one of the platform's own.
     """
 
     options: Weights = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
@@ -57,6 +67,7 @@ class Recipe:
     clip_sigmas: float = 5.0
     backtest_days: int = 730
     refit_days: int = 91
+    exogenous: tuple[Exogenous, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(self.options.keys() - FORECASTERS.keys())
@@ -64,6 +75,8 @@ class Recipe:
             raise ConfigurationError(
                 "options", f"{self.options} was found; weights of {sorted(FORECASTERS)} that sum to 1 are expected"
             )
+        if taken := sorted({*self.exogenous_columns} & {*KEYS, *INPUT_NAMES, "exogenous"}):
+            raise ConfigurationError("FORECASTING_EXOGENOUS", f"names {taken}, which the input frame has already")
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -78,19 +91,28 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the recipe: equal recipes have equal fingerprints, whatever they were made in."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.to_document(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def exogenous_columns(self) -> tuple[str, ...]:
+        """The exogenous columns of its input frame."""
+        return exogenous_columns(self.exogenous, self.horizon)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        document = asdict(self) | {"exogenous": exogenous_document(self.exogenous)}
+        # A recipe without any is the same as before there were any, and has the same fingerprint.
+        return {name: value for name, value in document.items() if name != "exogenous" or value}
 
 
 def recipe_from(document: dict[str, Any]) -> Recipe:
     """The inverse of `Recipe.to_document`."""
-    return Recipe(**document)
+    return Recipe(**document | {"exogenous": exogenous_from(document.get("exogenous", ()))})
 
 
-def default_recipe(horizon: int, country: str, options: tuple[str, ...] = ()) -> Recipe:
+def default_recipe(
+    horizon: int, country: str, options: tuple[str, ...] = (), exogenous: Sequence[Exogenous] = ()
+) -> Recipe:
     """The default recipe, restricted to some of its options where any are named.
 
     Their weights keep their proportions; options that had none share equally.
@@ -104,4 +126,4 @@ def default_recipe(horizon: int, country: str, options: tuple[str, ...] = ()) ->
     chosen = {name: weight for name, weight in DEFAULT_OPTIONS.items() if not options or name in options}
     total = sum(chosen.values())
     weights = {name: weight / total if total else 1 / len(chosen) for name, weight in chosen.items()}
-    return Recipe(options=weights, horizon=horizon, country=country)
+    return Recipe(options=weights, horizon=horizon, country=country, exogenous=tuple(exogenous))

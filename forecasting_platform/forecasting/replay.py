@@ -171,7 +171,7 @@ def replay(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Polic
         features: rows of `FEATURE_TABLE` of the whole history.
         cycles: of all days that `training_days` names, in order.
     """
-    panel = panel_from(features)
+    panel = panel_from(features).with_exogenous(cycles[0].fits[0].model.exogenous)
     cutoffs = panel.days[panel.days >= np.datetime64(cycles[0].day)][:-1]
     horizon = cycles[0].fits[0].model.horizon
     actuals = panel.actuals(cutoffs, horizon)
@@ -261,7 +261,8 @@ class _Forecasts:
             first: date = cutoff.astype(object)
             days = [first + timedelta(days=step) for step in range(1, model.horizon + 1)]
             names = [name for name, there in zip(model.unique_ids, observed, strict=True) if there]
-            inputs = build_inputs(names, np.repeat(cutoff, len(names)), features[observed], days, model.country)
+            known = np.repeat(cutoff, len(names))
+            inputs = build_inputs(names, known, features[observed], days, model.country, model.exogenous)
             forecasts[observed] = model.predict(inputs, levels=()).y_hat.reshape(len(names), model.horizon)
         return forecasts
 

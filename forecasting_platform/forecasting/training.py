@@ -62,6 +62,7 @@ def train(
     if known.empty:
         raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
     panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
+    panel = panel.with_exogenous(recipe.exogenous_columns)
     results = backtest(panel, recipe)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
     judged = judge_intervals(results, panel)
@@ -82,6 +83,7 @@ def train(
         features=newest,
         feature_days=newest_days,
         metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
+        exogenous=panel.exogenous,
     )
     return Training(model, results, panel, judged)
 
@@ -147,6 +149,7 @@ def _metadata(
         "recipe_fingerprint": recipe.fingerprint,
         "data_fingerprint": fingerprint(features),
         "code_version": code_version,
+        "exogenous_known": _exogenous_known(panel),
         "backtest": {
             "first_cutoff": str(scored[0]) if len(scored) else None,
             "last_cutoff": str(scored[-1]) if len(scored) else None,
@@ -169,6 +172,12 @@ def _metadata(
         },
     }
     return _without_nan(metadata)
+
+
+def _exogenous_known(panel: Panel) -> dict[str, float]:
+    """On which share of the observed days the value of each exogenous column was known."""
+    known = np.isfinite(panel.features[panel.observed][:, len(FEATURE_NAMES) :])
+    return dict(zip(panel.exogenous, known.mean(axis=0).tolist(), strict=True))
 
 
 def _without_nan(value: Any) -> Any:

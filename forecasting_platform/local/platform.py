@@ -55,6 +55,7 @@ class EmbeddedPlatform:
         port_base: Dagster listens here, MLflow, the app, Postgres and the simulated feed behind it.
         feed_url: a feed to load from; None for the simulated one.
         live: whether schedules run.
+        weather: whether the simulated feed has the weather too, and models regress on it.
         environment: what the processes inherit, None for the caller's own environment.
         entrypoints: what the servers serve; for tests.
     """
@@ -66,6 +67,7 @@ class EmbeddedPlatform:
         feed_url: str | None = None,
         live: bool = False,
         *,
+        weather: bool = False,
         environment: Mapping[str, str] | None = None,
         entrypoints: Entrypoints | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class EmbeddedPlatform:
         """How long after the start each part answered."""
         self._feed_url = feed_url
         self._live = live
+        self._weather = weather
         self._caller = dict(os.environ if environment is None else environment)
         self._children: list[ChildProcess] = []  # in the order of their start: Postgres first
         self._stack = contextlib.ExitStack()
@@ -95,7 +98,7 @@ class EmbeddedPlatform:
     @property
     def feed_url(self) -> str:
         """Where the platform loads from."""
-        return self._feed_url or f"{self.addresses.url('feed')}/feed"
+        return self._feed_url or f"{self.addresses.url('feed')}/feed" + ("?weather=true" if self._weather else "")
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -223,6 +226,7 @@ class EmbeddedPlatform:
             dsn=self.postgres.dsn,
             feed_url=self.feed_url,
             live=self._live,
+            weather=self._weather,
             caller=self._caller,
         )
 

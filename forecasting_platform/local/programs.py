@@ -19,6 +19,11 @@ from forecasting_platform.local.processes import Program
 HOST = "127.0.0.1"
 SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
 """In the order of their ports, from the port base on."""
+SIMULATED_WEATHER = [
+    {"unique_id": "Temperature", "known": "at_cutoff"},
+    {"unique_id": "Temperature +{step}", "known": "in_advance"},
+]
+"""`FORECASTING_EXOGENOUS` of the simulated feed's weather."""
 EVENT_BATCH_SIZE = "1000"
 PROBE_SECONDS = 2.0
 
@@ -99,11 +104,13 @@ def platform_environment(
     feed_url: str,
     live: bool,
     caller: Mapping[str, str],
+    weather: bool = False,
 ) -> dict[str, str]:
     """The environment of every process of the platform: the caller's, without what would lead it elsewhere.
 
     Args:
         dsn: from the name of a database to its URL.
+        weather: whether `SIMULATED_WEATHER` is declared.
     """
     elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
@@ -127,6 +134,7 @@ def platform_environment(
         "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),
         "FORECASTING_DATA_DOCS_DIR": str(directory.path / "data-docs"),
         "FORECASTING_SCHEDULES_ENABLED": "true" if live else "false",
+        **({"FORECASTING_EXOGENOUS": json.dumps(SIMULATED_WEATHER)} if weather else {}),
     }
 
 

@@ -56,7 +56,7 @@ def _fill(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     copy(connection, "raw_observations", known.assign(available_at=pd.Timestamp(LOADED_AT)))
     revised = known.tail(1).assign(available_at=pd.Timestamp(LOADED_AT) + timedelta(hours=1), y=7.0)
     copy(connection, "raw_observations", revised)
-    copy(connection, "feature_table", build_features(known, DAYS, "IE").drop(columns=NEW_FEATURES))
+    copy(connection, "feature_table", build_features(known, DAYS, "IE").drop(columns=[*NEW_FEATURES, "exogenous"]))
     copy(connection, "forecasts", forecasts(FORECASTS))
     copy(connection, "forecast_errors", forecasts(FORECAST_ERRORS).drop(columns=["y_first", "issued_at"]))
     connection.execute("""

@@ -1,4 +1,5 @@
 import gzip
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
@@ -16,6 +17,7 @@ from forecasting_platform.adapters.simulated_gas_supply import (
     SERIES,
     published_gas_supply,
     simulate_gas_supply,
+    simulate_weather,
 )
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.forecasting.date_range import DateRange
@@ -46,6 +48,33 @@ def fetched(client: FlaskClient, query: str = "", period: DateRange = HISTORY) -
 
 def add_fault(client: FlaskClient, name: str, **parameters: object) -> None:
     assert client.post("/faults", json={"name": name, **parameters}).status_code == 200
+
+
+# --- the weather ---
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.dates(FIRST_DAY, JUNE.end))
+def test_a_day_has_the_same_weather_whatever_the_period(day: date) -> None:
+    alone = simulate_weather(DateRange(day, day))
+    pd.testing.assert_frame_equal(alone, simulate_weather(HISTORY).loc[[str(day)]], check_freq=False)
+
+
+def test_a_weather_forecast_is_worth_the_less_the_farther_it_looks() -> None:
+    weather = simulate_weather(HISTORY)
+    errors = [(weather[f"Temperature +{step}"].shift(step) - weather["Temperature"]).std() for step in range(1, 16)]
+    assert errors[0] < 0.5
+    assert all(later > 0.9 * earlier for earlier, later in itertools.pairwise(errors))
+    assert 2.0 < errors[-1] < 3.0
+
+
+def test_the_weather_is_published_on_request_and_the_day_after(client: FlaskClient) -> None:
+    assert set(fetched(client).observations["unique_id"]) == set(SERIES)
+    found = fetched(client, "weather=true", JUNE).observations
+    temperatures = found[found["unique_id"] == "Temperature"].set_index("ds")["y"]
+    assert temperatures.tolist() == simulate_weather(JUNE)["Temperature"].tolist()
+    csv = fetched(client, "weather=true&format=csv", JUNE).observations
+    pd.testing.assert_frame_equal(csv, found)
 
 
 # --- the supply ---

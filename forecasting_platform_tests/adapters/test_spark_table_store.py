@@ -10,7 +10,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 
 from forecasting_platform.adapters.arrow_frames import to_arrow
-from forecasting_platform.adapters.spark_schema import LOGS, TABLES
+from forecasting_platform.adapters.spark_schema import LOGS, TABLES, log_creation, log_of
 from forecasting_platform.adapters.spark_session import SparkOptions, spark_session
 from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.spark_table_store import SparkTableStore
@@ -211,3 +211,22 @@ def _without_metastore(spark: SparkSession) -> SparkSession:
     assert jvm is not None
     session = jvm.org.apache.spark.sql.classic.SparkSession(spark._jsc.sc(), settings)
     return SparkSession(spark.sparkContext, session)
+
+
+def test_tables_of_an_earlier_release_get_the_columns_they_lack(
+    spark_options: SparkOptions, spark: SparkSession
+) -> None:
+    old = SparkTableStore(spark_options, database="earlier")
+    old.prepare()
+    log = log_of(FEATURE_TABLE)
+    spark.sql(f"DROP TABLE earlier.{log.name}")
+    narrow = replace(log, columns=tuple(column for column in log.columns if column.name != "exogenous"))
+    spark.sql(log_creation(narrow, "earlier"), args={"location": old._directory(log)})
+    written = to_arrow(narrow.columns, features(DAY_1).drop(columns="exogenous"))
+    earlier = old._log(FEATURE_TABLE)
+    assert earlier._add(1, earlier._files.write(written, order="ds"))
+    old.prepare()
+    pd.testing.assert_frame_equal(old.read(FEATURE_TABLE), features(DAY_1).assign(exogenous=None))
+    old.replace(FEATURE_TABLE, features(DAY_2), DAY_2)
+    assert old.read(FEATURE_TABLE)["exogenous"].notna().sum() == features(DAY_2)["exogenous"].notna().sum()
+    assert "exogenous" in spark.table("earlier.feature_table").columns

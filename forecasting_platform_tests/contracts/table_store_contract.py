@@ -54,7 +54,8 @@ def features(period: DateRange, unique_ids: tuple[str, ...] = ("a", "b"), value:
         [(name, pd.Timestamp(day)) for name in unique_ids for day in period], columns=["unique_id", "ds"]
     )
     numbers = {name: value + index / 7 for index, name in enumerate(FEATURE_NAMES)}
-    return FEATURE_TABLE.conform(rows.assign(**numbers, observed_days=364))
+    known = ['{"Température": 4.5}' if day.day % 2 else None for day in rows["ds"]]
+    return FEATURE_TABLE.conform(rows.assign(**numbers, observed_days=364, exogenous=known))
 
 
 def forecasts(period: DateRange, model_version: str = "1", y_hat: float = 5.0) -> pd.DataFrame:

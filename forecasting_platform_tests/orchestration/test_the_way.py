@@ -13,7 +13,7 @@ import pytest
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply, simulate_weather
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import FeedUnavailableError, NoChampionError
 from forecasting_platform.forecasting.date_range import DateRange
@@ -33,13 +33,17 @@ class SimulatedFeed:
     """The simulated gas supply without a web server; `down` makes it unavailable."""
 
     down: bool = False
+    weather: bool = False
     clock: datetime = field(default=datetime(2026, 1, 1, tzinfo=UTC))
 
     def fetch(self, period: DateRange) -> FeedDocument:
         if self.down:
             raise FeedUnavailableError("the feed", "refused")
         self.clock += timedelta(hours=1)
-        wide = simulate_gas_supply(period).rename_axis(index="ds", columns="unique_id")
+        wide = simulate_gas_supply(period)
+        if self.weather:
+            wide = wide.join(simulate_weather(period))
+        wide = wide.rename_axis(index="ds", columns="unique_id")
         values = wide.reset_index().melt("ds", var_name="unique_id", value_name="y")
         return FeedDocument("simulated", self.clock, "0" * 64, 1, values[["unique_id", "ds", "y"]], _none_quarantined())
 
@@ -51,9 +55,11 @@ def _none_quarantined() -> pd.DataFrame:
 class Platform:
     """The real definitions on memory adapters, run in this process."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, settings: Settings | None = None, *, weather: bool = False
+    ) -> None:
         self.instance = instance
-        self.feed = SimulatedFeed()
+        self.feed = SimulatedFeed(weather=weather)
         self.store, self.registry, self.ledger = MemoryTableStore(), MemoryModelRegistry(), MemoryLedger()
         self.definitions = build_definitions(
             resources={
@@ -61,7 +67,7 @@ class Platform:
                 "table_store": self.store,
                 "model_registry": self.registry,
                 "ledger": self.ledger,
-                "settings": Settings(),
+                "settings": settings or Settings(),
                 "mlflow": SimpleNamespace(set_tag=lambda *_: None, end_run=lambda *_: None),
             }
         )

@@ -2,7 +2,7 @@
 // The demo page: asks the app's own endpoints and shows what they answer. No state is kept but this page's.
 
 const HISTORY_DAYS = 90;
-const PARTS = ["level", "trend", "weekly", "yearly", "holiday", "recent"];
+const PARTS = ["level", "trend", "weekly", "yearly", "holiday", "exogenous", "recent"];
 const DAY_MS = 86_400_000;
 const element = (id) => document.getElementById(id);
 const fine = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });

@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_never_known
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata import plot, table
@@ -38,10 +39,12 @@ def trained_model(
 
     Refreshed every 15 days.
     """
-    recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options))
+    exogenous = exogenous_from(settings.exogenous)
+    recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous)
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
     mlflow.set_tag("options", ", ".join(recipe.candidates))
     trained = trainer.train(recipe, code_version=version("forecasting-platform"))
+    refuse_never_known(trained.model.metadata["exogenous_known"])
     registered = model_registry.register(
         trained.model, plots=trained.plots, run_tags={"dagster/run_id": context.run.run_id}
     )
@@ -52,6 +55,7 @@ def trained_model(
             "cutoff": registered.cutoff.isoformat(),
             "series": len(trained.model.unique_ids),
             "mlflow_run_id": registered.run_id,
+            **{f"known: {name}": share for name, share in trained.model.metadata["exogenous_known"].items()},
             "scores": table(scores_table(trained.model.metadata)),
             **plots,
         }

@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
+from forecasting_platform.forecasting.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
@@ -17,12 +18,15 @@ from forecasting_platform.settings import Settings
 
 @dg.asset_check(asset=feature_table)
 def feature_table_has_every_series(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """Every observed value of the days has its feature row."""
+    """Every observed value of the days has its feature row, those of exogenous series apart."""
     days = checked_period(context)
     keys = ["unique_id", "ds"]
     observed = table_store.read_observations(days)[keys]
+    observed = observed[~is_exogenous(observed["unique_id"].tolist(), exogenous_from(settings.exogenous))]
     built = table_store.read(FEATURE_TABLE, days)[keys]
     missing = observed.merge(built, on=keys, how="left", indicator="found").query("found == 'left_only'")
     return dg.AssetCheckResult(
