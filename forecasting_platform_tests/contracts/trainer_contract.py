@@ -10,6 +10,7 @@ from forecasting_platform.adapters.local_trainer import LocalTrainer
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.recipe import Recipe
@@ -17,7 +18,7 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal
 
-RECIPE = Recipe(backtest_days=200, refit_days=60)
+RECIPE = Recipe(backtest_days=200, refit_days=60, exogenous=(KnownAtCutoff("Temperature"),))
 BLOCK_SERIES = 2
 VALUES = {
     "b": seasonal(420, seed=1),
@@ -30,8 +31,10 @@ VALUES = {
 
 
 def filled(store: TableStore) -> TableStore:
-    """A store with the features of `VALUES`, which are five series."""
+    """A store with the features of `VALUES`, which are five series, and a temperature on most days."""
     features = features_of(observations(VALUES))
+    known = [f'{{"Temperature": {day.dayofyear % 17}.5}}' if day.day > 2 else None for day in features["ds"]]
+    features = features.assign(exogenous=known)
     store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
     return store
 

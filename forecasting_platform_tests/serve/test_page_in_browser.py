@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from forecasting_platform.forecasting.model import PARTS
 from forecasting_platform_tests.serve.conftest import serve_in_background
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -188,6 +189,9 @@ def test_a_scenario_stands_beside_the_forecast_with_its_warning(app: Any, serve:
 def test_the_parts_of_a_forecast_add_up_to_it(app: Any, serve: Any, open_page: Any) -> None:
     page = open_page(serve(app))
     page.wait_for_selector("#parts tbody tr")
+    headings = page.locator("#parts thead th").all_text_contents()
+    assert len(headings) == page.locator("#parts tbody tr:first-child").locator("th, td").count()
+    assert [name.lower() for name in headings[1:-1]] == list(PARTS)
     *parts, forecast = (float(text) for text in page.locator("#parts tbody tr:first-child td").all_text_contents())
     assert sum(parts) == pytest.approx(forecast, abs=0.05)
 

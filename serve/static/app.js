@@ -58,6 +58,7 @@ async function loadChampion() {
   }
   element("champion-line").textContent = `Champion: version ${page.model.version}, knows data until ${showDay(page.model.cutoff)}`;
   fillSeries();
+  fillExogenous();
   showScores();
   return true;
 }
@@ -68,6 +69,13 @@ function fillSeries() {
   element("series").disabled = element("submit").disabled = false;
   proposeDays();
   showChampion();
+}
+
+// The weather and the like, where the champion regresses on any.
+function fillExogenous() {
+  const names = Object.keys(page.model.metadata.exogenous_known ?? {});
+  element("exogenous").replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  element("exogenous").hidden = !names.length;
 }
 
 function newestObservation() {
@@ -174,7 +182,8 @@ function note(row) {
 async function compare() {
   const { forecasts, history } = page.shown;
   const asked = page.asked;
-  const changes = { [element("column").value]: { [element("operation").value]: element("amount").valueAsNumber } };
+  const change = { [element("column").value]: { [element("operation").value]: element("amount").valueAsNumber } };
+  const changes = element("column").selectedOptions[0].parentElement.id === "exogenous" ? { exogenous: change } : change;
   showProblem("");
   try {
     const answer = await ask("/whatif", { start: forecasts[0].ds, end: forecasts.at(-1).ds, unique_id: forecasts[0].unique_id, changes });
