@@ -2,6 +2,7 @@
 rules in `table_writes`.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,12 +29,14 @@ from forecasting_platform.adapters.spark_schema import (
 from forecasting_platform.adapters.spark_session import SparkOptions, spark_session
 from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
+from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
 from forecasting_platform.ports.table_store import LoadReport
 
 ORPHAN_AGE = timedelta(days=1)
 
+_logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Query = Callable[[DataFrame], DataFrame]
 
@@ -180,12 +183,21 @@ class SparkTableStore:
 
     def _commit(self, table: Table, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
         log = self._log(table)
-        with self._writing[log.log], self.translated(table.name):
-            result = log.commit(plan)
-            if len(log.batches()) >= self._compact_at:
-                log.compact()
-                log.clean_up(ORPHAN_AGE)
+        with self._writing[log.log]:
+            with self.translated(table.name):
+                result = log.commit(plan)
+            self._merge_many(log)
             return result
+
+    def _merge_many(self, log: TableLog) -> None:
+        """Merge the batches where there are many. The write before it stands in any case; the next one tries again."""
+        try:
+            with self.translated(log.log.name):
+                if len(log.batches()) >= self._compact_at:
+                    log.compact()
+                    log.clean_up(ORPHAN_AGE)
+        except StoreUnavailableError as error:
+            _logger.warning("the batches of %s were not merged: %s", log.log.name, error)
 
     def _rows(self, table: Table, period: DateRange | None, query: _Query) -> pa.Table:
         """What `query` makes of the table's rows of these days, in no order.

@@ -177,6 +177,23 @@ def test_writes_merge_the_batches_when_there_are_many(store: SparkTableStore, sp
     pd.testing.assert_frame_equal(eager.read(FEATURE_TABLE), features(DAY_1, value=2.0))
 
 
+def test_a_write_stands_and_says_so_when_the_merge_after_it_fails(
+    store: SparkTableStore,
+    spark_options: SparkOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(_log: TableLog) -> None:
+        raise Py4JError("no space left on device")
+
+    monkeypatch.setattr(TableLog, "compact", broken)
+    eager = SparkTableStore(spark_options, compact_at=1)
+    assert eager.replace(FEATURE_TABLE, features(DAY_1), DAY_1) == 2
+    assert "feature_table_batches were not merged" in caplog.text
+    assert "no space left on device" in caplog.text
+    pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
+
+
 def test_a_merge_deletes_what_earlier_ones_left_once_nobody_can_still_read_it(
     store: SparkTableStore, spark_options: SparkOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
