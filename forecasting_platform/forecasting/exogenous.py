@@ -41,9 +41,13 @@ class KnownAtCutoff:
         """Its columns in the input frame: one."""
         return [self.unique_id]
 
+    def owns(self, unique_id: str) -> bool:
+        """Whether a stored series is this one."""
+        return unique_id == self.unique_id
+
     def column_of(self, unique_id: str) -> str | None:
-        """The column that a stored series becomes; None where it is another's."""
-        return unique_id if unique_id == self.unique_id else None
+        """The column that a stored series becomes; None where it becomes none."""
+        return unique_id if self.owns(unique_id) else None
 
     def says(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns say something of the day at each step; shape (horizon, 1)."""
@@ -67,12 +71,24 @@ class KnownInAdvance:
         """Its columns in the input frame: one a step."""
         return [self.unique_id.replace(STEP, str(step)) for step in range(1, horizon + 1)]
 
+    def owns(self, unique_id: str) -> bool:
+        """Whether a stored series is of this family."""
+        return self._step_of(unique_id) is not None
+
     def column_of(self, unique_id: str) -> str | None:
-        """The column that a stored series becomes: what comes late is of a day that is so much nearer."""
-        before, after = map(re.escape, self.unique_id.split(STEP))
-        if (found := re.fullmatch(f"{before}([1-9][0-9]?){after}", unique_id)) is None:
+        """The column that a stored series becomes: what comes late is of a day that is so much nearer.
+
+        None where it becomes none: it is another's, or its day is past when it becomes known.
+        """
+        step = self._step_of(unique_id)
+        if step is None or step <= self.delay_days:
             return None
-        return self.unique_id.replace(STEP, str(int(found[1]) - self.delay_days))
+        return self.unique_id.replace(STEP, str(step - self.delay_days))
+
+    def _step_of(self, unique_id: str) -> int | None:
+        before, after = map(re.escape, self.unique_id.split(STEP))
+        found = re.fullmatch(f"{before}([1-9][0-9]?){after}", unique_id)
+        return int(found[1]) if found else None
 
     def says(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns say something of the day at each step; shape (horizon, horizon)."""
@@ -107,7 +123,7 @@ def _declared(document: Mapping[str, Any]) -> Exogenous:
     problem = None
     if not isinstance(unique_id, str) or not unique_id or document.keys() - {"unique_id", "known", "delay_days"}:
         problem = "is no object of unique_id, known and delay_days"
-    elif known not in _TYPES:
+    elif str(known) not in _TYPES:
         problem = f"has known {known!r}; choose of {sorted(_TYPES)}"
     elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MOST_DELAY_DAYS:
         problem = f"has delay_days {delay!r}; 0 to {MOST_DELAY_DAYS} are expected"
@@ -141,7 +157,7 @@ def exogenous_says(exogenous: Sequence[Exogenous], horizon: int) -> npt.NDArray[
 def is_exogenous(unique_ids: Sequence[str], exogenous: Sequence[Exogenous]) -> npt.NDArray[np.bool_]:
     """Which series are exogenous, and so not forecast; shape (n,)."""
     names = np.asarray(unique_ids, dtype=object)
-    found = [name for name in set(names.tolist()) if any(of.column_of(name) is not None for of in exogenous)]
+    found = [name for name in set(names.tolist()) if any(declared.owns(name) for declared in exogenous)]
     return np.isin(names, np.array(found, dtype=object))
 
 

@@ -75,7 +75,8 @@ class Recipe:
             raise ConfigurationError(
                 "options", f"{self.options} was found; weights of {sorted(FORECASTERS)} that sum to 1 are expected"
             )
-        if taken := sorted({*self.exogenous_columns} & {*KEYS, *INPUT_NAMES, "exogenous"}):
+        known = [*KEYS, *INPUT_NAMES, "exogenous", *self.exogenous_columns]
+        if taken := sorted(name for name in set(self.exogenous_columns) if known.count(name) > 1):
             raise ConfigurationError("FORECASTING_EXOGENOUS", f"names {taken}, which the input frame has already")
 
     @property

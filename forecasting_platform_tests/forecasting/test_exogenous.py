@@ -101,6 +101,15 @@ def test_what_comes_late_speaks_of_a_day_that_is_so_much_nearer() -> None:
     assert built["exogenous"].tolist() == [None, None, '{"wind +1": 7.0}', None]
 
 
+def test_what_is_known_only_when_its_day_is_past_becomes_no_column_and_is_not_forecast_either() -> None:
+    weather = pd.DataFrame({"unique_id": "wind +2", "ds": pd.to_datetime(["2020-01-01"]), "y": [7.0]})
+    value = pd.DataFrame({"unique_id": "y", "ds": pd.date_range("2020-01-01", "2020-01-04"), "y": 1.0})
+    days = DateRange(date(2020, 1, 1), date(2020, 1, 4))
+    built = build_features(pd.concat([weather, value]), days, "IE", [KnownInAdvance("wind +{step}", delay_days=2)])
+    assert built["unique_id"].unique().tolist() == ["y"]
+    assert built["exogenous"].isna().all()
+
+
 def test_a_weather_forecast_makes_demand_forecasts_better_on_the_same_cutoffs(features: pd.DataFrame) -> None:
     compared = compare_recipes(panel_from(features), default_recipe(15, "IE", exogenous=WEATHER), Recipe())
     assert compared.champion is not None
@@ -197,6 +206,7 @@ def test_declarations_survive_their_document() -> None:
     [
         ({"known": "at_cutoff"}, "is no object of unique_id, known and delay_days"),
         ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "is no object of"),
+        ({"unique_id": "a", "known": ["at_cutoff"]}, "has known"),
         ({"unique_id": "a", "known": "always"}, r"has known 'always'; choose of \['at_cutoff', 'in_advance'\]"),
         ({"unique_id": "a", "known": "at_cutoff", "delay_days": -1}, "has delay_days -1; 0 to 30"),
         ({"unique_id": "a", "known": "in_advance"}, "{step} stands once"),
@@ -211,6 +221,12 @@ def test_a_declaration_that_cannot_be_meant_is_refused(document: dict[str, Any],
 def test_a_series_declared_twice_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="declares 'a' twice"):
         exogenous_from([{"unique_id": "a", "known": "at_cutoff"}, {"unique_id": "a", "known": "at_cutoff"}])
+
+
+def test_a_series_that_is_also_of_a_declared_family_is_refused() -> None:
+    twice = [KnownAtCutoff("Temperature +1"), KnownInAdvance("Temperature +{step}")]
+    with pytest.raises(ConfigurationError, match=r"names \['Temperature \+1'\]"):
+        default_recipe(15, "IE", exogenous=twice)
 
 
 @pytest.mark.parametrize("taken", ["y", "ds", "target_weekday", "exogenous"])
