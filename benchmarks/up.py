@@ -28,7 +28,7 @@ FIRST_DAY = date(2018, 1, 1)
 DAYS = DateRange(FIRST_DAY, date(2023, 6, 30) if FULL else FIRST_DAY + timedelta(days=199))
 LOOK_SECONDS, REST_SECONDS = 0.5, 30.0
 MEGABYTE = 2**20
-RUNS = "runs of Dagster"
+CODE_SERVER, RUNS = "Dagster's code server", "runs of Dagster"
 SUPERVISOR = "the supervisor"
 
 
@@ -46,11 +46,9 @@ def _add(process: psutil.Process, part: str, parts: Mapping[int, str], found: di
     """A process and its children; those of another part count there."""
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         own = parts.get(process.pid, part)
-        if "execute_run" in process.cmdline():
-            own = RUNS
         found[own] += process.memory_full_info().pss / MEGABYTE
         for child in process.children():
-            _add(child, own, parts, found)
+            _add(child, RUNS if own == CODE_SERVER else own, parts, found)
 
 
 @contextmanager
