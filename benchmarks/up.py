@@ -97,7 +97,7 @@ def main() -> None:
         for part in sorted(peaks, key=lambda part: seconds.get(part, served))
     ]
     total = {"part": f"until /predict answers, {len(DAYS)} days", "answers after, s": served}
-    sums = {name: sum(row[name] for row in rows) for name in ("peak, MB", "at rest, MB")}  # type: ignore[misc] # numbers
+    sums = {name: sum(row[name] for row in rows) for name in ("peak, MB", "at rest, MB")}
     report("up", [*rows, total | sums], [])
 
 

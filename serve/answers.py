@@ -116,10 +116,15 @@ def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]]) -> ModelInpu
     """The input rows a client sent, ordered by `unique_id`, `ds`; exogenous columns are the champion's.
 
     Raises:
-        InvalidInputsError: a row stands twice, or its `ds` is not 1 to 366 days after its `cutoff`.
+        InvalidInputsError: a row stands twice, has an exogenous column that the champion lacks, or its `ds` is
+            not 1 to 366 days after its `cutoff`.
     """
     if len(rows) > MOST_INPUT_ROWS:
         raise InvalidInputsError(f"{len(rows)} rows were sent; at most {MOST_INPUT_ROWS} are answered at once")
+    known = champion.model.exogenous
+    if unknown := sorted({name for row in rows for name in row.get("exogenous") or {}} - set(known)):
+        found = examples(known) if known else "none"
+        raise InvalidInputsError(f"{examples(unknown)} is no exogenous column of the champion; it has {found}")
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
     inputs = ModelInputs.from_records(
         [row | {"cutoff": row["cutoff"].isoformat(), "ds": row["ds"].isoformat()} for row in ordered],

@@ -63,8 +63,10 @@ def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iter
 
 
 def inputs_answer(champion: Champion, inputs: ModelInputs) -> Response:
-    """Input rows as the client wants them; streamed when large."""
+    """Input rows as the client wants them; streamed when large. In CSV each exogenous column is one of its own."""
     records = (inputs.rows(part).to_records() for part in _parts(len(inputs)))
+    if wants_csv():
+        records = ([record | record.pop("exogenous", {}) for record in part] for part in records)
     return _answer(champion, "inputs", records, len(inputs))
 
 

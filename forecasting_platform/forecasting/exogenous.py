@@ -217,5 +217,5 @@ def refuse_never_known(shares: Mapping[str, float]) -> None:
         raise ConfigurationError(
             _SETTING,
             f"declares {examples(never)}, of which feature_table knows no value; compare the names with the feed's, "
-            "and materialize feature_table again over the days to train on",
+            "and load the days to train on again",
         )

@@ -171,7 +171,8 @@ class ModelInputs:
             )
         except KeyError as error:
             name = error.args[0]
-            row = next(i for i, of in enumerate(records) if name not in of and name not in (of.get("exogenous") or {}))
+            beside = name in exogenous
+            row = next(i for i, of in enumerate(records) if name not in ((of.get("exogenous") or {}) if beside else of))
             raise InvalidInputsError(f"row {row} of the input frame lacks {name!r}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error

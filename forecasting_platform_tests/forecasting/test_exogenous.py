@@ -117,6 +117,13 @@ def test_a_weather_forecast_makes_demand_forecasts_better_on_the_same_cutoffs(fe
     assert compared.challenger.mean_loss < compared.champion.mean_loss
 
 
+def test_a_measured_temperature_alone_brings_next_to_nothing(features: pd.DataFrame) -> None:
+    alone = default_recipe(15, "IE", exogenous=WEATHER[:1])
+    compared = compare_recipes(panel_from(features), alone, Recipe())
+    assert compared.champion is not None
+    assert compared.challenger.mean_loss == pytest.approx(compared.champion.mean_loss, rel=0.03)
+
+
 def test_the_block_of_the_backtest_forecasts_as_the_model_does(model: ForecastModel) -> None:
     ridge = next(candidate for candidate in model.candidates if candidate.name == "direct_ridge")
     inputs = model.inputs(DAYS[:15])
@@ -181,7 +188,7 @@ def test_the_metadata_says_how_often_each_column_was_known(model: ForecastModel)
 
 def test_a_column_that_was_never_known_is_refused_by_name() -> None:
     refuse_never_known({"Temperature": 0.01})
-    with pytest.raises(ConfigurationError, match=r"'Wind'.*materialize feature_table again"):
+    with pytest.raises(ConfigurationError, match=r"'Wind'.*load the days to train on again"):
         refuse_never_known({"Temperature": 1.0, "Wind": 0.0})
 
 

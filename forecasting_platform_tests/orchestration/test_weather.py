@@ -1,5 +1,7 @@
 """The weather moves the whole way beside the gas: feed, observations, features, model, answers, scenarios."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -73,6 +75,14 @@ def test_an_input_frame_with_its_weather_comes_back_as_the_same_forecasts(client
     assert [row["y_hat"] for row in sent] == [row["y_hat"] for row in answer(client, "/predict", NEXT)["forecasts"]]
 
 
+def test_as_csv_each_exogenous_column_is_one_of_its_own(client: FlaskClient) -> None:
+    inputs = answer(client, "/simulate", NEXT)["inputs"]
+    found = client.post("/simulate", json=NEXT, headers={"Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(found.text)))
+    assert "exogenous" not in rows[0]
+    assert [float(row["Temperature +3"]) for row in rows] == [row["exogenous"]["Temperature +3"] for row in inputs]
+
+
 def test_colder_weather_takes_more_gas_and_weather_never_seen_is_warned_of(client: FlaskClient) -> None:
     colder = {name: {"add": -3.0} for name in ("Temperature +1", "Temperature +2", "Temperature +3")}
     found = answer(client, "/whatif", NEXT | {"changes": {"exogenous": colder}})
@@ -87,6 +97,10 @@ def test_a_column_the_champion_lacks_is_refused_by_name(client: FlaskClient) -> 
     assert refused.status_code == 422
     assert "'Wind' is no exogenous column of the champion" in refused.json["detail"]
     inputs = answer(client, "/simulate", NEXT)["inputs"]
+    more = [row | {"exogenous": row["exogenous"] | {"Wind": 1.0}} for row in inputs]
+    refused = client.post("/predict", json={"inputs": more})
+    assert refused.status_code == 422
+    assert "'Wind' is no exogenous column of the champion" in refused.json["detail"]
     del inputs[1]["exogenous"]
     refused = client.post("/predict", json={"inputs": inputs})
     assert refused.status_code == 422
