@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast check docs format bench mutate lock clean
+.PHONY: help install up test test-fast check audit docs format bench mutate lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -46,12 +46,15 @@ test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 test-fast: $(STAMP) ## run the tests that start no server
 	@$(call PYTEST,$(FAST))
 
-check: $(STAMP) docs ## lint, format, types, the dependency law, secrets, docs
+check: $(STAMP) docs audit ## lint, format, types, the dependency law, secrets, docs, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $$(git ls-files | grep -vE $(NO_SECRETS))
+
+audit: $(STAMP) ## look for known vulnerabilities of the locked packages
+	@locks/audit
 
 docs: $(STAMP) ## build the documentation into build/docs; a broken link is an error
 	@PYTHONWARNINGS=ignore $(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs

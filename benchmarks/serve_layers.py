@@ -17,12 +17,13 @@ from forecasting_platform.adapters.memory_model_registry import MemoryModelRegis
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
 from serve.answers import MOST_ROWS, forecast, inputs_for
 from serve.app import create_app
 from serve.bodies import parse_object
 from serve.champion import Champion
-from serve.logs import LOGGING, JsonLines
+from serve.logs import LOGGING
 from serve.prediction_log import Answer, PredictionLog
 from serve.rate_limit import RateLimit
 from serve.rendering import json_document

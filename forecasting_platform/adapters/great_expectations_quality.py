@@ -47,7 +47,7 @@ def validate_days(observations: pd.DataFrame, judged: pd.DataFrame, period: Date
         observations: rows of `OBSERVATIONS`.
         judged: rows of `judge_days` for the same days; may be empty.
     """
-    gx = _imported()
+    gx = import_great_expectations()
     rows = _rows(observations, judged)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -71,7 +71,8 @@ def write_page(folder: Path, name: str, page: str) -> Path:
     return path
 
 
-def _imported() -> Any:
+def import_great_expectations() -> Any:
+    """The library, imported so that it calls nobody; seconds, the first time."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with _hidden("pyspark.sql.connect" if "pyspark" in sys.modules else "pyspark"):
         import great_expectations

@@ -30,6 +30,7 @@ from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError
 _REDIRECTS_FOLLOWED = 5
 _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 20.0
+_GRACE_SECONDS = 1.0
 _PROGRESS_SECONDS = 5.0
 _PASSING_STATUSES = frozenset({408, 425, 429})
 
@@ -145,7 +146,8 @@ class HttpDownload:
             headers=headers,
             auth=credentials if any(credentials) else None,
             stream=True,
-            timeout=self.timeout_seconds,
+            # By then nobody waits: it ends the thread. The deadline's own error comes first.
+            timeout=self.timeout_seconds + _GRACE_SECONDS,
         )
 
     def _redirect_target(self, url: str, location: str) -> str:

@@ -180,7 +180,12 @@ class Programs:
         options = ["--socket", str(self.code_socket), "--module-name", self.entrypoints.definitions]
         return self._program(
             "Dagster's code server",
-            ["dagster", "api", "grpc", *options, "--empty-working-directory", "--use-python-environment-entry-point"],
+            [
+                "forecasting_platform.orchestration.code_server",
+                *options,
+                "--empty-working-directory",
+                "--use-python-environment-entry-point",
+            ],
             self.code_socket.exists,
         )
 

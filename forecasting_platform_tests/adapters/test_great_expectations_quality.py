@@ -122,7 +122,8 @@ def test_definitions_import_no_great_expectations_and_a_validation_calls_nobody(
 def test_a_worker_whose_main_module_is_no_file_is_not_ended_by_sparks_doctests(before: str) -> None:
     script = (
         f"import sys, {before}; from forecasting_platform.adapters import great_expectations_quality as quality; "
-        "print(quality._imported().__name__, [name for name, found in sys.modules.items() if found is None])"
+        "print(quality.import_great_expectations().__name__, "
+        "[name for name, found in sys.modules.items() if found is None])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "great_expectations []\n"), done.stderr

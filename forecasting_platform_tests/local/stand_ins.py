@@ -4,7 +4,9 @@ Its processes import this module by its own name, so nothing of it may be import
 """
 
 import json
+import multiprocessing
 import os
+import sys
 
 import dagster as dg
 
@@ -35,11 +37,20 @@ def greeted(config: Greeting) -> dg.MaterializeResult:  # type: ignore[type-arg]
     return dg.MaterializeResult(metadata={"greeting": f"hello {config.name}"})
 
 
+@dg.asset
+def started() -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value
+    """Tells how its run's process came to be, and what was imported there that nothing here imports."""
+    process = type(multiprocessing.current_process()).__name__
+    imported = "great_expectations" in sys.modules
+    return dg.MaterializeResult(metadata={"process": process, "parent": os.getppid(), "imported": imported})
+
+
 greet_job = dg.define_asset_job("greet_job", [greeted])
 
 defs = dg.Definitions(
-    assets=[observations, broken, greeted],
-    jobs=[dg.define_asset_job("broken_job", [broken]), greet_job],
+    assets=[observations, broken, greeted, started],
+    jobs=[dg.define_asset_job("broken_job", [broken]), greet_job, dg.define_asset_job("start_job", [started])],
+    executor=dg.in_process_executor,
     schedules=[dg.ScheduleDefinition(name="greet_schedule", job=greet_job, cron_schedule="0 0 * * *")],
 )
 

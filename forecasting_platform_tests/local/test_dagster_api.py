@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import date
 
+import psutil
 import pytest
 
 from forecasting_platform.errors import UnavailableError
@@ -47,6 +48,18 @@ def test_a_job_gets_its_run_configuration_and_tells_what_it_materialized(dagster
     assert dagster.materializations(run_id) == [Materialization("greeted", None, {"greeting": "hello Corrib"})]
     assert dagster.materializations(run_id, "observations") == []
     assert dagster.materialized_partitions("greeted") == 1
+
+
+def test_a_run_is_forked_from_a_process_that_has_imported_what_runs_need_and_may_be_killed(
+    platform: tuple[EmbeddedPlatform, str],
+) -> None:
+    running = platform[0]
+    for _ in range(2):
+        run_id = running.dagster.launch_job("start_job")
+        assert running.dagster.wait_for_run(run_id, deadline_seconds=DEADLINE_SECONDS).status == "SUCCESS"
+        (shown,) = running.dagster.materializations(run_id)
+        assert (shown.metadata["process"], shown.metadata["imported"]) == ("ForkServerProcess", True)
+        psutil.Process(int(shown.metadata["parent"])).kill()
 
 
 def test_a_failed_run_raises_what_its_step_raised_and_where_to_read_more(dagster: DagsterApi) -> None:

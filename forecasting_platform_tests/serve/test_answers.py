@@ -159,8 +159,8 @@ def test_the_tag_changes_with_the_range_and_with_the_champion(
 
 
 def test_a_log_line_of_a_request_is_json_and_tells_no_key(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    from forecasting_platform.json_lines import JsonLines
     from forecasting_platform.settings import Settings
-    from serve.logs import JsonLines
 
     client = make_app(Settings(api_keys="open-sesame")).test_client()
     with caplog.at_level("INFO", "serve.requests"):

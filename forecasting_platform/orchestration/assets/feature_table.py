@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.features import build_features, days_depen
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
@@ -19,6 +20,7 @@ from forecasting_platform.settings import Settings
 @dg.asset(
     partitions_def=daily_partitions,
     backfill_policy=one_run,
+    pool=TABLE_STORE,
     group_name="load",
     kinds={"postgres"},
     deps=[raw_observations],

@@ -12,12 +12,19 @@ from forecasting_platform.forecasting.date_range import stretches
 from forecasting_platform.forecasting.plots import observations_plot
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform.ports.table_store import LoadReport, TableStore
 
 
-@dg.asset(partitions_def=daily_partitions, backfill_policy=one_run, group_name="load", kinds={"http", "postgres"})
+@dg.asset(
+    partitions_def=daily_partitions,
+    backfill_policy=one_run,
+    pool=TABLE_STORE,
+    group_name="load",
+    kinds={"http", "postgres"},
+)
 @retried_when_unavailable
 def raw_observations(
     context: dg.AssetExecutionContext,

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_ne
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata import plot, table
+from forecasting_platform.orchestration.pools import TRAINING
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.settings import Settings
@@ -26,7 +27,7 @@ class TrainingConfig(dg.Config):
     )
 
 
-@dg.asset(group_name="train", kinds={"mlflow", "scikitlearn"}, deps=[feature_table])
+@dg.asset(pool=TRAINING, group_name="train", kinds={"mlflow", "scikitlearn"}, deps=[feature_table])
 def trained_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
