@@ -15,18 +15,23 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.model import ForecastModel, Forecasts
-from serve.rendering import forecast_records, json_rows
+from serve.rendering import checksum, forecast_records, json_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Forecasts, as arrays of one length and as rows of JSON."""
+    """Forecasts, as arrays of one length and as rows of JSON.
+
+    Attributes:
+        checksum: of the rows of its series, all of them where this is a part.
+    """
 
     unique_id: npt.NDArray[np.object_]
     cutoff: Days
     ds: Days
     y_hat: Floats
     rows: list[bytes]
+    checksum: str
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -39,13 +44,25 @@ class Stretch:
             self.ds[start:stop],
             self.y_hat[start:stop],
             self.rows[start:stop],
+            self.checksum,
         )
 
 
-def stretch_of(forecasts: Forecasts, trained_until: date) -> Stretch:
-    """Forecasts with their rows of JSON."""
-    rows = json_rows(forecast_records(forecasts, trained_until))
-    return Stretch(forecasts.unique_id, forecasts.cutoff, forecasts.ds, forecasts.y_hat, rows)
+def stretch_of(forecasts: Forecasts, series: slice, rows: list[bytes]) -> Stretch:
+    """The forecasts of one series.
+
+    Args:
+        series: where it stands in the forecasts and in `rows`, the forecasts as JSON.
+    """
+    own = rows[series]
+    return Stretch(
+        forecasts.unique_id[series],
+        forecasts.cutoff[series],
+        forecasts.ds[series],
+        forecasts.y_hat[series],
+        own,
+        checksum(b"".join(own)),
+    )
 
 
 def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
@@ -78,12 +95,12 @@ class Ahead:
         first = cutoff + timedelta(days=1)
         days = list(DateRange(first, cutoff + timedelta(days=self._days)))
         forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
-        stretch, finite = stretch_of(forecasts, model.cutoff), is_finite(forecasts)
+        rows, finite = json_rows(forecast_records(forecasts, model.cutoff)), is_finite(forecasts)
         for position, unique_id in enumerate(sorted(unique_ids)):
-            begin, end = position * self._days, (position + 1) * self._days
-            if finite[begin:end].all():
+            series = slice(position * self._days, (position + 1) * self._days)
+            if finite[series].all():
                 self._first[unique_id] = first
-                self._stretches[unique_id] = stretch.part(begin, end)
+                self._stretches[unique_id] = stretch_of(forecasts, series, rows)
 
     def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[Stretch] | None:
         """The forecasts of a range, ordered by series and day; None when they are not all here.

@@ -104,6 +104,10 @@ class ChampionWatch:
         for thread in self._threads:
             thread.stop()
 
+    def wait_for_first_look(self, seconds: float | None = None) -> None:
+        """Return once the registry was asked, whatever it answered, or after so many seconds."""
+        self._looked.wait(seconds)
+
     def require(self) -> Champion:
         """The champion; just after the start, what the first look finds.
 
@@ -111,7 +115,7 @@ class ChampionWatch:
             NoChampionError: there is none.
         """
         if self.current is None:
-            self._looked.wait(FIRST_LOOK_SECONDS)
+            self.wait_for_first_look(FIRST_LOOK_SECONDS)
         champion = self.current
         if champion is None:
             raise NoChampionError(REGISTERED_MODEL)

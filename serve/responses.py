@@ -1,15 +1,16 @@
 """How forecasts and input rows leave the app: JSON or CSV, whole or streamed, with what lets a client cache them."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
+from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.inputs import ModelInputs
 from forecasting_platform.forecasting.model import Forecasts
+from serve.ahead import Stretch
 from serve.answers import rows_of
 from serve.champion import Champion
 from serve.rendering import (
@@ -17,6 +18,7 @@ from serve.rendering import (
     PIECE_ROWS,
     Columns,
     Record,
+    checksum,
     csv_pieces,
     forecast_records,
     json_document,
@@ -42,9 +44,16 @@ def name_of(champion: Champion) -> Record:
     return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
 
-def forecasts_answer(champion: Champion, rows: Sequence[bytes]) -> Response:
-    """Forecasts that are rendered already, or 304 where the client has them."""
-    return _tagged(champion, json_document({"model": name_of(champion)}, "forecasts", rows), JSON)
+def forecasts_answer(champion: Champion, period: DateRange, stretches: Sequence[Stretch]) -> Response:
+    """The forecasts of a range, rendered already, or 304 where the client has them."""
+    # The checksums stand for the rows: over many bytes `hashlib` would give the interpreter to other threads.
+    named = (champion.version.version, period, [stretch.checksum for stretch in stretches])
+
+    def body() -> bytes:
+        rows = [row for stretch in stretches for row in stretch.rows]
+        return json_document({"model": name_of(champion)}, "forecasts", rows)
+
+    return _tagged(champion, checksum(repr(named).encode()), body, JSON)
 
 
 def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns) -> Response:
@@ -80,7 +89,7 @@ def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, 
         "scenario": forecast_records(scenario, trained_until, {"difference": difference}),
         "warnings": warnings,
     }
-    return _tagged(champion, orjson.dumps(document), JSON)
+    return _whole(champion, orjson.dumps(document), JSON)
 
 
 def _parts(rows: int) -> Iterator[slice]:
@@ -94,7 +103,7 @@ def _answer(
     kind = CSV if wants_csv() else JSON
     pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
     if rows <= PIECE_ROWS:
-        return _tagged(champion, b"".join(pieces), kind)
+        return _whole(champion, b"".join(pieces), kind)
     # All numbers are there; only their text is made while it is sent, which cannot fail half-way.
     return Response(pieces, content_type=_content_type(kind), headers=_versioned(champion))
 
@@ -107,15 +116,18 @@ class WholeResponse(Response):
         return self.headers
 
 
-def _tagged(champion: Champion, body: bytes, kind: str) -> Response:
-    etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+def _whole(champion: Champion, body: bytes, kind: str) -> Response:
+    return _tagged(champion, checksum(body), lambda: body, kind)
+
+
+def _tagged(champion: Champion, etag: str, body: Callable[[], bytes], kind: str) -> Response:
     # A forecast is asked for by POST only because it takes a body, so it is revalidated as a GET would be.
     asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
     known = "HTTP_IF_NONE_MATCH" in asked.environ and asked.if_none_match.contains(etag)
     headers = [("ETag", f'"{etag}"'), *_versioned(champion)]
     if known:
         return WholeResponse(status=304, headers=headers)
-    return WholeResponse(body, content_type=_content_type(kind), headers=headers)
+    return WholeResponse(body(), content_type=_content_type(kind), headers=headers)
 
 
 def _versioned(champion: Champion) -> list[tuple[str, str]]:

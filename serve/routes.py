@@ -78,7 +78,7 @@ def predict(body: PredictBody) -> Response:
         ahead = champion.ahead.find(asked.period, asked.unique_ids)
         if ahead is not None:
             _note(service, champion, ahead)
-            return forecasts_answer(champion, [row for stretch in ahead for row in stretch.rows])
+            return forecasts_answer(champion, asked.period, ahead)
     return _computed(asked, champion, service)
 
 

@@ -1,4 +1,6 @@
+import gc
 import shutil
+import threading
 import time
 from datetime import date
 from pathlib import Path
@@ -107,6 +109,21 @@ def test_without_a_champion_a_request_learns_so_after_the_first_look() -> None:
     watch.look()
     with pytest.raises(NoChampionError):
         watch.require()
+
+
+def test_what_is_there_after_the_first_look_is_kept_from_the_garbage_collector(registry: Registry) -> None:
+    from serve.wsgi import keep_from_collector
+
+    watch = ChampionWatch(lambda: registry, None, poll_seconds=1.0)
+    waiting = threading.Thread(target=keep_from_collector, args=[watch])
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive(), "what the first look imports comes first"
+    watch.look()
+    waiting.join(10)
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert frozen > 100_000
 
 
 def test_newest_features_become_the_cutoff_and_survive_a_swap(
