@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast check audit docs format bench mutate lock clean
+.PHONY: help install up test test-fast coverage check audit docs format bench mutate lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -45,6 +45,10 @@ test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 
 test-fast: $(STAMP) ## run the tests that start no server
 	@$(call PYTEST,$(FAST))
+
+coverage: $(STAMP) ## which lines the tests run that start no whole platform
+	@$(BIN)/python -m pytest -m "not end_to_end" --numprocesses logical --dist loadfile --no-loadscope-reorder \
+		--cov=forecasting_platform --cov=serve --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 check: $(STAMP) docs audit ## lint, format, types, the dependency law, secrets, docs, known vulnerabilities
 	@$(BIN)/ruff check .

@@ -204,6 +204,16 @@ def exogenous_values(texts: "pd.Series[Any]", names: Sequence[str]) -> Floats:
     return values[codes]
 
 
+def unknown_columns(texts: "pd.Series[Any]", names: Sequence[str]) -> list[str]:
+    """The columns of which none of the rows' JSON objects holds a value, in order; all of them without rows.
+
+    >>> unknown_columns(pd.Series(['{"wind": 3.0}', None]), ["wind", "rain"])
+    ['rain']
+    """
+    values = exogenous_values(texts, names)
+    return [name for position, name in enumerate(names) if np.isnan(values[:, position]).all()]
+
+
 def refuse_never_known(shares: Mapping[str, float]) -> None:
     """Refuse a training in which a declared column had no value on any day.
 

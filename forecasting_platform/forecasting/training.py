@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +15,7 @@ from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS, Bac
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import exogenous_values
 from forecasting_platform.forecasting.fitting import fit_candidates
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.intervals import (
@@ -126,10 +128,18 @@ def served_by(options: tuple[str, ...], weights: Floats) -> str:
     return heaviest[0] if len(heaviest) == 1 else ", ".join(f"{shares[name]} % {name}" for name in heaviest)
 
 
-def fingerprint(features: pd.DataFrame) -> str:
-    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order."""
-    ordered = features.sort_values(["unique_id", "ds"])[["unique_id", "ds", "y"]]
-    return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()
+def fingerprint(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> str:
+    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order.
+
+    Args:
+        exogenous: the exogenous columns that were regressed on.
+    """
+    ordered = features.sort_values(["unique_id", "ds"])
+    own = pd.util.hash_pandas_object(ordered[["unique_id", "ds", "y"]], index=False)
+    digest = hashlib.sha256(own.to_numpy().tobytes())
+    if exogenous:
+        digest.update(exogenous_values(ordered["exogenous"], exogenous).tobytes())
+    return digest.hexdigest()
 
 
 def _metadata(
@@ -147,7 +157,7 @@ def _metadata(
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
-        "data_fingerprint": fingerprint(features),
+        "data_fingerprint": fingerprint(features, panel.exogenous),
         "code_version": code_version,
         "exogenous_known": _exogenous_known(panel),
         "backtest": {

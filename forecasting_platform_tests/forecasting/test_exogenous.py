@@ -30,7 +30,7 @@ from forecasting_platform.forecasting.inputs import INPUT_NAMES, InvalidInputsEr
 from forecasting_platform.forecasting.model import PARTS, ForecastModel, model_from
 from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe, recipe_from
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.training import fingerprint, train
 
 DEMAND = "Non-daily metered demand"
 WEATHER: tuple[Exogenous, ...] = (KnownAtCutoff("Temperature"), KnownInAdvance("Temperature +{step}"))
@@ -184,6 +184,19 @@ def test_infinite_values_are_refused_in_exogenous_columns_too(model: ForecastMod
 
 def test_the_metadata_says_how_often_each_column_was_known(model: ForecastModel) -> None:
     assert model.metadata["exogenous_known"] == dict.fromkeys(model.exogenous, 1.0)
+
+
+def test_the_fingerprint_of_the_data_covers_the_columns_that_are_regressed_on_and_no_others(
+    features: pd.DataFrame,
+) -> None:
+    names = ["Temperature", "Temperature +1"]
+    fingerprints = [fingerprint(features), fingerprint(features, names[:1]), fingerprint(features, names)]
+    assert len(set(fingerprints)) == 3
+    assert fingerprint(features.sample(frac=1, random_state=1), names) == fingerprints[2]
+    known = [json.loads(text) for text in features["exogenous"]]
+    warmer = features.assign(exogenous=[json.dumps(values | {"Temperature": 30.0}) for values in known])
+    assert fingerprint(warmer, names) != fingerprints[2]
+    assert fingerprint(warmer) == fingerprints[0]
 
 
 def test_a_column_that_was_never_known_is_refused_by_name() -> None:

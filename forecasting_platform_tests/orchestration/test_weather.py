@@ -112,11 +112,14 @@ def test_the_weather_has_its_part_in_the_explanation(client: FlaskClient) -> Non
     assert any(abs(row["explain_exogenous"]) > 0.1 for row in rows)
 
 
-def test_a_declared_column_that_the_feed_never_had_ends_the_training_with_its_name(platform: Platform) -> None:
+def test_a_declared_column_that_the_feed_lacks_fails_a_check_and_ends_the_training(
+    platform: Platform,
+) -> None:
     wind = [*WEATHER, {"unique_id": "Wind", "known": "at_cutoff"}]
     with dg.DagsterInstance.ephemeral() as instance:
         other = Platform(instance, Settings(exogenous=wind), weather=True)
-        other.run("load_job", DateRange(INITIAL.start, INITIAL.start + timedelta(days=60)))
+        loaded = other.run("load_job", DateRange(INITIAL.start, INITIAL.start + timedelta(days=60)))
+        assert [name for name, passed in other.checks(loaded).items() if not passed] == ["exogenous_values_are_known"]
         with pytest.raises(ConfigurationError, match="'Wind', of which feature_table knows no value"):
             other.run("training_job")
         assert other.registry.version_at("challenger") is None

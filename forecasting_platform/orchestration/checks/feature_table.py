@@ -5,13 +5,20 @@ from datetime import timedelta
 import dagster as dg
 import pandas as pd
 
+from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
-from forecasting_platform.forecasting.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.exogenous import (
+    exogenous_columns,
+    exogenous_from,
+    is_exogenous,
+    unknown_columns,
+)
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
+from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
@@ -33,6 +40,30 @@ def feature_table_has_every_series(
         passed=missing.empty,
         description=f"{days}: {len(built)} of {len(observed)} observed values have a feature row",
         metadata={"missing": len(missing), "sample": missing[keys].head(5).astype(str).to_json(orient="records")},
+    )
+
+
+@dg.asset_check(asset=feature_table)
+def exogenous_values_are_known(
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
+) -> dg.AssetCheckResult:
+    """The last day has a value of every declared exogenous column; a forecast takes the mean of one that is missing."""
+    end = checked_period(context).end
+    names = exogenous_columns(exogenous_from(settings.exogenous), settings.horizon_days)
+    rows = table_store.read(FEATURE_TABLE, DateRange(end, end))
+    # Without rows nothing is forecast from that day, which other checks tell of.
+    unknown = unknown_columns(rows["exogenous"], names) if names and len(rows) else []
+    return dg.AssetCheckResult(
+        passed=not unknown,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{end}: no value of {examples(unknown)}" if unknown else f"{end}: {len(names)} columns are known",
+        metadata={
+            "columns": len(names),
+            "unknown": len(unknown),
+            "runbook": dg.MetadataValue.url(runbook_url("exogenous_values_are_known")),
+        },
     )
 
 
