@@ -34,9 +34,11 @@ def to_arrow(columns: Sequence[Column], rows: pd.DataFrame) -> pa.Table:
 def _to_array(column: Column, rows: pd.DataFrame) -> pa.Array:
     if column.name not in rows.columns:
         return pa.nulls(len(rows), _TYPES[column.kind])
-    values: npt.NDArray[Any] = rows[column.name].to_numpy()
+    given = rows[column.name]
+    # With their zone, moments would become objects one by one.
+    values: npt.NDArray[Any] = (given.dt.tz_convert(None) if column.kind == "timestamp" else given).to_numpy()
     if column.kind in _MOMENTS:
-        values = rows[column.name].to_numpy(dtype="datetime64[ns]").astype(_MOMENTS[column.kind])
+        values = values.astype(_MOMENTS[column.kind])
     # Not `from_pandas`, which takes NaN for NULL.
     return pa.array(values, type=_TYPES[column.kind])
 
@@ -50,7 +52,17 @@ def from_arrow(table: Table, found: pa.Table) -> pd.DataFrame:
 
 def by_key(found: pa.Table, key: Sequence[str]) -> pa.Table:
     """The rows ordered by `key`, texts by code point."""
-    return found.sort_by([(name, "ascending") for name in key])
+    ranked = pa.table({name: _ranked(found[name]) for name in key})
+    return found.take(pc.sort_indices(ranked, [(name, "ascending") for name in key]))
+
+
+def _ranked(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers in the order of the values: few different texts, which are compared once each."""
+    if not pa.types.is_string(values.type):
+        return values
+    encoded = pc.dictionary_encode(values).combine_chunks()
+    ranks = pc.rank(encoded.dictionary)
+    return ranks.take(encoded.indices)
 
 
 def last_of_each(ordered: pa.Table, key: Sequence[str]) -> pa.Table:

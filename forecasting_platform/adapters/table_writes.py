@@ -77,7 +77,7 @@ def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, Loa
     Raises:
         InvalidFrameError: a changed value is no newer than the version it would replace.
     """
-    compared = load.observations.merge(newest, on=["unique_id", "ds"], how="left", suffixes=("", "_known"))
+    compared = _beside(load.observations, newest)
     is_new = compared["available_at"].isna()
     is_revised = ~is_new & (compared["y"] != compared["y_known"])
     _refuse_stale(compared[is_revised & (compared["available_at"] >= load.available_at)], load.available_at)
@@ -85,6 +85,19 @@ def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, Loa
     days = compared["ds"]
     report = _report(load, {"new": days[is_new], "revised": days[is_revised], "unchanged": days[~is_new & ~is_revised]})
     return added.reset_index(drop=True), report
+
+
+def _beside(loaded: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
+    """Each loaded row with what is known of it, `y_known` and `available_at`, both null where nothing is.
+
+    Args:
+        loaded, newest: ordered by key.
+    """
+    keys = ["unique_id", "ds"]
+    if len(loaded) == len(newest) and all((loaded[key].to_numpy() == newest[key].to_numpy()).all() for key in keys):
+        # The same days again, as most loads are: nothing is looked for.
+        return loaded.assign(y_known=newest["y"].to_numpy(), available_at=newest["available_at"].array)
+    return loaded.merge(newest, on=keys, how="left", suffixes=("", "_known"))
 
 
 def check_replacement(table: Table, rows: pd.DataFrame, period: DateRange, model_version: str | None) -> pd.DataFrame:
