@@ -3,10 +3,11 @@
 `python -m` this module takes the options of `dagster api grpc`. There each run is a new interpreter, which imports
 Dagster, the definitions and their libraries before it does anything: seconds of both cores. Here that is done once, in
 a process of its own that waits to be forked (Python's documentation, multiprocessing, "forkserver"); the server itself
-has threads and cannot be forked. Decision 15 has the measurement.
+has threads and cannot be forked. On Linux only. Decision 15 has the measurement.
 """
 
 import multiprocessing
+import sys
 from multiprocessing import forkserver
 from typing import Any
 
@@ -31,5 +32,6 @@ class ForkingApiServer(server.DagsterApiServer):
 
 
 if __name__ == "__main__":
-    server.DagsterApiServer = ForkingApiServer  # type: ignore[misc] # the command asks the module for it
+    if sys.platform == "linux":  # libraries of macOS end a process that was forked
+        server.DagsterApiServer = ForkingApiServer  # type: ignore[misc] # the command asks the module for it
     grpc_command()

@@ -35,7 +35,7 @@ from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.local.programs import Addresses, Entrypoints, Programs, platform_environment
 from forecasting_platform.settings import Settings
 
-Victim = Literal["worker", "code server", "daemon", "postgres", "everything"]
+Victim = Literal["worker", "fork server", "code server", "daemon", "postgres", "everything"]
 LOADED_DAYS = 30
 FIRST_DAY = date(2018, 1, 1)
 IN_PROGRESS = ("NOT_STARTED", "STARTING", "STARTED", "QUEUED", "CANCELING")
@@ -142,9 +142,9 @@ class Stage:
 
     def _kill(self, victim: Victim) -> None:
         """Kill without warning, and start again what a service manager would."""
-        if victim == "worker":
-            for worker in self._workers():
-                worker.kill()
+        if victim in {"worker", "fork server"}:
+            for process in self._workers() if victim == "worker" else self._fork_servers():
+                process.kill()
             return
         servers: dict[Victim, list[str]] = {"postgres": [], "everything": ["code server", "web server", "daemon"]}
         killed = servers.get(victim, [victim])
@@ -160,10 +160,14 @@ class Stage:
         for name in killed:
             self._start(name)
 
-    def _workers(self) -> list[psutil.Process]:
+    def _fork_servers(self) -> list[psutil.Process]:
+        """What runs are forked from, if it is there."""
         pid = self._children["code server"].pid
         found = psutil.Process(pid).children() if pid is not None and psutil.pid_exists(pid) else []
-        return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in found if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+
+    def _workers(self) -> list[psutil.Process]:
+        return [worker for server in self._fork_servers() for worker in server.children()]
 
     def _start(self, name: str) -> None:
         child = ChildProcess(self._programs[name])
