@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from forecasting_platform.json_lines import JsonLines
+from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 
 TOLD = frozenset(
     {
@@ -32,7 +29,6 @@ TOLD = frozenset(
     }
 )
 """Dagster's events that become lines; of the others, such as the loading of an input, only failures do."""
-
 
 PLAIN = (
     dg.BoolMetadataValue,
@@ -59,6 +55,8 @@ class RunLines(JsonLines):
             "job": meta["job_name"],
             "step": meta["step_key"],
             "partition": _partition_of_run(meta["job_tags"]),
+            # Dagster logs what goes well as "debug", which collectors drop.
+            "level": "info" if record.levelno < logging.INFO else None,
             **({} if event is None else _fields_of(event)),
         }
         return {name: value for name, value in said.items() if value is not None}
@@ -81,14 +79,12 @@ def _is_told(record: logging.LogRecord) -> bool:
 
 def _partition_of_run(tags: dict[str, str]) -> str | None:
     """A day, or the first and the last of a range."""
-    ends = (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
-    return tags.get(PARTITION_NAME_TAG) or "..".join(tags[end] for end in ends if end in tags) or None
+    ends = [tags[end] for end in (RANGE_START, RANGE_END) if end in tags]
+    return tags.get(PARTITION_NAME_TAG) or "..".join(ends) or None
 
 
 def _fields_of(event: dg.DagsterEvent) -> dict[str, Any]:
-    # Dagster logs what goes well as "debug", which collectors drop.
-    level = "error" if event.is_failure else "info"
-    fields: dict[str, Any] = {"event": event.event_type.name, "level": level}
+    fields: dict[str, Any] = {"event": event.event_type.name}
     data = event.event_specific_data
     if (error := getattr(data, "error", None)) is not None:
         # What an asset raised is the cause of Dagster's own error.

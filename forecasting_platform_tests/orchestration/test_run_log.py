@@ -12,7 +12,7 @@ import yaml
 
 from forecasting_platform.adapters.file_feed import FileFeed
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.errors import FeedUnavailableError
+from forecasting_platform.errors import FeedUnavailableError, StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
@@ -103,3 +103,22 @@ def test_a_run_that_fails_says_why_in_a_line_of_its_own(
     assert step["error"].startswith(f"{FeedUnavailableError.__module__}.FeedUnavailableError: the feed file:///")
     assert "in fetch" in step["traceback"]
     assert not [line for line in lines if line.get("event") == "ASSET_MATERIALIZATION"]
+
+
+def test_a_resource_that_cannot_be_had_is_told_as_an_error(
+    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @dg.resource
+    def table_store(_: dg.InitResourceContext) -> None:
+        raise StoreUnavailableError("Postgres", "nobody answers")
+
+    resources = {"observation_feed": None, "table_store": table_store}
+    job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
+    capsys.readouterr()
+    with pytest.raises(dg.DagsterError):
+        job.execute_in_process(instance=instance, tags=range_tags(DAYS))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = {line["event"]: line for line in lines if "error" in line}
+    assert set(told) >= {"RESOURCE_INIT_FAILURE", "RUN_FAILURE"}
+    assert {line["level"] for line in told.values()} == {"error"}
+    assert "nobody answers" in told["RUN_FAILURE"]["error"]
