@@ -32,6 +32,6 @@ class ForkingApiServer(server.DagsterApiServer):
 
 
 if __name__ == "__main__":
-    if sys.platform == "linux":  # libraries of macOS end a process that was forked
+    if sys.platform == "linux":  # libraries of macOS may end a process that was forked
         server.DagsterApiServer = ForkingApiServer  # type: ignore[misc] # the command asks the module for it
     grpc_command()

@@ -79,18 +79,19 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
         yield queue
 
 
-def test_one_training_and_one_load_run_at_once_and_nothing_else_waits_for_them(queue: Queue) -> None:
-    first, second = queue.submit("training_job"), queue.submit("training_job")
-    load, later_load = queue.submit("load_job"), queue.submit("load_job")
-    assert queue.launched() == [first, load]
-    assert queue.launched() == [first, load], "they still run"
+def test_two_trainings_and_two_loads_run_at_once_and_nothing_else_waits_for_them(queue: Queue) -> None:
+    first, second, later = (queue.submit("training_job") for _ in range(3))
+    load, other_load, later_load = (queue.submit("load_job") for _ in range(3))
+    running = [first, second, load, other_load]
+    assert queue.launched() == running
+    assert queue.launched() == running, "they still run"
     queue.end(first)
-    assert queue.launched() == [first, load, second]
+    assert queue.launched() == [*running, later]
     queue.end(load)
-    assert queue.launched() == [first, load, second, later_load]
+    assert queue.launched() == [*running, later, later_load]
 
     others = [queue.submit(name) for name in ("promotion_job", "promotion_job", "forecast_job")]
-    assert queue.launched() == [first, load, second, later_load, *others]
+    assert queue.launched() == [*running, later, later_load, *others]
 
 
 def test_the_instance_on_aws_has_the_same_limits() -> None:
