@@ -13,7 +13,7 @@ import orjson
 from forecasting_platform.forecasting.model import Forecasts
 
 PIECE_ROWS = 2_000
-MARKS = ("extrapolated", "replaced", "in_training")
+MARKS = ("extrapolated", "replaced", "lacks_exogenous", "in_training")
 """Fields that stand only where they are true."""
 
 Record = dict[str, Any]
@@ -30,7 +30,8 @@ def forecast_records(forecasts: Forecasts, trained_until: date, more: Columns | 
     columns = _columns(forecasts) | dict(more or {})
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     seen = forecasts.ds <= np.datetime64(trained_until, "D")
-    for mark, holds in zip(MARKS, (forecasts.extrapolated, forecasts.replaced, seen), strict=True):
+    marked = (forecasts.extrapolated, forecasts.replaced, forecasts.lacks_exogenous, seen)
+    for mark, holds in zip(MARKS, marked, strict=True):
         for position in np.flatnonzero(holds):
             records[position][mark] = True
     return records

@@ -245,6 +245,10 @@ class ForecastRow(BaseModel):
     replaced: Literal[True] | None = Field(
         default=None, description="Present where the model's forecast was not plausible and the naive one is answered."
     )
+    lacks_exogenous: Literal[True] | None = Field(
+        default=None,
+        description="Present where an exogenous value that speaks of the day was not known and counted as its mean.",
+    )
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
     explain_level: float | None = Field(default=None, description="Where `explain` was asked for, like those below.")

@@ -61,9 +61,10 @@ class Backtest:
         return self.fit_days > self.fit_days[0]
 
     def known_at(self, day: np.datetime64) -> Floats:
-        """Errors of each candidate whose actual was known at the end of a day; NaN elsewhere."""
-        ds = self.cutoffs[:, None] + np.arange(1, self.y.shape[2] + 1)
-        return np.where(ds <= day, self.errors, np.nan)
+        """Errors of each candidate whose actual was known at the end of a day, of the cutoffs before it; else NaN."""
+        before = slice(int(np.searchsorted(self.cutoffs, day)))
+        ds = self.cutoffs[before, None] + np.arange(1, self.y.shape[2] + 1)
+        return np.where(ds <= day, self.y[:, before] - self.y_hat[:, :, before], np.nan)
 
 
 def fit_days(panel: Panel, recipe: Recipe) -> Days:

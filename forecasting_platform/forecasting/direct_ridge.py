@@ -34,8 +34,8 @@ from forecasting_platform.forecasting.panel import Panel
 LEAST_ROWS = 4 * REGRESSORS
 """Fewer days than this fit no regression: its forecast then is the naive one."""
 
-BLOCK_SERIES = 100
-"""Series whose columns are held at once: 42 MB of them at 1,500 days."""
+BLOCK_SERIES = 25
+"""Series whose columns and products are held at once: few enough to stay near the processor."""
 
 SCALE_DAYS = 375
 """About as many changes, evenly spread, give the robust scale of a step: sorting all would take longest of all."""

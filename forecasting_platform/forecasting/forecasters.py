@@ -256,6 +256,14 @@ class DirectRidge:
         part = (away * self.coefficients[series, step][:, REGRESSORS:]).sum(axis=1)
         return np.where(inputs.step <= horizon, part, 0.0)
 
+    def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+        """Whether an exogenous value that speaks of the day is not known, and counted as its mean; shape (n,)."""
+        horizon = self.intercept.shape[1]
+        step = trained_step(inputs.step, horizon) - 1
+        says = self.coefficients[series, step][:, REGRESSORS:] != 0
+        lacks: npt.NDArray[np.bool_] = (says & ~np.isfinite(inputs.exogenous_values)).any(axis=1)
+        return lacks & (inputs.step <= horizon)
+
     def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The coefficients' shares; the trend is the drift and the way back to the means of 91 and 364 days."""
         step = trained_step(inputs.step, self.intercept.shape[1]) - 1

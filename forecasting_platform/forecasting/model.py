@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
     LEVEL,
     NAMED_PARTS,
+    DirectRidge,
     FittedForecaster,
     Naive,
     Positions,
@@ -49,6 +50,7 @@ class Forecasts:
         bounds: level in percent -> (lower, upper).
         extrapolated: whether the day lies beyond the trained horizon.
         replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
+        lacks_exogenous: whether an exogenous value that it was made of was not known, and counted as its mean.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -58,6 +60,7 @@ class Forecasts:
     bounds: dict[int, tuple[Floats, Floats]]
     extrapolated: npt.NDArray[np.bool_]
     replaced: npt.NDArray[np.bool_]
+    lacks_exogenous: npt.NDArray[np.bool_]
     y_hat_naive: Floats
     y_hat_seasonal_naive: Floats
 
@@ -201,6 +204,7 @@ class ForecastModel:
             bounds={level: self._bounds(y_hat, spread, series, level) for level in levels},
             extrapolated=inputs.step > self.horizon,
             replaced=replaced,
+            lacks_exogenous=self._lacks_exogenous(inputs, series),
             y_hat_naive=naive,
             y_hat_seasonal_naive=seasonal_naive,
         )
@@ -239,6 +243,13 @@ class ForecastModel:
         replaced = ~self._plausible(combined, series)
         sane = np.where(replaced, Naive().predict(inputs, series), combined)
         return np.maximum(sane, self.lower_bound[series]), replaced
+
+    def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+        lacks = np.zeros(len(inputs), dtype=bool)
+        for position, candidate in enumerate(self.candidates):
+            if self.exogenous and isinstance(candidate, DirectRidge):
+                lacks |= candidate.lacks_exogenous(inputs, series) & (self.weights[series, position] > 0)
+        return lacks
 
     def _plausible(self, forecasts: Floats, series: Positions) -> npt.NDArray[np.bool_]:
         low, high = self.plausible[series].T

@@ -138,11 +138,23 @@ def test_a_value_that_is_not_known_counts_as_its_mean(model: ForecastModel) -> N
     values = inputs.values.copy()
     values[:, -len(model.exogenous) :] = ridge.exogenous_mean[0]  # type: ignore[attr-defined] # a DirectRidge
     unknown = replace(model, features=np.hstack([model.features[:, :own], np.full((1, len(model.exogenous)), np.nan)]))
-    forecasts = unknown.predict(unknown.inputs(DAYS)).y_hat
+    answered = unknown.predict(unknown.inputs(DAYS))
+    forecasts = answered.y_hat
+    # Never silently: each forecast that would have been made of the value says so.
+    np.testing.assert_array_equal(answered.lacks_exogenous, np.arange(len(DAYS)) < 15)
     np.testing.assert_array_equal(forecasts, model.predict(replace(inputs, values=values)).y_hat)
     assert not np.allclose(forecasts[:15], model.predict(inputs).y_hat[:15])
     # Beyond the horizon no column speaks of the day.
     np.testing.assert_array_equal(forecasts[15:], model.predict(inputs).y_hat[15:])
+
+
+def test_only_the_day_that_an_unknown_value_speaks_of_is_marked(model: ForecastModel) -> None:
+    inputs = model.inputs(DAYS)
+    assert not model.predict(inputs).lacks_exogenous.any()
+    values = inputs.values.copy()
+    values[:, inputs.values.shape[1] - len(model.exogenous) + model.exogenous.index("Temperature +7")] = np.nan
+    marked = model.predict(replace(inputs, values=values)).lacks_exogenous
+    assert np.flatnonzero(marked).tolist() == [6]
 
 
 def test_the_parts_with_the_exogenous_one_add_up(model: ForecastModel) -> None:

@@ -107,6 +107,14 @@ def test_a_column_the_champion_lacks_is_refused_by_name(client: FlaskClient) -> 
     assert "row 1 of the input frame lacks 'Temperature'" in refused.json["detail"]
 
 
+def test_a_forecast_made_without_a_value_that_is_not_known_is_marked(client: FlaskClient) -> None:
+    inputs = answer(client, "/simulate", NEXT)["inputs"]
+    assert not any("lacks_exogenous" in row for row in answer(client, "/predict", {"inputs": inputs})["forecasts"])
+    inputs[1]["exogenous"]["Temperature +2"] = None
+    marks = [row.get("lacks_exogenous") for row in answer(client, "/predict", {"inputs": inputs})["forecasts"]]
+    assert marks == [True if position == 1 else None for position in range(len(marks))]
+
+
 def test_the_weather_has_its_part_in_the_explanation(client: FlaskClient) -> None:
     rows = answer(client, "/predict", NEXT | {"explain": True})["forecasts"]
     assert any(abs(row["explain_exogenous"]) > 0.1 for row in rows)

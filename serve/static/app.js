@@ -173,6 +173,7 @@ function note(row) {
   const notes = [];
   if (row.extrapolated) notes.push("beyond the trained horizon");
   if (row.replaced) notes.push("naive: the model's own was not plausible");
+  if (row.lacks_exogenous) notes.push("without an exogenous value that is not known");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
 }
