@@ -6,7 +6,7 @@ RUN useradd --system --create-home --uid 10001 forecasting
 WORKDIR /app
 RUN pip install --no-cache-dir "uv>=0.5"
 # Where volumes are mounted; a new volume takes the owner of the folder it covers.
-RUN install --directory --owner forecasting /artifacts /cache
+RUN install --directory --owner forecasting /artifacts /cache /app/dagster_home/storage
 
 FROM base AS platform
 COPY locks/platform.txt locks/platform.txt

@@ -6,7 +6,12 @@ from typing import Any
 
 import requests
 
-from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnavailableError
+from forecasting_platform.errors import (
+    ConfigurationError,
+    ForecastingPlatformError,
+    PlatformStateError,
+    UnavailableError,
+)
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.settings import Settings
@@ -63,12 +68,22 @@ def connect(data_dir: Path) -> Connection:
 
     Raises:
         PlatformStateError: neither is there.
+        ConfigurationError: none runs there, and the settings name a part of one only; says what is missing.
     """
     try:
         found = DataDirectory(data_dir).endpoints()
-    except PlatformStateError:
+    except PlatformStateError as error:
         settings = Settings()
         if settings.dagster_url and settings.app_url and settings.postgres_dsn:
             return Connection(settings.dagster_url, settings.app_url, settings.require_postgres_dsn())
+        if settings.dagster_url or settings.app_url:
+            named = {
+                "FORECASTING_DAGSTER_URL": settings.dagster_url,
+                "FORECASTING_APP_URL": settings.app_url,
+                "FORECASTING_POSTGRES_DSN": settings.postgres_dsn,
+            }
+            problem = f"is not set; a command needs {', '.join(named)} of a platform elsewhere"
+            missing = next(name for name, value in named.items() if not value)
+            raise ConfigurationError(missing, f"{problem} ({error})") from error
         raise
     return Connection(found["dagster"], found["app"], found["postgres"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.commands.connection import AppRefusedError, Connection, connect
-from forecasting_platform.errors import PlatformStateError, UnavailableError
+from forecasting_platform.errors import ConfigurationError, PlatformStateError, UnavailableError
 from forecasting_platform.local.data_directory import DataDirectory
 
 ELSEWHERE = {
@@ -67,7 +67,14 @@ def test_settings_that_name_a_part_only_are_no_platform(
     for name, value in ELSEWHERE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(missing)
-    with pytest.raises(PlatformStateError, match="no platform runs"):
+    with pytest.raises(ConfigurationError, match=rf"{missing}: is not set; .*no platform runs"):
+        connect(tmp_path)
+
+
+def test_where_neither_runs_nor_is_named_the_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ELSEWHERE:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(PlatformStateError, match=r"no platform runs .* Start one"):
         connect(tmp_path)
 
 

@@ -13,11 +13,28 @@ from forecasting_platform.settings import Settings
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+WORKSPACE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/workspace.yaml").read_text(encoding="utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
-def test_it_has_the_parts_of_the_embedded_platform_and_a_daemon() -> None:
-    assert set(PARTS) == {*SERVICES, "daemon", "migrate"}
+def test_it_has_the_parts_of_the_embedded_platform() -> None:
+    assert set(PARTS) == {*SERVICES, "code", "daemon", "migrate"}
+
+
+def test_web_server_and_daemon_share_one_code_server() -> None:
+    (location,) = WORKSPACE["load_from"]
+    server = location["grpc_server"]
+    command = PARTS[server["host"]]["command"]
+    assert command[command.index("--port") + 1] == str(server["port"])
+    assert command[command.index("--module-name") + 1] == server["location_name"]
+    for name in ("dagster", "daemon"):
+        mounts = PARTS[name]["volumes"]
+        assert "./deploy/compose/workspace.yaml:/app/workspace.yaml:ro" in mounts
+        # What a run wrote is shown by another process than the one that wrote it.
+        assert set(mounts) == set(PARTS["code"]["volumes"])
+        assert server["host"] in PARTS[name]["depends_on"]
+    assert "/app/workspace.yaml" in PARTS["daemon"]["command"]
+    assert '"/app/workspace.yaml"' in DOCKERFILE
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -63,6 +80,6 @@ def test_a_missing_secret_stops_the_start_and_none_is_in_the_file() -> None:
 def test_volumes_cover_folders_that_the_image_gives_to_its_user() -> None:
     made = re.search(r"^RUN install --directory --owner forecasting (.+)$", DOCKERFILE, re.MULTILINE)
     assert made
-    ours = [mount for part in PARTS.values() if "build" in part for mount in part.get("volumes", [])]
+    ours = {mount for part in PARTS.values() if "build" in part for mount in part.get("volumes", []) if mount[0] != "."}
     assert {mount.split(":")[1] for mount in ours} <= set(made[1].split())
     assert {mount.split(":")[0] for mount in ours} <= set(COMPOSE["volumes"])
