@@ -362,7 +362,7 @@ def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_
 def as_of_command(moment: datetime, data_dir: Path, as_json: bool) -> None:
     """Which champion, verdict, data, forecasts and incidents there were at the end of a past day or moment."""
     from forecasting_platform.commands.as_of import data_rows, decision_rows, document, snapshot_of_platform
-    from forecasting_platform.commands.report import alert_rows
+    from forecasting_platform.commands.report import incident_rows
 
     found = snapshot_of_platform(connect(data_dir).postgres_dsn, moment)
     if as_json:
@@ -370,7 +370,7 @@ def as_of_command(moment: datetime, data_dir: Path, as_json: bool) -> None:
         return
     print_rows(decision_rows(found), title=f"champion and newest verdict at {moment:%Y-%m-%d %H:%M:%S %Z}")
     print_rows(data_rows(found), title="data and forecasts known then")
-    print_rows(alert_rows(found.incidents), title="incidents open then")
+    print_rows(incident_rows(found.incidents), title="incidents open then")
 
 
 @main.command(
@@ -413,7 +413,7 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
 @json_option
 def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     """Accuracy, bias and coverage over windows, drift, and open alerts."""
-    from forecasting_platform.commands.report import Report, alert_rows
+    from forecasting_platform.commands.report import Report, alert_rows, incident_rows
 
     connection = connect(data_dir)
     found = Report(connection.postgres_dsn, _champion_metadata(connection))
@@ -421,8 +421,9 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
         _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)
     accuracy, vintages, drift = records(found.accuracy), records(found.vintages), records(found.drift)
-    detection, alerts = records(found.detection), alert_rows(found.alerts)
+    detection = records(found.detection)
     if as_json:
+        alerts = alert_rows(found.alerts)
         print_json(
             {"accuracy": accuracy, "vintages": vintages, "drift": drift, "detection": detection, "alerts": alerts}
         )
@@ -431,7 +432,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     print_rows(vintages, title="by first published and by latest actuals")
     print_rows(drift, title="drift: evidence of a lasting change, against the threshold of its budget")
     print_rows(detection, title="median days until a change of the champion's errors pages, at one false page a year")
-    print_rows(alerts, title="open incidents")
+    print_rows(incident_rows(found.alerts), title="open incidents")
 
 
 def _champion_metadata(connection: Connection) -> dict[str, Any]:
@@ -455,10 +456,11 @@ def alerts() -> None:
 @json_option
 def list_alerts(every: bool, data_dir: Path, as_json: bool) -> None:
     """Incidents, newest first."""
-    from forecasting_platform.commands.report import alert_rows
+    from forecasting_platform.commands.report import alert_rows, incident_rows
 
     with _ledger(data_dir) as ledger:
-        print_rows(alert_rows(ledger.alerts(open_only=not every)), title="incidents", as_json=as_json)
+        found = ledger.alerts(open_only=not every)
+    print_rows(alert_rows(found) if as_json else incident_rows(found), title="incidents", as_json=as_json)
 
 
 @alerts.command(epilog="Example: forecasting-platform alerts acknowledge forecast_errors:forecasts_beat_naive@512")
@@ -467,11 +469,13 @@ def list_alerts(every: bool, data_dir: Path, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def acknowledge(alert_id: str, by: str, data_dir: Path, as_json: bool) -> None:
-    """Say that somebody is on an incident: no reminders of it from then on."""
+    """Say that somebody is on an incident: no reminders of it from then on. What stands before the @ is enough."""
     with _ledger(data_dir) as ledger:
-        if not ledger.acknowledge(alert_id, by, datetime.now(UTC)):
-            raise UnknownAlertError(alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True)])
-    print_rows([{"alert_id": alert_id, "acknowledged_by": by}], as_json=as_json)
+        opened = ledger.alerts(open_only=True)
+        found = next((alert.alert_id for alert in opened if alert_id in {alert.alert_id, alert.fingerprint}), alert_id)
+        if not ledger.acknowledge(found, by, datetime.now(UTC)):
+            raise UnknownAlertError(alert_id, [alert.alert_id for alert in opened])
+    print_rows([{"alert_id": found, "acknowledged_by": by}], as_json=as_json)
 
 
 @alerts.command(epilog="Example: forecasting-platform alerts mute run_failure:load_job --hours 8 --reason outage")

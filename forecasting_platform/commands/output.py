@@ -9,6 +9,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 200
+"""Of a table that is written to a file or a pipe."""
+
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
@@ -25,10 +28,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, title: str | None = None, a
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in rows[0]:
-        table.add_column(name, justify="right" if isinstance(rows[0][name], int | float) else "left")
+        # Nothing is cut short: what a person reads here is what the next command wants, such as an incident's id.
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console(width=None if Console().is_terminal else 200).print(table)
+    Console(width=None if Console().is_terminal else WIDTH).print(table)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -115,6 +115,26 @@ def alert_rows(alerts: list[Alert]) -> list[dict[str, object]]:
     ]
 
 
+def incident_rows(alerts: list[Alert]) -> list[dict[str, object]]:
+    """The same for a person, narrow enough for a terminal."""
+    return [
+        {
+            "alert_id": alert.alert_id,
+            "state": f"{alert.state} ({alert.severity})",
+            "since": f"{alert.first_seen:%Y-%m-%d %H:%M}",
+            "whose": _whose(alert),
+            "summary": alert.summary,
+        }
+        for alert in alerts
+    ]
+
+
+def _whose(alert: Alert) -> str:
+    on_it = f"{alert.acknowledged_by} is on it" if alert.acknowledged_by else ""
+    muted = f"muted by {alert.muted_by}" if alert.muted_by else ""
+    return "; ".join(said for said in (alert.owner, on_it, muted) if said)
+
+
 def _table(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "<p>None.</p>"

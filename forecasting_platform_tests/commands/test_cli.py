@@ -436,6 +436,25 @@ def test_incidents_are_listed_acknowledged_and_muted(run: Callable[..., Result],
     assert (mute.pattern, mute.reason, mute.muted_by) == ("a:*", "known", "ann")
 
 
+def test_an_incident_is_acknowledged_by_what_it_is_of_too(run: Callable[..., Result], ledger: MemoryLedger) -> None:
+    ledger.save_alerts([INCIDENT])
+    assert json.loads(run("alerts", "acknowledge", "a:b", "--by", "ann", "--json").stdout)[0]["alert_id"] == "a:b@7"
+    assert ledger.alerts()[0].acknowledged_by == "ann"
+
+
+def test_the_listed_id_is_whole_in_a_narrow_terminal_and_says_who_is_on_it(
+    run: Callable[..., Result], ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "forecast_errors:" + "a_check_with_a_long_name_" * 4
+    ledger.save_alerts([replace(INCIDENT, alert_id=f"{name}@7", fingerprint=name, owner="data-science")])
+    ledger.acknowledge(f"{name}@7", "ann", NOW)
+    monkeypatch.setattr("forecasting_platform.commands.output.WIDTH", 100)
+    listed = run("alerts", "list").stdout
+    cells = [[cell.strip() for cell in line.split("│")] for line in listed.splitlines() if line.startswith("│")]
+    assert "".join(row[1] for row in cells) == f"{name}@7"
+    assert "ann is on it" in " ".join(row[4] for row in cells)
+
+
 def test_an_incident_there_is_not_cannot_be_acknowledged(run: Callable[..., Result], ledger: MemoryLedger) -> None:
     ledger.save_alerts([INCIDENT])
     failed = run("alerts", "acknowledge", "a:b@8", "--by", "ann")
