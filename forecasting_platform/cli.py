@@ -121,10 +121,15 @@ def main() -> None:
 @main.command(epilog='Example: forecasting-platform up --feed-url "http://127.0.0.1:8000/feed.json"')
 @data_dir_option
 @click.option(
-    "--port-base", type=click.IntRange(1, 65530), default=3000, show_default=True, help="First of five ports."
+    "--port-base",
+    type=click.IntRange(1, 65530),
+    default=3000,
+    show_default=True,
+    help="First of five ports, six with --spark.",
 )
 @click.option("--feed-url", help="Feed to load from (http, ckan+https, file); the simulated one by default.")
 @click.option("--weather", is_flag=True, help="Load the simulated feed's weather too, and train with it.")
+@click.option("--spark", is_flag=True, help="Keep the tables in Spark SQL with a Hive metastore, and train on Spark.")
 @click.option("--start", type=Day(), default="2018-01-01", show_default=True, help="First day of the initial load.")
 @click.option("--end", type=Day(), default="2023-06-30", show_default=True, help="Last day of the initial load.")
 @click.option("--live", is_flag=True, help="Run the schedules, and load up to yesterday.")
@@ -132,8 +137,8 @@ def main() -> None:
 @click.option("--no-main-job", is_flag=True, help="Start the platform only.")
 @json_option
 def up(
-    data_dir: Path, port_base: int, feed_url: str | None, weather: bool, start: date, end: date, live: bool,
-    exit_when_served: bool, no_main_job: bool, as_json: bool,
+    data_dir: Path, port_base: int, feed_url: str | None, weather: bool, spark: bool, start: date, end: date,
+    live: bool, exit_when_served: bool, no_main_job: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Start the embedded platform, run the main job on it, and stay up until Ctrl-C."""
     if weather and feed_url is not None:
@@ -142,7 +147,8 @@ def up(
 
     run_platform(
         data_dir, port_base, feed_url, _range(start, end),
-        live=live, weather=weather, main_job=not no_main_job, exit_when_served=exit_when_served, as_json=as_json,
+        live=live, weather=weather, spark=spark, main_job=not no_main_job, exit_when_served=exit_when_served,
+        as_json=as_json,
     )  # fmt: skip
 
 
@@ -350,7 +356,7 @@ def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_
     """What models knew at the end of each day, built from what was known at a time: CSV, or JSON."""
     from forecasting_platform.commands.features import stored_features
 
-    found = stored_features(connect(data_dir).postgres_dsn, _range(start, end), as_of)
+    found = stored_features(connect(data_dir).settings, _range(start, end), as_of)
     rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
     print_json(rows) if as_json else _print_csv(rows)
 
@@ -364,7 +370,7 @@ def as_of_command(moment: datetime, data_dir: Path, as_json: bool) -> None:
     from forecasting_platform.commands.as_of import data_rows, decision_rows, document, snapshot_of_platform
     from forecasting_platform.commands.report import incident_rows
 
-    found = snapshot_of_platform(connect(data_dir).postgres_dsn, moment)
+    found = snapshot_of_platform(connect(data_dir).settings, moment)
     if as_json:
         print_json(document(found))
         return
@@ -389,15 +395,16 @@ def backtest_policy(
     data_dir: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Replay the stored history under a grid of policies: how often to train, which promotion rule, when to page."""
-    from forecasting_platform.commands.backtest_policy import recipe_of_settings, replayed_policies, stored_history
+    from forecasting_platform.commands.backtest_policy import recipe_of, replayed_policies, stored_history
     from forecasting_platform.forecasting.replay import policies
 
     if (start is None) != (end is None):
         raise click.UsageError("give both --start and --end, or neither for the whole history")
     days = _range(start, end) if start and end else None
-    features = stored_history(connect(data_dir).postgres_dsn, days, series)
+    settings = connect(data_dir).settings
+    features = stored_history(settings, days, series)
     grid = policies(every, budgets=budget)
-    found = replayed_policies(features, recipe_of_settings(), grid, lambda line: click.echo(line, err=True))
+    found = replayed_policies(features, recipe_of(settings), grid, lambda line: click.echo(line, err=True))
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)
 
 
@@ -416,7 +423,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     from forecasting_platform.commands.report import Report, alert_rows, incident_rows
 
     connection = connect(data_dir)
-    found = Report(connection.postgres_dsn, _champion_metadata(connection))
+    found = Report(connection.settings, _champion_metadata(connection))
     if html_path is not None:
         _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
 from forecasting_platform_tests.mlflow_server import MlflowServer, running_mlflow
 
 if TYPE_CHECKING:
@@ -82,10 +83,7 @@ def spark_options(tmp_path_factory: pytest.TempPathFactory) -> SparkOptions:
     """One JVM for the session, with a metastore in its memory; started by the first store that uses it."""
     conf = {
         "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:metastore;create=true",
-        # To compile little and late: no query here runs long enough to repay it.
-        "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.adaptive.enabled": "false",
+        **SPARK_OF_ONE_MACHINE,
     }
     return SparkOptions(str(tmp_path_factory.mktemp("ware house")), conf=conf)
 

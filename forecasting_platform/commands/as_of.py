@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from pydantic import SecretStr
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
@@ -35,9 +34,9 @@ def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime) -> Snap
     )
 
 
-def snapshot_of_platform(postgres_dsn: str, moment: datetime) -> Snapshot:
+def snapshot_of_platform(settings: Settings, moment: datetime) -> Snapshot:
     """The snapshot of a platform."""
-    store, ledger = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn))), PostgresLedger(postgres_dsn)
+    store, ledger = table_store_of(settings), PostgresLedger(settings.require_postgres_dsn())
     try:
         return stored_snapshot(store, ledger, moment)
     finally:

@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 
 import pandas as pd
-from pydantic import SecretStr
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.errors import InsufficientHistoryError, UnknownSeriesError
@@ -74,13 +73,13 @@ def _cycle(day: date) -> Cycle:
     return cycle(features, day, recipes)
 
 
-def stored_history(postgres_dsn: str, days: DateRange | None, unique_ids: Sequence[str]) -> pd.DataFrame:
+def stored_history(settings: Settings, days: DateRange | None, unique_ids: Sequence[str]) -> pd.DataFrame:
     """Rows of `FEATURE_TABLE` of a platform.
 
     Raises:
         UnknownSeriesError: a series that is not stored.
     """
-    store = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn)))
+    store = table_store_of(settings)
     try:
         features = store.read(FEATURE_TABLE, days)
     finally:
@@ -91,8 +90,7 @@ def stored_history(postgres_dsn: str, days: DateRange | None, unique_ids: Sequen
     return features[features["unique_id"].isin(unique_ids)] if unique_ids else features
 
 
-def recipe_of_settings() -> Recipe:
+def recipe_of(settings: Settings) -> Recipe:
     """The recipe that the platform trains."""
-    settings = Settings()
     exogenous = exogenous_from(settings.exogenous)
     return default_recipe(settings.horizon_days, settings.holiday_country, exogenous=exogenous)

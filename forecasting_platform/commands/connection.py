@@ -1,10 +1,12 @@
 """Where a command finds the platform: the embedded one of a data directory, or the one the settings name."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from pydantic import SecretStr
 
 from forecasting_platform.errors import (
     ConfigurationError,
@@ -26,11 +28,21 @@ class AppRefusedError(ForecastingPlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The addresses of one platform."""
+    """The addresses of one platform.
+
+    Attributes:
+        told: further fields of `Settings` that its processes were given.
+    """
 
     dagster_url: str
     app_url: str
     postgres_dsn: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """Those of its processes, as far as a command needs them; else those of the environment."""
+        return Settings(postgres_dsn=SecretStr(self.postgres_dsn), **self.told)
 
     @property
     def dagster(self) -> DagsterApi:
@@ -70,8 +82,9 @@ def connect(data_dir: Path) -> Connection:
         PlatformStateError: neither is there.
         ConfigurationError: none runs there, and the settings name a part of one only; says what is missing.
     """
+    directory = DataDirectory(data_dir)
     try:
-        found = DataDirectory(data_dir).endpoints()
+        found = directory.endpoints()
     except PlatformStateError as error:
         settings = Settings()
         if settings.dagster_url and settings.app_url and settings.postgres_dsn:
@@ -86,4 +99,4 @@ def connect(data_dir: Path) -> Connection:
             missing = next(name for name, value in named.items() if not value)
             raise ConfigurationError(missing, f"{problem} ({error})") from error
         raise
-    return Connection(found["dagster"], found["app"], found["postgres"])
+    return Connection(found["dagster"], found["app"], found["postgres"], directory.settings())

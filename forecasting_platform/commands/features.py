@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
-from pydantic import SecretStr
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.forecasting.date_range import DateRange
@@ -29,9 +28,8 @@ def features_as_of(
     return build_features(known, days, country, exogenous)
 
 
-def stored_features(postgres_dsn: str, days: DateRange, as_of: datetime | None) -> pd.DataFrame:
+def stored_features(settings: Settings, days: DateRange, as_of: datetime | None) -> pd.DataFrame:
     """`features_as_of` of a platform's table store."""
-    settings = Settings(postgres_dsn=SecretStr(postgres_dsn))
     store = table_store_of(settings)
     try:
         return features_as_of(store, days, settings.holiday_country, as_of, exogenous_from(settings.exogenous))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import SecretStr
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
@@ -43,10 +42,10 @@ class Report:
         champion_metadata: of its model version; empty where there is no champion.
     """
 
-    def __init__(self, postgres_dsn: str, champion_metadata: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, champion_metadata: Mapping[str, Any]) -> None:
         self.detection = detection_report(references_from(champion_metadata))
-        store = table_store_of(Settings(postgres_dsn=SecretStr(postgres_dsn)))
-        ledger = PostgresLedger(postgres_dsn)
+        store = table_store_of(settings)
+        ledger = PostgresLedger(settings.require_postgres_dsn())
         try:
             store.prepare()
             ledger.prepare()

@@ -26,6 +26,7 @@ def run_platform(
     *,
     live: bool,
     weather: bool,
+    spark: bool,
     main_job: bool,
     exit_when_served: bool,
     as_json: bool,
@@ -39,7 +40,7 @@ def run_platform(
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=as_json)
 
     signal.signal(signal.SIGTERM, _stop)
-    with EmbeddedPlatform(data_dir, port_base, feed_url, live, weather=weather) as platform:
+    with EmbeddedPlatform(data_dir, port_base, feed_url, live, weather=weather, spark=spark) as platform:
         platform.start_services(progress)
         job = MainJob(platform.dagster, platform.endpoints["app"], _until(days, live), progress, platform.look)
         # Requested while the daemon comes up, the backfill is taken at its first look.

@@ -68,11 +68,15 @@ def make_backup(data_dir: Path, to: Path) -> Backup:
     between is a decision whose alias has not moved, which the platform completes by itself.
 
     Raises:
-        BackupError: `to` is there already, or a dump failed; nothing is left of it.
+        BackupError: `to` is there already, the tables are in Spark, or a dump failed; nothing is left of it.
         PlatformStateError: there are no data.
     """
     if to.exists():
         raise BackupError(to, "is there already", "Name a new folder with --to.")
+    if (tables := DataDirectory(data_dir).spark).exists():
+        # Its metastore holds absolute paths of them, so a copy elsewhere would name the originals.
+        remedy = f"Stop the platform and copy {tables.parent}; the copy works at that path only."
+        raise BackupError(to, "would lack the tables, which are in Spark", remedy)
     unfinished = to.with_name(f".{to.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)

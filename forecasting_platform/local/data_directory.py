@@ -1,7 +1,7 @@
 """The data directory of one embedded platform: whose it is, what runs in it, where that answers.
 
 Files kept here: `lock` (held by the living supervisor), `supervisor.json`, `processes.json`,
-`endpoints.json`, `logs/`.
+`endpoints.json`, `settings.json`, `logs/`.
 """
 
 import fcntl
@@ -27,6 +27,11 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self._lock: IO[str] | None = None
+
+    @property
+    def spark(self) -> Path:
+        """Where the tables are, if they are in Spark, and their metastore."""
+        return self.path / "spark"
 
     @property
     def logs(self) -> Path:
@@ -122,9 +127,19 @@ class DataDirectory:
         """Say where everything answers. Only its owner may read it: it holds a DSN."""
         self._write("endpoints.json", dict(endpoints))
 
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """Say what commands must be told too: fields of `Settings`, none of them secret."""
+        self._write("settings.json", dict(settings))
+
+    def settings(self) -> dict[str, Any]:
+        """Of the platform that runs here; empty where none does."""
+        found: dict[str, Any] = self._read("settings.json", default={})
+        return found
+
     def remove_endpoints(self) -> None:
         """Nothing answers any more."""
-        (self.path / "endpoints.json").unlink(missing_ok=True)
+        for name in ("endpoints.json", "settings.json"):
+            (self.path / name).unlink(missing_ok=True)
 
     def endpoints(self) -> dict[str, str]:
         """Where the parts of the platform that runs here answer.

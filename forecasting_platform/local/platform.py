@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from forecasting_platform.adapters.spark_session import require_pyspark
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
@@ -19,12 +21,15 @@ from forecasting_platform.local.migrations import migrate_directory, record_rele
 from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
 from forecasting_platform.local.programs import (
     HOST,
+    METASTORE,
     SERVICES,
+    SIMULATED_WEATHER,
     Addresses,
     Entrypoints,
     Programs,
     mlflow_store,
     platform_environment,
+    spark_settings,
 )
 
 DEFAULT_PORT_BASE = 3000
@@ -56,6 +61,8 @@ class EmbeddedPlatform:
         feed_url: a feed to load from; None for the simulated one.
         live: whether schedules run.
         weather: whether the simulated feed has the weather too, and models regress on it.
+        spark: whether tables are in Spark, and models trained there; so it is wherever the directory has such tables,
+            and where the caller's environment chooses that store.
         environment: what the processes inherit, None for the caller's own environment.
         entrypoints: what the servers serve; for tests.
     """
@@ -68,6 +75,7 @@ class EmbeddedPlatform:
         live: bool = False,
         *,
         weather: bool = False,
+        spark: bool = False,
         environment: Mapping[str, str] | None = None,
         entrypoints: Entrypoints | None = None,
     ) -> None:
@@ -84,6 +92,8 @@ class EmbeddedPlatform:
         self._live = live
         self._weather = weather
         self._caller = dict(os.environ if environment is None else environment)
+        asked = spark or self._caller.get("FORECASTING_TABLE_STORE") == "spark"
+        self._spark = asked or self.directory.spark.exists()
         self._children: list[ChildProcess] = []  # in the order of their start: Postgres first
         self._stack = contextlib.ExitStack()
         self._started_at = 0.0
@@ -105,6 +115,15 @@ class EmbeddedPlatform:
         """Where each of `dagster`, `mlflow`, `app`, `postgres` and `feed` answers; with the DSN's password."""
         urls = {service: self.addresses.url(service) for service in ("dagster", "mlflow", "app")}
         return {**urls, "postgres": self.postgres.dsn("forecasting"), "feed": self.feed_url}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its processes and commands are told beside addresses."""
+        weather = SIMULATED_WEATHER if self._weather else {}
+        spark = spark_settings(self.directory, self.addresses) if self._spark else {}
+        if "FORECASTING_SPARK_CONF" in self._caller:
+            spark.pop("spark_conf", None)
+        return {**weather, **spark}
 
     def start(self, progress: Progress = _silent, *, before_daemon: Callable[[], None] | None = None) -> None:
         """Start everything and return when everything answers.
@@ -128,6 +147,7 @@ class EmbeddedPlatform:
 
         Raises:
             PlatformStateError: see `start`.
+            ConfigurationError: tables are to be in Spark, which is not installed.
         """
         self._claim(progress)
         programs = self._prepared_programs(progress)
@@ -137,6 +157,7 @@ class EmbeddedPlatform:
         self._launch(programs.app())
         self._wait_for(needed, progress)
         self._stack.callback(self.directory.remove_endpoints)
+        self.directory.write_settings(self.settings)
         self.directory.write_endpoints(self.endpoints)
 
     def start_daemon(self, progress: Progress = _silent) -> None:
@@ -195,8 +216,21 @@ class EmbeddedPlatform:
         for leftover in self.directory.stop_leftovers():
             progress(f"stopped {leftover}, left by an earlier platform")
         self._stack.callback(self.directory.stop_leftovers)
+        if self._spark:
+            self._claim_spark()
         services = [service for service in SERVICES if service != "feed" or self._feed_url is None]
+        services += [METASTORE] if self._spark else []
         require_free_ports({self.addresses.port(service): service for service in services})
+
+    def _claim_spark(self) -> None:
+        require_pyspark()
+        if not self.directory.spark.exists() and (self.directory.path / "postgres").exists():
+            path = self.directory.path
+            raise PlatformStateError(
+                f"the tables of {path} are in Postgres; for tables in Spark name another --data-dir"
+            )
+        # From now on its tables are in Spark, also for a start that does not say so.
+        self.directory.spark.mkdir(exist_ok=True)
 
     def _prepared_programs(self, progress: Progress) -> Programs:
         """Start Postgres with its databases, and write what the programs need."""
@@ -226,13 +260,14 @@ class EmbeddedPlatform:
             dsn=self.postgres.dsn,
             feed_url=self.feed_url,
             live=self._live,
-            weather=self._weather,
             caller=self._caller,
+            settings=self.settings,
         )
 
     def _needed_for_loading(self, programs: Programs) -> list[Program]:
+        metastore = [programs.metastore()] if self._spark else []
         feed = [programs.feed()] if self._feed_url is None else []
-        return [programs.code_server(), programs.web_server(self.dagster), *feed]
+        return [*metastore, programs.code_server(), programs.web_server(self.dagster), *feed]
 
     def _launch(self, program: Program) -> ChildProcess:
         child = ChildProcess(program)
@@ -267,7 +302,7 @@ def require_free_ports(ports: Mapping[int, str]) -> None:
     if taken := [f"{port} ({service})" for port, service in ports.items() if not _is_free(port)]:
         raise PlatformStateError(
             f"taken on {HOST}: port {', '.join(taken)}. Stop what listens there, or give other ports: --port-base N "
-            f"(five from N on are used)."
+            f"({len(SERVICES)} from N on are used, {len(SERVICES) + 1} with tables in Spark)."
         )
 
 

@@ -4,10 +4,12 @@ When they start and stop is `platform`'s.
 """
 
 import json
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -19,11 +21,22 @@ from forecasting_platform.local.processes import Program
 HOST = "127.0.0.1"
 SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
 """In the order of their ports, from the port base on."""
-SIMULATED_WEATHER = [
-    {"unique_id": "Temperature", "known": "at_cutoff"},
-    {"unique_id": "Temperature +{step}", "known": "in_advance"},
-]
-"""`FORECASTING_EXOGENOUS` of the simulated feed's weather."""
+METASTORE = "metastore"
+"""The service behind them, where tables are in Spark."""
+SIMULATED_WEATHER = {
+    "exogenous": [
+        {"unique_id": "Temperature", "known": "at_cutoff"},
+        {"unique_id": "Temperature +{step}", "known": "in_advance"},
+    ]
+}
+"""Settings of the simulated feed's weather."""
+SPARK_OF_ONE_MACHINE = {
+    # To compile little and late: no query of a small machine runs long enough to repay it.
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+}
+"""`FORECASTING_SPARK_CONF`, where the caller gives none."""
 EVENT_BATCH_SIZE = "1000"
 PROBE_SECONDS = 2.0
 
@@ -75,17 +88,17 @@ class Entrypoints:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything listens: five ports of this machine, counted from a base."""
+    """Where everything listens: five ports of this machine, or six, counted from a base."""
 
     port_base: int
 
     def port(self, service: str) -> int:
-        """The port of one of `SERVICES`.
+        """The port of one of `SERVICES`, or of `METASTORE`.
 
         >>> Addresses(3000).port("postgres")
         3003
         """
-        return self.port_base + SERVICES.index(service)
+        return self.port_base + (*SERVICES, METASTORE).index(service)
 
     def url(self, service: str) -> str:
         """The URL of one of `SERVICES`.
@@ -104,13 +117,13 @@ def platform_environment(
     feed_url: str,
     live: bool,
     caller: Mapping[str, str],
-    weather: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """The environment of every process of the platform: the caller's, without what would lead it elsewhere.
 
     Args:
         dsn: from the name of a database to its URL.
-        weather: whether `SIMULATED_WEATHER` is declared.
+        settings: further fields of `Settings`, JSON-ready.
     """
     elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
@@ -134,7 +147,21 @@ def platform_environment(
         "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),
         "FORECASTING_DATA_DOCS_DIR": str(directory.path / "data-docs"),
         "FORECASTING_SCHEDULES_ENABLED": "true" if live else "false",
-        **({"FORECASTING_EXOGENOUS": json.dumps(SIMULATED_WEATHER)} if weather else {}),
+        **{
+            f"FORECASTING_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in (settings or {}).items()
+        },
+    }
+
+
+def spark_settings(directory: DataDirectory, addresses: Addresses) -> dict[str, Any]:
+    """Settings of a platform whose tables are in Spark, and whose models are trained there."""
+    return {
+        "spark_conf": SPARK_OF_ONE_MACHINE,
+        "table_store": "spark",
+        "trainer": "spark",
+        "spark_warehouse_dir": str(directory.spark / "tables"),
+        "spark_metastore_uri": f"thrift://{HOST}:{addresses.port(METASTORE)}",
     }
 
 
@@ -173,6 +200,14 @@ class Programs:
             ["mlflow", "server", "--host", HOST, "--port", str(self.addresses.port("mlflow")), *options],
             lambda: _answers(f"{self.addresses.url('mlflow')}/health"),
             settings,
+        )
+
+    def metastore(self) -> Program:
+        """The Hive metastore, which says to every process where Spark's tables are."""
+        port = self.addresses.port(METASTORE)
+        options = ["--port", str(port), "--directory", str(self.directory.spark / "metastore")]
+        return self._program(
+            "the Hive metastore", ["forecasting_platform.adapters.hive_metastore", *options], lambda: _listens(port)
         )
 
     def code_server(self) -> Program:
@@ -257,6 +292,12 @@ class Programs:
             is_ready=is_ready,
             directory=self.directory.path,
         )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(PROBE_SECONDS)
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _answers(url: str) -> bool:

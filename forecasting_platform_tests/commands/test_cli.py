@@ -15,6 +15,7 @@ import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from forecasting_platform import cli
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
@@ -26,6 +27,7 @@ from forecasting_platform.forecasting.alerts import Alert, Message
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.decided import NOISE, judged
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")
@@ -129,6 +131,7 @@ def run(
         dagster_url=dagster.url,
         app_url="http://127.0.0.1:3002",
         postgres_dsn="postgresql://someone:secret@127.0.0.1:1/nothing",
+        settings=Settings(postgres_dsn=SecretStr("postgresql://someone:secret@127.0.0.1:1/nothing")),
         ask_app=ask_app,
     )
     report = SimpleNamespace(

@@ -54,6 +54,21 @@ def test_a_running_platform_is_found_by_its_data_directory(tmp_path: Path) -> No
         directory.release()
 
 
+def test_a_command_is_told_what_the_platforms_processes_are(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.claim()
+    try:
+        directory.write_endpoints({"dagster": "http://d", "app": "http://a", "postgres": "postgresql://p"})
+        directory.write_settings({"table_store": "spark", "exogenous": [{"unique_id": "wind", "known": "at_cutoff"}]})
+        settings = connect(tmp_path).settings
+        assert settings.require_postgres_dsn() == "postgresql://p"
+        assert (settings.table_store, settings.exogenous[0]["unique_id"]) == ("spark", "wind")
+        directory.remove_endpoints()
+        assert directory.settings() == {}
+    finally:
+        directory.release()
+
+
 def test_where_none_runs_the_settings_name_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ELSEWHERE.items():
         monkeypatch.setenv(name, value)

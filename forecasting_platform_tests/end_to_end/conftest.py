@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -101,11 +101,11 @@ def run_command(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def port_base() -> int:
-    """The first of five free ports in a row."""
+    """The first of six free ports in a row."""
     for base in range(25000, 27000, 10):
-        if all(_is_free(port) for port in range(base, base + 5)):
+        if all(_is_free(port) for port in range(base, base + 6)):
             return base
-    raise AssertionError("no five free ports in a row")
+    raise AssertionError("no six free ports in a row")
 
 
 def _is_free(port: int) -> bool:
@@ -160,8 +160,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
             started.process.wait(STOP_SECONDS)
 
 
-def start_up(data_dir: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--start", START, "--end", END]
+def start_up(
+    data_dir: Path, log: Path, environment: dict[str, str], more: Sequence[str] = ("--start", START, "--end", END)
+) -> subprocess.Popen[str]:
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), *more]
     with log.open("w", encoding="utf-8") as output:
         return subprocess.Popen(
             [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=os.environ | environment

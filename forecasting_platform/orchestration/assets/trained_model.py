@@ -27,7 +27,7 @@ class TrainingConfig(dg.Config):
     )
 
 
-@dg.asset(pool=TRAINING, group_name="train", kinds={"mlflow", "scikitlearn"}, deps=[feature_table])
+@dg.asset(pool=TRAINING, group_name="train", kinds={"mlflow", "numpy"}, deps=[feature_table])
 def trained_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,

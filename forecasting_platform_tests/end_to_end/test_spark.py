@@ -1,0 +1,91 @@
+"""The same platform with its tables in Spark SQL and a Hive metastore, and its models trained as tasks of Spark."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+
+import psutil
+import psycopg
+import pytest
+
+from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform_tests.end_to_end.conftest import (
+    SERVED_SECONDS,
+    STOP_SECONDS,
+    Platform,
+    is_served,
+    processes_of,
+    start_up,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
+WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
+SERIES = 4
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    data_dir = tmp_path_factory.mktemp("on spark") / "data dir"
+    log = data_dir.parent / "up.log"
+    words = ["--spark", "--start", DAYS.start.isoformat(), "--end", DAYS.end.isoformat()]
+    started = Platform(data_dir, start_up(data_dir, log, {}, words), log)
+    try:
+        wait_until("a served champion", lambda: is_served(started), SERVED_SECONDS)
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.terminate()
+            started.process.wait(STOP_SECONDS)
+
+
+def test_five_years_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(platform: Platform) -> None:
+    assert DagsterApi(platform.endpoints["dagster"]).materialized_days("feature_table") == set(DAYS)
+    done = platform.run("features", "--start", DAYS.start.isoformat(), "--end", DAYS.end.isoformat())
+    assert done.returncode == 0, done.stderr
+    found = {(row["unique_id"], row["ds"]): float(row["y"]) for row in csv.DictReader(io.StringIO(done.stdout))}
+    fed = simulate_gas_supply(DAYS).stack()
+    assert found == pytest.approx({(str(name), f"{day:%Y-%m-%d}"): value for (day, name), value in fed.items()})
+    with psycopg.connect(platform.endpoints["postgres"]) as connection:
+        assert connection.execute("select to_regclass('forecasting.raw_observations')").fetchall() == [(None,)]
+
+
+def test_the_champion_was_trained_there_and_answers(platform: Platform) -> None:
+    assert platform.json("status")["champion"] == "1"
+    answer = platform.post("/predict", {"start": "2023-07-01", "end": "2023-07-15"}).json()
+    assert len(answer["forecasts"]) == SERIES * 15
+
+
+def test_runs_sensors_and_commands_share_its_tables(platform: Platform) -> None:
+    week = ("--start", WEEK.start.isoformat(), "--end", WEEK.end.isoformat())
+    (loaded,) = platform.json("load", *week)
+    assert (loaded["new"], loaded["revised"], loaded["unchanged"]) == (SERIES * len(WEEK), 0, 0)
+    dagster = DagsterApi(platform.endpoints["dagster"])
+    wait_until("errors of the week", lambda: set(WEEK) <= dagster.materialized_days("forecast_errors"), 200)
+    # Beside the runs of forecasts and checks, which have their own session each.
+    (again,) = platform.json("load", *week)
+    assert (again["new"], again["revised"], again["unchanged"]) == (0, 0, SERIES * len(WEEK))
+    report = platform.json("report")
+    assert {row["days"] for row in report["accuracy"] if row["window_days"] == 7} == {len(WEEK)}
+
+
+def test_the_metastore_is_reached_from_this_machine_only(platform: Platform) -> None:
+    started = platform.process_of("the Hive metastore")
+    listeners = [
+        connection.laddr.ip
+        for process in (started, *started.children(recursive=True))
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listeners
+    assert all(address.endswith("127.0.0.1") for address in listeners)
+
+
+def test_ctrl_c_leaves_nothing_running(platform: Platform) -> None:
+    assert platform.stop() == 0
+    assert processes_of(platform.data_dir) == []
