@@ -128,7 +128,7 @@ def main() -> None:
     help="First of five ports, six with --spark.",
 )
 @click.option("--feed-url", help="Feed to load from (http, ckan+https, file); the simulated one by default.")
-@click.option("--weather", is_flag=True, help="Load the simulated feed's weather too, and train with it.")
+@click.option("--weather", is_flag=True, help="Load the simulated weather too, and train with it.")
 @click.option("--spark", is_flag=True, help="Keep the tables in Spark SQL with a Hive metastore, and train on Spark.")
 @click.option("--start", type=Day(), default="2018-01-01", show_default=True, help="First day of the initial load.")
 @click.option("--end", type=Day(), default="2023-06-30", show_default=True, help="Last day of the initial load.")
@@ -142,7 +142,8 @@ def up(
 ) -> None:  # fmt: skip
     """Start the embedded platform, run the main job on it, and stay up until Ctrl-C."""
     if weather and feed_url is not None:
-        raise click.UsageError("--weather is of the simulated feed; declare another feed's in FORECASTING_EXOGENOUS")
+        own = "name your own in FORECASTING_EXOGENOUS_FEED_URL and declare it in FORECASTING_EXOGENOUS"
+        raise click.UsageError(f"--weather is simulated beside the simulated feed; {own}")
     from forecasting_platform.commands.up import run_platform
 
     run_platform(

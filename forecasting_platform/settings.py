@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     feed_date_format: str = Field(
         default="dd/mm/yyyy", description="How the feed writes a day: made of `dd`, `mm` and `yyyy`."
     )
+    exogenous_feed_url: str | None = Field(
+        default=None,
+        description="A second feed, of exogenous series, such as a weather service; that it fails holds up no load.",
+    )
+    exogenous_feed_date_format: str = Field(default="dd/mm/yyyy", description="How the second feed writes a day.")
     feed_timeout_seconds: float = Field(default=60.0, gt=0, description="Deadline of one fetch, retries included.")
     feed_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="Largest feed document accepted.")
     feed_archive: str | None = Field(

@@ -4,9 +4,11 @@ from typing import TypedDict
 
 from forecasting_platform.adapters.ckan_feed import CkanFeed
 from forecasting_platform.adapters.document_archive import DocumentArchive
+from forecasting_platform.adapters.feed_with_exogenous import FeedWithExogenous
 from forecasting_platform.adapters.file_feed import FileFeed
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.exogenous import exogenous_from
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.settings import Settings
 
@@ -17,6 +19,26 @@ class _Common(TypedDict):
     date_format: str
     max_bytes: int
     archive: DocumentArchive | None
+
+
+def feed_of(settings: Settings) -> ObservationFeed:
+    """The feed that the settings name, with that of the exogenous series beside it where they name one.
+
+    Raises:
+        ConfigurationError: no feed is named, one is none, or nothing is declared that the second one could have.
+    """
+    feed = feed_at(settings.require_feed_url(), settings)
+    if settings.exogenous_feed_url is None:
+        return feed
+    if not (declared := exogenous_from(settings.exogenous)):
+        problem = "is set, and FORECASTING_EXOGENOUS declares no series; declare those that it has"
+        raise ConfigurationError("FORECASTING_EXOGENOUS_FEED_URL", problem)
+    of_exogenous = settings.model_copy(update={"feed_date_format": settings.exogenous_feed_date_format})
+    try:
+        beside = feed_at(settings.exogenous_feed_url, of_exogenous)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.setting.replace("_FEED_", "_EXOGENOUS_FEED_"), error.problem) from error
+    return FeedWithExogenous(feed, beside, declared)
 
 
 def feed_at(url: str, settings: Settings) -> ObservationFeed:

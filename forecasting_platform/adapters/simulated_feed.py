@@ -1,9 +1,9 @@
 """The simulated feed: `simulated_gas_supply` published over HTTP, with faults on request.
 
-`GET /feed?start=&end=&as_of=&format=json|csv&weather=false|true`: days inclusive, `YYYY-MM-DD`; the default is
-the whole history as published by today, without the weather. Beside the feed, which writes its days `dd/mm/yyyy`:
+`GET /feed?start=&end=&as_of=&format=json|csv`: days inclusive, `YYYY-MM-DD`; the default is the whole history as
+published by today, its days written `dd/mm/yyyy`. `GET /weather` is asked alike: the temperature and its forecast.
 
-`POST /faults` `{"name": "down"}` switches a fault on, `GET /faults` lists them, `DELETE /faults` ends
+`POST /faults` `{"name": "down", "path": "feed"}` switches a fault on, `GET /faults` lists them, `DELETE /faults` ends
 them all. Names and parameters stand at `Fault`. Faults live in the process: run one worker.
 
 Answers carry an `ETag` and are compressed for who reads gzip.
@@ -20,11 +20,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pandas as pd
 from flask import Flask, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from forecasting_platform.adapters.simulated_gas_supply import (
     FIRST_DAY,
@@ -54,6 +54,7 @@ FaultName = Literal[
     "missing_days",
     "null_days",
 ]
+Path = Literal["feed", "weather"]
 _Record = dict[str, Any]
 
 
@@ -76,11 +77,14 @@ class Fault(BaseModel):
     | `moved` | redirects to `location` |
     | `level_shift` | adds `by` to `series` on the days `from` to `to` |
     | `missing_days`, `null_days` | lacks the days `from` to `to`, or has no values for them |
+
+    `path` says of which feed; those that are about a `series` are of the gas supply only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: FaultName
+    path: Path = "feed"
     series: SeriesName = "Corrib production"
     day: date | None = None
     first: date = Field(default=date.min, alias="from")
@@ -90,6 +94,12 @@ class Fault(BaseModel):
     megabytes: int = Field(default=400, ge=0)
     times: int = Field(default=1, ge=1)
     location: str = "http://169.254.169.254/"
+
+    @model_validator(mode="after")
+    def _has_its_series(self) -> Self:
+        if self.path == "weather" and self.name in {"nan", "text", "duplicate_day", "level_shift"}:
+            raise ValueError(f"{self.name} is about a series of the gas supply; leave path out")
+        return self
 
 
 class _Query(BaseModel):
@@ -101,7 +111,6 @@ class _Query(BaseModel):
     end: date = date.max
     as_of: date | None = Field(default=None, ge=FIRST_DAY, le=date(2100, 1, 1))
     format: Literal["json", "csv"] = "json"
-    weather: bool = False
 
 
 def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
@@ -112,24 +121,28 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
         today: the day up to which it has published; the real day (UTC) when None.
     """
     app = Flask(__name__)
-    faults: dict[FaultName, Fault] = {}
+    faults: dict[tuple[Path, FaultName], Fault] = {}
 
     @app.get("/feed")
     def feed() -> Response:
+        return answer("feed", published_gas_supply)
+
+    @app.get("/weather")
+    def weather() -> Response:
+        return answer("weather", published_weather)
+
+    def answer(path: Path, publish: Callable[..., pd.DataFrame]) -> Response:
         query = _Query.model_validate(request.args.to_dict())
         as_of = query.as_of or today or datetime.now(UTC).date()
-        active = dict(faults)
+        active = {fault.name: fault for fault in list(faults.values()) if fault.path == path}
         if "slow" in active:
             time.sleep(active["slow"].seconds)
         if "flaky" in active:
             _use_up(faults, active["flaky"])
-        for name, answer in _ANSWER_FAULTS.items():
+        for name, failed in _ANSWER_FAULTS.items():
             if name in active:
-                return answer(active[name])
-        period = DateRange(query.start, query.end)
-        published = published_gas_supply(period, as_of=as_of, seed=seed)
-        if query.weather:
-            published = published.join(published_weather(period, as_of=as_of, seed=seed), how="outer")
+                return failed(active[name])
+        published = publish(DateRange(query.start, query.end), as_of=as_of, seed=seed)
         return _as_asked(_render(_faulty_records(published, active), query.format))
 
     @app.get("/faults")
@@ -139,7 +152,7 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
     @app.post("/faults")
     def add_fault() -> Response:
         fault = Fault.model_validate_json(request.get_data())
-        faults[fault.name] = fault
+        faults[fault.path, fault.name] = fault
         return list_faults()
 
     @app.delete("/faults")
@@ -162,11 +175,11 @@ def create_app(*, seed: int = 0, today: date | None = None) -> Flask:
 # --- faults, by what they touch ---
 
 
-def _use_up(faults: dict[FaultName, Fault], fault: Fault) -> None:
+def _use_up(faults: dict[tuple[Path, FaultName], Fault], fault: Fault) -> None:
     if fault.times > 1:
-        faults["flaky"] = fault.model_copy(update={"times": fault.times - 1})
+        faults[fault.path, fault.name] = fault.model_copy(update={"times": fault.times - 1})
     else:
-        faults.pop("flaky", None)
+        faults.pop((fault.path, fault.name), None)
 
 
 def _faulty_records(published: pd.DataFrame, faults: dict[FaultName, Fault]) -> list[_Record]:

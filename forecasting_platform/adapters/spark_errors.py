@@ -1,5 +1,6 @@
 """What the errors of Spark, its JVM and its metastore mean to a caller."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,9 +35,19 @@ def translated(place: str, subject: str) -> Iterator[None]:
         raise StoreUnavailableError(place, reason(error)) from error
     except SPARK_ERRORS as error:
         raise StoreUnavailableError(place, reason(error)) from error
+    except UnboundLocalError as error:
+        if not _is_of_pyspark(error):
+            raise
+        # Where the JVM has gone, pyspark closes a socket that it never had; before that it says why.
+        raise StoreUnavailableError(place, reason(error.__context__ or error)) from error
 
 
-def reason(error: Exception) -> str:
+def _is_of_pyspark(error: Exception) -> bool:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__")).startswith("pyspark.")
+
+
+def reason(error: BaseException) -> str:
     """Why, in one line."""
     if _ANOTHER_PROCESS in str(error):
         return (
@@ -50,6 +61,6 @@ def reason(error: Exception) -> str:
     return first_line(error)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of what an error says."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.feeds import feed_of
 from forecasting_platform.adapters.raw_document import shown
 from forecasting_platform.commands.output import print_json
 from forecasting_platform.forecasting.date_range import DateRange
@@ -33,7 +33,7 @@ def run_platform(
 ) -> None:
     """Start the platform, run the main job on it, say where everything is, and stay until stopped."""
     if feed_url is not None:
-        feed_at(feed_url, Settings())  # what is no feed is said now, not by the first run
+        feed_of(Settings(feed_url=feed_url))  # what is no feed is said now, not by the first run
     began = time.monotonic()
 
     def progress(line: str) -> None:

@@ -23,13 +23,13 @@ from forecasting_platform.local.programs import (
     HOST,
     METASTORE,
     SERVICES,
-    SIMULATED_WEATHER,
     Addresses,
     Entrypoints,
     Programs,
     mlflow_store,
     platform_environment,
     spark_settings,
+    weather_settings,
 )
 
 DEFAULT_PORT_BASE = 3000
@@ -60,7 +60,7 @@ class EmbeddedPlatform:
         port_base: Dagster listens here, MLflow, the app, Postgres and the simulated feed behind it.
         feed_url: a feed to load from; None for the simulated one.
         live: whether schedules run.
-        weather: whether the simulated feed has the weather too, and models regress on it.
+        weather: whether the simulated weather is loaded beside the feed, and models regress on it.
         spark: whether tables are in Spark, and models trained there; so it is wherever the directory has such tables,
             and where the caller's environment chooses that store.
         environment: what the processes inherit, None for the caller's own environment.
@@ -108,7 +108,7 @@ class EmbeddedPlatform:
     @property
     def feed_url(self) -> str:
         """Where the platform loads from."""
-        return self._feed_url or f"{self.addresses.url('feed')}/feed" + ("?weather=true" if self._weather else "")
+        return self._feed_url or f"{self.addresses.url('feed')}/feed"
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class EmbeddedPlatform:
     @property
     def settings(self) -> dict[str, Any]:
         """What its processes and commands are told beside addresses."""
-        weather = SIMULATED_WEATHER if self._weather else {}
+        weather = weather_settings(self.addresses) if self._weather else {}
         spark = spark_settings(self.directory, self.addresses) if self._spark else {}
         if "FORECASTING_SPARK_CONF" in self._caller:
             spark.pop("spark_conf", None)

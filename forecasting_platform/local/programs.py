@@ -23,13 +23,6 @@ SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
 """In the order of their ports, from the port base on."""
 METASTORE = "metastore"
 """The service behind them, where tables are in Spark."""
-SIMULATED_WEATHER = {
-    "exogenous": [
-        {"unique_id": "Temperature", "known": "at_cutoff"},
-        {"unique_id": "Temperature +{step}", "known": "in_advance"},
-    ]
-}
-"""Settings of the simulated feed's weather."""
 SPARK_OF_ONE_MACHINE = {
     # To compile little and late: no query of a small machine runs long enough to repay it.
     "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
@@ -151,6 +144,17 @@ def platform_environment(
             f"FORECASTING_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in (settings or {}).items()
         },
+    }
+
+
+def weather_settings(addresses: Addresses) -> dict[str, Any]:
+    """Settings of a platform that loads the simulated weather beside its feed, and trains with it."""
+    return {
+        "exogenous_feed_url": f"{addresses.url('feed')}/weather",
+        "exogenous": [
+            {"unique_id": "Temperature", "known": "at_cutoff"},
+            {"unique_id": "Temperature +{step}", "known": "in_advance"},
+        ],
     }
 
 

@@ -51,11 +51,10 @@ def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
 
 @dg.resource(description="The feed of daily values.")
 def observation_feed(_context: dg.InitResourceContext) -> ObservationFeed:
-    """The feed of FORECASTING_FEED_URL."""
-    from forecasting_platform.adapters.feeds import feed_at
+    """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL beside it."""
+    from forecasting_platform.adapters.feeds import feed_of
 
-    settings = Settings()
-    return feed_at(settings.require_feed_url(), settings)
+    return feed_of(Settings())
 
 
 @dg.resource(description="Model versions and aliases in MLflow.")

@@ -36,6 +36,8 @@ class FeedDocument:
         last_published: the newest day with a value in the whole document, None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
         not_modified: whether the source only said that its document is the one kept before.
+        beside: the document of the feed of exogenous series, whose values are among these; None without such a feed.
+        beside_failed: why that feed gave none this time.
     """
 
     source: str
@@ -48,6 +50,8 @@ class FeedDocument:
     last_published: date | None = None
     kept_at: str | None = None
     not_modified: bool = False
+    beside: "FeedDocument | None" = None
+    beside_failed: str | None = None
 
 
 class ObservationFeed(Protocol):

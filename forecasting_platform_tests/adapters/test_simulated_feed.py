@@ -33,8 +33,8 @@ def client() -> FlaskClient:
     return create_app(today=TODAY).test_client()
 
 
-def fetched(client: FlaskClient, query: str = "", period: DateRange = HISTORY) -> FeedDocument:
-    answer = client.get(f"/feed?{query}")
+def fetched(client: FlaskClient, query: str = "", period: DateRange = HISTORY, *, path: str = "feed") -> FeedDocument:
+    answer = client.get(f"/{path}?{query}")
     return parse_feed_document(
         answer.data,
         content_type=answer.content_type,
@@ -68,13 +68,26 @@ def test_a_weather_forecast_is_worth_the_less_the_farther_it_looks() -> None:
     assert 2.0 < errors[-1] < 3.0
 
 
-def test_the_weather_is_published_on_request_and_the_day_after(client: FlaskClient) -> None:
+def test_the_weather_is_a_feed_of_its_own_that_publishes_a_day_on_the_next(client: FlaskClient) -> None:
     assert set(fetched(client).observations["unique_id"]) == set(SERIES)
-    found = fetched(client, "weather=true", JUNE).observations
+    found = fetched(client, "", JUNE, path="weather").observations
     temperatures = found[found["unique_id"] == "Temperature"].set_index("ds")["y"]
     assert temperatures.tolist() == simulate_weather(JUNE)["Temperature"].tolist()
-    csv = fetched(client, "weather=true&format=csv", JUNE).observations
+    csv = fetched(client, "format=csv", JUNE, path="weather").observations
     pd.testing.assert_frame_equal(csv, found)
+
+
+def test_each_of_the_two_feeds_has_faults_of_its_own(client: FlaskClient) -> None:
+    client.post("/faults", json={"name": "down", "path": "weather"})
+    assert (client.get("/weather").status_code, client.get("/feed").status_code) == (503, 200)
+    client.post("/faults", json={"name": "flaky"})
+    assert [client.get("/feed").status_code for _ in range(2)] == [503, 200]
+    assert client.get("/weather").status_code == 503
+    client.delete("/faults")
+    assert client.get("/weather").status_code == 200
+    refused = client.post("/faults", json={"name": "level_shift", "path": "weather"})
+    assert refused.status_code == 422
+    assert "level_shift is about a series of the gas supply" in refused.json["error"]
 
 
 # --- the supply ---

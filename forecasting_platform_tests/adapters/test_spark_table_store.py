@@ -8,13 +8,16 @@ import pyarrow as pa
 import pytest
 from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.serializers import ArrowCollectSerializer
+from pyspark.util import _load_from_socket
 
 from forecasting_platform.adapters.arrow_frames import to_arrow
+from forecasting_platform.adapters.spark_errors import translated
 from forecasting_platform.adapters.spark_schema import LOGS, TABLES, log_creation, log_of
 from forecasting_platform.adapters.spark_session import SparkOptions, spark_session
 from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.spark_table_store import SparkTableStore
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS, OBSERVATIONS, PREDICTION_LOG
 from forecasting_platform_tests.contracts.table_store_contract import (
     DAY_1,
@@ -247,3 +250,17 @@ def test_tables_of_an_earlier_release_get_the_columns_they_lack(
     old.replace(FEATURE_TABLE, features(DAY_2), DAY_2)
     assert old.read(FEATURE_TABLE)["exogenous"].notna().sum() == features(DAY_2)["exogenous"].notna().sum()
     assert "exogenous" in spark.table("earlier.feature_table").columns
+
+
+def test_a_jvm_that_is_gone_between_a_query_and_its_rows_is_a_store_that_is_unavailable(free_port: int) -> None:
+    with (
+        pytest.raises(StoreUnavailableError, match=r"the place is unavailable: .*CANNOT_OPEN_SOCKET"),
+        translated("the place", "a table"),
+        _load_from_socket((free_port, "secret"), ArrowCollectSerializer()),
+    ):
+        pass
+
+
+def test_a_slip_of_our_own_is_no_store_that_is_unavailable() -> None:
+    with pytest.raises(UnboundLocalError), translated("the place", "a table"):
+        raise UnboundLocalError("of our own")

@@ -12,13 +12,15 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.feeds import feed_of
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.adapters.simulated_gas_supply import SERIES
 from forecasting_platform.commands.features import features_as_of
 from forecasting_platform.errors import FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.exogenous import exogenous_from
 from forecasting_platform.forecasting.features import build_features, observations_period
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -49,8 +51,8 @@ class Platform:
     What Dagster knows of them is a set of days: its event log takes milliseconds an event, and is tested elsewhere.
     """
 
-    def __init__(self, store: TableStore, feed_url: str) -> None:
-        self.store, self.feed_url = store, feed_url
+    def __init__(self, store: TableStore, feed_url: str, exogenous: list[dict[str, Any]]) -> None:
+        self.store, self.feed_url, self.exogenous = store, feed_url, exogenous
         self.today = INITIAL.end + timedelta(days=1)
         self.loaded: set[str] = set()
         self.running: list[dg.DagsterRun] = []
@@ -60,10 +62,19 @@ class Platform:
         self.instance.get_runs_count.return_value = 0
 
     @property
-    def feed(self) -> ObservationFeed:
-        return feed_at(
-            f"{self.feed_url}/feed?start={INITIAL.start}&as_of={self.today}", Settings(feed_timeout_seconds=3)
+    def settings(self) -> Settings:
+        asked = f"start={INITIAL.start}&as_of={self.today}"
+        beside = f"{self.feed_url}/weather?{asked}" if self.exogenous else None
+        return Settings(
+            feed_url=f"{self.feed_url}/feed?{asked}",
+            exogenous_feed_url=beside,
+            exogenous=self.exogenous,
+            feed_timeout_seconds=3,
         )
+
+    @property
+    def feed(self) -> ObservationFeed:
+        return feed_of(self.settings)
 
     def set_fault(self, name: str, **parameters: object) -> None:
         assert requests.post(f"{self.feed_url}/faults", json={"name": name, **parameters}, timeout=9).ok
@@ -74,7 +85,7 @@ class Platform:
     def load(self, days: DateRange) -> None:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""
         raw_observations(context_of(days), observation_feed=self.feed, table_store=self.store)
-        feature_table(context_of(days), table_store=self.store, settings=Settings())
+        feature_table(context_of(days), table_store=self.store, settings=self.settings)
         self.loaded |= {day.isoformat() for day in days}
 
     def midnight(self) -> DateRange:
@@ -106,17 +117,26 @@ class Platform:
         held = self.store.read_observations(days)
         values = ["unique_id", "ds", "y"]
         pd.testing.assert_frame_equal(held[values], expected[values], check_exact=True)
-        features = build_features(fresh.read_observations(observations_period(days)), days, Settings().holiday_country)
+        observations, exogenous = fresh.read_observations(observations_period(days)), exogenous_from(self.exogenous)
+        features = build_features(observations, days, self.settings.holiday_country, exogenous)
         pd.testing.assert_frame_equal(self.store.read(FEATURE_TABLE, days), features, check_exact=True)
 
 
 @pytest.fixture
-def platform(postgres_dsn: str, feed_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def exogenous() -> list[dict[str, Any]]:
+    """What is declared."""
+    return []
+
+
+@pytest.fixture
+def platform(
+    postgres_dsn: str, feed_url: str, exogenous: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
     """Loaded from 2023-03-01 to 2023-06-30, on a real Postgres; it is 2023-07-01."""
     monkeypatch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
     store = PostgresTableStore(postgres_dsn)
     store.prepare()
-    platform = Platform(store, feed_url)
+    platform = Platform(store, feed_url, exogenous)
     platform.load(INITIAL)
     yield platform
     platform.end_faults()
@@ -152,6 +172,24 @@ def test_a_feed_that_was_down_at_midnight_is_loaded_at_the_next_tick(platform: P
         platform.midnight()
     platform.end_faults()
     platform.midnight()
+    platform.assert_equals_a_fresh_load()
+
+
+@pytest.mark.parametrize("exogenous", [[{"unique_id": "Temperature", "known": "at_cutoff"}]])
+@pytest.mark.parametrize("fault", ["down", "html"])
+def test_a_weather_feed_that_fails_holds_up_no_load_and_its_days_are_loaded_once_it_is_back(
+    platform: Platform, fault: str
+) -> None:
+    platform.assert_equals_a_fresh_load()
+    platform.set_fault(fault, path="weather")
+    platform.midnight()
+    day = DateRange(platform.today - timedelta(days=1), platform.today - timedelta(days=1))
+    assert set(platform.store.read_observations(day)["unique_id"]) == set(SERIES)
+    assert platform.store.read(FEATURE_TABLE, day)["exogenous"].isna().all()
+    assert isinstance(platform.look(), dg.SkipReason)
+    platform.end_faults()
+    assert day.start in platform.reconcile()
+    assert platform.store.read(FEATURE_TABLE, day)["exogenous"].notna().all()
     platform.assert_equals_a_fresh_load()
 
 
@@ -257,7 +295,7 @@ def test_a_feed_that_is_down_is_an_error_of_the_sensor_and_no_agreement(platform
 
 
 def test_a_platform_that_never_loaded_is_not_loaded_by_the_sensor(feed_url: str) -> None:
-    assert isinstance(Platform(MemoryTableStore(), feed_url).look(), dg.SkipReason)
+    assert isinstance(Platform(MemoryTableStore(), feed_url, []).look(), dg.SkipReason)
 
 
 def test_features_as_of_a_time_are_those_built_then(platform: Platform) -> None:

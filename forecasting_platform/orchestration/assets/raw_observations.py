@@ -33,6 +33,8 @@ def raw_observations(
 ) -> dg.MaterializeResult[None]:
     """A row is a value of a day as first known at `available_at`; a revision is a new row, a reload none.
 
+    A second feed of exogenous values that cannot be used holds nothing up.
+
     Refreshed each midnight for the day before and a window of earlier days, or for any range on request. A day
     that the feed has no value for is materialized with 0 rows; a feed that cannot be used materializes nothing.
     """
@@ -40,6 +42,12 @@ def raw_observations(
     context.log.info(f"asking the feed for {days}")
     document = observation_feed.fetch(days)
     context.log.info(_received(document))
+    if document.beside is not None:
+        context.log.info(_received(document.beside))
+    if document.beside_failed is not None:
+        context.log.warning(
+            f"loading without exogenous values, which are loaded once they come: {document.beside_failed}"
+        )
     report = table_store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )
@@ -92,4 +100,17 @@ def _of_load(document: FeedDocument, report: LoadReport) -> dict[str, Any]:
         "feed_sha256": document.sha256,
         "feed_not_modified": document.not_modified,
         **({"feed_document": dg.MetadataValue.url(document.kept_at)} if document.kept_at else {}),
+        **_of_exogenous_feed(document),
+    }
+
+
+def _of_exogenous_feed(document: FeedDocument) -> dict[str, Any]:
+    beside = document.beside
+    if beside is None:
+        return {"exogenous_feed_failed": document.beside_failed} if document.beside_failed else {}
+    return {
+        "exogenous_feed": beside.source,
+        "exogenous_feed_bytes": beside.size_bytes,
+        "exogenous_feed_sha256": beside.sha256,
+        **({"exogenous_feed_document": dg.MetadataValue.url(beside.kept_at)} if beside.kept_at else {}),
     }
