@@ -22,11 +22,13 @@ from forecasting_platform.forecasting.forecasters import (
     FLAGS_AHEAD,
     KNOWN_AT_CUTOFF,
     REGRESSORS,
+    SEASONAL_MEAN,
     WAVES_AHEAD,
     WEEKDAYS_AHEAD,
     DirectRidge,
     calendar_regressors,
     known_regressors,
+    seasonal_basis,
 )
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.panel import Panel
@@ -66,13 +68,15 @@ def fit_direct_ridge(
     shape = (len(panel.unique_ids), horizon)
     usable = _usable(np.empty((horizon, 0), dtype=bool) if says is None else says)
     intercept, coefficients = np.zeros(shape), np.zeros((*shape, usable.shape[1]))
-    exogenous_mean = np.zeros((shape[0], len(panel.exogenous)))
+    exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
+    basis = seasonal_basis(yearly_waves(panel.days + 1))
     flags = _flags_ahead(panel.days, horizon, country)
     for start in range(0, shape[0], BLOCK_SERIES):
         block = slice(start, start + BLOCK_SERIES)
         changes = clipped(_changes(panel, block, horizon), clip_sigmas)
-        exogenous_mean[block] = _exogenous_mean(panel, block)
-        gram, moment = _products(_shared_columns(panel, block, exogenous_mean[block]), flags, changes)
+        exogenous_mean[block] = _seasonal_mean(panel.features[block, :, len(FEATURE_NAMES) :], basis)
+        expected = basis @ exogenous_mean[block].swapaxes(1, 2)
+        gram, moment = _products(_shared_columns(panel, block, expected), flags, changes)
         intercept[block], coefficients[block] = _solutions(gram, moment, penalty, usable)
     return DirectRidge(intercept, coefficients, exogenous_mean)
 
@@ -84,11 +88,26 @@ def _usable(says: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.hstack([always[0], says, always[1]])
 
 
-def _exogenous_mean(panel: Panel, block: slice) -> Floats:
-    values = panel.features[block, :, len(FEATURE_NAMES) :]
+def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
+    """Each exogenous column's mean over the year, by least squares; flat where less than a year is known.
+
+    Args:
+        values: shape (B, T, E), NaN where not known.
+        basis: shape (T, SEASONAL_MEAN).
+
+    Returns:
+        Shape (B, E, SEASONAL_MEAN).
+    """
     known = np.isfinite(values)
-    total: Floats = np.where(known, values, 0.0).sum(axis=1)
-    return total / np.maximum(known.sum(axis=1), 1)
+    count = known.sum(axis=1)
+    gram = np.einsum("bte,tk,tl->bekl", known.astype(np.float64), basis, basis, optimize=True)
+    moment = np.einsum("bte,tk->bek", np.where(known, values, 0.0), basis)
+    # The constant alone, where there is too little to tell a wave from a trend; and nothing where nothing is known.
+    terms = np.where(count[..., None] >= DAYS_PER_YEAR, SEASONAL_MEAN, np.minimum(count[..., None], 1))
+    kept = np.arange(SEASONAL_MEAN) < terms
+    gram = np.where(kept[..., :, None] & kept[..., None, :], gram, np.eye(SEASONAL_MEAN))
+    mean: Floats = np.linalg.solve(gram, np.where(kept, moment, 0.0)[..., None])[..., 0]
+    return mean
 
 
 def _flags_ahead(days: Days, horizon: int, country: str) -> Floats:
@@ -146,16 +165,20 @@ def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
     return deviation
 
 
-def _shared_columns(panel: Panel, block: slice, exogenous_mean: Floats) -> Floats:
-    """A column of ones, and those that do not change with the step; rows of zeros where no row is."""
+def _shared_columns(panel: Panel, block: slice, expected: Floats) -> Floats:
+    """A column of ones, and those that do not change with the step; rows of zeros where no row is.
+
+    Args:
+        expected: what the exogenous columns are on average in the season of each day; shape (B, T, E).
+    """
     features = panel.features[block]
     waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
-    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + exogenous_mean.shape[1]))
+    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + expected.shape[2]))
     columns[:, :, 0] = 1.0
     columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
     columns[:, :, 1 + KNOWN_AT_CUTOFF.stop : 1 + len(_SHARED)] = waves_and_weekdays
     exogenous = features[:, :, len(FEATURE_NAMES) :]
-    columns[:, :, 1 + len(_SHARED) :] = np.where(np.isfinite(exogenous), exogenous - exogenous_mean[:, None], 0.0)
+    columns[:, :, 1 + len(_SHARED) :] = np.where(np.isfinite(exogenous), exogenous - expected, 0.0)
     columns[~panel.observed[block]] = 0.0
     return columns
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.calendar import YEARLY_PAIRS, Floats
+from forecasting_platform.forecasting.calendar import YEARLY_PAIRS, Floats, yearly_waves
 from forecasting_platform.forecasting.frames import (
     FEATURE_NAMES,
     LAGS,
@@ -206,6 +206,20 @@ def trained_step(step: Positions, horizon: int) -> Positions:
     return np.where(step <= horizon, step, horizon - period + 1 + (step - horizon - 1) % period)
 
 
+SEASONAL_MEAN = 1 + 4
+"""Terms of an exogenous column's mean over the year: a constant and the two slowest pairs of waves."""
+
+
+def seasonal_basis(waves: Floats) -> Floats:
+    """The terms on a day; shape (..., SEASONAL_MEAN).
+
+    Args:
+        waves: `yearly_waves` of the day after the cutoff; shape (..., 2 · YEARLY_PAIRS).
+    """
+    slowest = waves[..., : SEASONAL_MEAN - 1]
+    return np.concatenate([np.ones((*slowest.shape[:-1], 1)), slowest], axis=-1)
+
+
 def _away(values: Floats, mean: Floats) -> Floats:
     return np.where(np.isfinite(values), values - mean, 0.0)
 
@@ -217,15 +231,16 @@ class DirectRidge:
 
     Attributes:
         intercept: shape (S, horizon).
-        coefficients: of `regressors` and of the E exogenous columns' distance from their means, on their own
-            scale; shape (S, horizon, REGRESSORS + E).
-        exogenous_mean: of the exogenous columns; shape (S, E). A value that is not known counts as its mean.
+        coefficients: of `regressors` and of the E exogenous columns' distance from their means of the season, on
+            their own scale; shape (S, horizon, REGRESSORS + E).
+        exogenous_mean: of the exogenous columns over the year, as coefficients of `seasonal_basis`; shape (S, E,
+            SEASONAL_MEAN). A value that is not known counts as its mean of the season.
     """
 
     name: ClassVar[str] = "direct_ridge"
     intercept: Floats
     coefficients: Floats
-    exogenous_mean: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    exogenous_mean: Floats = field(default_factory=lambda: np.empty((0, 0, SEASONAL_MEAN)))
 
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The cutoff day's value and the regressed change; shape (n,)."""
@@ -244,7 +259,9 @@ class DirectRidge:
         for step in range(calendar.shape[1]):
             forecasts[:, :, step] += coefficients[:, step, KNOWN_AT_CUTOFF.stop : REGRESSORS] @ ahead[:, step].T
         if self.exogenous_mean.size:
-            away = _away(features[:, :, len(FEATURE_NAMES) :], self.exogenous_mean[:, None])
+            next_day = ahead[:, 0, WAVES_AHEAD.start - FLAGS_AHEAD.start :]
+            mean = seasonal_basis(next_day) @ self.exogenous_mean.swapaxes(1, 2)
+            away = _away(features[:, :, len(FEATURE_NAMES) :], mean)
             forecasts += away @ coefficients[:, :, REGRESSORS:].swapaxes(1, 2)
         return forecasts
 
@@ -252,12 +269,14 @@ class DirectRidge:
         """What the exogenous columns add; shape (n,). Beyond the horizon none of them speaks of the day."""
         horizon = self.intercept.shape[1]
         step = trained_step(inputs.step, horizon) - 1
-        away = _away(inputs.exogenous_values, self.exogenous_mean[series])
+        basis = seasonal_basis(yearly_waves(inputs.cutoff + 1))
+        mean = np.einsum("nek,nk->ne", self.exogenous_mean[series], basis)
+        away = _away(inputs.exogenous_values, mean)
         part = (away * self.coefficients[series, step][:, REGRESSORS:]).sum(axis=1)
         return np.where(inputs.step <= horizon, part, 0.0)
 
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
-        """Whether an exogenous value that speaks of the day is not known, and counted as its mean; shape (n,)."""
+        """Whether an exogenous value that speaks of the day is not known; shape (n,)."""
         horizon = self.intercept.shape[1]
         step = trained_step(inputs.step, horizon) - 1
         says = self.coefficients[series, step][:, REGRESSORS:] != 0

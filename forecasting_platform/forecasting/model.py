@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
     LEVEL,
     NAMED_PARTS,
+    SEASONAL_MEAN,
     DirectRidge,
     FittedForecaster,
     Naive,
@@ -50,7 +51,7 @@ class Forecasts:
         bounds: level in percent -> (lower, upper).
         extrapolated: whether the day lies beyond the trained horizon.
         replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
-        lacks_exogenous: whether an exogenous value that it was made of was not known, and counted as its mean.
+        lacks_exogenous: whether an exogenous value was not known, and the mean of the season stood for it.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -342,6 +343,9 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
 def _candidate(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedForecaster:
     prefix = f"{name}."
     parameters = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    mean = parameters.get("exogenous_mean")
+    if mean is not None and mean.ndim == 2:  # as it was before it followed the season
+        parameters["exogenous_mean"] = np.pad(mean[..., None], ((0, 0), (0, 0), (0, SEASONAL_MEAN - 1)))
     return FORECASTERS[name](**parameters)
 
 

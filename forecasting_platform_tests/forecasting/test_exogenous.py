@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply, simulate_weather
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.calendar import yearly_waves
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.direct_ridge import _seasonal_mean
 from forecasting_platform.forecasting.evaluation import compare_recipes
 from forecasting_platform.forecasting.exogenous import (
     Exogenous,
@@ -25,10 +27,12 @@ from forecasting_platform.forecasting.exogenous import (
     refuse_never_known,
 )
 from forecasting_platform.forecasting.features import build_features
+from forecasting_platform.forecasting.fitting import fit_candidates
+from forecasting_platform.forecasting.forecasters import seasonal_basis
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.model import PARTS, ForecastModel, model_from
-from forecasting_platform.forecasting.panel import panel_from
+from forecasting_platform.forecasting.panel import calendar_ahead, panel_from
 from forecasting_platform.forecasting.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.training import fingerprint, train
 
@@ -113,7 +117,7 @@ def test_what_is_known_only_when_its_day_is_past_becomes_no_column_and_is_not_fo
 def test_a_weather_forecast_makes_demand_forecasts_better_on_the_same_cutoffs(features: pd.DataFrame) -> None:
     compared = compare_recipes(panel_from(features), default_recipe(15, "IE", exogenous=WEATHER), Recipe())
     assert compared.champion is not None
-    assert compared.challenger.by_step["1-3"].mean() < 0.7 * compared.champion.by_step["1-3"].mean()
+    assert compared.challenger.by_step["1-3"].mean() < 0.65 * compared.champion.by_step["1-3"].mean()
     assert compared.challenger.mean_loss < compared.champion.mean_loss
 
 
@@ -121,7 +125,7 @@ def test_a_measured_temperature_alone_brings_next_to_nothing(features: pd.DataFr
     alone = default_recipe(15, "IE", exogenous=WEATHER[:1])
     compared = compare_recipes(panel_from(features), alone, Recipe())
     assert compared.champion is not None
-    assert compared.challenger.mean_loss == pytest.approx(compared.champion.mean_loss, rel=0.03)
+    assert compared.challenger.mean_loss == pytest.approx(compared.champion.mean_loss, rel=0.05)
 
 
 def test_the_block_of_the_backtest_forecasts_as_the_model_does(model: ForecastModel) -> None:
@@ -132,20 +136,55 @@ def test_the_block_of_the_backtest_forecasts_as_the_model_does(model: ForecastMo
     np.testing.assert_allclose(block[0, 0], ridge.predict(inputs, np.zeros(15, dtype=np.int64)))
 
 
-def test_a_value_that_is_not_known_counts_as_its_mean(model: ForecastModel) -> None:
+def test_a_value_that_is_not_known_counts_as_its_mean_of_the_season(model: ForecastModel) -> None:
     ridge = next(candidate for candidate in model.candidates if candidate.name == "direct_ridge")
     inputs, own = model.inputs(DAYS), len(model.features[0]) - len(model.exogenous)
     values = inputs.values.copy()
-    values[:, -len(model.exogenous) :] = ridge.exogenous_mean[0]  # type: ignore[attr-defined] # a DirectRidge
+    basis = seasonal_basis(yearly_waves(inputs.cutoff + 1))
+    values[:, -len(model.exogenous) :] = basis @ ridge.exogenous_mean[0].T  # type: ignore[attr-defined] # a DirectRidge
     unknown = replace(model, features=np.hstack([model.features[:, :own], np.full((1, len(model.exogenous)), np.nan)]))
     answered = unknown.predict(unknown.inputs(DAYS))
     forecasts = answered.y_hat
     # Never silently: each forecast that would have been made of the value says so.
     np.testing.assert_array_equal(answered.lacks_exogenous, np.arange(len(DAYS)) < 15)
-    np.testing.assert_array_equal(forecasts, model.predict(replace(inputs, values=values)).y_hat)
+    np.testing.assert_allclose(forecasts, model.predict(replace(inputs, values=values)).y_hat)
     assert not np.allclose(forecasts[:15], model.predict(inputs).y_hat[:15])
     # Beyond the horizon no column speaks of the day.
     np.testing.assert_array_equal(forecasts[15:], model.predict(inputs).y_hat[15:])
+
+
+def test_without_its_values_a_forecast_is_about_as_good_as_one_that_never_had_them(features: pd.DataFrame) -> None:
+    panel = panel_from(features)
+    fitted = np.datetime64("2019-12-31")
+    cutoffs = panel.days[(panel.days > fitted) & (panel.days < panel.days[-15])]
+    ahead, actuals = calendar_ahead(cutoffs, 15, "IE"), panel.actuals(cutoffs, 15)
+    rmse = {}
+    for name, exogenous in (("unknown", WEATHER), ("never known", ())):
+        recipe = default_recipe(15, "IE", exogenous=exogenous)
+        own = panel.with_exogenous(recipe.exogenous_columns)
+        rows = own.at(cutoffs)
+        rows[:, :, len(FEATURE_NAMES) :] = np.nan
+        forecasts = fit_candidates(own.until(fitted), recipe)[-1].predict_block(rows, ahead)
+        rmse[name] = np.sqrt(np.nanmean(np.square(actuals - forecasts)[:, :, :3]))
+    assert rmse["unknown"] < 1.1 * rmse["never known"]
+
+
+def test_a_model_stored_with_means_that_knew_no_season_forecasts_as_it_did(model: ForecastModel) -> None:
+    arrays = model.to_arrays()
+    flat = arrays["direct_ridge.exogenous_mean"].copy()
+    flat[:, :, 1:] = 0.0
+    as_now = model_from(arrays | {"direct_ridge.exogenous_mean": flat}, model.to_document())
+    as_before = model_from(arrays | {"direct_ridge.exogenous_mean": flat[:, :, 0]}, model.to_document())
+    inputs = model.inputs(DAYS)
+    np.testing.assert_array_equal(as_before.predict(inputs).y_hat, as_now.predict(inputs).y_hat)
+
+
+def test_a_column_known_for_less_than_a_year_has_one_mean() -> None:
+    days = np.arange("2020-01-01", "2022-01-01", dtype="datetime64[D]")
+    short = np.full((1, len(days), 2), np.nan)
+    short[0, :100, 0] = np.arange(100.0)
+    mean = _seasonal_mean(short, seasonal_basis(yearly_waves(days + 1)))
+    np.testing.assert_allclose(mean[0], [[49.5, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
 
 
 def test_only_the_day_that_an_unknown_value_speaks_of_is_marked(model: ForecastModel) -> None:

@@ -49,7 +49,7 @@ def exogenous_values_are_known(
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """The last day has a value of every declared exogenous column; a forecast takes the mean of one that is missing."""
+    """The last day has a value of every declared exogenous column; the season's mean stands for a missing one."""
     end = checked_period(context).end
     names = exogenous_columns(exogenous_from(settings.exogenous), settings.horizon_days)
     rows = table_store.read(FEATURE_TABLE, DateRange(end, end))
