@@ -247,7 +247,7 @@ class ForecastRow(BaseModel):
     )
     lacks_exogenous: Literal[True] | None = Field(
         default=None,
-        description="Present where an exogenous value that speaks of the day was not known: its season's mean stands in.",
+        description="Present where an exogenous value of the day was not known: the season's mean stands in.",
     )
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
