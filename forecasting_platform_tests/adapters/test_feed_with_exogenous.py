@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -13,13 +12,8 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import KnownAtCutoff, KnownInAdvance
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.adapters.test_http_feed import Site, feed
-from forecasting_platform_tests.contracts.observation_feed_contract import (
-    MAX_BYTES,
-    MakeFeed,
-    ObservationFeedContract,
-    served,
-)
+from forecasting_platform_tests.adapters import test_http_feed
+from forecasting_platform_tests.contracts.observation_feed_contract import MAX_BYTES, MakeFeed
 
 DAY = date(2023, 6, 30)
 DAYS = DateRange(DAY, DAY)
@@ -44,23 +38,15 @@ class Fixed:
         )
 
 
-class TestFeedBesideOneThatFails(ObservationFeedContract):
+@pytest.mark.slow
+class TestFeedBesideOneThatFails(test_http_feed.TestHttpFeed):
     """Whatever the second feed does, the first keeps its promises."""
 
     @pytest.fixture
-    def publisher(self) -> Iterator[Site]:
-        site = Site()
-        with served(site.app) as base:
-            site.base = base
-            yield site
-
-    @pytest.fixture
-    def make_feed(self, publisher: Site) -> MakeFeed:
-        gone = Fixed(error=FeedUnavailableError("the weather", "refused"))
-        url = f"{publisher.base}/feed?key=geheim"
-        return lambda archive: FeedWithExogenous(
-            feed(url, timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive), gone, WEATHER
-        )
+    def make_feed(self, publisher: test_http_feed.Site) -> MakeFeed:
+        gone, url = Fixed(error=FeedUnavailableError("the weather", "refused")), f"{publisher.base}/feed?key=geheim"
+        limits = {"timeout_seconds": 1.0, "max_bytes": MAX_BYTES}
+        return lambda archive: FeedWithExogenous(test_http_feed.feed(url, archive=archive, **limits), gone, WEATHER)
 
 
 def test_values_of_both_come_together_and_each_document_is_named() -> None:
