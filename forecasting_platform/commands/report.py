@@ -15,7 +15,8 @@ from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.control import ControlReport, record_of
 from forecasting_platform.forecasting.control_reference import references_from
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
+from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report, with_exogenous
+from forecasting_platform.forecasting.exogenous import exogenous_from
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.plots import errors_plot, evidence_plot
 from forecasting_platform.forecasting.reporting import accuracy_report, detection_report, vintage_report
@@ -52,7 +53,7 @@ class Report:
             self.errors = store.read(FORECAST_ERRORS)
             self.accuracy = accuracy_report(self.errors)
             self.vintages = vintage_report(self.errors)
-            self._drift = _drift(_newest_features(store))
+            self._drift = _drift(with_exogenous(_newest_features(store), exogenous_from(settings.exogenous)))
             self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
             self.alerts = ledger.alerts(open_only=True)
         finally:

@@ -3,7 +3,7 @@
 No model and no backtest is needed: the years before the newest days are what is compared with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.charts import Chart, learn
 from forecasting_platform.forecasting.control import CONTROL_DAYS, WINDOWS, ControlReport, Stream, judge
+from forecasting_platform.forecasting.exogenous import Exogenous, exogenous_values
 
 REFERENCE_DAYS = 1095
 LEAST_REFERENCE_DAYS = 180
@@ -25,6 +26,29 @@ DRIFT = Chart("drift", allowance=0.45, two_sided=True)
 EARLIER = Chart("earlier_years", allowance=0.45, two_sided=True)
 
 Values = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
+    """The rows, and with them those of each exogenous series, as both reports look at them.
+
+    A family known in advance is watched by what it says of the next day: its members move together, and each would
+    spend a budget of false pages of its own.
+
+    Args:
+        features: rows of `FEATURE_TABLE`.
+    """
+    if not exogenous or features.empty:
+        return features
+    days = features.drop_duplicates("ds").sort_values("ds")
+    names = [declared.columns(1)[0] for declared in exogenous]
+    values = pd.DataFrame(exogenous_values(days["exogenous"], names), columns=names, index=pd.DatetimeIndex(days["ds"]))
+    series = [
+        pd.DataFrame(
+            {"unique_id": name, "ds": y.index, "y": y.to_numpy(), "mean_91": y.rolling("91D").mean().to_numpy()}
+        )
+        for name, y in ((name, values[name].dropna()) for name in names)
+    ]
+    return pd.concat([features, *series], ignore_index=True)
 
 
 def drift_report(features: pd.DataFrame, *, pages_a_year: float) -> ControlReport:

@@ -16,6 +16,7 @@ from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.calendar import yearly_waves
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.direct_ridge import _seasonal_mean
+from forecasting_platform.forecasting.drift import drift_report, with_exogenous
 from forecasting_platform.forecasting.evaluation import compare_recipes
 from forecasting_platform.forecasting.exogenous import (
     Exogenous,
@@ -304,3 +305,21 @@ def test_a_series_that_is_also_of_a_declared_family_is_refused() -> None:
 def test_a_column_called_as_one_of_ours_is_refused(taken: str) -> None:
     with pytest.raises(ConfigurationError, match=f"names .*{taken}.*has already"):
         default_recipe(15, "IE", exogenous=[KnownAtCutoff(taken)])
+
+
+def test_an_exogenous_series_that_leaves_its_own_past_is_drift_and_a_season_is_none() -> None:
+    period = DateRange(date(2018, 1, 1), date(2022, 12, 31))
+    weather = long(simulate_weather(period))
+    moved = weather["unique_id"].eq("Temperature") & (weather["ds"] >= "2022-11-15")
+    reports = {}
+    for name, temperature in (("as ever", weather), ("moved", weather.assign(y=weather["y"] + 12.0 * moved))):
+        both = pd.concat([long(simulate_gas_supply(period)[[DEMAND]]), temperature], ignore_index=True)
+        watched = with_exogenous(build_features(both, period, "IE", WEATHER), WEATHER)
+        assert sorted(watched["unique_id"].unique()) == [DEMAND, "Temperature", "Temperature +1"]
+        reports[name] = drift_report(watched, pages_a_year=1.0).series.set_index("unique_id")["state"].to_dict()
+    assert reports["as ever"] == {DEMAND: "good", "Temperature": "good", "Temperature +1": "good"}
+    assert reports["moved"] == {DEMAND: "good", "Temperature": "bad", "Temperature +1": "good"}
+
+
+def test_without_exogenous_series_the_rows_watched_are_those_of_the_table(features: pd.DataFrame) -> None:
+    assert with_exogenous(features, ()) is features

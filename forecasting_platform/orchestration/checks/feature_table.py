@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report
+from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report, with_exogenous
 from forecasting_platform.forecasting.exogenous import (
     exogenous_columns,
     exogenous_from,
@@ -69,24 +69,31 @@ def exogenous_values_are_known(
 
 @dg.asset_check(asset=feature_table)
 def feature_table_matches_reference(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """The newest days look like the three years before, seasons and slow trends taken out."""
+    """The newest days look like the three years before, seasons and slow trends taken out; exogenous series too."""
     name = "feature_table_matches_reference"
-    report = drift_report(_newest_years(context, table_store), pages_a_year=Settings().false_pages_of(name))
+    newest = _newest_years(context, table_store, settings)
+    report = drift_report(newest, pages_a_year=Settings().false_pages_of(name))
     return check_result(report, name, dg.AssetCheckSeverity.WARN)
 
 
 @dg.asset_check(asset=feature_table)
 def actuals_match_earlier_years(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """The level moved against the same weeks of earlier years as it has moved before."""
+    """The level moved against the same weeks of earlier years as it has moved before; that of exogenous series too."""
     name = "actuals_match_earlier_years"
-    report = earlier_years_report(_newest_years(context, table_store), pages_a_year=Settings().false_pages_of(name))
+    newest = _newest_years(context, table_store, settings)
+    report = earlier_years_report(newest, pages_a_year=Settings().false_pages_of(name))
     return check_result(report, name, dg.AssetCheckSeverity.WARN)
 
 
-def _newest_years(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
+def _newest_years(context: dg.AssetCheckExecutionContext, table_store: TableStore, settings: Settings) -> pd.DataFrame:
     end = checked_period(context).end
-    return table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
+    newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
+    return with_exogenous(newest, exogenous_from(settings.exogenous))
