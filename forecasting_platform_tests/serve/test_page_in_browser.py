@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,26 @@ def test_the_parts_of_a_forecast_add_up_to_it(app: Any, serve: Any, open_page: A
     assert [name.lower() for name in headings[1:-1]] == list(PARTS)
     *parts, forecast = (float(text) for text in page.locator("#parts tbody tr:first-child td").all_text_contents())
     assert sum(parts) == pytest.approx(forecast, abs=0.05)
+
+
+def test_checks_that_cannot_say_yet_stand_apart_from_those_that_fail(
+    app: Any, ledger: Any, serve: Any, open_page: Any
+) -> None:
+    (failing,) = ledger.alerts()
+    ledger.save_alerts(
+        [
+            replace(failing, alert_id=f"a:{n}@{n}", fingerprint=f"a:{n}", state="UNKNOWN", summary=f"no data {n}")
+            for n in (1, 2)
+        ]
+    )
+    page = open_page(serve(app))
+    apart = page.locator("#alerts details.unknown")
+    apart.wait_for()
+    assert page.locator("#alerts > li").count() == 2
+    assert "bias 3 GWh" in page.locator("#alerts > li").first.inner_text()
+    assert apart.inner_text() == "2 checks cannot say yet"
+    apart.locator("summary").first.click()
+    assert "no data 1" in apart.inner_text()
 
 
 def test_a_person_says_on_the_page_that_they_are_on_an_alert_and_mutes_it(

@@ -173,7 +173,7 @@ function note(row) {
   const notes = [];
   if (row.extrapolated) notes.push("beyond the trained horizon");
   if (row.replaced) notes.push("naive: the model's own was not plausible");
-  if (row.lacks_exogenous) notes.push("without an exogenous value that is not known");
+  if (row.lacks_exogenous) notes.push("exogenous missing");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
 }
@@ -300,8 +300,19 @@ async function showEntries(id, path, none, entries) {
 const showDecisions = () => showEntries("decisions", "/decisions", "Nothing was decided yet.", ({ decisions }) =>
   decisions.slice(0, 6).map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
 
-const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) =>
-  alerts.filter(({ state }) => state !== "RESOLVED").map(alertEntry));
+const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) => {
+  const unknown = alerts.filter(({ state }) => state === "UNKNOWN");
+  const failing = alerts.filter(({ state }) => state !== "RESOLVED" && state !== "UNKNOWN").map(alertEntry);
+  if (!unknown.length) return failing;
+  const none = make("li", { className: "none", textContent: "No check fails." });
+  return [...(failing.length ? failing : [none]), unknownEntry(unknown)];
+});
+
+function unknownEntry(unknown) {
+  const cannot = unknown.length === 1 ? "1 check cannot say yet" : `${unknown.length} checks cannot say yet`;
+  const list = make("ul", { className: "entries" }, ...unknown.map(alertEntry));
+  return make("li", {}, make("details", { className: "unknown" }, make("summary", { textContent: cannot }), list));
+}
 
 function alertEntry(alert) {
   const { severity, state, first_seen, summary, muted_by, acknowledged_by } = alert;
