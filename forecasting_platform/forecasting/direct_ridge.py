@@ -27,6 +27,7 @@ from forecasting_platform.forecasting.forecasters import (
     WEEKDAYS_AHEAD,
     DirectRidge,
     calendar_regressors,
+    exogenous_regressors,
     known_regressors,
     seasonal_basis,
 )
@@ -43,6 +44,9 @@ SCALE_DAYS = 375
 """About as many changes, evenly spread, give the robust scale of a step: sorting all would take longest of all."""
 
 LEAST_VARIANCE = 1e-12
+
+KNOTS = (0.15, 0.85)
+"""Quantiles of an exogenous column at which its effect may bend: on the coldest days, and where nobody heats."""
 
 _SHARED = [*range(KNOWN_AT_CUTOFF.stop), *range(WAVES_AHEAD.start, WEEKDAYS_AHEAD.stop)]
 _FLAGS = [*range(FLAGS_AHEAD.start, FLAGS_AHEAD.stop)]
@@ -66,19 +70,23 @@ def fit_direct_ridge(
         says: which of the panel's exogenous columns are regressed on at each step; shape (horizon, E).
     """
     shape = (len(panel.unique_ids), horizon)
-    usable = _usable(np.empty((horizon, 0), dtype=bool) if says is None else says)
+    none = np.empty((horizon, 0), dtype=bool)
+    usable = _usable(none if says is None else np.tile(says, 1 + len(KNOTS)))
     intercept, coefficients = np.zeros(shape), np.zeros((*shape, usable.shape[1]))
     exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
+    knots = np.zeros((shape[0], len(panel.exogenous), len(KNOTS)))
     basis = seasonal_basis(yearly_waves(panel.days + 1))
     flags = _flags_ahead(panel.days, horizon, country)
     for start in range(0, shape[0], BLOCK_SERIES):
         block = slice(start, start + BLOCK_SERIES)
         changes = clipped(_changes(panel, block, horizon), clip_sigmas)
-        exogenous_mean[block] = _seasonal_mean(panel.features[block, :, len(FEATURE_NAMES) :], basis)
+        values = panel.features[block, :, len(FEATURE_NAMES) :]
+        exogenous_mean[block], knots[block] = _seasonal_mean(values, basis), _knots(values)
         expected = basis @ exogenous_mean[block].swapaxes(1, 2)
-        gram, moment = _products(_shared_columns(panel, block, expected), flags, changes)
+        exogenous = exogenous_regressors(values, expected, knots[block, None])
+        gram, moment = _products(_shared_columns(panel, block, exogenous), flags, changes)
         intercept[block], coefficients[block] = _solutions(gram, moment, penalty, usable)
-    return DirectRidge(intercept, coefficients, exogenous_mean)
+    return DirectRidge(intercept, coefficients, exogenous_mean, knots)
 
 
 def _usable(says: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -165,20 +173,28 @@ def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
     return deviation
 
 
-def _shared_columns(panel: Panel, block: slice, expected: Floats) -> Floats:
+def _knots(values: Floats) -> Floats:
+    """The quantiles `KNOTS` of each exogenous column's known values; shape (B, E, len(KNOTS)), 0 where none is."""
+    ordered = np.sort(values, axis=1)
+    last = np.isfinite(ordered).sum(axis=1) - 1
+    positions = np.floor(np.array(KNOTS)[:, None, None] * np.maximum(last, 0)).astype(np.int64)
+    found = np.take_along_axis(ordered, np.moveaxis(positions, 0, 1), axis=1)
+    return np.moveaxis(np.where(last[:, None] >= 0, found, 0.0), 1, 2)
+
+
+def _shared_columns(panel: Panel, block: slice, exogenous: Floats) -> Floats:
     """A column of ones, and those that do not change with the step; rows of zeros where no row is.
 
     Args:
-        expected: what the exogenous columns are on average in the season of each day; shape (B, T, E).
+        exogenous: `exogenous_regressors`; shape (B, T, (1 + K) · E).
     """
     features = panel.features[block]
     waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
-    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + expected.shape[2]))
+    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + exogenous.shape[2]))
     columns[:, :, 0] = 1.0
     columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
     columns[:, :, 1 + KNOWN_AT_CUTOFF.stop : 1 + len(_SHARED)] = waves_and_weekdays
-    exogenous = features[:, :, len(FEATURE_NAMES) :]
-    columns[:, :, 1 + len(_SHARED) :] = np.where(np.isfinite(exogenous), exogenous - expected, 0.0)
+    columns[:, :, 1 + len(_SHARED) :] = exogenous
     columns[~panel.observed[block]] = 0.0
     return columns
 

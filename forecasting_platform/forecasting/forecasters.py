@@ -220,8 +220,24 @@ def seasonal_basis(waves: Floats) -> Floats:
     return np.concatenate([np.ones((*slowest.shape[:-1], 1)), slowest], axis=-1)
 
 
-def _away(values: Floats, mean: Floats) -> Floats:
-    return np.where(np.isfinite(values), values - mean, 0.0)
+def exogenous_regressors(values: Floats, mean: Floats, knots: Floats) -> Floats:
+    """What the direct regression sees of exogenous columns: how far each is from its mean of the season, on a line
+    that bends at the knots (a change-point model, as of heating against temperature: Kissock, Haberl & Claridge 2003).
+
+    Args:
+        values: shape (..., E). One that is not known counts as its mean, for which all regressors are 0.
+        mean: of the season; same shape.
+        knots: shape (..., E, K).
+
+    Returns:
+        Shape (..., (1 + K) · E): the distances, then what lies above the first knot, above the second, ….
+
+    >>> exogenous_regressors(np.array([[9.0], [np.nan]]), np.array([[4.0], [4.0]]), np.array([[3.0, 7.0]])).tolist()
+    [[5.0, 5.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    known = np.where(np.isfinite(values), values, mean)
+    bends = [np.maximum(known - knot, 0.0) - np.maximum(mean - knot, 0.0) for knot in np.moveaxis(knots, -1, 0)]
+    return np.concatenate([known - mean, *bends], axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +247,18 @@ class DirectRidge:
 
     Attributes:
         intercept: shape (S, horizon).
-        coefficients: of `regressors` and of the E exogenous columns' distance from their means of the season, on
-            their own scale; shape (S, horizon, REGRESSORS + E).
+        coefficients: of `regressors` and of the `exogenous_regressors` of E columns, on their own scale; shape
+            (S, horizon, REGRESSORS + (1 + K) · E).
         exogenous_mean: of the exogenous columns over the year, as coefficients of `seasonal_basis`; shape (S, E,
-            SEASONAL_MEAN). A value that is not known counts as its mean of the season.
+            SEASONAL_MEAN).
+        exogenous_knots: where the effect of each column bends; shape (S, E, K).
     """
 
     name: ClassVar[str] = "direct_ridge"
     intercept: Floats
     coefficients: Floats
     exogenous_mean: Floats = field(default_factory=lambda: np.empty((0, 0, SEASONAL_MEAN)))
+    exogenous_knots: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
 
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The cutoff day's value and the regressed change; shape (n,)."""
@@ -261,7 +279,8 @@ class DirectRidge:
         if self.exogenous_mean.size:
             next_day = ahead[:, 0, WAVES_AHEAD.start - FLAGS_AHEAD.start :]
             mean = seasonal_basis(next_day) @ self.exogenous_mean.swapaxes(1, 2)
-            away = _away(features[:, :, len(FEATURE_NAMES) :], mean)
+            values, knots = features[:, :, len(FEATURE_NAMES) :], self.exogenous_knots[:, None]
+            away = exogenous_regressors(values, mean, knots)
             forecasts += away @ coefficients[:, :, REGRESSORS:].swapaxes(1, 2)
         return forecasts
 
@@ -271,7 +290,7 @@ class DirectRidge:
         step = trained_step(inputs.step, horizon) - 1
         basis = seasonal_basis(yearly_waves(inputs.cutoff + 1))
         mean = np.einsum("nek,nk->ne", self.exogenous_mean[series], basis)
-        away = _away(inputs.exogenous_values, mean)
+        away = exogenous_regressors(inputs.exogenous_values, mean, self.exogenous_knots[series])
         part = (away * self.coefficients[series, step][:, REGRESSORS:]).sum(axis=1)
         return np.where(inputs.step <= horizon, part, 0.0)
 
@@ -279,7 +298,8 @@ class DirectRidge:
         """Whether an exogenous value that speaks of the day is not known; shape (n,)."""
         horizon = self.intercept.shape[1]
         step = trained_step(inputs.step, horizon) - 1
-        says = self.coefficients[series, step][:, REGRESSORS:] != 0
+        bends = self.coefficients[series, step][:, REGRESSORS:].reshape(len(inputs), -1, len(inputs.exogenous))
+        says = (bends != 0).any(axis=1)
         lacks: npt.NDArray[np.bool_] = (says & ~np.isfinite(inputs.exogenous_values)).any(axis=1)
         return lacks & (inputs.step <= horizon)
 

@@ -346,6 +346,8 @@ def _candidate(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedForec
     mean = parameters.get("exogenous_mean")
     if mean is not None and mean.ndim == 2:  # as it was before it followed the season
         parameters["exogenous_mean"] = np.pad(mean[..., None], ((0, 0), (0, 0), (0, SEASONAL_MEAN - 1)))
+    if mean is not None and "exogenous_knots" not in parameters:  # as it was before effects could bend
+        parameters["exogenous_knots"] = np.empty((*mean.shape[:2], 0))
     return FORECASTERS[name](**parameters)
 
 
