@@ -39,8 +39,7 @@ class Chart:
 
     Attributes:
         allowance: subtracted each day, in standard deviations of the score: half of the change that
-            is found soonest (Hawkins & Olwell 1998, 2.2); of a squared one, what the likelihood ratio of
-            spreads r and 1 subtracts, (2 ln r / (1 - 1/r²) - 1) / √2 (ibid., 4.2): 0.325 for r = 1.5.
+            is found soonest (Hawkins & Olwell 1998, 2.2).
         two_sided: whether a fall counts as a rise does.
         squared: whether the score is the squared innovation: a change of spread instead of level.
         centred: whether the stream is compared with the reference's mean instead of zero.
@@ -64,7 +63,6 @@ class Reference:
         spread: standard deviation of its innovations.
         level_spread: standard deviation of the stream itself.
         score_mean, score_spread: of the scores.
-        allowance: of the chart that the thresholds are of.
         thresholds: of the evidence, one for each of `BUDGETS`.
     """
 
@@ -75,7 +73,6 @@ class Reference:
     level_spread: float
     score_mean: float
     score_spread: float
-    allowance: float
     thresholds: tuple[float, ...]
 
     def threshold(self, pages_a_year: float) -> float:
@@ -110,24 +107,15 @@ def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats
     innovations = _whitened(level, persistence, spread)
     scores = _raw_scores(chart, innovations)
     mean = float(scores.mean()) if chart.squared else 0.0
-    thresholds = (0.0,) * len(BUDGETS)
     learnt = Reference(
-        len(known),
-        centre,
-        persistence,
-        spread,
-        float(level.std()),
-        mean,
-        float(scores.std()),
-        chart.allowance,
-        thresholds,
+        len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
     )
     return learnt, innovations
 
 
 def _with_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
     scores = [_scores(chart, reference, _resampled(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
-    evidence = _cusum(np.stack(scores), chart, chart.allowance)
+    evidence = _cusum(np.stack(scores), chart)
     return [_with_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
 
 
@@ -146,7 +134,7 @@ def evidence_of(chart: Chart, reference: Reference, stream: Floats, threshold: f
     It stops growing at the threshold, so that a long change is over soon after it ended.
     """
     innovations = _whitened(stream - reference.centre, reference.persistence, reference.spread)
-    return _cusum(_scores(chart, reference, innovations), chart, reference.allowance, threshold)
+    return _cusum(_scores(chart, reference, innovations), chart, threshold)
 
 
 def is_paging(evidence: Floats, threshold: float) -> bool:
@@ -219,7 +207,7 @@ def _median_delays(
     chart: Chart, references: Sequence[Reference], paths: Sequence[Floats], change: float, pages_a_year: float
 ) -> list[float]:
     scores = [_scores(chart, of, _changed(chart, of, path, change)) for of, path in zip(references, paths, strict=True)]
-    evidence = _cusum(np.stack(scores), chart, chart.allowance).max(axis=0)
+    evidence = _cusum(np.stack(scores), chart).max(axis=0)
     return [
         _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
     ]
@@ -249,7 +237,7 @@ def _scores(chart: Chart, reference: Reference, innovations: Floats) -> Floats:
     return scores
 
 
-def _cusum(scores: Floats, chart: Chart, allowance: float, limit: float = np.inf) -> Floats:
+def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
     """Evidence of a rise and, where the chart has two sides, of a fall; shape (sides, ..., T)."""
     daily = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
     evidence = np.empty((len(daily), 2 if chart.two_sided else 1, *daily.shape[1:]))
@@ -258,7 +246,7 @@ def _cusum(scores: Floats, chart: Chart, allowance: float, limit: float = np.inf
         current[0] += score
         if chart.two_sided:
             current[1] -= score
-        current -= allowance
+        current -= chart.allowance
         np.clip(current, 0.0, limit, out=current)
         evidence[day] = current
     return np.moveaxis(evidence, 0, -1)

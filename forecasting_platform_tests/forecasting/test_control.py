@@ -224,16 +224,6 @@ def test_a_versions_metadata_carries_its_references_through_json(document: dict[
     assert restored["flat"].charts == {}, "nothing can be learnt from a constant"
 
 
-def test_a_version_is_judged_by_the_allowances_that_its_thresholds_were_learnt_with() -> None:
-    training = trained({"a": seasonal(400)})
-    document = with_control({}, training.results, training.panel)
-    rmse = document["control"]["series"]["a"]["charts"]["rmse"]
-    rmse["allowance"] = 0.7
-    assert references_from(document)["a"].charts["rmse"].allowance == 0.7
-    rmse.pop("allowance")
-    assert references_from(document)["a"].charts["rmse"].allowance == 0.4, "as it was before versions said theirs"
-
-
 @pytest.mark.parametrize("metadata", [{}, {"control": None}, {"control": {"budgets": [1.0], "series": {}}}])
 def test_a_version_without_references_has_none(metadata: dict[str, Any]) -> None:
     assert references_from(metadata) == {}
