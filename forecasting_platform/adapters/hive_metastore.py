@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from forecasting_platform.adapters.spark_session import LOGGING, java_home, require_pyspark
+from forecasting_platform.errors import ForecastingPlatformError, StoreUnavailableError
 
 HOST = "127.0.0.1"
 HEAP = "256m"
@@ -28,10 +29,12 @@ def serve(port: int, directory: Path) -> None:
 
     Raises:
         ConfigurationError: pyspark or Java is not installed.
+        StoreUnavailableError: the port is taken, or the database cannot be opened; says which.
     """
     require_pyspark()
     import pyspark
     from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+    from py4j.protocol import Py4JJavaError
 
     directory.mkdir(parents=True, exist_ok=True)
     jars = Path(pyspark.__file__).parent / "jars"
@@ -52,7 +55,11 @@ def serve(port: int, directory: Path) -> None:
             redirect_stdout=None,
         )
         gateway = JavaGateway(gateway_parameters=GatewayParameters(port=java_port, auth_token=token))
-        _server(gateway.jvm, port, directory).serve()
+        try:
+            _server(gateway.jvm, port, directory).serve()
+        except Py4JJavaError as error:
+            place = f"a metastore on port {port} with its database in {directory}"
+            raise StoreUnavailableError(place, str(error.java_exception)) from error
 
 
 def _server(jvm: Any, port: int, directory: Path) -> Any:
@@ -89,7 +96,10 @@ def main(port: int, directory: Path) -> None:
     """Serve a Hive metastore to the processes of this machine."""
     # Ended in good order: Java goes with this process, and what it needed to start is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    serve(port, directory.absolute())
+    try:
+        serve(port, directory.absolute())
+    except ForecastingPlatformError as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":
