@@ -28,7 +28,7 @@ def feed_of(settings: Settings) -> ObservationFeed:
         ConfigurationError: no feed is named, one is none, or nothing is declared that the second one could have.
     """
     feed = feed_at(settings.require_feed_url(), settings)
-    if settings.exogenous_feed_url is None:
+    if not settings.exogenous_feed_url:
         return feed
     if not (declared := exogenous_from(settings.exogenous)):
         problem = "is set, and FORECASTING_EXOGENOUS declares no series; declare those that it has"

@@ -91,6 +91,7 @@ def test_a_first_feed_that_fails_fails() -> None:
 
 def test_the_settings_say_which_feeds() -> None:
     assert type(feed_of(Settings(feed_url="http://host/feed"))) is HttpFeed
+    assert type(feed_of(Settings(feed_url="http://host/feed", exogenous_feed_url=""))) is HttpFeed
     both = Settings(feed_url="http://host/feed", exogenous_feed_url="file:///weather.csv", exogenous=[TEMPERATURE])
     assert type(feed_of(both)) is FeedWithExogenous
 

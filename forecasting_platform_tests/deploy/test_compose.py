@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from forecasting_platform.adapters.simulated_feed import create_app
 from forecasting_platform.local.programs import SERVICES
 from forecasting_platform.settings import Settings
 
@@ -56,6 +58,16 @@ def test_every_setting_given_to_a_part_is_declared(name: str) -> None:
     declared = {f"FORECASTING_{field.upper()}" for field in Settings.model_fields}
     given = {variable for variable in PARTS[name].get("environment", {}) if variable.startswith("FORECASTING_")}
     assert given <= declared
+
+
+def test_the_feed_loaded_without_another_is_the_simulated_one() -> None:
+    default = re.fullmatch(r"\$\{FORECASTING_FEED_URL:-(.+)\}", PARTS["code"]["environment"]["FORECASTING_FEED_URL"])
+    assert default
+    url = urlsplit(default[1])
+    assert f"0.0.0.0:{url.port}" in PARTS[str(url.hostname)]["command"]
+    answer = create_app().test_client().get(url.path, query_string={"start": "2023-01-01", "end": "2023-01-02"})
+    assert answer.status_code == 200
+    assert len(answer.json) == 2
 
 
 def test_images_are_targets_of_the_dockerfile() -> None:
