@@ -47,7 +47,7 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) ->
     document = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
-        "rows": list(rows),
+        "rows": [{name: None if value != value else value for name, value in row.items()} for row in rows],
         "aims": [asdict(aim) for aim in aims],
     }
     RESULTS.mkdir(exist_ok=True)
