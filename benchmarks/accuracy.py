@@ -97,7 +97,7 @@ def ours(series: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def peers_python() -> Path:
     """The interpreter of the peers' environment, made if it is not there."""
-    environment = HERE / ".peers"
+    environment = HERE / ".peers" / "forecasting"
     python = environment / "bin" / "python"
     if not python.exists():
         uv = Path(sys.executable).with_name("uv")
