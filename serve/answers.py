@@ -188,8 +188,41 @@ def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
 
 def explanation(champion: Champion, inputs: ModelInputs) -> dict[str, list[float]]:
     """What each forecast is made of: `explain_` and the part's name -> its values, which add up to `y_hat`."""
+    parts = _explained(champion, inputs)
+    return {f"explain_{part}": parts[part].tolist() for part in PARTS}
+
+
+def moved_since(
+    champion: Champion, inputs: ModelInputs, period: DateRange, since: date, store: TableStore | None
+) -> dict[str, list[float]]:
+    """How far each forecast moved since the champion would have made it from what was known at an earlier day.
+
+    Args:
+        inputs: the rows of `period` that the forecasts are made from.
+        since: the earlier last day known, inclusive.
+
+    Returns:
+        `moved`, and `moved_` and a part's name -> its values, which add up to it.
+
+    Raises:
+        InvalidRangeError: the day does not lie before every cutoff, or what was known then is not.
+        StoreUnavailableError: the store does not answer.
+    """
+    first = inputs.cutoff.min().item()
+    if since >= first:
+        raise InvalidRangeError(
+            f"since {since} does not lie before {first}, which the forecast knows; ask for an earlier day"
+        )
+    asked = Asked(period, sorted(set(inputs.unique_id.tolist())), since)
+    earlier = inputs_for(champion, asked, store, MOST_ROWS)
+    now, before = (_explained(champion, of) for of in (inputs, earlier))
+    moved = (now - before).to_dict("list")
+    return {"moved": (now - before).sum(axis=1).tolist(), **{f"moved_{part}": moved[part] for part in PARTS}}
+
+
+def _explained(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:
     chunks = [champion.model.explain(part) for part in _chunks(inputs)]
-    return {f"explain_{part}": pd.concat([chunk[part] for chunk in chunks]).tolist() for part in PARTS}
+    return pd.concat(chunks, ignore_index=True)[list(PARTS)]
 
 
 def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:

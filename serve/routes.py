@@ -16,7 +16,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from forecasting_platform.errors import UnavailableError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
-from serve.answers import MOST_INPUT_ROWS, MOST_ROWS, actuals_of, explanation, forecast, inputs_for, inputs_from
+from serve.answers import (
+    MOST_INPUT_ROWS,
+    MOST_ROWS,
+    actuals_of,
+    explanation,
+    forecast,
+    inputs_for,
+    inputs_from,
+    moved_since,
+)
 from serve.around import REQUEST_ID
 from serve.champion import Champion
 from serve.history import history_period, read_history
@@ -94,6 +103,8 @@ def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service:
         more["y"] = actuals_of(forecasts, service.require_store())
     if asked.explain:
         more |= explanation(champion, inputs)
+    if isinstance(asked, PredictRangeBody) and asked.since is not None:
+        more |= moved_since(champion, inputs, asked.period, asked.since, service.store)
     _note(service, champion, [forecasts])
     return computed_answer(champion, forecasts, more)
 

@@ -99,11 +99,16 @@ class PredictRangeBody(RangeBody):
 
     actuals: bool = Field(default=False, strict=True, description="Add `y`, what came on the day; null if not known.")
     explain: Explain = False
+    since: Day | None = Field(
+        default=None,
+        description="An earlier last day known: add `moved`, how far the forecast moved since, and in which part.",
+    )
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing but days and series is asked for."""
-        return self.as_of is None and not self.actuals and not self.explain and self.level == LEVELS
+        more = self.as_of or self.actuals or self.explain or self.since
+        return not more and self.level == LEVELS
 
 
 class ChangeBody(Strict):
@@ -258,6 +263,16 @@ class ForecastRow(BaseModel):
     explain_holiday: float | None = None
     explain_exogenous: float | None = None
     explain_recent: float | None = None
+    moved: float | None = Field(
+        default=None, description="`y_hat` less what it was, where `since` was asked for; those below add up to it."
+    )
+    moved_level: float | None = None
+    moved_trend: float | None = None
+    moved_weekly: float | None = None
+    moved_yearly: float | None = None
+    moved_holiday: float | None = None
+    moved_exogenous: float | None = None
+    moved_recent: float | None = None
 
 
 ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "string"}}}}}

@@ -87,6 +87,30 @@ def test_an_explanation_adds_up_to_the_forecast_of_a_range_and_of_its_inputs(
         assert {name: value for name, value in row.items() if name not in parts} == plain
 
 
+def test_how_far_a_forecast_moved_since_a_day_is_told_part_by_part(client: FlaskClient) -> None:
+    moved = rows(client, **NEXT, since="2023-06-28")
+    before = {(row["unique_id"], row["ds"]): row["y_hat"] for row in rows(client, **NEXT, as_of="2023-06-28")}
+    assert len(moved) == len(before)
+    for row in moved:
+        assert row["moved"] == pytest.approx(row["y_hat"] - before[row["unique_id"], row["ds"]])
+        assert sum(row[f"moved_{part}"] for part in PARTS) == pytest.approx(row["moved"])
+    assert any(abs(row["moved"]) > 0.01 for row in moved)
+
+
+def test_since_the_day_that_a_forecast_as_of_a_day_knows_or_a_later_one_is_refused(client: FlaskClient) -> None:
+    refused = client.post("/predict", json=NEXT | {"since": "2023-06-30"})
+    assert refused.status_code == 422
+    assert "since 2023-06-30 does not lie before 2023-06-30" in refused.json["detail"]
+    assert client.post("/predict", json=NEXT | {"as_of": "2023-06-20", "since": "2023-06-20"}).status_code == 422
+    assert rows(client, **NEXT, as_of="2023-06-20", since="2023-06-19")[0]["cutoff"] == "2023-06-20"
+
+
+def test_since_a_day_of_which_nothing_is_known_is_refused_by_name(client: FlaskClient) -> None:
+    refused = client.post("/predict", json=NEXT | {"since": "2017-01-01"})
+    assert refused.status_code == 422
+    assert "nothing is known on 2017-01-01 of" in refused.json["detail"]
+
+
 def read_csv(answer: Any) -> list[dict[str, str]]:
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     return list(csv.DictReader(io.StringIO(answer.text)))

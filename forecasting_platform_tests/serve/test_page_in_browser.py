@@ -197,6 +197,20 @@ def test_the_parts_of_a_forecast_add_up_to_it(app: Any, serve: Any, open_page: A
     assert sum(parts) == pytest.approx(forecast, abs=0.05)
 
 
+def test_why_a_forecast_moved_since_the_day_before_is_asked_for_when_it_is_opened(
+    app: Any, serve: Any, open_page: Any
+) -> None:
+    page = open_page(serve(app))
+    page.wait_for_selector("#parts tbody tr")
+    assert page.locator("#moved tbody tr").count() == 0
+    page.locator("#why summary").click()
+    page.wait_for_selector("#moved tbody tr")
+    assert page.locator("#moved tbody tr").count() == 15
+    texts = page.locator("#moved tbody tr:first-child td").all_text_contents()
+    *parts, moved = (float(text) for text in texts)
+    assert sum(parts) == pytest.approx(moved, abs=0.05)
+
+
 def test_checks_that_cannot_say_yet_stand_apart_from_those_that_fail(
     app: Any, ledger: Any, serve: Any, open_page: Any
 ) -> None:

@@ -161,7 +161,27 @@ function showForecast(forecasts, history, scenario = []) {
   element("compare").disabled = false;
   page.shown = { forecasts, history, scenario };
   draw();
+  showMoved();
 }
+
+// Asked only when it is opened: it takes what was known a day earlier from the store.
+async function showMoved() {
+  const { forecasts } = page.shown ?? {};
+  if (!element("why").open || !forecasts) return;
+  const [asked, { unique_id, cutoff }] = [page.asked, forecasts[0]];
+  const range = { start: forecasts[0].ds, end: forecasts.at(-1).ds, unique_id };
+  element("why-said").textContent = "";
+  try {
+    const answer = await ask("/predict", { ...range, since: addDays(cutoff, -1) });
+    if (asked !== page.asked) return;
+    fillTable("moved", answer.forecasts, (row) => [...PARTS.map((part) => showMove(row[`moved_${part}`])), showMove(row.moved)]);
+  } catch (error) {
+    element("moved").tBodies[0].replaceChildren();
+    element("why-said").textContent = error.message;
+  }
+}
+
+const showMove = (by) => (by > 0 ? `+${show(by)}` : show(by));
 
 function fillTable(id, forecasts, cells) {
   const rows = forecasts.map((row) =>
@@ -362,6 +382,7 @@ element("ask").addEventListener("submit", (event) => {
   else { showProblem(""); begin(); }
 });
 element("whatif").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
+element("why").addEventListener("toggle", showMoved);
 element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 new ResizeObserver(() => page.plot?.setSize({ width: element("plot").clientWidth, height: element("plot").clientHeight })).observe(element("plot"));
