@@ -5,7 +5,7 @@ features, a backtest with its refits, weights, intervals, scores, and a forecast
 control learns besides has a line of its own.
 The floor is the lag matrix and one least-squares solve a series. CPU seconds of one thread, so that a busy
 machine blurs them less. Peers (`peers.py`, in their own environment) fit series of the same kind once, without any
-backtest. `FULL=0` stops at 1,000 series; sizes above `MEASURED` are extrapolated.
+backtest. In full it takes a quarter of an hour; `FULL=0` stops at 1,000 series, and the largest size is extrapolated.
 """
 
 import os
@@ -32,8 +32,8 @@ from forecasting_platform.forecasting.training import train
 
 DAYS, HORIZON, BLOCK = 730, 15, 100
 END = date(2023, 6, 30)
-MEASURED = (1, 10, 100, 1_000) if os.environ.get("FULL", "1") == "0" else (1, 10, 100, 1_000, 10_000)
 LARGEST = 100_000
+MEASURED = (1, 10, 100, 1_000) if os.environ.get("FULL", "1") == "0" else (1, 10, 100, 1_000, 10_000, LARGEST)
 PEERS, PEER_SERIES = ("AutoETS", "AutoTheta", "Prophet", "AutoARIMA"), 3
 AIMS = {"AutoETS": 60, "AutoARIMA": 500}
 RECIPE = Recipe(backtest_days=DAYS // 2, refit_days=52)  # seven windows of evaluation
@@ -123,14 +123,14 @@ def main() -> None:
         references = control_seconds(simulated(BLOCK, 1))
         rows = [row(count, seconds(ours, count), seconds(floor, count), measured=True) for count in MEASURED]
     last = rows[-1]
-    scale = LARGEST / last["series"]
-    whole = last["ours, CPU seconds"] * scale
-    rows.append(row(LARGEST, whole, last["floor, ms a series"] * LARGEST / 1e3, measured=False))
+    whole = last["ours, ms a series"] * LARGEST / 1e3
+    if last["series"] < LARGEST:
+        rows.append(row(LARGEST, whole, last["floor, ms a series"] * LARGEST / 1e3, measured=False))
     others = peers()
     times = {row["package"]: row["ms a series"] / last["ours, ms a series"] for row in others}
     aims = [
         Aim("to the floor, from 1,000 series on", last["to the floor"], "<= 3", last["to the floor"] <= 3),
-        Aim("CPU minutes for 100,000 series, extrapolated", whole / 60, "<= 20", whole / 60 <= 20),
+        Aim("CPU minutes for 100,000 series", whole / 60, "<= 20", whole / 60 <= 20),
         *(Aim(f"times as fast as {name}", times[name], f">= {aim}", times[name] >= aim) for name, aim in AIMS.items()),
     ]
     extra = {"what": "control's references, besides", "ms a series": 1e3 * references / BLOCK}
