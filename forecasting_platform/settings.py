@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         description="Series that are not forecast but regressed on, as a JSON array of objects: `unique_id`, `known` "
         "(`at_cutoff` or `in_advance`), `delay_days` (0).",
     )
+    lower_bounds: dict[str, float] = Field(
+        default={},
+        description="Below which no forecast of a series lies, as JSON by series; 0 where it was never negative.",
+    )
     schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
     alert_urls: SecretStr | None = Field(
         default=None,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
+from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError, examples
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
@@ -158,6 +158,29 @@ class ForecastModel:
             log_widths: logarithm of the factor of each of `LEVELS`; shape (S, len(LEVELS)).
         """
         return replace(self, error_quantiles=adapted(self.error_quantiles, log_widths))
+
+    def bounded(self, lower_bounds: Mapping[str, float]) -> "ForecastModel":
+        """The same model, of which no forecast and no interval of some series lies below a declared bound.
+
+        Args:
+            lower_bounds: by series; the others keep theirs.
+
+        Raises:
+            ConfigurationError: a series the model does not have, or whose newest value lies below its bound.
+        """
+        if unknown := sorted(lower_bounds.keys() - set(self.unique_ids)):
+            raise ConfigurationError(
+                "FORECASTING_LOWER_BOUNDS", f"names {examples(unknown)}; there are {examples(self.unique_ids)}"
+            )
+        bound = self.lower_bound.copy()
+        for unique_id, declared in lower_bounds.items():
+            position = self._index[unique_id]
+            newest = self.features[position, FEATURE_NAMES.index("y")]
+            if newest < declared:
+                problem = f"declares {declared:g} of {unique_id!r}, whose newest value {newest:g} is lower"
+                raise ConfigurationError("FORECASTING_LOWER_BOUNDS", problem)
+            bound[position] = declared
+        return replace(self, lower_bound=bound)
 
     def inputs(self, days: Sequence[date], *, unique_ids: Sequence[str] | None = None) -> ModelInputs:
         """The input frame for some days, from each series' newest feature row.

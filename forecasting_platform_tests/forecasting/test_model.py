@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
+from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.inputs import ModelInputs
 from forecasting_platform.forecasting.model import PARTS, ForecastModel, model_from
 from forecasting_platform.forecasting.recipe import Recipe
@@ -41,6 +41,29 @@ def test_any_rows_in_any_order_are_forecast_as_in_the_whole_bit_for_bit(model: F
     for level, bounds in part.bounds.items():
         np.testing.assert_array_equal(bounds, np.array(whole.bounds[level])[:, rows])
     np.testing.assert_array_equal(part.y_hat_seasonal_naive, whole.y_hat_seasonal_naive[rows])
+
+
+def test_no_forecast_and_no_interval_lies_below_a_declared_bound(model: ForecastModel) -> None:
+    days = days_after(30)
+    free = model.predict(model.inputs(days))
+    bound = float(np.median(free.bounds[80][0][free.unique_id == "a"]))
+    bounded = model.bounded({"a": bound}).predict(model.inputs(days))
+    own = free.unique_id == "a"
+    for values in (bounded.y_hat, *(lower for lower, _ in bounded.bounds.values())):
+        assert values[own].min() >= bound
+    np.testing.assert_array_equal(bounded.y_hat[~own], free.y_hat[~own])
+    np.testing.assert_array_equal(bounded.bounds[95][0][own], np.maximum(free.bounds[95][0][own], bound))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "problem"),
+    [({"d": 0.0}, r"names 'd'; there are 'a', 'b'"), ({"a": 1e6}, r"whose newest value .* is lower")],
+)
+def test_a_bound_that_cannot_be_meant_is_refused_by_name(
+    model: ForecastModel, bounds: dict[str, float], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"FORECASTING_LOWER_BOUNDS: .*{problem}"):
+        model.bounded(bounds)
 
 
 def test_no_rows_have_no_forecasts(model: ForecastModel) -> None:

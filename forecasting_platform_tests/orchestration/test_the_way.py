@@ -215,3 +215,15 @@ def test_a_rollback_needs_a_reason_and_moves_to_the_previous_version(served: Pla
     assert champion is not None
     assert champion.version == previous.version
     assert served.ledger.decisions(limit=1)[0].reason == "too low in July"
+
+
+def test_a_declared_lower_bound_holds_for_the_model_that_is_trained() -> None:
+    days = DateRange(INITIAL.start, INITIAL.start + timedelta(days=60))
+    with dg.DagsterInstance.ephemeral() as instance:
+        platform = Platform(instance, Settings(lower_bounds={"Corrib production": 1.0}))
+        platform.run("load_job", days)
+        platform.run("training_job")
+        challenger = platform.registry.version_at("challenger")
+        assert challenger is not None
+        model = platform.registry.load(challenger)
+    assert dict(zip(model.unique_ids, model.lower_bound.tolist(), strict=True))["Corrib production"] == 1.0

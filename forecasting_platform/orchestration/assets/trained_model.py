@@ -47,7 +47,9 @@ def trained_model(
     trained = trainer.train(recipe, code_version=version("forecasting-platform"))
     refuse_never_known(trained.model.metadata["exogenous_known"])
     registered = model_registry.register(
-        trained.model, plots=trained.plots, run_tags={"dagster/run_id": context.run.run_id}
+        trained.model.bounded(settings.lower_bounds),
+        plots=trained.plots,
+        run_tags={"dagster/run_id": context.run.run_id},
     )
     plots = {name.removesuffix(".png"): plot(png) for name, png in trained.plots.items()}
     return dg.MaterializeResult(
