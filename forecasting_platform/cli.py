@@ -359,7 +359,7 @@ def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_
 
     found = stored_features(connect(data_dir).settings, _range(start, end), as_of)
     rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
-    print_json(rows) if as_json else _print_csv(rows)
+    print_json(rows) if as_json else _print_csv(rows, list(found.columns))
 
 
 @main.command(name="as-of", epilog="Example: forecasting-platform as-of 2023-07-01 --json")
@@ -409,8 +409,9 @@ def backtest_policy(
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)
 
 
-def _print_csv(rows: list[dict[str, Any]]) -> None:
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else [])
+def _print_csv(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """With a header, which needs the columns where there may be no row."""
+    writer = csv.DictWriter(sys.stdout, fieldnames=columns or (list(rows[0]) if rows else []))
     writer.writeheader()
     writer.writerows(rows)
 

@@ -26,6 +26,7 @@ from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.alerts import Alert, Message
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.decided import NOISE, judged
@@ -437,6 +438,15 @@ def test_incidents_are_listed_acknowledged_and_muted(run: Callable[..., Result],
     assert run("alerts", "mute", "a:*", "--hours", "2", "--reason", "known", "--by", "ann").exit_code == 0
     (mute,) = ledger.mutes()
     assert (mute.pattern, mute.reason, mute.muted_by) == ("a:*", "known", "ann")
+
+
+def test_features_of_which_nothing_was_known_are_a_header_and_no_row(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *_asked: FEATURE_TABLE.empty())
+    done = run("features", "--start", "2023-06-01", "--end", "2023-06-30")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [",".join(column.name for column in FEATURE_TABLE.columns)]
 
 
 def test_an_incident_is_acknowledged_by_what_it_is_of_too(run: Callable[..., Result], ledger: MemoryLedger) -> None:

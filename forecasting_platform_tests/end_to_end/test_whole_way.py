@@ -4,6 +4,8 @@ The tests build on each other, as a day does: load, serve, load more, judge, ret
 """
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import requests
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform_tests.docs.test_docs import commands_of, snippets
 from forecasting_platform_tests.end_to_end.conftest import (
     STOP_SECONDS,
     Platform,
@@ -172,6 +175,44 @@ def test_the_commands_agree_with_the_app(platform: Platform, tmp_path: Path) -> 
     page = tmp_path / "report.html"
     assert platform.run("report", "--html", str(page)).returncode == 0
     assert "http" not in page.read_text(encoding="utf-8")
+
+
+ASKING = {"status", "forecast", "report", "features", "as-of", "decisions"}
+"""Commands that change nothing. What else the pages show is what the other tests here do."""
+
+
+def test_every_command_that_the_pages_show_to_ask_answers_as_shown(platform: Platform) -> None:
+    consoles = [found.values[0] for found in snippets("console")]
+    shown = [words for console in consoles for program, *words in commands_of(console) if program != "make"]
+    # A decision of that number is not here.
+    asked = [words for words in shown if words[0] in ASKING and not words[-1].isdigit()] + [["alerts", "list"]]
+    assert len(asked) > 10
+    for words in asked:
+        done = platform.run(*words)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        assert done.stdout.strip(), words
+
+
+def test_every_request_that_the_pages_show_is_answered(platform: Platform) -> None:
+    requests_shown = [
+        shlex.split(line)
+        for console in (found.values[0] for found in snippets("console"))
+        for line in re.findall(r"^\$ (curl -s localhost:3002.*)$", console.replace("\\\n", " "), re.MULTILINE)
+    ]
+    assert requests_shown
+    for words in requests_shown:
+        here = [word.replace("localhost:3002", platform.endpoints["app"]) for word in words]
+        done = subprocess.run([*here, "--fail-with-body"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        assert json.loads(done.stdout)["forecasts"]
+
+
+def test_the_notebook_that_the_pages_show_runs(platform: Platform) -> None:
+    (script,) = (found.values[0] for found in snippets("python"))
+    here = script.replace("http://127.0.0.1:3001", platform.endpoints["mlflow"]) + "print(type(model).__name__)\n"
+    done = subprocess.run([sys.executable, "-c", here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "PyFuncModel"
 
 
 DRIFT = "feature_table:feature_table_matches_reference"
