@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -150,7 +151,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
         "FORECASTING_ALERT_PENDING_SECONDS": "5",
         "FORECASTING_FEED_TIMEOUT_SECONDS": "10",
     }
-    started = Platform(data_dir, start_up(data_dir, log, environment), log, environment)
+    with served_platform(data_dir, log, environment) as started:
+        yield started
+
+
+@contextmanager
+def served_platform(
+    data_dir: Path, log: Path, environment: dict[str, str], more: Sequence[str] = ("--start", START, "--end", END)
+) -> Iterator[Platform]:
+    """A platform that was started by its command and serves; stopped in the end."""
+    started = Platform(data_dir, start_up(data_dir, log, environment, more), log, environment)
     try:
         wait_until("a served champion", lambda: is_served(started), SERVED_SECONDS)
         yield started

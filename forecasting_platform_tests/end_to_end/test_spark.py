@@ -12,15 +12,7 @@ import pytest
 from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
-from forecasting_platform_tests.end_to_end.conftest import (
-    SERVED_SECONDS,
-    STOP_SECONDS,
-    Platform,
-    is_served,
-    processes_of,
-    start_up,
-    wait_until,
-)
+from forecasting_platform_tests.end_to_end.conftest import Platform, processes_of, served_platform, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
@@ -32,16 +24,9 @@ SERIES = 4
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     data_dir = tmp_path_factory.mktemp("on spark") / "data dir"
-    log = data_dir.parent / "up.log"
     words = ["--spark", "--start", DAYS.start.isoformat(), "--end", DAYS.end.isoformat()]
-    started = Platform(data_dir, start_up(data_dir, log, {}, words), log)
-    try:
-        wait_until("a served champion", lambda: is_served(started), SERVED_SECONDS)
+    with served_platform(data_dir, data_dir.parent / "up.log", {}, words) as started:
         yield started
-    finally:
-        if started.process.poll() is None:
-            started.process.terminate()
-            started.process.wait(STOP_SECONDS)
 
 
 def test_five_years_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(platform: Platform) -> None:
