@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, FiniteFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecasting_platform.errors import ConfigurationError
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         description="Series that are not forecast but regressed on, as a JSON array of objects: `unique_id`, `known` "
         "(`at_cutoff` or `in_advance`), `delay_days` (0).",
     )
-    lower_bounds: dict[str, float] = Field(
+    lower_bounds: dict[str, FiniteFloat] = Field(
         default={},
         description="Below which no forecast of a series lies, as JSON by series; 0 where it was never negative.",
     )

@@ -43,6 +43,7 @@ class FeedWithExogenous:
             beside = self._only_declared(self._exogenous_feed.fetch(period))
             _refuse_twice(document, beside)
         except (FeedUnavailableError, FeedDocumentError) as error:
+            logger.warning("going on without exogenous values, which are loaded once they come: %s", error)
             return replace(document, beside_failed=str(error))
         return replace(
             document,

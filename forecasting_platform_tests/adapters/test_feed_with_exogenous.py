@@ -71,10 +71,13 @@ def test_what_the_second_feed_has_undeclared_is_passed_over_and_named(caplog: py
 @pytest.mark.parametrize(
     "error", [FeedUnavailableError("the weather", "refused"), FeedDocumentError("the weather", "is no JSON", "Look.")]
 )
-def test_a_second_feed_that_cannot_be_used_holds_nothing_up_and_is_told_of(error: Exception) -> None:
+def test_a_second_feed_that_cannot_be_used_holds_nothing_up_and_is_told_of(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     document = FeedWithExogenous(Fixed("Moffat"), Fixed(error=error), WEATHER).fetch(DAYS)
     assert document.observations["unique_id"].tolist() == ["Moffat"]
     assert (document.beside, document.beside_failed) == (None, str(error))
+    assert str(error) in caplog.text
 
 
 def test_a_series_that_both_feeds_have_is_taken_from_the_first_and_told_of() -> None:

@@ -1,5 +1,6 @@
 """A day of data moves the whole way: feed, observations, features, model, champion, forecasts, errors."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -227,3 +229,10 @@ def test_a_declared_lower_bound_holds_for_the_model_that_is_trained() -> None:
         assert challenger is not None
         model = platform.registry.load(challenger)
     assert dict(zip(model.unique_ids, model.lower_bound.tolist(), strict=True))["Corrib production"] == 1.0
+
+
+@pytest.mark.parametrize("bound", ["NaN", "Infinity", "none"])
+def test_a_lower_bound_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setenv("FORECASTING_LOWER_BOUNDS", json.dumps({"Corrib production": bound}))
+    with pytest.raises(ValidationError, match="Corrib production"):
+        Settings()

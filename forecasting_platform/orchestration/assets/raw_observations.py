@@ -44,10 +44,6 @@ def raw_observations(
     context.log.info(_received(document))
     if document.beside is not None:
         context.log.info(_received(document.beside))
-    if document.beside_failed is not None:
-        context.log.warning(
-            f"loading without exogenous values, which are loaded once they come: {document.beside_failed}"
-        )
     report = table_store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )
