@@ -3,14 +3,13 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.control import record_of, watermark
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
-from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
 from forecasting_platform.forecasting.plots import errors_plot
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.settings import Settings
 
 REACH_DAYS = Settings().horizon_days
@@ -34,16 +33,14 @@ def forecast_errors(
     Refreshed after each load, for every day that got a value or a revision.
     """
     days = partition_period(context)
-    issued = table_store.read(FORECASTS, cutoffs_of(days, REACH_DAYS))
-    versions = table_store.read(OBSERVATIONS, days)
-    matched = match_errors(issued, versions, days)
-    table_store.replace(FORECAST_ERRORS, matched, days)
+    found = match_forecast_errors(table_store, days, REACH_DAYS)
+    matched = found.matched
     if len(matched):
         show_on_last_day(context, {"means": plot(errors_plot(record_of(matched)))})
     return dg.MaterializeResult(
         metadata={
             "matched": len(matched),
             "days_with_errors": matched["ds"].nunique(),
-            "actuals_complete_to": str(watermark(versions)),
+            "actuals_complete_to": str(watermark(found.versions)),
         }
     )

@@ -1,0 +1,31 @@
+"""Forecasts matched with what came: rows of `forecast_errors`."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
+from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
+from forecasting_platform.ports.table_store import TableStore
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedErrors:
+    """Rows of `FORECAST_ERRORS` of some days, and every version of the days' values."""
+
+    matched: pd.DataFrame
+    versions: pd.DataFrame
+
+
+def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> MatchedErrors:
+    """Match and store the errors of all forecasts of these days.
+
+    Args:
+        horizon: how many days ahead forecasts reach.
+    """
+    issued = store.read(FORECASTS, cutoffs_of(days, horizon))
+    versions = store.read(OBSERVATIONS, days)
+    matched = match_errors(issued, versions, days)
+    store.replace(FORECAST_ERRORS, matched, days)
+    return MatchedErrors(matched, versions)

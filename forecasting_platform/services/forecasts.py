@@ -1,0 +1,73 @@
+"""The champion's and its shadows' forecasts of some cutoffs, issued and stored."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from forecasting_platform.errors import InvalidArtifactError, NoChampionError
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issued, match_errors
+from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import REGISTERED_MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What was issued of some cutoffs.
+
+    Attributes:
+        champion: the version that issued first.
+        record: its rows of `FORECASTS` for these cutoffs, earlier ones included.
+        shadows: the other versions that forecast too.
+        failed: why those that could not did not, by version.
+    """
+
+    champion: ModelVersion
+    record: pd.DataFrame
+    shadows: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Issued:
+    """Issue the champion's forecasts, then its shadows'; a shadow that cannot is left out.
+
+    Raises:
+        NoChampionError: there is nothing to forecast with.
+    """
+    champion = registry.version_at("champion")
+    if champion is None:
+        raise NoChampionError(REGISTERED_MODEL)
+    features = store.read(FEATURE_TABLE, cutoffs)
+    issued = Issued(champion, _issue(store, registry, champion, features, cutoffs))
+    named = (registry.version_at("challenger"), registry.version_at("previous"))
+    versions = {version.version: version for version in named if version is not None}
+    for number in sorted(versions.keys() - {champion.version}, key=int):
+        try:
+            _issue(store, registry, versions[number], features, cutoffs)
+        except InvalidArtifactError as error:
+            issued.failed[number] = str(error)
+        else:
+            issued.shadows.append(number)
+    return issued
+
+
+def _issue(
+    store: TableStore, registry: ModelRegistry, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
+) -> pd.DataFrame:
+    """Issue and store one version's forecasts; its record of these cutoffs."""
+    since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
+    recorded = store.read(FORECASTS, since)
+    recorded = recorded[recorded["model_version"] == version.version]
+    issued = issue_forecasts(
+        registry.load(version),
+        features,
+        model_version=version.version,
+        issued_at=datetime.now(UTC),
+        matured=match_errors(recorded, store.read_observations(since), since),
+    )
+    record = keep_issued(issued, recorded[recorded["cutoff"] >= pd.Timestamp(cutoffs.start)])
+    store.replace(FORECASTS, record, cutoffs, model_version=version.version)
+    return record
