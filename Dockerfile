@@ -1,6 +1,8 @@
 # Two images from one lock: `docker build --target platform .` and `docker build --target serve .`
 # No engine runs in CI; a test runs the same install commands in a clean directory.
-FROM python:3.12-slim AS base
+# A newer one: `docker buildx imagetools inspect python:3.13-slim --format '{{.Manifest.Digest}}'`, or Renovate.
+ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --create-home --uid 10001 forecasting
 WORKDIR /app
@@ -8,13 +10,18 @@ RUN pip install --no-cache-dir "uv>=0.5"
 # Where volumes are mounted; a new volume takes the owner of the folder it covers.
 RUN install --directory --owner forecasting /artifacts /cache /app/dagster_home/storage
 
-FROM base AS platform
-COPY locks/platform.txt locks/platform.txt
-RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/platform.txt
+# The package is installed from a wheel, so that no source beside the working directory shadows it.
+FROM base AS wheel
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY forecasting_platform forecasting_platform
 COPY serve serve
-RUN uv pip install --system --no-cache --compile-bytecode --no-deps .
+RUN uv build --wheel --out-dir /wheels .
+
+FROM base AS platform
+COPY locks/platform.txt locks/platform.txt
+RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/platform.txt
+COPY --from=wheel /wheels /wheels
+RUN uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
 COPY workspace.yaml /app/
 # On AWS: deploy/aws/dagster.yaml.
 ARG INSTANCE=dagster.yaml
@@ -31,10 +38,8 @@ CMD ["dagster-webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", 
 FROM base AS serve
 COPY locks/serve.txt locks/serve.txt
 RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/serve.txt
-COPY pyproject.toml setup.py README.md LICENSE ./
-COPY forecasting_platform forecasting_platform
-COPY serve serve
-RUN uv pip install --system --no-cache --compile-bytecode --no-deps .
+COPY --from=wheel /wheels /wheels
+RUN uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
 # A public interface: the app refuses to start without FORECASTING_API_KEYS.
 ENV FORECASTING_APP_HOST=0.0.0.0 FORECASTING_APP_PORT=3002
 USER forecasting

@@ -198,7 +198,9 @@ class Programs:
     def mlflow(self, database_url: str) -> Program:
         """The MLflow server, which keeps artifacts below the data directory and hands them out itself."""
         settings = {**mlflow_store(database_url), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow")]
+        # By default it takes any name that begins like a private address, such as 10.somebody.example.
+        hosts = ["--allowed-hosts", f"{HOST}:*,localhost:*"]
+        options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow"), *hosts]
         return self._program(
             "MLflow",
             ["mlflow", "server", "--host", HOST, "--port", str(self.addresses.port("mlflow")), *options],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -41,9 +42,31 @@ def test_the_template_meets_the_schemas_of_aws() -> None:
     assert [str(problem) for problem in lint_file(AWS / "template.yaml")] == []
 
 
-def test_no_role_may_do_everything_and_only_three_actions_reach_everything() -> None:
-    text = AWS.joinpath("template.yaml").read_text(encoding="utf-8")
-    template = yaml.load(text, _CloudFormation)
+@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "10.0.0.0/0", "10.0.0.0/8", "172.0.0.0/16", "192.0.2.0/24", "10.8.0.0"])
+def test_a_range_of_operators_that_is_wide_or_public_is_refused(cidr: str, template: dict[str, Any]) -> None:
+    parameter = template["Parameters"]["OperatorsCidr"]
+    assert "Default" not in parameter
+    assert not re.fullmatch(parameter["AllowedPattern"], cidr)
+    assert re.fullmatch(parameter["AllowedPattern"], "10.8.0.0/24")
+
+
+def test_whoever_is_not_a_task_reaches_them_by_a_balancer_that_speaks_https(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+    listeners = [r["Properties"] for r in resources.values() if r["Type"].endswith("::Listener")]
+    assert [(listener["Protocol"], bool(listener["Certificates"])) for listener in listeners] == [("HTTPS", True)] * 2
+    from_addresses = [
+        (name, rule["FromPort"], rule["CidrIp"])
+        for name, resource in resources.items()
+        for rule in resource["Properties"].get("SecurityGroupIngress", [])
+        if "CidrIp" in rule
+    ]
+    assert from_addresses == [
+        ("BalancerSecurityGroup", 443, "0.0.0.0/0"),
+        ("OperatorsSecurityGroup", 443, "OperatorsCidr"),
+    ]
+
+
+def test_no_role_may_do_everything_and_only_three_actions_reach_everything(template: dict[str, Any]) -> None:
     roles = [r for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     statements = [
         s for r in roles for p in r["Properties"].get("Policies", []) for s in p["PolicyDocument"]["Statement"]
@@ -68,6 +91,12 @@ class _CloudFormation(yaml.SafeLoader):
 
 
 _CloudFormation.add_multi_constructor("!", lambda _loader, _tag, node: node.value)
+
+
+@pytest.fixture
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load(AWS.joinpath("template.yaml").read_text(encoding="utf-8"), _CloudFormation)
+    return loaded
 
 
 @pytest.fixture

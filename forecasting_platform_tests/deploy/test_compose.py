@@ -20,7 +20,7 @@ PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def test_it_has_the_parts_of_the_embedded_platform() -> None:
-    assert set(PARTS) == {*SERVICES, "code", "daemon", "migrate"}
+    assert set(PARTS) == {*SERVICES, "code", "daemon", "migrate", "proxy"}
 
 
 def test_web_server_and_daemon_share_one_code_server() -> None:
@@ -47,7 +47,7 @@ def test_a_part_waits_only_for_parts_with_a_health_check_or_an_end(name: str) ->
         assert ends or "healthcheck" in PARTS[awaited]
 
 
-@pytest.mark.parametrize("name", sorted(set(PARTS) - {"postgres", "feed", "migrate"}))
+@pytest.mark.parametrize("name", sorted(set(PARTS) - {"postgres", "feed", "migrate", "proxy"}))
 def test_nothing_uses_a_database_before_it_was_brought_up(name: str) -> None:
     waits = set(PARTS[name]["depends_on"])
     assert "migrate" in waits | {further for part in waits for further in PARTS[part].get("depends_on", {})}
@@ -75,11 +75,25 @@ def test_images_are_targets_of_the_dockerfile() -> None:
     assert {part["build"]["target"] for part in PARTS.values() if "build" in part} <= targets
 
 
-def test_only_the_app_listens_beyond_this_host() -> None:
+def test_nothing_listens_beyond_this_host_but_the_proxy_that_speaks_https_when_asked_for() -> None:
     public = [
         name for name, part in PARTS.items() if any(not port.startswith("127.0.0.1:") for port in part.get("ports", []))
     ]
-    assert public == ["app"]
+    assert public == ["proxy"]
+    assert PARTS["proxy"]["profiles"] == ["https"]
+
+
+def test_the_proxy_hands_on_to_the_app_only() -> None:
+    caddyfile = (ROOT / "deploy/compose/Caddyfile").read_text(encoding="utf-8")
+    port = PARTS["app"]["ports"][0].rpartition(":")[2]
+    assert re.findall(r"reverse_proxy (.+)", caddyfile) == [f"app:{port}"]
+
+
+def test_images_of_others_are_named_by_digest() -> None:
+    theirs = [part["image"] for part in PARTS.values() if "build" not in part]
+    base = re.search(r"^ARG PYTHON_IMAGE=(.+)\nFROM \$\{PYTHON_IMAGE\} AS base$", DOCKERFILE, re.MULTILINE)
+    assert base
+    assert [image for image in (*theirs, base[1]) if not re.fullmatch(r"\w+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
 
 
 def test_a_missing_secret_stops_the_start_and_none_is_in_the_file() -> None:

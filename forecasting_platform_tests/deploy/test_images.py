@@ -33,9 +33,8 @@ def test_an_image_does_not_run_as_root_and_has_a_health_check(name: str) -> None
 
 
 def test_everything_an_image_copies_is_in_the_repository() -> None:
-    copied = [
-        source for line in re.findall(r"^COPY (.+)$", DOCKERFILE, flags=re.MULTILINE) for source in line.split()[:-1]
-    ]
+    copies = re.findall(r"^COPY (?!--from=)(.+)$", DOCKERFILE, flags=re.MULTILINE)
+    copied = [source for line in copies for source in line.split()[:-1]]
     assert copied
     assert [source for source in copied if not (ROOT / source).exists()] == []
 
@@ -57,13 +56,27 @@ def test_the_serve_image_installs_and_answers_without_dagster(tmp_path: Path) ->
     context, python = _context(tmp_path), tmp_path / "venv" / "bin" / "python"
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
-    for command in re.findall(r"^RUN (uv pip install .+)$", stage("serve"), flags=re.MULTILINE):
-        words = [uv, *shlex.split(command.replace("--system", f"--quiet --python {shlex.quote(str(python))}"))[1:]]
-        subprocess.run(words, check=True, cwd=context)
+    commands = [*_uv_commands("wheel"), *_uv_commands("serve")]
+    assert len(commands) == 3
+    for command in commands:
+        at_this_place = command.replace("--system", f"--quiet --python {shlex.quote(str(python))}")
+        here = at_this_place.replace("/wheels", shlex.quote(str(tmp_path / "wheels")))
+        subprocess.run(f"{shlex.quote(uv)} {here}", check=True, cwd=context, shell=True)
+    assert [path.name for path in (tmp_path / "wheels").iterdir() if path.suffix == ".whl"]
     answered = subprocess.run(
         [python, "-c", ANSWER], capture_output=True, text=True, check=False, cwd=tmp_path, env=_clean_environment()
     )
     assert answered.stdout.split() == ["200", "503", "[]"], answered.stderr
+
+
+def test_no_source_beside_the_working_directory_shadows_the_installed_package() -> None:
+    for name in ("platform", "serve"):
+        copied = " ".join(re.findall(r"^COPY (?!--from)(.+) \S+$", stage(name), flags=re.MULTILINE)).split()
+        assert not {"forecasting_platform", "serve", "pyproject.toml"} & set(copied)
+
+
+def _uv_commands(name: str) -> list[str]:
+    return re.findall(r"^RUN uv (.+)$", stage(name), flags=re.MULTILINE)
 
 
 ANSWER = """
