@@ -28,11 +28,15 @@ class AlertmanagerDelivery:
         """Post incidents; None once accepted, else why not."""
         try:
             response = requests.post(
-                self._url, json=[_posted(kind, alert) for alert in alerts], timeout=TIMEOUT_SECONDS
+                self._url,
+                json=[_posted(kind, alert) for alert in alerts],
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,  # a post that is redirected becomes a get, and nobody is told
             )
         except requests.RequestException as error:
             return f"the Alertmanager did not answer: {type(error).__name__}"
-        return None if response.ok else f"the Alertmanager answered {response.status_code}"
+        accepted = response.ok and not response.is_redirect
+        return None if accepted else f"the Alertmanager answered {response.status_code}"
 
 
 def _posted(kind: Kind, alert: Alert) -> dict[str, Any]:

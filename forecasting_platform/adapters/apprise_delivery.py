@@ -37,7 +37,8 @@ class AppriseDelivery:
         self._routes: list[tuple[frozenset[str], apprise.Apprise]] = []
         for number, entry in enumerate(entries, start=1):
             routed = _ROUTED.match(entry)
-            notifier = apprise.Apprise()
+            # A post that is redirected becomes a get, and nobody is told; its headers may hold a token.
+            notifier = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
             if not notifier.add(routed["url"] if routed else entry):
                 # Not shown: it may hold a password or a token.
                 raise ConfigurationError(

@@ -5,6 +5,7 @@ answer differently each time (DNS rebinding). What is sent over a connection doe
 """
 
 import ipaddress
+import socket
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -13,7 +14,35 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from forecasting_platform.errors import ForecastingPlatformError
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What Python's `is_global` says differs between its versions, so the registries of IANA are written out here:
+# https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry. What stands in them for
+# a purpose of its own, such as an anycast relay, is no place for a document and counts as not public, too.
+_V4_NOT_PUBLIC = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
+# All that is assigned for anybody to reach lies in here; the rest of IPv6 is local, reserved, or embeds IPv4.
+_V6_UNICAST = ipaddress.IPv6Network("2000::/3")
+_V6_NOT_PUBLIC = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+_V6_JUDGED_AS_V4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96")))
 
 
 class PrivateAddressError(ForecastingPlatformError):
@@ -30,26 +59,38 @@ def refuse_private_literal(host: str) -> None:
     Raises:
         PrivateAddressError: it is one; a name is left to `PublicAddressAdapter`.
     """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if not is_public(address):
+    address = _written_address(host)
+    if address is not None and not is_public(address):
         raise PrivateAddressError(host)
+
+
+def _written_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is written as, None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        # As name look-ups read it: 2130706433 and 0x7f.1 are 127.0.0.1.
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether anybody on the internet could reach it; an IPv4 address inside an IPv6 one counts as itself.
 
+    Only where the network carries it to that IPv4 address (IPv4-mapped, the well-known NAT64): the other forms that
+    embed one (6to4, Teredo, IPv4-compatible, IPv4-translated, local NAT64) are not public.
+
     >>> [is_public(ipaddress.ip_address(text)) for text in ("8.8.8.8", "10.0.0.1", "224.0.0.1", "64:ff9b::7f00:1")]
     [True, False, False, False]
     """
-    if isinstance(address, ipaddress.IPv6Address):
-        in_nat64 = ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
-        embedded = address.ipv4_mapped or address.sixtofour or in_nat64
-        if embedded is not None:
-            return is_public(embedded)
-    return address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in network for network in _V4_NOT_PUBLIC)
+    if any(address in network for network in _V6_JUDGED_AS_V4):
+        return is_public(ipaddress.IPv4Address(address.packed[-4:]))
+    return address in _V6_UNICAST and not any(address in network for network in _V6_NOT_PUBLIC)
 
 
 class PublicAddressAdapter(HTTPAdapter):

@@ -59,16 +59,23 @@ class Connection:
         headers = Settings().api_key_header()
         try:
             response = requests.request(
-                method, f"{self.app_url}{path}", json=body, headers=headers, timeout=TIMEOUT_SECONDS
+                method,
+                f"{self.app_url}{path}",
+                json=body,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,  # the key would be sent along, to wherever it leads
             )
         except requests.RequestException as error:
             raise UnavailableError(f"the app at {self.app_url}", type(error).__name__) from error
-        if not response.ok:
+        if not response.ok or response.is_redirect:
             raise AppRefusedError(_problem(response))
         return response.json()
 
 
 def _problem(response: requests.Response) -> str:
+    if response.is_redirect:
+        return f"the app answered {response.status_code} and names another address; set FORECASTING_APP_URL to it"
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError):

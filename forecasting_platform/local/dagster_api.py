@@ -432,7 +432,10 @@ class DagsterApi:
     def _post(self, request: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             response = self._session.post(
-                f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=self._timeout_seconds
+                f"{self.url}/graphql",
+                json={"query": query, "variables": variables},
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
             )
             body = response.json()
         except requests.RequestException as error:

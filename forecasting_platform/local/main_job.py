@@ -88,7 +88,9 @@ class MainJob:
 
         def answered() -> bool:
             try:
-                response = requests.post(f"{self.app_url}/predict", json=body, headers=headers, timeout=5)
+                response = requests.post(
+                    f"{self.app_url}/predict", json=body, headers=headers, timeout=5, allow_redirects=False
+                )
             except requests.RequestException:
                 return False  # still starting; the deadline decides
             if response.status_code == requests.codes.ok:
