@@ -121,6 +121,11 @@ class Settings(BaseSettings):
     )
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
+    allowed_hosts: str | None = Field(
+        default=None,
+        description="Names under which the app and Dagster's web server are reached, separated by commas, beside "
+        "`localhost`, `127.0.0.1` and `[::1]`; requests for any other Host are refused.",
+    )
     app_rate_limit: str = Field(
         default="60000 per minute", description="Requests that one address may make to the app."
     )

@@ -64,7 +64,7 @@ _operations = Tag(name="operations", description="For load balancers and Prometh
 
 _text = {"type": "string"}
 _problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-_problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 404, 413, 415, 422, 429, 500, 503)}
+_problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503)}
 
 api = APIBlueprint("api", __name__, abp_responses=_problems)
 OPEN_ENDPOINTS = frozenset(
