@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import pandas as pd
 from forecasting_platform.adapters.feed_dates import DatedRow, DateFormat, read_days
 from forecasting_platform.errors import FeedDocumentError, examples
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.limits import legal_name, series_name_problem, value_problem
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 DATE_COLUMN = "Date"
@@ -192,7 +192,8 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _number(written: str) -> float | _Refused:
     value = float(written)
-    return value if math.isfinite(value) else _Refused(written, "beyond the range of a number")
+    problem = value_problem(value)
+    return _Refused(written, problem) if problem else value
 
 
 def _records(parsed: object, source: str) -> list[object]:
@@ -266,9 +267,6 @@ def _series_names(rows: Sequence[_Row], source: str) -> list[str]:
     names = sorted({name for row in rows for name in row.cells} - {DATE_COLUMN})
     if not names:
         raise FeedDocumentError(source, f"it has no series: no column beside {DATE_COLUMN!r}", _MEND)
-    unfit = [name for name in names if not name.strip() or _storable(name) != name]
-    if unfit:
-        raise FeedDocumentError(source, f"a column's name is empty or no storable text: {examples(unfit)}", _MEND)
     return names
 
 
@@ -310,9 +308,12 @@ def _read_values(
     values: list[float] = []
     unknown: dict[tuple[str, date], None] = {}
     for name in names:
+        problem = series_name_problem(name)
         for day, row in wanted:
             cell = row.cells.get(name, _ABSENT)
-            if type(cell) is float:
+            if problem:
+                _quarantine_unnamed(cell, problem, name, day, quarantine)
+            elif type(cell) is float:
                 ids.append(name)
                 days.append(day)
                 values.append(cell)
@@ -347,6 +348,13 @@ def _quarantine_value(cell: object, name: str, day: date, quarantine: _Quarantin
         quarantine.add(cell.reason, cell.raw, name, day)
     else:
         quarantine.add("not a number", _as_written(cell), name, day)
+
+
+def _quarantine_unnamed(cell: object, problem: str, name: str, day: date, quarantine: _Quarantine) -> None:
+    """A value whose column cannot name a series; an empty cell of one is nothing."""
+    if cell is not _ABSENT and not _is_unpublished(cell):
+        raw = cell.raw if isinstance(cell, _Refused) else _as_written(cell)
+        quarantine.add(problem, raw, legal_name(name), day)
 
 
 def _one_value_a_day(published: pd.DataFrame, quarantine: _Quarantine) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Connections to the platform's Postgres, and what its errors mean to a caller. What is asked is elsewhere."""
+"""Connections to the platform's Postgres. What its errors mean is in `postgres_errors`, what is asked elsewhere."""
 
 import weakref
 from collections import deque
@@ -10,7 +10,8 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from forecasting_platform.errors import ConfigurationError, InvalidFrameError, StoreUnavailableError
+from forecasting_platform.adapters.postgres_errors import platform_error
+from forecasting_platform.errors import ConfigurationError
 
 PostgresConnection = Connection[TupleRow]
 
@@ -58,20 +59,17 @@ class PostgresConnections:
 
         Raises:
             StoreUnavailableError: no connection, a lost one, a lock or resource that was not to be had.
-            InvalidFrameError: Postgres refused the data.
+            InvalidFrameError: Postgres refused the data, or a limit of it was exceeded.
             ConfigurationError: tables or rights are missing.
         """
         try:
             with self._kept_if_sound() as connection, connection.transaction():
                 yield connection
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            raise InvalidFrameError(subject, first_line(error)) from error
-        except psycopg.ProgrammingError as error:
-            remedy = "run `forecasting-platform migrate` as its owner"
-            problem = f"{self.place} lacks what {subject} needs ({first_line(error)}); {remedy}"
-            raise ConfigurationError("FORECASTING_POSTGRES_DSN", problem) from error
         except psycopg.Error as error:
-            raise StoreUnavailableError(self.place, first_line(error)) from error
+            meant = platform_error(error, self.place, subject)
+            if meant is None:
+                raise
+            raise meant from error
 
     @contextmanager
     def _kept_if_sound(self) -> Iterator[PostgresConnection]:
@@ -135,8 +133,3 @@ def _place(dsn: str) -> str:
         # Not chained: the driver's message repeats the DSN.
         raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is no DSN such as postgresql://host/db") from None
     return f"Postgres at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return str(error).partition("\n")[0] or type(error).__name__

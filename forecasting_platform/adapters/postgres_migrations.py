@@ -11,10 +11,11 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, first_line, lock
+from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres_errors import first_line, platform_error
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_schema import (
     FIRST_REVISION,
@@ -71,15 +72,13 @@ def _upgraded_from(dsn: str, place: str) -> str | None:
     try:
         with engine.begin() as connection:
             return upgrade(connection, HEAD_REVISION)
-    except (psycopg.OperationalError, OperationalError) as error:
-        raise StoreUnavailableError(place, _driver_line(error)) from error
     except (psycopg.Error, DBAPIError) as error:
-        raise MigrationError(HEAD_REVISION, _driver_line(error)) from error
-
-
-def _driver_line(error: psycopg.Error | DBAPIError) -> str:
-    """What Postgres or its driver says, without the statement that SQLAlchemy adds."""
-    return first_line((error.orig or error) if isinstance(error, DBAPIError) else error)
+        # What Postgres or its driver says, without the statement that SQLAlchemy adds.
+        cause = (error.orig or error) if isinstance(error, DBAPIError) else error
+        meant = platform_error(cause, place, "the schema") if isinstance(cause, psycopg.Error) else None
+        if isinstance(meant, StoreUnavailableError):
+            raise meant from error
+        raise MigrationError(HEAD_REVISION, first_line(cause)) from error
 
 
 def upgrade(connection: Connection, target: str) -> str | None:

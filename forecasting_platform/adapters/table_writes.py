@@ -18,8 +18,10 @@ from forecasting_platform.forecasting.frames import (
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
+    UNIQUE_ID,
     Table,
 )
+from forecasting_platform.forecasting.limits import MAX_VALUE, beyond_limits, legal_name, series_name_problem
 from forecasting_platform.ports.table_store import COUNTS, LoadReport
 
 _LOADED = replace(
@@ -59,8 +61,10 @@ def check_load(
     known_at = pd.Timestamp(available_at).tz_convert("UTC").as_unit("ns").floor("us")
     given = _REFUSED.empty() if quarantined is None else quarantined
     distinct = conform(_REFUSED, given.drop_duplicates(), period)
+    loaded = conform(_LOADED, observations, period)
+    _refuse_beyond_limits(loaded)
     return Load(
-        observations=conform(_LOADED, observations, period),
+        observations=loaded,
         refused=_stamped(distinct, known_at),
         refused_days=pd.to_datetime(given["ds"]),
         period=period,
@@ -129,17 +133,19 @@ def conform(table: Table, rows: pd.DataFrame, period: DateRange | None = None) -
     """`Table.conform`, and what storing asks for besides: storable text, whole microseconds, None for no text.
 
     Raises:
-        InvalidFrameError: as `Table.conform`, or a text that UTF-8 or Postgres cannot hold.
+        InvalidFrameError: as `Table.conform`, or a text that UTF-8 or Postgres cannot hold, or no name of a series.
     """
     conformed = table.conform(rows, period)
     for column in table.columns:
         values = conformed[column.name]
-        if column.kind == "text":
+        if column.name == UNIQUE_ID.name:
+            _refuse_illegal_names(table, values)
+        elif column.kind == "text":
             _refuse_unstorable_text(table, column.name, values)
-            if column.nullable:
-                conformed.loc[values.isna(), column.name] = None
         elif column.kind == "timestamp":
             conformed[column.name] = values.dt.floor("us")
+        if column.kind == "text" and column.nullable:
+            conformed.loc[values.isna(), column.name] = None
     return conformed
 
 
@@ -148,6 +154,20 @@ def _refuse_unstorable_text(table: Table, column: str, values: pd.Series) -> Non
     if unfit:
         problem = f"column {column} holds what is no storable text (NUL, half a character, no str): {examples(unfit)}"
         raise InvalidFrameError(table.name, problem)
+
+
+def _refuse_illegal_names(table: Table, names: pd.Series) -> None:
+    problems = {name: problem for name in names.dropna().unique() if (problem := series_name_problem(name))}
+    if problems:
+        found = examples(legal_name(name) for name in problems)
+        raise InvalidFrameError(table.name, f"unique_id {found}: {next(iter(problems.values()))}")
+
+
+def _refuse_beyond_limits(loaded: pd.DataFrame) -> None:
+    refused = beyond_limits(loaded["y"].to_numpy())
+    if len(refused):
+        problem = f"column y holds {examples(refused.tolist())}; values lie within ±{MAX_VALUE:g}"
+        raise InvalidFrameError(OBSERVATIONS.name, problem)
 
 
 def _is_storable(value: object) -> bool:

@@ -6,8 +6,9 @@ Promises that every adapter keeps, numbered; the contract suite has a test for e
 2. Recording the same values again adds no row; a changed value adds one version and keeps the old.
 3. Replacing twice leaves one copy; replacing one day leaves the others.
 4. A write that fails leaves what was there, whole.
-5. Wrong columns, kinds, repeated keys, and days outside the range are refused by name before any write.
-6. Any text is a `unique_id`: unicode, quotes, reserved words.
+5. Wrong columns, kinds, repeated keys, days outside the range, names that `series_name_problem` refuses and values
+   beyond `MAX_VALUE` are refused by name before any write.
+6. Any legal name is a `unique_id`: unicode, quotes, slashes, reserved words.
 7. Two writers of different days both survive; of the same day, one whole version does.
 8. A store that does not answer raises `StoreUnavailableError`; an empty range is an empty frame.
 9. Reading `as_of` a time gives exactly what was known then.

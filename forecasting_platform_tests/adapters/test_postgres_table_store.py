@@ -1,7 +1,8 @@
 import contextlib
 import logging
+import random
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,8 +13,8 @@ import pytest
 from forecasting_platform.adapters import postgres_connections, postgres_table_store
 from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.errors import ConfigurationError, InvalidFrameError, StoreUnavailableError
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.contracts.table_store_contract import (
     DAY_1,
@@ -151,6 +152,20 @@ def test_a_text_that_is_no_dsn_is_refused_without_repeating_it() -> None:
     with pytest.raises(ConfigurationError, match="FORECASTING_POSTGRES_DSN: is no DSN") as caught:
         PostgresTableStore("host=x password=geheim nonsense")
     assert "geheim" not in str(caught.value)
+
+
+def test_an_index_row_that_is_too_large_is_the_datas_fault_and_not_retried(
+    store: PostgresTableStore, postgres_dsn: str
+) -> None:
+    connections = PostgresConnections(postgres_dsn)
+    name = "".join(chr(code) for code in random.Random(1).sample(range(0x4E00, 0x9FFF), 2000))
+    row = [name, date(2020, 1, 1), 1.0, datetime(2020, 1, 2, tzinfo=UTC)]
+    with (
+        pytest.raises(InvalidFrameError, match=r"index row size .* exceeds"),
+        connections.transaction(OBSERVATIONS.name) as connection,
+    ):
+        connection.execute("INSERT INTO forecasting.raw_observations VALUES (%s, %s, %s, %s)", row)
+    connections.close()
 
 
 def test_missing_tables_name_the_command_that_makes_them(postgres_dsn: str) -> None:

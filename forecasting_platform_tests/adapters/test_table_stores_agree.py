@@ -18,6 +18,7 @@ from forecasting_platform.adapters.spark_table_store import SparkTableStore
 from forecasting_platform.errors import InvalidFrameError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS, PREDICTION_LOG
+from forecasting_platform.forecasting.limits import MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.adapters.spark_tables import empty_spark_tables
 from forecasting_platform_tests.contracts.table_store_contract import (
@@ -35,7 +36,7 @@ EPOCH = datetime(2020, 2, 1, tzinfo=UTC)
 
 days = st.sampled_from(WEEK)
 series = st.sampled_from(["a", "b", "Größe 'x'"])
-values = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.0])
+values = st.floats(-MAX_VALUE, MAX_VALUE) | st.sampled_from([0.0, -0.0, 1.0])
 periods = st.tuples(days, days).map(lambda pair: DateRange(min(pair), max(pair)))
 loads = st.dictionaries(st.tuples(series, days), values, max_size=8)
 refusals = st.lists(

@@ -1,6 +1,8 @@
 """What every table store promises; subclassed once for each adapter, which overrides the fixtures only."""
 
+import base64
 import itertools
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +26,7 @@ from forecasting_platform.forecasting.frames import (
     QUARANTINED_OBSERVATIONS,
     Table,
 )
+from forecasting_platform.forecasting.limits import MAX_NAME_BYTES, MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
 
 JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))
@@ -33,7 +36,11 @@ MONDAY = datetime(2020, 2, 3, 6, 0, 0, 123456, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
 WEDNESDAY = MONDAY + timedelta(days=2)
 
-ODD_NAMES = ["Größe ✓ 天然气", 'it\'s "quoted"', "select", "a\tb\\n\nc\r", "\\N", "NULL", "", " ", "NaN", "%s {x} $1"]
+ODD_NAMES = [
+    "Größe ✓ 天然气", 'it\'s "quoted"', "select", "\\n", "\\N", "NULL", " a ", "NaN", "%s {x} $1", "../x", ".", "Gas/",
+    "e\u0301", "a=b", "<b>&amp;", "👩‍🔬",
+]  # fmt: skip
+ODD_TEXTS = [*ODD_NAMES, "a\tb\\n\nc\r", "", " "]
 
 
 def observations(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -81,7 +88,7 @@ def predictions(request_id: str, y_hat: float = 5.0, unique_ids: tuple[str, ...]
 
 
 # Loads of two series on three days: how long after the one before, and what.
-values = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.0])
+values = st.floats(-MAX_VALUE, MAX_VALUE) | st.sampled_from([0.0, -0.0, 1.0])
 keys = st.tuples(st.sampled_from("ab"), st.sampled_from(["2020-01-01", "2020-01-02", "2020-01-03"]))
 histories = st.lists(st.tuples(st.integers(1, 3), st.dictionaries(keys, values, max_size=6)), min_size=1, max_size=5)
 
@@ -108,7 +115,7 @@ class TableStoreContract:
     # 1. What was written is read back: columns, dtypes, nulls, order by key.
 
     def test_observations_are_read_back_with_dtypes_and_in_order(self, store: TableStore) -> None:
-        loaded = observations(("b", "2020-01-01", 0.1 + 0.2), ("a", "2020-01-02", -1e-300), ("a", "2020-01-01", 1e300))
+        loaded = observations(("b", "2020-01-01", 0.1 + 0.2), ("a", "2020-01-02", -1e-300), ("a", "2020-01-01", 1e50))
         store.record_observations(loaded, JANUARY, available_at=MONDAY)
         expected = loaded.assign(available_at=pd.Timestamp(MONDAY).as_unit("ns"))
         expected = expected.sort_values(["unique_id", "ds"], ignore_index=True)
@@ -293,8 +300,13 @@ class TableStoreContract:
             (observations(("a", "2020-01-01 12:00", 1)), "column ds holds a time of day"),
             (observations(("a", "2020-01-01", 1), ("a", "2020-01-01", 2)), "a, 2020-01-01"),
             (observations(("a", "2020-02-01", 1)), "ds lies outside 2020-01-01..2020-01-31: '2020-02-01'"),
-            (observations(("a\x00", "2020-01-01", 1)), "column unique_id holds what is no storable text"),
-            (observations(("\ud800", "2020-01-01", 1)), "column unique_id holds what is no storable text"),
+            (observations(("a\x00", "2020-01-01", 1)), "unique_id .*: its name holds .*, a control character"),
+            (observations(("\ud800", "2020-01-01", 1)), "unique_id .*: its name holds .*, a control character"),
+            (observations(("a\nb", "2020-01-01", 1)), "unique_id .*: its name holds .*, a control character"),
+            (observations((" ", "2020-01-01", 1)), "unique_id .*: its name is empty"),
+            (observations(("é" * 251, "2020-01-01", 1)), "unique_id .*: its name has 502 bytes"),
+            (observations(("x" * 1_000_000, "2020-01-01", 1)), "unique_id .*: its name has 1,000,000 bytes"),
+            (observations(("a", "2020-01-01", -1.7e308)), "column y holds -1.7e.308; values lie within ±1e.50"),
         ],
     )
     def test_a_bad_load_is_refused_by_name_before_any_write(
@@ -314,6 +326,16 @@ class TableStoreContract:
         with pytest.raises(InvalidFrameError, match=r"the key .* stands twice"):
             store.replace(FEATURE_TABLE, pd.concat([features(DAY_1)] * 2), DAY_1)
         pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
+
+    def test_every_table_refuses_what_is_no_name(self, store: TableStore) -> None:
+        bad = "x" * (MAX_NAME_BYTES + 1)
+        for table, rows in ((FEATURE_TABLE, features(DAY_1)), (FORECASTS, forecasts(DAY_1, "1"))):
+            with pytest.raises(InvalidFrameError, match="its name has 501 bytes"):
+                store.replace(table, rows.assign(unique_id=bad).drop_duplicates([*table.key]), DAY_1)
+        given = refused((bad, "2020-01-01", "too long", "1"))
+        with pytest.raises(InvalidFrameError, match="its name has 501 bytes"):
+            store.record_observations(observations(), JANUARY, available_at=MONDAY, quarantined=given)
+        assert store.read(QUARANTINED_OBSERVATIONS).empty
 
     def test_rows_of_another_model_version_are_refused(self, store: TableStore) -> None:
         with pytest.raises(InvalidFrameError, match="model version '2' only, not of '1'"):
@@ -340,23 +362,31 @@ class TableStoreContract:
                 )
         assert store.read(OBSERVATIONS)["y"].tolist() == [1.0]
 
-    # 6. Any text is a `unique_id`.
+    # 6. Any legal name is a `unique_id`.
 
-    def test_any_text_is_a_series(self, store: TableStore) -> None:
+    def test_any_legal_name_is_a_series(self, store: TableStore) -> None:
         store.record_observations(
             observations(*((name, "2020-01-01", index) for index, name in enumerate(ODD_NAMES))),
             JANUARY,
             available_at=MONDAY,
-            quarantined=refused(*((name, "2020-01-01", name, name) for name in ODD_NAMES)),
+            quarantined=refused(*(("a", "2020-01-01", text, text) for text in ODD_TEXTS)),
         )
         held = store.read_observations()
         assert dict(zip(held["unique_id"], held["y"], strict=True)) == {n: float(i) for i, n in enumerate(ODD_NAMES)}
         assert held["unique_id"].tolist() == sorted(ODD_NAMES)
-        assert sorted(store.read(QUARANTINED_OBSERVATIONS)["raw"]) == sorted(ODD_NAMES)
+        assert sorted(store.read(QUARANTINED_OBSERVATIONS)["raw"]) == sorted(ODD_TEXTS)
         for name in ODD_NAMES:
             assert store.read_observations(unique_ids=[name])["unique_id"].tolist() == [name]
         store.replace(FEATURE_TABLE, features(DAY_1, tuple(ODD_NAMES)), DAY_1)
         assert store.read_newest(FEATURE_TABLE)["unique_id"].tolist() == sorted(ODD_NAMES)
+
+    def test_the_longest_name_fits_every_key(self, store: TableStore) -> None:
+        # Random, since an index compresses what repeats.
+        name = base64.b85encode(random.Random(1).randbytes(MAX_NAME_BYTES)).decode()[:MAX_NAME_BYTES]
+        store.record_observations(observations((name, "2020-01-01", 1)), JANUARY, available_at=MONDAY)
+        for table, rows in ((FEATURE_TABLE, features(DAY_1)), (FORECASTS, forecasts(DAY_1, "1"))):
+            store.replace(table, rows.assign(unique_id=name).drop_duplicates([*table.key]), DAY_1)
+            assert set(store.read(table)["unique_id"]) == {name}
 
     # 7. Two writers of different days both survive; of the same day, one whole version does.
 
