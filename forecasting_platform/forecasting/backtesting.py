@@ -15,6 +15,7 @@ from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.fitting import fit_candidates
+from forecasting_platform.forecasting.lifetime import is_constant
 from forecasting_platform.forecasting.panel import Panel, calendar_ahead
 from forecasting_platform.forecasting.recipe import Recipe
 
@@ -59,6 +60,15 @@ class Backtest:
     def scored(self) -> npt.NDArray[np.bool_]:
         """Cutoffs after the first block: those that scores are made of, for everybody; shape (C,)."""
         return self.fit_days > self.fit_days[0]
+
+    @property
+    def constant(self) -> npt.NDArray[np.bool_]:
+        """Series whose actual never changed over the scored cutoffs (all of them where none is scored); shape (S,).
+
+        They are served, and decide nothing: not a loss, a coverage, a chart or the weight of a candidate.
+        """
+        judged = self.y[:, self.scored] if self.scored.any() else self.y
+        return is_constant(judged.reshape(len(self.unique_ids), -1))
 
     def known_at(self, day: np.datetime64) -> Floats:
         """Errors of each candidate whose actual was known at the end of a day, of the cutoffs before it; else NaN."""

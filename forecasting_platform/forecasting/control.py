@@ -91,7 +91,7 @@ class Stream:
     daily: pd.DataFrame
     reference: Reference | None
     measures: dict[int, float] = field(default_factory=dict)
-    why: str = "its model's backtest is too short or constant"
+    why: str = "its model's backtest is too short, or nobody errs in it"
 
 
 def judge(
@@ -312,6 +312,8 @@ def _stream(
 ) -> Stream:
     if reference is None:
         return Stream(daily, None, measures or {}, why="the champion has no backtest of it")
+    if reference.constant:
+        return Stream(daily, None, measures or {}, why="constant in its model's backtest")
     return Stream(daily, reference.charts.get(chart.name), measures or {})
 
 

@@ -61,12 +61,14 @@ class SeriesReference:
         charts: by name; one that could not be learnt is absent.
         days_to_detect: chart -> size of change -> median days at one false page a year; a bias in
             standard deviations of a day's mean error, a spread as factor. None: over 200 days.
+        constant: whether its actual never changed there: then it has no chart.
     """
 
     rmse: Floats
     baseline: str
     charts: dict[str, Reference]
     days_to_detect: dict[str, dict[str, float | None]]
+    constant: bool = False
 
 
 def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
@@ -77,7 +79,13 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
         _series_streams(served[series], results, {name: found[series] for name, found in baselines.items()})
         for series in range(len(results.unique_ids))
     ]
-    charts = {name: learn(chart, [series.daily[name] for series in every]) for name, chart in CHARTS.items()}
+    constant = results.constant.tolist()
+    charts = {
+        name: learn(
+            chart, [_learnt_from(series.daily[name], still) for series, still in zip(every, constant, strict=True)]
+        )
+        for name, chart in CHARTS.items()
+    }
     delays = {name: _delays(name, charts[name], every) for name in ("bias", "rmse")}
     return {
         unique_id: {
@@ -85,9 +93,15 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
             "baseline": series.baseline,
             "charts": {name: asdict(of) for name, found in charts.items() if (of := found[position]) is not None},
             "days_to_detect": {name: found[position] for name, found in delays.items() if found[position] is not None},
+            "constant": constant[position],
         }
         for position, (unique_id, series) in enumerate(zip(results.unique_ids, every, strict=True))
     }
+
+
+def _learnt_from(daily: Floats, constant: bool) -> Floats:
+    # Errors on a constant series are rounding, from which a chart would be learnt all the same.
+    return daily[:0] if constant else daily
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,4 +237,6 @@ def _series_reference(document: Mapping[str, Any]) -> SeriesReference:
         for name, stored in document["charts"].items()
     }
     rmse = np.array(document["rmse"], dtype=np.float64)
-    return SeriesReference(rmse, document["baseline"], charts, document["days_to_detect"])
+    return SeriesReference(
+        rmse, document["baseline"], charts, document["days_to_detect"], document.get("constant", False)
+    )

@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.charts import Chart, learn
 from forecasting_platform.forecasting.control import CONTROL_DAYS, WINDOWS, ControlReport, Stream, judge
 from forecasting_platform.forecasting.exogenous import Exogenous, exogenous_values
+from forecasting_platform.forecasting.lifetime import is_constant
 
 REFERENCE_DAYS = 1095
 LEAST_REFERENCE_DAYS = 180
@@ -89,20 +90,22 @@ def earlier_years_report(features: pd.DataFrame, *, pages_a_year: float) -> Cont
 
 def _report(question: str, chart: Chart, features: pd.DataFrame, values: Values, pages_a_year: float) -> ControlReport:
     streams = {
-        str(unique_id): _stream(chart, values(rows.sort_values("ds")))
+        str(unique_id): _stream(chart, rows.sort_values("ds"), values)
         for unique_id, rows in features.groupby("unique_id", sort=True)
     }
     return judge(question, chart, streams, pages_a_year=pages_a_year)
 
 
-def _stream(chart: Chart, daily: pd.DataFrame) -> Stream:
-    daily = daily.dropna()
+def _stream(chart: Chart, rows: pd.DataFrame, values: Values) -> Stream:
+    # What is left of a constant when its mean is taken away is rounding, from which nothing is learnt.
+    constant = bool(is_constant(rows.loc[_is_reference(rows["ds"]), "y"].to_numpy(dtype=np.float64)))
+    daily = values(rows).dropna()
     before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()
-    reference = learn(chart, [before])[0] if len(before) >= LEAST_REFERENCE_DAYS else None
+    enough = len(before) >= LEAST_REFERENCE_DAYS and not constant
+    reference = learn(chart, [before])[0] if enough else None
     means = {window: float(daily["value"].tail(window).mean()) for window in WINDOWS} if len(daily) else {}
-    return Stream(
-        daily, reference, means, why=f"{len(before)} of {LEAST_REFERENCE_DAYS} days of reference, or constant"
-    )
+    why = "constant in its reference" if constant else f"{len(before)} of {LEAST_REFERENCE_DAYS} days of reference"
+    return Stream(daily, reference, means, why)
 
 
 def _is_reference(ds: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":

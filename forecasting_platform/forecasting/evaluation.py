@@ -54,9 +54,9 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
         shared &= np.isfinite(errors)
 
     def evidence(own: Backtest) -> Evidence:
-        coverage = judge_intervals(own, panel).coverage()[:, LEVELS.index(80)]
-        mean = float(np.nanmean(coverage)) if np.isfinite(coverage).any() else None
-        return evidence_of(results, panel, np.where(shared, own.served_errors, np.nan), mean)
+        judged, errors = judge_intervals(own, panel), np.where(shared, own.served_errors, np.nan)
+        both = (_mean_80(found[~results.constant]) for found in (judged.coverage(), judged.coverage_within()))
+        return evidence_of(results, panel, errors, *both)
 
     return Comparison(
         challenger=evidence(results),
@@ -70,8 +70,19 @@ def _evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
     return replace(recipe, horizon=other.horizon, backtest_days=other.backtest_days, refit_days=other.refit_days)
 
 
-def evidence_of(results: Backtest, panel: Panel, errors: Floats, coverage_80: float | None = None) -> Evidence:
-    """Evidence from errors on a backtest's scored cutoffs.
+def _mean_80(coverage: Floats) -> float | None:
+    of_80 = coverage[:, LEVELS.index(80)]
+    return float(np.nanmean(of_80)) if np.isfinite(of_80).any() else None
+
+
+def evidence_of(
+    results: Backtest,
+    panel: Panel,
+    errors: Floats,
+    coverage_80: float | None = None,
+    within_80: float | None = None,
+) -> Evidence:
+    """Evidence from errors on a backtest's scored cutoffs; of constant series only where there are no others.
 
     Args:
         errors: `y - y_hat`; shape (S, C, horizon). Cells that are NaN here, or whose naive error is
@@ -81,18 +92,22 @@ def evidence_of(results: Backtest, panel: Panel, errors: Floats, coverage_80: fl
         MissingMetricError: no cell is left to judge by.
     """
     scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
-    scored = np.where(np.isfinite(scale), errors[:, results.scored], np.nan)
+    constant = results.constant
+    decides = ~constant if not constant.all() else constant
+    scored = np.where(np.isfinite(scale) & decides[:, None, None], errors[:, results.scored], np.nan)
     measured = np.isfinite(scored).any(axis=(0, 2))
     if not measured.any():
         raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
     unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
-    # A constant series has no seasonal naive error: any error on it counts in its own unit.
+    # Where all are constant there is no seasonal naive error: any error counts in its own unit.
     scaled = (scored / np.where(unit > 0, unit, 1.0)[:, None, None])[:, measured]
     by_series = _root_mean_square(scaled, axis=2)
     return Evidence(
         loss=_mean(by_series),
         rmse=dict(zip(results.unique_ids, np.nan_to_num(_root_mean_square(scored, axis=(1, 2))).tolist(), strict=True)),
         coverage_80=coverage_80,
+        within_80=within_80,
+        constant=tuple(np.array(results.unique_ids, dtype=object)[constant].tolist()),
         cutoffs=tuple(results.cutoffs[results.scored][measured].tolist()),
         by_step=_by_step(scaled),
         by_series=dict(zip(results.unique_ids, by_series, strict=True)),

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS, VOLATILITY_SMOOTHINGS, volatility_column
@@ -136,24 +137,46 @@ class WalkForward:
 
     Attributes:
         inside: 1 where the actual lay inside, 0 where outside, NaN where not judged; shape (S, C, horizon, L).
+        within: the same, an actual on a bound counted as outside.
         score: Winkler's interval score (Gneiting & Raftery 2007, doi:10.1198/016214506000001437), same shape.
         log_widths: what has been learned at the end; shape (S, L).
     """
 
     inside: Floats
+    within: Floats
     score: Floats
     log_widths: Floats
 
     def coverage(self) -> Floats:
-        """Share inside; shape (S, L), NaN where nothing was judged."""
-        judged = np.isfinite(self.inside)
-        count = judged.sum(axis=(1, 2))
-        share = np.where(judged, self.inside, 0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
-        return np.where(count > 0, share, np.nan)
+        """Share inside, bounds included; shape (S, L), NaN where nothing was judged."""
+        return _share(self.inside)
+
+    def coverage_within(self) -> Floats:
+        """Share inside, bounds excluded; shape (S, L), NaN where nothing was judged.
+
+        Where one value is frequent, such as the zeros of an intermittent series, no interval has exactly the promised
+        coverage: a right one holds less without its bounds, and more with them (the two limits that Czado, Gneiting &
+        Held 2009, doi:10.1111/j.1541-0420.2009.01191.x, randomise between). So an interval is too narrow by
+        `coverage`, and too wide by this.
+        """
+        return _share(self.within)
+
+
+def _share(cells: Floats) -> Floats:
+    judged = np.isfinite(cells)
+    count = judged.sum(axis=(1, 2))
+    share = np.where(judged, cells, 0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
+    return np.where(count > 0, share, np.nan)
 
 
 def walk_forward(
-    errors: Floats, scale: Floats, cutoffs: Days, fit_days: Days, *, rate: float = ADAPTATION_RATE
+    errors: Floats,
+    scale: Floats,
+    cutoffs: Days,
+    fit_days: Days,
+    *,
+    at_bound: npt.NDArray[np.bool_] | None = None,
+    rate: float = ADAPTATION_RATE,
 ) -> WalkForward:
     """Judge each block of cutoffs by quantiles of errors known when it began, corrected day by day.
 
@@ -162,18 +185,24 @@ def walk_forward(
         scale: of each cutoff; shape (S, C).
         cutoffs: consecutive days; shape (C,).
         fit_days: when the forecasters of each cutoff were fitted; the first two blocks are not judged.
+        at_bound: whether the actual is the lowest value that the series may have, where every interval that would
+            reach below ends; shape (S, C, horizon).
         rate: of the correction; 0 for none.
     """
     series, count, horizon = errors.shape
     inside = np.full((series, count, horizon, len(LEVELS)), np.nan)
-    score, log_widths = inside.copy(), np.zeros((series, len(LEVELS)))
+    within, score, log_widths = inside.copy(), inside.copy(), np.zeros((series, len(LEVELS)))
     for known, block in _later_blocks(errors / scale[:, :, None], cutoffs, fit_days):
         bounds = _bounds(error_quantiles(known))
         for cutoff in range(block.start, block.stop):
             log_widths = learned(log_widths, 1 - _matured(inside, cutoff), rate)
             widths = np.exp(log_widths)[:, None] * scale[:, cutoff, None, None]
-            inside[:, cutoff], score[:, cutoff] = _judged(errors[:, cutoff, :, None], *(b * widths for b in bounds))
-    return WalkForward(inside, score, log_widths)
+            inside[:, cutoff], within[:, cutoff], score[:, cutoff] = _judged(
+                errors[:, cutoff, :, None], *(bound * widths for bound in bounds)
+            )
+    if at_bound is not None:
+        within = np.where(at_bound[..., None] & np.isfinite(within), 0.0, within)
+    return WalkForward(inside, within, score, log_widths)
 
 
 def _later_blocks(scaled: Floats, cutoffs: Days, fit_days: Days) -> Iterator[tuple[Floats, slice]]:
@@ -198,8 +227,9 @@ def _matured(inside: Floats, cutoff: int) -> Floats:
     return np.where(count > 0, np.where(known, found, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _judged(errors: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+def _judged(errors: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
     known = np.isfinite(errors)
     beyond = np.maximum(lower - errors, 0.0) + np.maximum(errors - upper, 0.0)
     score = upper - lower + 2 / (1 - np.array(LEVELS) / 100) * beyond
-    return np.where(known, beyond == 0, np.nan), np.where(known, score, np.nan)
+    within = (errors > lower) & (errors < upper)
+    return np.where(known, beyond == 0, np.nan), np.where(known, within, np.nan), np.where(known, score, np.nan)

@@ -23,7 +23,7 @@ Trained on what was known at the end of **{cutoff}**, by code {code_version}, on
 
 Backtest: {cutoffs} daily cutoffs from {first_cutoff} to {last_cutoff}, {refits} fits, none of which saw what it was
 judged on. A skill is 1 - RMSE / RMSE of the naive forecast: above 0 is better. Coverage is of intervals that knew only
-what came before.
+what came before. A constant series is served and decides nothing.
 
 {table}
 {more}
@@ -66,7 +66,7 @@ def _row(unique_id: str, of: dict[str, Any]) -> list[str]:
     scores = of["scores"]
     return [
         unique_id.replace("|", "\\|").replace("\n", " "),
-        of["winner"],
+        of["winner"] + (" (constant)" if of.get("constant") else ""),
         _number(scores["rmse"], ".4g"),
         *(_number(scores[name], ".3f") for name in ("mase", "skill_naive", "skill_seasonal_naive")),
         *(_number(of["coverage"][str(level)], ".1%") for level in LEVELS),

@@ -65,7 +65,13 @@ def backtest_plot(results: Backtest) -> bytes:
         axes.set_xlabel("step (days ahead)")
         axes.grid(alpha=0.3)
 
-    return _png(_panels(results.unique_ids, draw))
+    return _png(_panels(_titles(results), draw))
+
+
+def _titles(results: Backtest) -> tuple[str, ...]:
+    """The series, each constant one with the word."""
+    names = zip(results.unique_ids, results.constant, strict=True)
+    return tuple(f"{name} (constant: decides nothing)" if constant else name for name, constant in names)
 
 
 def training_plots(training: Training) -> dict[str, bytes]:
@@ -91,7 +97,7 @@ def residuals_plot(training: Training) -> bytes:
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_ylabel("y - y_hat")
 
-    return _png(_dated(_panels(results.unique_ids, draw)))
+    return _png(_dated(_panels(_titles(results), draw)))
 
 
 def coverage_plot(training: Training) -> bytes:
@@ -107,7 +113,7 @@ def coverage_plot(training: Training) -> bytes:
         axes.set_xlabel("step (days ahead)")
         axes.grid(alpha=0.3)
 
-    return _png(_panels(training.results.unique_ids, draw))
+    return _png(_panels(_titles(training.results), draw))
 
 
 def parts_plot(training: Training) -> bytes:
@@ -118,7 +124,7 @@ def parts_plot(training: Training) -> bytes:
         axes.barh(spread.index[::-1], spread[::-1], color=ACCENT)
         axes.set_xlabel("standard deviation, in the unit of the series")
 
-    return _png(_panels(training.results.unique_ids, draw))
+    return _png(_panels(_titles(training.results), draw))
 
 
 def _inputs_of_a_year(training: Training, series: int) -> ModelInputs:
@@ -138,11 +144,11 @@ def _mean(cells: Floats) -> Floats:
     return np.where(count > 0, np.where(known, cells, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def _panels(unique_ids: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Figure":
-    figure = _figure(min(len(unique_ids), MOST_SERIES))
+def _panels(titles: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Figure":
+    figure = _figure(min(len(titles), MOST_SERIES))
     for series, axes in enumerate(list(figure.axes)):
         draw(axes, series)
-        axes.set_title(unique_ids[series], loc="left", fontsize=10, color=INK)
+        axes.set_title(titles[series], loc="left", fontsize=10, color=INK)
     if figure.axes[0].get_legend_handles_labels()[0]:
         figure.axes[0].legend(fontsize=8, ncols=3, frameon=False)
     return figure

@@ -45,10 +45,12 @@ class Evidence:
     Attributes:
         loss: per cutoff, shape (C,).
         rmse: per series, over all cutoffs.
-        coverage_80: measured, mean over series; None where it could not be measured.
+        coverage_80: measured, mean over series, bounds included; None where it could not be measured.
         cutoffs: the days; empty where nobody asks for seasons.
         by_step: the loss of some steps alone, named such as `1-3`; each of shape (C,).
         by_series: the loss of each series alone, shape (C,), NaN where it was not scored.
+        within_80: coverage with the bounds excluded: what lies on a bound is no sign of too wide an interval.
+        constant: the series that never changed; they count in none of these numbers.
     """
 
     loss: Floats
@@ -57,6 +59,8 @@ class Evidence:
     cutoffs: tuple[date, ...] = ()
     by_step: dict[str, Floats] = field(default_factory=dict)
     by_series: dict[str, Floats] = field(default_factory=dict)
+    within_80: float | None = None
+    constant: tuple[str, ...] = ()
 
     @property
     def mean_loss(self) -> float:
@@ -175,7 +179,7 @@ def _refuse_unmeasured(
     for subject, evidence in judged.items():
         if not len(evidence.loss) or not np.isfinite(evidence.loss).all():
             raise MissingMetricError("the loss", subject, float(np.mean(evidence.loss)) if len(evidence.loss) else None)
-        if evidence.coverage_80 is not None and math.isnan(evidence.coverage_80):
+        if any(of is not None and math.isnan(of) for of in (evidence.coverage_80, evidence.within_80)):
             raise MissingMetricError("the coverage", subject, math.nan)
         if len(evidence.loss) != len(challenger.evidence.loss):
             raise MissingMetricError("the loss on the challenger's cutoffs", subject, f"{len(evidence.loss)} cutoffs")
@@ -200,6 +204,7 @@ def _inputs(
         "challenger": _recorded(challenger),
         "champion": None if champion is None else _recorded(champion),
         "naive_loss": {name: evidence.mean_loss for name, evidence in naive.items()},
+        "constant": list(challenger.evidence.constant),
         "series": {} if champion is None else _by_series(challenger.evidence, champion.evidence, horizon),
         "shadow": None
         if shadow is None
@@ -228,6 +233,7 @@ def _recorded(candidacy: Candidacy) -> Numbers:
         "by_step": {steps: loss.tolist() for steps, loss in evidence.by_step.items()},
         "rmse": evidence.rmse,
         "coverage_80": evidence.coverage_80,
+        "within_80": evidence.within_80,
     }
 
 
@@ -364,7 +370,7 @@ def _verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy) -> t
         return "promote", f"there is no champion yet; version {challenger['version']} is the first"
     if challenger["version"] == champion["version"]:
         return "hold", f"version {challenger['version']} is the champion already"
-    unfit = _unfitness(challenger["coverage_80"], statistics, policy)
+    unfit = _unfitness(challenger, statistics, policy)
     if unfit:
         return "reject", unfit
     worse = _shown_worse(statistics, policy)
@@ -394,13 +400,18 @@ def _unserveable(fitness: Numbers | None, policy: PromotionPolicy) -> str | None
     return None
 
 
-def _unfitness(coverage_80: float | None, statistics: Numbers, policy: PromotionPolicy) -> str | None:
+def _unfitness(challenger: Numbers, statistics: Numbers, policy: PromotionPolicy) -> str | None:
     loss, best_naive = statistics["challenger_loss"], min(statistics["naive_loss"].values())
     if loss > policy.most_loss_to_naive * best_naive:
         return f"its loss {loss:.3f} is behind the naive forecast's {best_naive:.3f}"
     least, most = policy.least_coverage_80, policy.most_coverage_80
-    if coverage_80 is not None and not least <= coverage_80 <= most:
-        return f"its 80 % interval covered {coverage_80:.1%} of days; {least:.0%} to {most:.0%} is accepted"
+    covered, within = challenger["coverage_80"], challenger.get("within_80")
+    if covered is not None and covered < least:
+        return f"its 80 % interval covered {covered:.1%} of days; {least:.0%} to {most:.0%} is accepted"
+    # Older decisions know no coverage without the bounds, and were made by the other.
+    widest = covered if within is None else within
+    if widest is not None and widest > most:
+        return f"its 80 % interval covered {widest:.1%} of days; {least:.0%} to {most:.0%} is accepted"
     return None
 
 

@@ -100,6 +100,7 @@ def decision_table(decision: PromotionDecision) -> pd.DataFrame:
         "gain that survives resampling": statistics.get("bootstrap_gain"),
         "gain that would be seen": statistics.get("least_detectable_gain"),
         "days newer": statistics.get("days_newer"),
+        "constant series, which decide nothing": len(decision.evidence.get("inputs", {}).get("constant", ())) or None,
     }
     shadow = statistics.get("shadow") or {}
     found |= {f"shadow: {name.replace('_', ' ')}": value for name, value in shadow.items()}

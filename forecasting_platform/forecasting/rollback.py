@@ -27,7 +27,7 @@ def tripped(errors: pd.DataFrame, impossible: int, policy: PromotionPolicy) -> T
     """Whether the champion has gone wrong beyond what chance or a hard week explains.
 
     Args:
-        errors: rows of `FORECAST_ERRORS` of the champion's own version.
+        errors: rows of `FORECAST_ERRORS` of the champion's own version, of the series that decide.
         impossible: forecasts it would now issue that are not finite, or leave the physical range.
     """
     if impossible:

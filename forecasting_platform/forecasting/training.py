@@ -67,6 +67,8 @@ def train(
     panel = panel.with_exogenous(recipe.exogenous_columns)
     results = backtest(panel, recipe)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
+    # What candidates err by on a constant series is rounding: the first, which is the simplest, serves it.
+    weights[results.constant] = np.eye(len(recipe.candidates))[0]
     judged = judge_intervals(results, panel)
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
@@ -80,7 +82,7 @@ def train(
         probabilities=PROBABILITIES,
         error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
         calm_volatility=calm_volatility(panel.features),
-        lower_bound=np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf),
+        lower_bound=_lower_bound(panel),
         plausible=_plausible(panel),
         features=newest,
         feature_days=newest_days,
@@ -93,7 +95,8 @@ def train(
 def _honest_errors(results: Backtest, weights: Floats) -> Floats:
     """Errors as they would have been met: with the weights of the time, in the first block with the newest."""
     of_newest = results.y - np.einsum("ksch,sk->sch", results.y_hat, weights)
-    return np.where(results.scored[:, None], results.served_errors, of_newest)
+    in_its_time = results.scored[:, None] & ~results.constant[:, None, None]
+    return np.where(in_its_time, results.served_errors, of_newest)
 
 
 def _plausible(panel: Panel) -> Floats:
@@ -105,7 +108,15 @@ def _plausible(panel: Panel) -> Floats:
 
 def judge_intervals(results: Backtest, panel: Panel) -> WalkForward:
     """The intervals that would have been served at the cutoffs of a backtest after its first two blocks."""
-    return walk_forward(results.served_errors, _scale(results, panel), results.cutoffs, results.fit_days)
+    at_bound = results.y == _lower_bound(panel)[:, None, None]
+    return walk_forward(
+        results.served_errors, _scale(results, panel), results.cutoffs, results.fit_days, at_bound=at_bound
+    )
+
+
+def _lower_bound(panel: Panel) -> Floats:
+    """0 for a series that was never negative, else -inf; shape (S,)."""
+    return np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf)
 
 
 def _scale(results: Backtest, panel: Panel) -> Floats:
@@ -152,7 +163,7 @@ def _metadata(
     code_version: str,
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
-    observed = panel.observed
+    observed, constant = panel.observed, results.constant
     served, *options = series_scores(results, panel, [results.served_errors, *results.errors])
     metadata = {
         "recipe": recipe.to_document(),
@@ -175,6 +186,7 @@ def _metadata(
                     name: asdict(scores[series]) for name, scores in zip(results.options, options, strict=True)
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
+                "constant": bool(constant[series]),
                 "observed_days": int(observed[series].sum()),
                 "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
             }

@@ -20,6 +20,7 @@ from forecasting_platform.forecasting.decisions import (
 )
 from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.lifetime import undecided_series
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.promotion import Candidacy, Evidence, Fitness, Shadow, decide
@@ -121,10 +122,9 @@ class Promoter:
             return f"version {champion.version}: {trip.reason}"
         if challenger is None or challenger.version == champion.version:
             return None
-        errors = self._errors()
-        shadow = self._shadow(challenger, champion, _unit(errors))
-        horizon = self.registry.load(champion).horizon
-        better = better_before(shadow, self.policy, horizon)
+        model = self.registry.load(champion)
+        shadow = self._shadow(challenger, champion, _unit(_of_deciding(self._errors(), model)))
+        better = better_before(shadow, self.policy, model.horizon)
         return f"version {challenger.version}'s recipe: {better.reason}" if better else None
 
     # ---- carrying out
@@ -192,7 +192,8 @@ class Promoter:
         return replace(decision, verdict="hold", reason=reason)
 
     def _trip(self, champion: ModelVersion, previous: ModelVersion) -> Trip | None:
-        errors, model = self._errors(), self.registry.load(champion)
+        model = self.registry.load(champion)
+        errors = _of_deciding(self._errors(), model)
         own = errors[errors["model_version"] == champion.version]
         trip = tripped(own, self.impossible(model), self.policy)
         if trip is not None:
@@ -248,6 +249,12 @@ class Promoter:
         except UnknownVersionError:
             # Deleted since; its forecasts stay on record, but nobody can say of which recipe they were.
             return ""
+
+
+def _of_deciding(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:
+    """The errors of the series that the model knows and that may decide."""
+    decides = set(model.unique_ids) - undecided_series(model.metadata)
+    return errors[errors["unique_id"].isin(decides)]
 
 
 def _unit(errors: pd.DataFrame) -> dict[str, float]:

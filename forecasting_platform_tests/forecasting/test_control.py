@@ -144,7 +144,7 @@ def test_what_has_not_matured_is_unknown_and_fails_nothing(report: Any) -> None:
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_series_without_a_backtest_is_unknown(report: Any) -> None:
     assert "backtest" in only(report(errors(28, bias=50), {}, pages_a_year=1.0)).why
-    constant = {"a": SeriesReference(np.ones((4, 3)), "naive", {}, {})}
+    constant = {"a": SeriesReference(np.ones((4, 3)), "naive", {}, {}, constant=True)}
     assert "constant" in only(report(errors(28, bias=50), constant, pages_a_year=1.0)).why
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -243,6 +244,22 @@ def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Pla
     assert (decision.verdict, platform.champion()) == ("rollback", "1")
     assert decision.evidence[AUTOMATIC]["rmse_to_naive"] == pytest.approx(5.0)
     agree(platform)
+
+
+def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everything(
+    features: pd.DataFrame, models: dict[str, ForecastModel]
+) -> None:
+    still = replace(models["weekly"], metadata={**models["weekly"].metadata, "series": {"b": {"constant": True}}})
+    platform = Platform(features, {"naive": models["naive"], "weekly": replace(still, unique_ids=("a", "b"))})
+    platform.register("naive")
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    platform.promoter().override(platform.register("weekly").version, "a test", "a test")
+    found = errors("2", 1.0, width=0.5)
+    missed, covered = found[found["unique_id"] == "a"], found[found["unique_id"] == "b"].assign(y=lambda b: b["y_hat"])
+    many = [covered.assign(unique_id=name) for name in ("b", "unknown", "never trained")]
+    days = DateRange(date(2023, 7, 1), date(2023, 12, 31))
+    platform.store.replace(FORECAST_ERRORS, pd.concat([missed, *many]), days)
+    assert "held 0% of a week's actuals" in str(platform.promoter().shown_by_new_days())
 
 
 def test_a_third_automatic_rollback_within_a_month_is_left_to_a_person(platform: Platform) -> None:

@@ -57,6 +57,7 @@ def trained_model(
             "model_version": registered.version,
             "cutoff": registered.cutoff.isoformat(),
             "series": len(trained.model.unique_ids),
+            "constant_series": sum(of["constant"] for of in trained.model.metadata["series"].values()),
             "mlflow_run_id": registered.run_id,
             **{f"known: {name}": share for name, share in trained.model.metadata["exogenous_known"].items()},
             "scores": table(scores_table(trained.model.metadata)),
@@ -72,6 +73,7 @@ def scores_table(metadata: dict[str, Any]) -> pd.DataFrame:
             {
                 "unique_id": unique_id,
                 "served by": series["winner"],
+                "constant": series.get("constant", False),
                 **{name: series["scores"][name] for name in ("rmse", "mae", "mase", "skill_naive")},
                 **{f"coverage {level} %": share for level, share in series["coverage"].items()},
             }
