@@ -10,10 +10,20 @@ from datetime import date
 from pathlib import Path
 
 EXAMPLES_SHOWN = 5
+MAX_SHOWN_CHARACTERS = 120
+
+
+def shortened(text: str) -> str:
+    """The text, cut where it is too long to be read in a message.
+
+    >>> shortened("Corrib"), len(shortened("x" * 1_000_000))
+    ('Corrib', 120)
+    """
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
 
 
 def examples(found: Iterable[object]) -> str:
-    """The first five of what was found, and how many there are in all.
+    """The first five of what was found, each shortened, and how many there are in all.
 
     >>> examples(["a", "b"])
     "'a', 'b'"
@@ -21,7 +31,7 @@ def examples(found: Iterable[object]) -> str:
     '0, 1, 2, 3, 4 … (9 in all)'
     """
     listed = list(found)
-    shown = ", ".join(repr(item) for item in listed[:EXAMPLES_SHOWN])
+    shown = ", ".join(shortened(repr(item)) for item in listed[:EXAMPLES_SHOWN])
     return f"{shown} … ({len(listed)} in all)" if len(listed) > EXAMPLES_SHOWN else shown
 
 

@@ -1,7 +1,8 @@
 """How a feed writes a day, and proof that a document's days are read in that order.
 
-Day and month are never guessed: text that does not fit the declared format, or days that only make
-sense the other way round, condemn the whole document. Values do not belong here.
+Day and month are never guessed: text that fits the declared format only with day and month swapped, days that only
+make sense the other way round, or no day in most of the rows condemn the whole document. A row whose text is no day at
+all, such as a total at the end, says nothing about the others. Values do not belong here.
 """
 
 import re
@@ -45,11 +46,22 @@ class DateFormat:
 
     def parse(self, text: str) -> date | None:
         """The day, or None when the text does not fit the format or names a day there is not."""
+        return self._day(text, "month", "day")
+
+    def is_swapped(self, text: str) -> bool:
+        """Whether the text names no day, but would with day and month swapped.
+
+        >>> [DateFormat.compile("dd/mm/yyyy").is_swapped(text) for text in ("02/13/2018", "31/06/2018", "Total")]
+        [True, False, False]
+        """
+        return self.parse(text) is None and self._day(text, "day", "month") is not None
+
+    def _day(self, text: str, month: str, day: str) -> date | None:
         found = self.pattern.fullmatch(text)
         if found is None:
             return None
         try:
-            return date(int(found["year"]), int(found["month"]), int(found["day"]))
+            return date(int(found["year"]), int(found[month]), int(found[day]))
         except ValueError:
             return None
 
@@ -62,12 +74,12 @@ class DatedRow:
     text: str
 
 
-def read_days(rows: Sequence[DatedRow], date_format: DateFormat, source: str) -> list[date]:
-    """The day of each row.
+def read_days(rows: Sequence[DatedRow], date_format: DateFormat, source: str) -> list[date | None]:
+    """The day of each row; None where its text is no day.
 
     Raises:
-        FeedDocumentError: a date does not fit the declared format, runs backwards, or fits only with
-            day and month swapped; the message names the row.
+        FeedDocumentError: most rows have none, a date runs backwards, or fits only with day and month swapped; the
+            message names the row.
 
     >>> rows = [DatedRow(1, "01/05/2018"), DatedRow(2, "01/06/2018")]
     >>> read_days(rows, DateFormat.compile("mm/dd/yyyy"), "feed")
@@ -78,13 +90,15 @@ def read_days(rows: Sequence[DatedRow], date_format: DateFormat, source: str) ->
 the date '01/06/2018' of row 2, read as dd/mm/yyyy, lies a month after the row before, as do 1 of 1 rows. Set \
 FORECASTING_FEED_DATE_FORMAT to the format the feed is written in, or have the publisher mend the dates.
     """
-    days: list[date] = []
-    for row in rows:
-        day = date_format.parse(row.text)
-        if day is None:
-            raise _refusal(row, date_format, source, "names no day")
-        days.append(day)
-    _refuse_days_of_another_format(rows, days, date_format, source)
+    days = [date_format.parse(row.text) for row in rows]
+    without = [row for row, day in zip(rows, days, strict=True) if day is None]
+    swapped = next((row for row in without if date_format.is_swapped(row.text)), None)
+    if swapped is not None:
+        raise _refusal(swapped, date_format, source, "names no day, and would with day and month swapped")
+    if len(without) * 2 > len(rows):
+        raise _refusal(without[0], date_format, source, f"names no day, as in {len(without):,} of {len(rows):,} rows")
+    dated = [(row, day) for row, day in zip(rows, days, strict=True) if day is not None]
+    _refuse_days_of_another_format([row for row, _ in dated], [day for _, day in dated], date_format, source)
     return days
 
 

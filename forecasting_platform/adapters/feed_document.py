@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,12 +22,15 @@ from forecasting_platform.adapters.feed_dates import DatedRow, DateFormat, read_
 from forecasting_platform.errors import FeedDocumentError, examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.limits import legal_name, series_name_problem, value_problem
+from forecasting_platform.forecasting.refusals import Refusals, Refused, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 DATE_COLUMN = "Date"
 RAW_CHARACTERS_KEPT = 1000
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Possessive: what is matched is never tried again in another way, which in a long cell would take the square of it.
+_NUMBER = re.compile(r"[+-]?([0-9]++\.?[0-9]*+|\.[0-9]++)([eE][+-]?[0-9]++)?")
+_MAX_CELL_CHARACTERS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,19 @@ class _Row:
 class _Quarantine:
     """Refused rows and values, in the order found."""
 
-    rows: list[tuple[str | None, date | None, str, str]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    days: list[date | None] = field(default_factory=list)
 
-    def add(self, reason: str, raw: str, unique_id: str | None = None, day: date | None = None) -> None:
-        self.rows.append((unique_id, day, reason, _storable(raw)[:RAW_CHARACTERS_KEPT]))
+    def add(self, row: int, reason: str, raw: str, unique_id: str | None = None, day: date | None = None) -> None:
+        kept = _storable(raw[:RAW_CHARACTERS_KEPT])[:RAW_CHARACTERS_KEPT]
+        self.refused.append(Refused(row, kept, reason, unique_id))
+        self.days.append(day)
 
     def frame(self) -> pd.DataFrame:
-        quarantined = pd.DataFrame(self.rows, columns=["unique_id", "ds", "reason", "raw"], dtype="object")
-        return quarantined.assign(ds=_days(quarantined["ds"]))
+        rows = [(each.unique_id, each.reason, each.raw) for each in self.refused]
+        quarantined = pd.DataFrame(rows, columns=["unique_id", "reason", "raw"], dtype="object")
+        quarantined.insert(1, "ds", _days(self.days))
+        return quarantined
 
 
 def parse_feed_document(
@@ -102,9 +111,10 @@ def parse_feed_document(
     if not rows and not may_be_empty:
         raise FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
     names = _series_names(rows, source) if rows else []
-    days = read_days([DatedRow(row.number, row.cells[DATE_COLUMN]) for row in rows], date_format, source)
-    dated = sorted(zip(days, rows, strict=True), key=lambda pair: pair[0])
+    row_count = len(rows) + len(quarantine.refused)
+    dated = _dated(rows, date_format, source, quarantine)
     _quarantine_future(dated, today, quarantine)
+    refused_rows = len(quarantine.refused)
     wanted = [(day, row) for day, row in dated if day in period and day <= today]
     observations, unpublished = _read_values(wanted, names, quarantine)
     return FeedDocument(
@@ -116,6 +126,15 @@ def parse_feed_document(
         quarantined=quarantine.frame(),
         unpublished=unpublished,
         last_published=_last_published(dated, today),
+        refusals=Refusals(
+            rows=row_count,
+            refused_rows=refused_rows,
+            values=len(observations),
+            refused_values=len(quarantine.refused) - refused_rows,
+            unpublished=len(unpublished),
+            published=DateRange(dated[0][0], dated[-1][0]) if dated else None,
+            examples=varied_examples(quarantine.refused),
+        ),
     )
 
 
@@ -131,9 +150,10 @@ def _read_rows(content: bytes, content_type: str | None, source: str, quarantine
         raise FeedDocumentError(source, problem, "Set FORECASTING_FEED_URL to the address of the data itself.")
     read = _read_json if is_json(text, content_type) else _read_csv
     rows = read(text, source, quarantine)
-    if not rows and quarantine.rows:
-        _, _, reason, raw = quarantine.rows[0]
-        raise FeedDocumentError(source, f"no row of it can be used; of the first, {reason}: {raw[:80]!r}", _MEND)
+    if not rows and quarantine.refused:
+        first = quarantine.refused[0]
+        problem = f"no row of it can be used; of the first, {first.reason}: {first.raw[:80]!r}"
+        raise FeedDocumentError(source, problem, _MEND)
     return rows
 
 
@@ -208,27 +228,29 @@ def _records(parsed: object, source: str) -> list[object]:
 def _usable_rows(objects: Iterable[object], quarantine: _Quarantine) -> Iterator[_Row]:
     for number, cells in enumerate(objects, start=1):
         if not isinstance(cells, dict):
-            quarantine.add("the row is not an object", _as_written(cells))
+            quarantine.add(number, "the row is not an object", _as_written(cells))
         elif not isinstance(cells.get(DATE_COLUMN), str) or not cells[DATE_COLUMN].strip():
-            quarantine.add(f"the row has no text in {DATE_COLUMN}", _as_written(cells))
+            quarantine.add(number, f"the row has no text in {DATE_COLUMN}", _as_written(cells))
         else:
             yield _Row(number, cells)
 
 
 def _read_csv(text: str, source: str, quarantine: _Quarantine) -> list[_Row]:
-    lines = _split_csv(text, source)
-    header, fields = lines[0], lines[1:]
+    lines = _csv_lines(text, source)
+    header = next(lines, [])
     if DATE_COLUMN not in header:
         raise _no_date_column(header, source)
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
     if repeated:
         raise FeedDocumentError(source, f"the column {examples(repeated)} stands twice in its header", _MEND)
-    return list(_usable_csv_rows(header, fields, quarantine))
+    return list(_usable_csv_rows(header, lines, quarantine))
 
 
-def _split_csv(text: str, source: str) -> list[list[str]]:
+def _csv_lines(text: str, source: str) -> Iterator[list[str]]:
+    # Its own limit, of the whole process, would refuse a document for one long cell; the document's limit holds.
+    csv.field_size_limit(_MAX_CELL_CHARACTERS)
     try:
-        return [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        yield from filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise FeedDocumentError(source, f"it is not valid CSV: {error}", _MEND) from error
 
@@ -237,9 +259,9 @@ def _usable_csv_rows(header: list[str], lines: Iterable[list[str]], quarantine: 
     date_at = header.index(DATE_COLUMN)
     for number, line in enumerate(lines, start=1):
         if len(line) != len(header):
-            quarantine.add(f"the row has {len(line)} fields, its header {len(header)}", ",".join(line))
+            quarantine.add(number, f"the row has {len(line)} fields, its header {len(header)}", ",".join(line))
         elif not line[date_at].strip():
-            quarantine.add(f"the row has no text in {DATE_COLUMN}", ",".join(line))
+            quarantine.add(number, f"the row has no text in {DATE_COLUMN}", ",".join(line))
         else:
             cells: dict[str, object] = dict(zip(header, map(_cell, line), strict=True))
             cells[DATE_COLUMN] = line[date_at]
@@ -284,10 +306,25 @@ def _as_written(value: object) -> str:
         return "(nested too deeply to show)"
 
 
+def _dated(
+    rows: Sequence[_Row], date_format: DateFormat, source: str, quarantine: _Quarantine
+) -> list[tuple[date, _Row]]:
+    """The rows that have a day, ordered by it; one whose text is no day is quarantined."""
+    days = read_days([DatedRow(row.number, row.cells[DATE_COLUMN]) for row in rows], date_format, source)
+    dated: list[tuple[date, _Row]] = []
+    for day, row in zip(days, rows, strict=True):
+        if day is None:
+            reason = f"its date names no day, read as {date_format.declared}"
+            quarantine.add(row.number, reason, _as_written(dict(row.cells)))
+        else:
+            dated.append((day, row))
+    return sorted(dated, key=lambda pair: pair[0])
+
+
 def _quarantine_future(dated: Iterable[tuple[date, _Row]], today: date, quarantine: _Quarantine) -> None:
     for day, row in dated:
         if day > today:
-            quarantine.add("a day in the future", _as_written(dict(row.cells)))
+            quarantine.add(row.number, "a day in the future", _as_written(dict(row.cells)))
 
 
 def _last_published(dated: Sequence[tuple[date, _Row]], today: date) -> date | None:
@@ -306,33 +343,42 @@ def _read_values(
     ids: list[str] = []
     days: list[date] = []
     values: list[float] = []
+    numbers: list[int] = []
     unknown: dict[tuple[str, date], None] = {}
+    by_name = _cells_by_name(wanted)
     for name in names:
-        problem = series_name_problem(name)
-        for day, row in wanted:
-            cell = row.cells.get(name, _ABSENT)
+        problem, shown = series_name_problem(name), legal_name(name)
+        for day, number, cell in by_name.get(name, ()):
             if problem:
-                _quarantine_unnamed(cell, problem, name, day, quarantine)
+                _quarantine_unnamed(cell, number, problem, shown, day, quarantine)
             elif type(cell) is float:
                 ids.append(name)
                 days.append(day)
                 values.append(cell)
+                numbers.append(number)
             elif _is_unpublished(cell):
                 unknown[name, day] = None
-            elif cell is not _ABSENT:
-                _quarantine_value(cell, name, day, quarantine)
+            else:
+                _quarantine_value(cell, number, name, day, quarantine)
     published = pd.DataFrame(
         {
             "unique_id": pd.Series(ids, dtype="object"),
             "ds": _days(days),
             "y": pd.Series(values, dtype="float64"),
+            "row": pd.Series(numbers, dtype="int64"),
         }
     )
     known = set(zip(ids, days, strict=True)) if unknown else set()
     return _one_value_a_day(published, quarantine), tuple(key for key in unknown if key not in known)
 
 
-_ABSENT = object()
+def _cells_by_name(wanted: Iterable[tuple[date, _Row]]) -> dict[str, list[tuple[date, int, Any]]]:
+    """The cells there are of each column, with day and row: rows of JSON may each have columns of their own."""
+    by_name: dict[str, list[tuple[date, int, Any]]] = defaultdict(list)
+    for day, row in wanted:
+        for name, cell in row.cells.items():
+            by_name[name].append((day, row.number, cell))
+    return by_name
 
 
 def _days(days: Iterable[date | None]) -> pd.Series:
@@ -343,27 +389,31 @@ def _is_unpublished(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _quarantine_value(cell: object, name: str, day: date, quarantine: _Quarantine) -> None:
+def _quarantine_value(cell: object, number: int, name: str, day: date, quarantine: _Quarantine) -> None:
     if isinstance(cell, _Refused):
-        quarantine.add(cell.reason, cell.raw, name, day)
+        quarantine.add(number, cell.reason, cell.raw, name, day)
     else:
-        quarantine.add("not a number", _as_written(cell), name, day)
+        quarantine.add(number, "not a number", _as_written(cell), name, day)
 
 
-def _quarantine_unnamed(cell: object, problem: str, name: str, day: date, quarantine: _Quarantine) -> None:
+def _quarantine_unnamed(
+    cell: object, number: int, problem: str, shown: str, day: date, quarantine: _Quarantine
+) -> None:
     """A value whose column cannot name a series; an empty cell of one is nothing."""
-    if cell is not _ABSENT and not _is_unpublished(cell):
+    if not _is_unpublished(cell):
         raw = cell.raw if isinstance(cell, _Refused) else _as_written(cell)
-        quarantine.add(problem, raw, legal_name(name), day)
+        quarantine.add(number, problem, raw, shown, day)
 
 
 def _one_value_a_day(published: pd.DataFrame, quarantine: _Quarantine) -> pd.DataFrame:
     """Without repeats: equal ones are one, differing ones are all refused, since none can be trusted."""
     key = ["unique_id", "ds"]
-    distinct = published.drop_duplicates()
+    distinct = published.drop_duplicates([*key, "y"])
     differs = distinct.duplicated(key, keep=False)
-    conflicts = distinct[differs].groupby(key, as_index=False).agg(values=("y", list))
-    for name, day, values in zip(conflicts["unique_id"], conflicts["ds"].dt.date, conflicts["values"], strict=True):
-        for value in values:
-            quarantine.add(f"different values for one day: {examples(values)}", repr(value), name, day)
-    return distinct[~differs].reset_index(drop=True)
+    conflicts = distinct[differs].groupby(key, as_index=False).agg(rows=("row", list), values=("y", list))
+    names, days = conflicts["unique_id"], conflicts["ds"].dt.date
+    for name, day, numbers, values in zip(names, days, conflicts["rows"], conflicts["values"], strict=True):
+        reason = f"different values for one day: {examples(values)}"
+        for number, value in zip(numbers, values, strict=True):
+            quarantine.add(number, reason, repr(value), name, day)
+    return distinct.loc[~differs, [*key, "y"]].reset_index(drop=True)

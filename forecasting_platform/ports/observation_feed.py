@@ -19,6 +19,7 @@ from typing import Protocol
 import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class FeedDocument:
         not_modified: whether the source only said that its document is the one kept before.
         beside: the document of the feed of exogenous series, whose values are among these; None without such a feed.
         beside_failed: why that feed gave none this time.
+        refusals: how much was refused, and of what the document consists; without what is `beside`.
     """
 
     source: str
@@ -52,6 +54,7 @@ class FeedDocument:
     not_modified: bool = False
     beside: "FeedDocument | None" = None
     beside_failed: str | None = None
+    refusals: Refusals = field(default=Refusals())
 
 
 class ObservationFeed(Protocol):

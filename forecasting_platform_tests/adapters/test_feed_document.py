@@ -221,6 +221,49 @@ def test_a_csv_row_with_missing_or_extra_fields_is_quarantined(line: str) -> Non
     assert raw == line
 
 
+@pytest.mark.parametrize("written", ["Total", "31/06/2019", "3/6/2019", "2019-06-03", "x" * 1_000_000])
+def test_a_row_whose_date_is_no_day_says_nothing_about_the_others(written: str) -> None:
+    content = f"Date,a\n01/06/2020,1\n02/06/2020,2\n{written},3\n04/06/2020,4\n"
+    document = parse(content)
+    assert [day for _, day, _ in values(document)] == ["2020-06-01", "2020-06-02", "2020-06-04"]
+    ((unique_id, day, reason, raw),) = quarantined(document)
+    assert (unique_id, day, reason) == (None, None, "its date names no day, read as dd/mm/yyyy")
+    assert written[:900] in raw
+    assert (document.refusals.rows, document.refusals.refused_rows, document.refusals.values) == (4, 1, 3)
+    assert str(document.refusals).startswith("1 of 4 rows (25 %) and 0 of 3 values of the days asked for were refused")
+    assert "such as row 3, " in str(document.refusals)
+
+
+def test_what_was_refused_is_counted_with_three_different_examples() -> None:
+    """One row a series and day, as most portals publish: read as one column a series, all of it is refused."""
+    long = "Series,Date,Value\nid_1,01/01/2020,22.5\nid_1,02/01/2020,20.5\nid_2,01/01/2020,1.5\nid_2,02/01/2020,2.5\n"
+    document = parse(long)
+    assert document.observations.empty
+    assert document.refusals.share == 1
+    assert str(document.refusals) == (
+        "0 of 4 rows and 8 of 8 values of the days asked for (100 %) were refused, such as "
+        "row 1 of 'Series', 'id_1': not a number; "
+        "row 1 of 'Value', '22.5': different values for one day: 22.5, 1.5; "
+        "row 2 of 'Value', '20.5': different values for one day: 20.5, 2.5"
+    )
+
+
+def test_nothing_refused_is_said_too() -> None:
+    assert str(parse(daily(date(2020, 1, 1), 3)).refusals) == (
+        "0 of 3 rows and 0 of 3 values of the days asked for were refused"
+    )
+    before = parse(daily(date(2020, 1, 1), 3), period=DateRange(date(2020, 2, 1), date(2020, 2, 1))).refusals
+    assert (before.rows, before.values, before.published) == (3, 0, DateRange(date(2020, 1, 1), date(2020, 1, 3)))
+
+
+def test_a_message_about_a_document_is_short_whatever_the_document_holds() -> None:
+    with pytest.raises(FeedDocumentError) as caught:
+        parse("x" * 1_000_000 + ",b\n01/01/2020,1\n")
+    assert len(str(caught.value)) < 1000
+    refused = parse(json.dumps([{"Date": "01/01/2020", "a" * 400: "b" * 1_000_000}])).refusals
+    assert len(str(refused)) < 600
+
+
 def test_a_day_in_the_future_is_quarantined_whatever_the_period() -> None:
     document = parse(daily(TODAY, 3), period=DateRange(TODAY, TODAY))
     assert [day for _, day, _ in values(document)] == ["2020-06-30"]
@@ -295,7 +338,8 @@ def test_a_declared_json_is_read_as_json(content_type: str) -> None:
     [
         (["13/01/2020", "01/14/2020"], 2),
         (["2020-01-01"], 1),
-        (["01/01/2020", "31/02/2020"], 2),
+        (["01/01/2020", "02/13/2020", "03/01/2020"], 2),
+        (["31/02/2020", "01/01/2020", "1/2/2020"], 1),
         (["1/1/2020"], 1),
         (["01/01/20"], 1),
         (["today"], 1),
@@ -410,6 +454,30 @@ json_values = st.recursive(
 @given(json_values, types)
 def test_any_json_is_parsed_or_refused(value: object, content_type: str | None) -> None:
     assert_is_parsed_or_refused(json.dumps(value).encode("utf-8", "replace"), content_type)
+
+
+def one_day(column: int) -> str:
+    return f'{{"Date": "01/01/2020", "c{column}": 1}}'
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("content", "taken", "refused"),
+    [
+        ("Date," + ",".join(f"c{n}" for n in range(100_000)) + "\n01/01/2020" + ",1" * 100_000, 100_000, 0),
+        ("[" + ",".join(map(one_day, range(60_000))) + "]", 60_000, 0),
+        ("Date,a\n" + "".join(f"01/01/2020,{n}\n" for n in range(20_000)), 0, 20_000),
+        ("Date,a\n" + "".join(f"01/01/2020,{n}x\n" for n in range(20_000)), 0, 20_000),
+        (f"Date,a,b\n01/01/2020,{'1' * 1_000_000}x,2", 1, 1),
+        (f"Date,a,b\n01/01/2020,{'1' * 1_000_000},2", 1, 1),
+        (f"Date,a,b\n01/01/2020,0.{'1' * 1_000_000},2", 2, 0),
+    ],
+    ids=["columns", "a column a row", "values of a day", "refused rows", "no number", "huge number", "long number"],
+)
+def test_the_work_grows_with_the_document_and_not_with_its_square(content: str, taken: int, refused: int) -> None:
+    """With the square of these the time would be an hour."""
+    document = parse(content)
+    assert (len(document.observations), len(document.quarantined)) == (taken, refused)
 
 
 def test_ten_thousand_values_are_parsed_well_under_a_second() -> None:
