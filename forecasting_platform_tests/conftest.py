@@ -2,9 +2,9 @@
 
 import itertools
 import os
-import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,10 +13,13 @@ from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 from psycopg import sql
 
+from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
-from forecasting_platform_tests.mlflow_server import MlflowServer, running_mlflow
+from forecasting_platform_tests.support.mlflow_server import MlflowServer, running_mlflow
+from forecasting_platform_tests.support.ports import free_ports, refusing_port
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.spark_table_store import SparkTableStore
@@ -57,7 +60,7 @@ def _is_slow(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """One server for the session; it trusts its disk, which a test does not need to survive."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), _free_port(), settings={"fsync": "off"}) as server:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), free_ports(), settings={"fsync": "off"}) as server:
         yield server
 
 
@@ -71,11 +74,36 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
 @pytest.fixture
 def postgres_dsn(embedded_postgres: EmbeddedPostgres) -> Iterator[str]:
     """The DSN of an empty database that no other test sees."""
+    with _database(embedded_postgres, "template1") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def prepared_dsn(embedded_postgres: EmbeddedPostgres, prepared_template: str) -> Iterator[str]:
+    """The DSN of a database with the platform's tables, without rows, that no other test sees."""
+    with _database(embedded_postgres, prepared_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def prepared_template(embedded_postgres: EmbeddedPostgres) -> str:
+    """A database with the platform's tables, made once: to copy it takes a fifth of the time."""
+    embedded_postgres.create_database("prepared")
+    for part in (PostgresTableStore, PostgresLedger):
+        prepared = part(embedded_postgres.dsn("prepared"))
+        prepared.prepare()
+        prepared.close()
+    return "prepared"
+
+
+@contextmanager
+def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    embedded_postgres.create_database(name)
-    yield embedded_postgres.dsn(name)
-    with psycopg.connect(embedded_postgres.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        names = sql.Identifier(name), sql.Identifier(template)
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        yield server.dsn(name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
 
 
 @pytest.fixture(scope="session")
@@ -108,11 +136,12 @@ def spark_store(prepared_spark_store: "SparkTableStore") -> Iterator["SparkTable
 
 @pytest.fixture
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    return _free_port()
+    """A port of 127.0.0.1 for a server that must be told one; no other test is given it."""
+    return free_ports()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses every connection."""
+    with refusing_port() as port:
+        yield port

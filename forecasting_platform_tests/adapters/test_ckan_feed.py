@@ -17,8 +17,9 @@ from forecasting_platform_tests.contracts.observation_feed_contract import (
     SecretAddressContract,
     SimulatedDocument,
     published,
-    served,
 )
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
+from forecasting_platform_tests.support.web_servers import served
 
 
 class Portal:
@@ -75,9 +76,16 @@ def portal() -> Iterator[Portal]:
         yield found
 
 
-def feed(portal: Portal, dataset: str = "gas-flows", archive: DocumentArchive | None = None) -> CkanFeed:
+def feed(
+    portal: Portal,
+    dataset: str = "gas-flows",
+    archive: DocumentArchive | None = None,
+    timeout_seconds: float = PATIENCE_SECONDS,
+) -> CkanFeed:
     url = f"ckan+{portal.base.replace('//', '//user:geheim@')}/{dataset}"
-    return CkanFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
+    return CkanFeed(
+        url, date_format="dd/mm/yyyy", timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES, archive=archive
+    )
 
 
 @pytest.mark.slow
@@ -89,7 +97,9 @@ class TestCkanFeed(ObservationFeedContract, SecretAddressContract):
 
     @pytest.fixture
     def make_feed(self, publisher: Portal) -> MakeFeed:
-        return lambda archive: feed(publisher, archive=archive)
+        return lambda archive, timeout_seconds=PATIENCE_SECONDS: feed(
+            publisher, archive=archive, timeout_seconds=timeout_seconds
+        )
 
 
 @pytest.mark.slow
@@ -143,7 +153,9 @@ def test_an_answer_that_is_not_ckans_is_refused(answer: str, problem: str) -> No
     app = Flask("no portal")
     app.get("/api/3/action/package_show")(lambda: Response(answer, mimetype="application/json"))
     with served(app) as base, pytest.raises(FeedDocumentError, match=problem):
-        CkanFeed(f"ckan+{base}/x", date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES).fetch(JUNE)
+        CkanFeed(
+            f"ckan+{base}/x", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+        ).fetch(JUNE)
 
 
 # --- which resource ---
@@ -226,4 +238,4 @@ def test_the_address_of_a_dataset_is_made_from_the_setting(url: str, described_a
 )
 def test_a_setting_that_names_no_dataset_is_a_configuration_error(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        CkanFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=1)
+        CkanFeed(url, date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=1)

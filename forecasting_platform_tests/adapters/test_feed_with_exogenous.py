@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
+from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.feed_with_exogenous import FeedWithExogenous
 from forecasting_platform.adapters.feeds import feed_of
 from forecasting_platform.adapters.http_feed import HttpFeed
@@ -14,6 +15,7 @@ from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.adapters import test_http_feed
 from forecasting_platform_tests.contracts.observation_feed_contract import MAX_BYTES, MakeFeed
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 DAY = date(2023, 6, 30)
 DAYS = DateRange(DAY, DAY)
@@ -45,8 +47,12 @@ class TestFeedBesideOneThatFails(test_http_feed.TestHttpFeed):
     @pytest.fixture
     def make_feed(self, publisher: test_http_feed.Site) -> MakeFeed:
         gone, url = Fixed(error=FeedUnavailableError("the weather", "refused")), f"{publisher.base}/feed?key=geheim"
-        limits = {"timeout_seconds": 1.0, "max_bytes": MAX_BYTES}
-        return lambda archive: FeedWithExogenous(test_http_feed.feed(url, archive=archive, **limits), gone, WEATHER)
+
+        def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> FeedWithExogenous:
+            first = test_http_feed.feed(url, timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES, archive=archive)
+            return FeedWithExogenous(first, gone, WEATHER)
+
+        return make
 
 
 def test_values_of_both_come_together_and_each_document_is_named() -> None:

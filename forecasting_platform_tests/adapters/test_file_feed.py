@@ -44,7 +44,7 @@ class TestFileFeed(ObservationFeedContract):
 
     @pytest.fixture
     def make_feed(self, publisher: Export) -> MakeFeed:
-        return lambda archive: feed(publisher.path, archive)
+        return lambda archive, _=0.0: feed(publisher.path, archive)
 
 
 def feed(path: Path, archive: DocumentArchive | None = None) -> FileFeed:

@@ -26,7 +26,7 @@ from forecasting_platform_tests.contracts.model_registry_contract import (
     register,
     trained_model,
 )
-from forecasting_platform_tests.mlflow_server import MlflowServer
+from forecasting_platform_tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +58,9 @@ class TestMlflowModelRegistry(RemoteModelRegistryContract):
         return mlflow_registry
 
     @pytest.fixture
-    def unreachable_registry(self, free_port: int, monkeypatch: pytest.MonkeyPatch) -> MlflowModelRegistry:
+    def unreachable_registry(self, silent_port: int, monkeypatch: pytest.MonkeyPatch) -> MlflowModelRegistry:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        return MlflowModelRegistry(f"http://127.0.0.1:{free_port}")
+        return MlflowModelRegistry(f"http://127.0.0.1:{silent_port}")
 
 
 def test_a_champion_loads_by_mlflow_alone_in_a_clean_process_to_the_same_forecasts(

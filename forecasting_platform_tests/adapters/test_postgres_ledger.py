@@ -12,9 +12,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def prepared(postgres_dsn: str) -> Iterator[PostgresLedger]:
-    ledger = PostgresLedger(postgres_dsn)
-    ledger.prepare()
+def prepared(prepared_dsn: str) -> Iterator[PostgresLedger]:
+    ledger = PostgresLedger(prepared_dsn)
     yield ledger
     ledger.close()
 
@@ -38,20 +37,20 @@ class TestPostgresLedger(RemoteLedgerContract):
     ],
 )
 def test_postgres_itself_refuses_to_change_a_decision(
-    prepared: PostgresLedger, postgres_dsn: str, statement: str
+    prepared: PostgresLedger, prepared_dsn: str, statement: str
 ) -> None:
     prepared.append_decision(DECISION)
     with (
-        psycopg.connect(postgres_dsn) as owner,
+        psycopg.connect(prepared_dsn) as owner,
         pytest.raises(psycopg.Error, match="promotion_decisions is append-only"),
     ):
         owner.execute(statement)
     assert [decision.verdict for decision in prepared.decisions()] == ["promote"]
 
 
-def test_evidence_can_be_queried_as_json(prepared: PostgresLedger, postgres_dsn: str) -> None:
+def test_evidence_can_be_queried_as_json(prepared: PostgresLedger, prepared_dsn: str) -> None:
     prepared.append_decision(DECISION)
-    with psycopg.connect(postgres_dsn) as connection:
+    with psycopg.connect(prepared_dsn) as connection:
         query = "SELECT (evidence #>> '{rmse,challenger}')::float8 FROM forecasting.promotion_decisions"
         assert connection.execute(query).fetchone() == (5.4,)
 
@@ -76,9 +75,9 @@ def test_the_ledger_and_the_table_store_share_a_schema_in_either_order(postgres_
         "previous_hash = repeat('1', 64)",
     ],
 )  # fmt: skip
-def test_a_byte_that_a_superuser_changes_is_found(prepared: PostgresLedger, postgres_dsn: str, change: str) -> None:
+def test_a_byte_that_a_superuser_changes_is_found(prepared: PostgresLedger, prepared_dsn: str, change: str) -> None:
     entries = [prepared.append_decision(DECISION) for _ in range(3)]
-    with psycopg.connect(postgres_dsn) as owner:
+    with psycopg.connect(prepared_dsn) as owner:
         owner.execute("ALTER TABLE forecasting.promotion_decisions DISABLE TRIGGER append_only")
         owner.execute(
             f"UPDATE forecasting.promotion_decisions SET {change} WHERE decision_id = %s", [entries[1].decision_id]
@@ -88,8 +87,8 @@ def test_a_byte_that_a_superuser_changes_is_found(prepared: PostgresLedger, post
     assert f"decision {entries[1].decision_id} " in found
 
 
-def test_a_ledger_of_the_first_release_is_chained_from_now_on(prepared: PostgresLedger, postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn) as connection:
+def test_a_ledger_of_the_first_release_is_chained_from_now_on(prepared: PostgresLedger, prepared_dsn: str) -> None:
+    with psycopg.connect(prepared_dsn) as connection:
         connection.execute("ALTER TABLE forecasting.promotion_decisions DROP previous_hash, DROP entry_hash")
         connection.execute(
             "INSERT INTO forecasting.promotion_decisions (verdict, reason, challenger_version, challenger_cutoff, "

@@ -31,9 +31,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def store(postgres_dsn: str) -> Iterator[PostgresTableStore]:
-    prepared = PostgresTableStore(postgres_dsn)
-    prepared.prepare()
+def store(prepared_dsn: str) -> Iterator[PostgresTableStore]:
+    prepared = PostgresTableStore(prepared_dsn)
     yield prepared
     prepared.close()
 
@@ -62,18 +61,18 @@ class TestPostgresTableStore(RemoteTableStoreContract):
         return lambda: monkeypatch.setattr(postgres_table_store, "copy_blocks", half)
 
 
-def test_the_view_holds_the_newest_version_of_each_day(store: PostgresTableStore, postgres_dsn: str) -> None:
+def test_the_view_holds_the_newest_version_of_each_day(store: PostgresTableStore, prepared_dsn: str) -> None:
     store.record_observations(
         observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 5)), JANUARY, available_at=MONDAY
     )
     store.record_observations(observations(("a", "2020-01-01", 2)), JANUARY, available_at=TUESDAY)
-    with psycopg.connect(postgres_dsn) as connection:
+    with psycopg.connect(prepared_dsn) as connection:
         rows = connection.execute("SELECT unique_id, y FROM forecasting.observations ORDER BY 1").fetchall()
     assert rows == [("a", 2.0), ("b", 5.0)]
 
 
-def test_columns_have_the_types_people_query_by(store: PostgresTableStore, postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn) as connection:
+def test_columns_have_the_types_people_query_by(store: PostgresTableStore, prepared_dsn: str) -> None:
+    with psycopg.connect(prepared_dsn) as connection:
         types = dict(
             connection.execute(
                 "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'forecasts'"
@@ -85,9 +84,9 @@ def test_columns_have_the_types_people_query_by(store: PostgresTableStore, postg
     assert types["y_hat_lo_95"] == "double precision"
 
 
-def test_the_first_call_after_a_lost_connection_works(store: PostgresTableStore, postgres_dsn: str) -> None:
+def test_the_first_call_after_a_lost_connection_works(store: PostgresTableStore, prepared_dsn: str) -> None:
     store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
-    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+    with psycopg.connect(prepared_dsn, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -111,22 +110,22 @@ def test_the_first_call_after_a_restart_works_and_one_during_it_says_unavailable
         store.close()
 
 
-def test_a_reader_does_not_wait_for_a_writer(store: PostgresTableStore, postgres_dsn: str) -> None:
+def test_a_reader_does_not_wait_for_a_writer(store: PostgresTableStore, prepared_dsn: str) -> None:
     store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
-    with psycopg.connect(postgres_dsn) as writer:
+    with psycopg.connect(prepared_dsn) as writer:
         writer.execute("SELECT pg_advisory_xact_lock(hashtextextended('forecasting.feature_table', 0))")
         writer.execute("DELETE FROM forecasting.feature_table")
         pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
 
 
 def test_a_client_that_is_gone_without_a_word_gives_its_locks_back(
-    store: PostgresTableStore, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+    store: PostgresTableStore, prepared_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(postgres_connections._SESSION, "idle_in_transaction_session_timeout", "500ms")
-    server = urlsplit(postgres_dsn)
+    server = urlsplit(prepared_dsn)
     assert server.port is not None
     with TcpProxy(("127.0.0.1", server.port)) as network:
-        dsn = postgres_dsn.replace(f":{server.port}/", f":{network.address[1]}/")
+        dsn = prepared_dsn.replace(f":{server.port}/", f":{network.address[1]}/")
         gone, written = PostgresConnections(dsn), 0
         with contextlib.suppress(StoreUnavailableError), gone.transaction(FEATURE_TABLE.name) as connection:
             lock(connection, FEATURE_TABLE.name)

@@ -19,8 +19,9 @@ from forecasting_platform_tests.contracts.observation_feed_contract import (
     Publisher,
     SecretAddressContract,
     published,
-    served,
 )
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
+from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = pytest.mark.slow
 
@@ -48,8 +49,9 @@ class TestSimulatedFeed(ObservationFeedContract, SecretAddressContract):
     def make_feed(self, publisher: Simulation) -> MakeFeed:
         url = f"{publisher.base.replace('//', '//user:geheim@')}/feed"
 
-        def make(archive: DocumentArchive | None) -> HttpFeed:
-            return HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
+        def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> HttpFeed:
+            limits = {"timeout_seconds": timeout_seconds, "max_bytes": MAX_BYTES}
+            return HttpFeed(url, date_format="dd/mm/yyyy", archive=archive, **limits)
 
         return make
 
@@ -65,8 +67,9 @@ class TestSimulatedFeedByDays(TestSimulatedFeed):
     def make_feed(self, publisher: Simulation) -> MakeFeed:
         url = f"{publisher.base.replace('//', '//user:geheim@')}/feed?start={{start}}&end={{end}}&format=csv"
 
-        def make(archive: DocumentArchive | None) -> HttpFeed:
-            return HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=1.0, max_bytes=MAX_BYTES, archive=archive)
+        def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> HttpFeed:
+            limits = {"timeout_seconds": timeout_seconds, "max_bytes": MAX_BYTES}
+            return HttpFeed(url, date_format="dd/mm/yyyy", archive=archive, **limits)
 
         return make
 
@@ -80,5 +83,7 @@ def simulation() -> Iterator[Simulation]:
 @pytest.mark.parametrize(("fault", "parameters"), [("flaky", {"times": 2}), ("slow", {"seconds": 0.2})])
 def test_a_passing_fault_is_waited_for(simulation: Simulation, fault: str, parameters: dict[str, Any]) -> None:
     simulation.fail(fault, **parameters)
-    feed = HttpFeed(f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=10.0, max_bytes=MAX_BYTES)
+    feed = HttpFeed(
+        f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+    )
     assert len(feed.fetch(JUNE).observations) == len(published(JUNE))

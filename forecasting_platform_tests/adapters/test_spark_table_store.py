@@ -252,11 +252,11 @@ def test_tables_of_an_earlier_release_get_the_columns_they_lack(
     assert "exogenous" in spark.table("earlier.feature_table").columns
 
 
-def test_a_jvm_that_is_gone_between_a_query_and_its_rows_is_a_store_that_is_unavailable(free_port: int) -> None:
+def test_a_jvm_that_is_gone_between_a_query_and_its_rows_is_a_store_that_is_unavailable(silent_port: int) -> None:
     with (
         pytest.raises(StoreUnavailableError, match=r"the place is unavailable: .*CANNOT_OPEN_SOCKET"),
         translated("the place", "a table"),
-        _load_from_socket((free_port, "secret"), ArrowCollectSerializer()),
+        _load_from_socket((silent_port, "secret"), ArrowCollectSerializer()),
     ):
         pass
 

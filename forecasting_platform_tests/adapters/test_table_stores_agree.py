@@ -120,16 +120,12 @@ class StoresAgree(RuleBasedStateMachine):
                 assert dict(found) == expected
 
 
-def test_postgres_and_memory_agree(postgres_dsn: str) -> None:
-    store = PostgresTableStore(postgres_dsn)
-    store.prepare()
-    store.close()
-
+def test_postgres_and_memory_agree(prepared_dsn: str) -> None:
     def emptied() -> TableStore:
-        with psycopg.connect(postgres_dsn) as connection:
+        with psycopg.connect(prepared_dsn) as connection:
             for table in TABLES:
                 connection.execute(f"DELETE FROM forecasting.{table.name}")
-        return PostgresTableStore(postgres_dsn)
+        return PostgresTableStore(prepared_dsn)
 
     run(emptied, max_examples=15, stateful_step_count=10)
 

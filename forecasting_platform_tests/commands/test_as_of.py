@@ -149,10 +149,8 @@ def differences(store: TableStore, ledger: Ledger, seed: int) -> list[datetime]:
 
 
 @pytest.mark.slow
-def test_a_thousand_questions_are_answered_as_a_log_kept_beside_has_it(postgres_dsn: str) -> None:
-    store, ledger = PostgresTableStore(postgres_dsn), PostgresLedger(postgres_dsn)
-    store.prepare()
-    ledger.prepare()
+def test_a_thousand_questions_are_answered_as_a_log_kept_beside_has_it(prepared_dsn: str) -> None:
+    store, ledger = PostgresTableStore(prepared_dsn), PostgresLedger(prepared_dsn)
     assert differences(store, ledger, seed=1) == []
     store.close()
     ledger.close()

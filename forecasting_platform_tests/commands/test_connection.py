@@ -1,7 +1,5 @@
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from forecasting_platform.commands.connection import AppRefusedError, Connection, connect
 from forecasting_platform.errors import ConfigurationError, PlatformStateError, UnavailableError
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform_tests.support.web_servers import Answering, RecordingServer
 
 ELSEWHERE = {
     "FORECASTING_DAGSTER_URL": "http://dagster.example:3000",
@@ -18,30 +17,22 @@ ELSEWHERE = {
 
 
 @pytest.fixture
-def app() -> Iterator[ThreadingHTTPServer]:
+def app() -> Iterator[RecordingServer]:
     """Answers `/plain` with text and a problem status, `/problem` with a problem, and all else with what it got."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            failing = self.path in {"/plain", "/problem"}
-            answer = json.dumps({"detail": "swap them", "key": self.headers.get("X-API-Key"), "body": body})
-            self.send_response(422 if failing else 200)
-            self.end_headers()
-            self.wfile.write(b"<html>" if self.path == "/plain" else answer.encode())
+    def answer(request: Answering) -> None:
+        body, key = request.request_body.decode(), request.headers.get("X-API-Key")
+        document = json.dumps({"detail": "swap them", "key": key, "body": body})
+        status = 422 if request.path in {"/plain", "/problem"} else 200
+        request.send(b"<html>" if request.path == "/plain" else document.encode(), status)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with RecordingServer(answer) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
-def connection(app: ThreadingHTTPServer) -> Connection:
-    return Connection("http://127.0.0.1:1", f"http://127.0.0.1:{app.server_port}", "postgresql://x")
+def connection(app: RecordingServer) -> Connection:
+    return Connection("http://127.0.0.1:1", app.url, "postgresql://x")
 
 
 def test_a_running_platform_is_found_by_its_data_directory(tmp_path: Path) -> None:
@@ -116,7 +107,7 @@ def test_an_answer_that_is_no_problem_document_is_told_by_its_status(connection:
         connection.ask_app("POST", "/plain")
 
 
-def test_an_app_that_is_not_there_is_unavailable(free_port: int) -> None:
-    away = Connection("http://127.0.0.1:1", f"http://127.0.0.1:{free_port}", "postgresql://x")
+def test_an_app_that_is_not_there_is_unavailable(silent_port: int) -> None:
+    away = Connection("http://127.0.0.1:1", f"http://127.0.0.1:{silent_port}", "postgresql://x")
     with pytest.raises(UnavailableError, match=r"the app at .* is unavailable"):
         away.ask_app("GET", "/model")

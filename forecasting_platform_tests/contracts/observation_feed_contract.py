@@ -5,18 +5,13 @@ Whatever the adapter, the same simulated gas supply is published, with the same 
 
 import gzip
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
-from wsgiref.types import WSGIApplication
 
 import pandas as pd
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.file_feed import FileFeed
@@ -25,6 +20,7 @@ from forecasting_platform.adapters.simulated_gas_supply import published_gas_sup
 from forecasting_platform.errors import ArchiveUnavailableError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 TODAY = date(2018, 7, 1)
 JUNE = DateRange(date(2018, 6, 1), date(2018, 6, 30))
@@ -43,26 +39,12 @@ class Publisher(Protocol):
         """Publish nothing any more."""
 
 
-MakeFeed = Callable[[DocumentArchive | None], ObservationFeed]
+class MakeFeed(Protocol):
+    """Makes the feed of what a publisher publishes, which accepts `MAX_BYTES`."""
 
-
-class _SilentHandler(WSGIRequestHandler):
-    """Logs nothing: a request's query may be secret, and what is logged is tested."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name that werkzeug calls
-        """Silent."""
-
-
-@contextmanager
-def served(app: WSGIApplication) -> Iterator[str]:
-    """The base URL of a web server for the app, on a free port of this machine."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_SilentHandler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    def __call__(
+        self, archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS, /
+    ) -> ObservationFeed: ...
 
 
 class SimulatedDocument:
@@ -99,7 +81,7 @@ class ObservationFeedContract:
 
     @pytest.fixture
     def make_feed(self, publisher: Publisher) -> MakeFeed:
-        """Makes the feed of what the publisher publishes, which accepts `MAX_BYTES` and gives up in a second."""
+        """Makes the feed of what the publisher publishes."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -109,6 +91,11 @@ class ObservationFeedContract:
     @pytest.fixture
     def feed(self, make_feed: MakeFeed, archive: DocumentArchive) -> ObservationFeed:
         return make_feed(archive)
+
+    @pytest.fixture
+    def impatient_feed(self, make_feed: MakeFeed, archive: DocumentArchive) -> ObservationFeed:
+        """For a publisher that was taken down: nobody need wait for it."""
+        return make_feed(archive, 0.3)
 
     # 1. Each value published for a day asked for is there once; no other day is.
 
@@ -178,10 +165,12 @@ class ObservationFeedContract:
 
     # 5. A feed that does not answer is unavailable.
 
-    def test_a_feed_that_does_not_answer_is_unavailable(self, feed: ObservationFeed, publisher: Publisher) -> None:
+    def test_a_feed_that_does_not_answer_is_unavailable(
+        self, impatient_feed: ObservationFeed, publisher: Publisher
+    ) -> None:
         publisher.take_down()
         with pytest.raises(FeedUnavailableError, match="then retry"):
-            feed.fetch(JUNE)
+            impatient_feed.fetch(JUNE)
 
     # 6. A change is seen by the next fetch; a document that did not change is the same document again.
 
@@ -247,12 +236,17 @@ class SecretAddressContract:
     """Promise 8, for feeds whose address may hold a secret: nothing of it is shown. Here it holds `SECRET`."""
 
     def test_a_secret_of_the_address_is_nowhere_to_be_seen(
-        self, feed: ObservationFeed, publisher: Publisher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self,
+        feed: ObservationFeed,
+        impatient_feed: ObservationFeed,
+        publisher: Publisher,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         shown = [_texts(feed.fetch(JUNE)), *(path.read_bytes().decode("latin-1") for path in _files(tmp_path))]
         publisher.take_down()
         with pytest.raises(FeedUnavailableError) as unavailable:
-            feed.fetch(JUNE)
+            impatient_feed.fetch(JUNE)
         shown += [str(unavailable.getrepr(chain=True, style="short", showlocals=False)), caplog.text]
         assert not [text for text in shown if SECRET in text]
 

@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from forecasting_platform_tests.support.web_servers import Answering, RecordingServer
 
 pytestmark = pytest.mark.slow
 
@@ -32,25 +32,13 @@ def osv(vulnerable: str | None) -> Iterator[tuple[str, set[str]]]:
     """A server that knows of one vulnerable package: its URL, and what it was asked for."""
     asked: set[str] = set()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            name = question["package"]["name"]
-            asked.add(name)
-            answer = json.dumps({"vulns": [ADVISORY]} if name == vulnerable else {}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(request: Answering) -> None:
+        name = json.loads(request.request_body)["package"]["name"]
+        asked.add(name)
+        request.send(json.dumps({"vulns": [ADVISORY]} if name == vulnerable else {}).encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/query", asked
-        server.shutdown()
+    with RecordingServer(answer) as server:
+        yield f"{server.url}/v1/query", asked
 
 
 def audit(url: str) -> subprocess.CompletedProcess[str]:

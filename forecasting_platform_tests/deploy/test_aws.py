@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import boto3
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
+
+from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]
 AWS = ROOT / "deploy" / "aws"
@@ -136,9 +136,6 @@ def run_on_ecs(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         networkConfiguration={"awsvpcConfiguration": network},
     )["tasks"][0]
     described = Response(json.dumps({"Cluster": "forecasting", "TaskARN": task["taskArn"], "Name": "daemon"}))
-    metadata = make_server("127.0.0.1", 0, described, threaded=True)
-    threading.Thread(target=metadata.serve_forever, daemon=True).start()
-    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", f"http://127.0.0.1:{metadata.port}")
     monkeypatch.setenv("RUN_TASK_DEFINITION", run)
     on_aws = yaml.safe_load((AWS / "dagster.yaml").read_text(encoding="utf-8"))
     home = tmp_path / "home"
@@ -147,8 +144,9 @@ def run_on_ecs(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     at_once = {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"}
     instance = {part: on_aws[part] for part in ("run_launcher", "compute_logs")} | {"run_coordinator": at_once}
     (home / "dagster.yaml").write_text(json.dumps(instance), encoding="utf-8")
-    yield home
-    metadata.shutdown()
+    with served(described) as metadata:
+        monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", metadata)
+        yield home
 
 
 @pytest.mark.slow

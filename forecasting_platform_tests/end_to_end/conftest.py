@@ -3,15 +3,11 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +15,36 @@ import psutil
 import pytest
 import requests
 
+from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.waiting import wait_until
+from forecasting_platform_tests.support.web_servers import RecordingServer
+
 COMMAND = Path(sys.executable).with_name("forecasting-platform")
 START, END = "2022-01-01", "2023-06-30"
-SERVED_SECONDS = 300
-STOP_SECONDS = 60
+PORTS = 6
+"""Of a platform with Spark."""
+
+SERVED_SECONDS = 900
+STOP_SECONDS = 180
 
 
-@dataclass
-class Webhook:
+class Webhook(RecordingServer):
     """A local webhook that keeps what it was sent."""
 
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    url: str = ""
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [request.json for request in self.asked]
+
+    @property
+    def alert_url(self) -> str:
+        return f"json://{self.url.removeprefix('http://')}/alerts"
 
 
 @pytest.fixture(scope="session")
 def webhook() -> Iterator[Webhook]:
     """Where alerts are delivered."""
-    received = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class names it
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received.url = f"json://127.0.0.1:{server.server_port}/alerts"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Webhook() as received:
         yield received
-        server.shutdown()
 
 
 @dataclass
@@ -89,7 +82,7 @@ class Platform:
     def start_again(self) -> None:
         """The same command once more, until it serves."""
         self.process = start_up(self.data_dir, self.log, self.environment)
-        wait_until("the next up", lambda: is_served(self), 200)
+        wait_until("the next up", lambda: is_served(self), SERVED_SECONDS)
 
     def stop(self) -> int:
         """Ctrl-C, and the exit code."""
@@ -98,34 +91,7 @@ class Platform:
 
 
 def run_command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=400)
-
-
-def port_base() -> int:
-    """The first of six free ports in a row."""
-    for base in range(25000, 27000, 10):
-        if all(_is_free(port) for port in range(base, base + 6)):
-            return base
-    raise AssertionError("no six free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def wait_until(what: str, is_so: Callable[[], Any], seconds: float = 90) -> Any:
-    """What `is_so` answers once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (answer := is_so()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.5)
-    return answer
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=SERVED_SECONDS)
 
 
 def processes_of(data_dir: Path) -> list[str]:
@@ -147,7 +113,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iter
     data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
     log = data_dir.parent / "up.log"
     environment = {
-        "FORECASTING_ALERT_URLS": webhook.url,
+        "FORECASTING_ALERT_URLS": webhook.alert_url,
         "FORECASTING_ALERT_PENDING_SECONDS": "5",
         "FORECASTING_FEED_TIMEOUT_SECONDS": "10",
     }
@@ -173,7 +139,7 @@ def served_platform(
 def start_up(
     data_dir: Path, log: Path, environment: dict[str, str], more: Sequence[str] = ("--start", START, "--end", END)
 ) -> subprocess.Popen[str]:
-    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), *more]
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(free_ports(PORTS)), *more]
     with log.open("w", encoding="utf-8") as output:
         return subprocess.Popen(
             [COMMAND, *words], stdout=output, stderr=subprocess.STDOUT, text=True, env=os.environ | environment

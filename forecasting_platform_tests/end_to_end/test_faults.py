@@ -4,6 +4,7 @@ The real definitions, feed client and Postgres run in this process where that is
 sees is tested on a platform started by its command.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -22,8 +23,7 @@ import pandas as pd
 import psycopg
 import pytest
 import requests
-from flask import Flask
-from werkzeug.serving import BaseWSGIServer, make_server
+from flask import Response
 
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
@@ -39,12 +39,14 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.end_to_end.conftest import (
     COMMAND,
+    PORTS,
     Platform,
-    port_base,
     processes_of,
     run_command,
-    wait_until,
 )
+from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.waiting import wait_until
+from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
@@ -57,11 +59,7 @@ SERIES = 4
 class Feed:
     """The simulated feed on a port of its own, with faults on request."""
 
-    server: BaseWSGIServer
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+    base: str
 
     @property
     def url(self) -> str:
@@ -76,11 +74,8 @@ class Feed:
 
 @pytest.fixture(scope="module")
 def feed() -> Iterator[Feed]:
-    server = make_server("127.0.0.1", 0, create_app(today=date(2023, 8, 31)), threaded=True)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield Feed(server)
-    server.shutdown()
-    server.server_close()
+    with served(create_app(today=date(2023, 8, 31))) as base:
+        yield Feed(base)
 
 
 @pytest.fixture
@@ -135,9 +130,9 @@ class Loading:
 
 
 @pytest.fixture
-def loading(postgres_dsn: str, sound_feed: Feed) -> Iterator[Loading]:
+def loading(prepared_dsn: str, sound_feed: Feed) -> Iterator[Loading]:
     """A store that holds June."""
-    found = Loading(postgres_dsn, sound_feed.url)
+    found = Loading(prepared_dsn, sound_feed.url)
     assert found.load(JUNE)["new"] == SERIES * len(JUNE)
     yield found
     found.close()
@@ -191,27 +186,14 @@ def test_a_bad_value_is_set_aside_alone_and_its_correction_is_loaded(
 
 
 def test_a_day_in_the_future_is_set_aside(loading: Loading) -> None:
-    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    document = [{"Date": f"{day:%d/%m/%Y}", "Corrib production": 90.0} for day in (WEEK.start, tomorrow)]
-    loading.url = _published(document)
-    assert loading.load(DateRange(WEEK.start, WEEK.start))["new"] == 1
+    # Not tomorrow, which may have become today by then.
+    next_week = datetime.now(UTC).date() + timedelta(days=7)
+    document = [{"Date": f"{day:%d/%m/%Y}", "Corrib production": 90.0} for day in (WEEK.start, next_week)]
+    with served(Response(json.dumps(document), mimetype="application/json")) as loading.url:
+        assert loading.load(DateRange(WEEK.start, WEEK.start))["new"] == 1
     (refused,) = loading.store.read(QUARANTINED_OBSERVATIONS).to_dict("records")
     assert "future" in refused["reason"]
-    assert f"{tomorrow:%d/%m/%Y}" in refused["raw"]
-
-
-def _published(document: object) -> str:
-    """The URL of a server that answers with a document once."""
-    app = Flask(__name__)
-    app.get("/feed")(lambda: app.json.response(document))
-    server = make_server("127.0.0.1", 0, app)
-
-    def answer() -> None:
-        with server:
-            server.handle_request()
-
-    threading.Thread(target=answer, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/feed"
+    assert f"{next_week:%d/%m/%Y}" in refused["raw"]
 
 
 # --- the store ---
@@ -288,7 +270,7 @@ class _killed_at_its_second_table:  # noqa: N801 # reads as a clause of `with`
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place where nobody can write")
 def test_a_data_directory_where_nobody_can_write_is_refused_by_name() -> None:
-    refused = run_command("up", "--data-dir", "/proc/platform", "--port-base", str(port_base()))
+    refused = run_command("up", "--data-dir", "/proc/platform", "--port-base", str(free_ports(PORTS)))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "/proc/platform cannot be used" in refused.stderr
     assert "--data-dir" in refused.stderr
@@ -299,7 +281,7 @@ def bare(feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
     """A platform without data, model or champion, whose feed the tests can break."""
     data_dir = tmp_path_factory.mktemp("bare platform") / "data"
     log = data_dir.parent / "up.log"
-    words = ["up", "--data-dir", str(data_dir), "--port-base", str(port_base()), "--feed-url", feed.url]
+    words = ["up", "--data-dir", str(data_dir), "--port-base", str(free_ports(PORTS)), "--feed-url", feed.url]
     impatient = os.environ | {"FORECASTING_FEED_TIMEOUT_SECONDS": "5"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(

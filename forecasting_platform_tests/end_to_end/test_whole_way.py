@@ -29,8 +29,8 @@ from forecasting_platform_tests.end_to_end.conftest import (
     Webhook,
     processes_of,
     run_command,
-    wait_until,
 )
+from forecasting_platform_tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
@@ -288,7 +288,7 @@ def test_both_end_with_one_message_each_once_the_feed_recovers(platform: Platfor
 def test_a_daemon_that_stands_still_is_told_by_the_watch_from_outside_until_it_goes_on(
     platform: Platform, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORECASTING_ALERT_URLS", webhook.url)
+    monkeypatch.setenv("FORECASTING_ALERT_URLS", webhook.alert_url)
     daemon = platform.process_of("Dagster's daemon")
     watch = ("alerts", "watch", "--max-age", "40")
     wait_until("a watch that is content", lambda: platform.run(*watch).returncode == 0, 60)

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +24,6 @@ import pandas as pd
 import psycopg
 import requests
 from psycopg import sql
-from werkzeug.serving import make_server
 
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.adapters.simulated_feed import create_app
@@ -37,6 +35,7 @@ from forecasting_platform.local.platform import DATABASES
 from forecasting_platform.local.programs import DAGSTER_INSTANCE, EVENT_BATCH_SIZE
 from forecasting_platform_tests.kill.loads import start_load
 from forecasting_platform_tests.kill.tcp_proxy import TcpProxy
+from forecasting_platform_tests.support.web_servers import served
 
 Victim = Literal["worker", "postgres", "network"]
 Channel = Literal["feed", "store", "events"]
@@ -147,11 +146,8 @@ class Arena:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._server)
-            feed = make_server("127.0.0.1", 0, create_app(today=date(2023, 8, 31)), threaded=True)
-            threading.Thread(target=feed.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-            stack.callback(feed.server_close)
-            stack.callback(feed.shutdown)
-            self._feed = ("127.0.0.1", int(feed.server_port))
+            feed = urlsplit(stack.enter_context(served(create_app(today=date(2023, 8, 31)))))
+            self._feed = (str(feed.hostname), int(feed.port or 0))
             self._fail_one_value()
             self._home().mkdir()
             (self._home() / "dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE), encoding="utf-8")

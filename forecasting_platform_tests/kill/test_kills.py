@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.local_server import free_ports, open_directory
+from benchmarks.local_server import open_directory
 from forecasting_platform_tests.kill.arena import Arena, Driver, Outcome, kills
+from forecasting_platform_tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.training import train
 from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 from forecasting_platform_tests.kill.promote import WRITES, promoter
-from forecasting_platform_tests.mlflow_server import MlflowServer
+from forecasting_platform_tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.slow
 
@@ -39,21 +39,19 @@ def models(features: pd.DataFrame) -> list[ForecastModel]:
 
 @pytest.mark.parametrize("write", range(1, len(WRITES) + 1))
 def test_a_promotion_killed_after_any_write_is_finished_at_the_next_tick(
-    features: pd.DataFrame, models: list[ForecastModel], postgres_dsn: str, mlflow_server: MlflowServer, write: int
+    features: pd.DataFrame, models: list[ForecastModel], prepared_dsn: str, mlflow_server: MlflowServer, write: int
 ) -> None:
     registry = MlflowModelRegistry(mlflow_server.url, name=f"killed_{write}")
-    ledger, store = PostgresLedger(postgres_dsn), PostgresTableStore(postgres_dsn)
-    ledger.prepare()
-    store.prepare()
+    ledger, store = PostgresLedger(prepared_dsn), PostgresTableStore(prepared_dsn)
     store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), features["ds"].max().date()))
-    here = promoter(postgres_dsn, mlflow_server.url, registry.name)
+    here = promoter(prepared_dsn, mlflow_server.url, registry.name)
     registry.register(models[0], plots={}, run_tags={})
     here.evaluate(PROMOTION_SENSOR)
     registry.register(models[1], plots={}, run_tags={})
 
     module = ["-m", "forecasting_platform_tests.kill.promote"]
     killed = subprocess.run(
-        [sys.executable, *module, postgres_dsn, mlflow_server.url, registry.name, str(write)],
+        [sys.executable, *module, prepared_dsn, mlflow_server.url, registry.name, str(write)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -13,6 +12,7 @@ import pytest
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.local.programs import Entrypoints
+from forecasting_platform_tests.support import ports
 
 STAND_INS = Entrypoints(definitions="stand_ins", app="stand_ins", feed="stand_ins:app")
 
@@ -67,20 +67,4 @@ def _open_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], int]:
     """Finds the first of a number of free neighbouring ports."""
-    return _first_of_free_ports
-
-
-def _first_of_free_ports(count: int) -> int:
-    # Below the ports that the system hands out to clients, which may hold one at any moment.
-    # Tests that run side by side look in ranges of their own.
-    first = 24100 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for base in range(first, first + 200, count):
-        if all(_is_free(base + offset) for offset in range(count)):
-            return base
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+    return ports.free_ports

@@ -1,6 +1,5 @@
 """A table that fell behind its feed catches up: afterwards it is what one fresh load of everything would be."""
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -10,7 +9,6 @@ import dagster as dg
 import pandas as pd
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from forecasting_platform.adapters.feeds import feed_of
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
@@ -31,6 +29,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = pytest.mark.slow
 
@@ -39,10 +38,8 @@ INITIAL = DateRange(date(2023, 3, 1), date(2023, 6, 30))
 
 @pytest.fixture(scope="module")
 def feed_url() -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(create_app()) as url:
+        yield url
 
 
 class Platform:
@@ -130,12 +127,11 @@ def exogenous() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def platform(
-    postgres_dsn: str, feed_url: str, exogenous: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    prepared_dsn: str, feed_url: str, exogenous: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Platform]:
     """Loaded from 2023-03-01 to 2023-06-30, on a real Postgres; it is 2023-07-01."""
     monkeypatch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
-    store = PostgresTableStore(postgres_dsn)
-    store.prepare()
+    store = PostgresTableStore(prepared_dsn)
     platform = Platform(store, feed_url, exogenous)
     platform.load(INITIAL)
     yield platform

@@ -1,8 +1,6 @@
 """A small model made by hand, a store in memory, and apps made of them."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,7 +9,6 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -146,17 +143,6 @@ def make_app(
     yield make
     for app in made:
         service_of(app).stop()
-
-
-@contextmanager
-def serve_in_background(app: Flask) -> Iterator[str]:
-    """Serves an app on a free port while the block runs; its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

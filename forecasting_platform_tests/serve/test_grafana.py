@@ -10,9 +10,6 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-
 DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "deploy" / "grafana" / "dashboard.json").read_text(encoding="utf-8")
 )
@@ -37,13 +34,10 @@ def test_every_metric_that_a_panel_asks_for_is_one_of_the_apps(client: FlaskClie
 
 
 @pytest.mark.slow
-def test_every_query_of_a_panel_runs_on_the_platforms_tables(postgres_dsn: str) -> None:
-    for part in (PostgresTableStore(postgres_dsn), PostgresLedger(postgres_dsn)):
-        part.prepare()
-        part.close()
+def test_every_query_of_a_panel_runs_on_the_platforms_tables(prepared_dsn: str) -> None:
     queries = list(targets("rawSql"))
     assert len(queries) == 4
-    with psycopg.connect(postgres_dsn) as connection:
+    with psycopg.connect(prepared_dsn) as connection:
         for query in queries:
             filled = re.sub(r"\$__timeFilter\((.+?)\)", r"\1 BETWEEN now() - interval '90 days' AND now()", query)
             found = connection.execute(filled.encode())

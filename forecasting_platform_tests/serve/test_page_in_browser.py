@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from forecasting_platform.forecasting.model import PARTS
-from forecasting_platform_tests.serve.conftest import serve_in_background
+from forecasting_platform_tests.support.web_servers import served
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
 def serve() -> Iterator[Any]:
     """Serves an app; its URL."""
     with ExitStack() as running:
-        yield lambda app: running.enter_context(serve_in_background(app))
+        yield lambda app: running.enter_context(served(app))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecasting_platform_tests.serve.conftest import serve_in_background
+from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]
 COLLECTION, ENVIRONMENT = (ROOT / "docs" / f"postman_{name}.json" for name in ("collection", "environment"))
@@ -33,7 +33,7 @@ def test_the_postman_collection_asks_every_endpoint_and_tests_each_answer(client
 @pytest.mark.slow
 @pytest.mark.skipif(not NEWMAN.exists(), reason="no newman: run `npm ci --prefix .ci/postman`")
 def test_newman_runs_the_collection_against_the_app_without_a_failure(app: Flask) -> None:
-    with serve_in_background(app) as url:
+    with served(app) as url:
         options = ["--environment", str(ENVIRONMENT), "--env-var", f"base_url={url}", "--color", "off"]
         ran = subprocess.run(
             [NEWMAN, "run", COLLECTION, *options], capture_output=True, text=True, timeout=120, check=False

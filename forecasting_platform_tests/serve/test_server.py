@@ -2,12 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,11 @@ from forecasting_platform.adapters.memory_model_registry import MemoryModelRegis
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.forecasting.frames import PREDICTION_LOG
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform_tests.support.ports import free_ports, refusing_port
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from serve.last_good import keep
 
 COMMAND = [sys.executable, "-m", "serve"]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -39,15 +33,16 @@ def running(tmp_path: Path, registry: MemoryModelRegistry, model: ForecastModel,
     version = registry.version_at("champion")
     assert version is not None
     keep(version, model, tmp_path)
-    port = free_port()
-    mlflow = f"http://127.0.0.1:{free_port()}"
-    environ = environment(MODEL_CACHE_DIR=str(tmp_path), MLFLOW_TRACKING_URI=mlflow, APP_PORT=str(port), **settings)
-    process = subprocess.Popen(COMMAND, env=environ, stderr=subprocess.PIPE)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        _, log = process.communicate(timeout=60)
+    port = free_ports()
+    with refusing_port() as mlflow:
+        places = {"MODEL_CACHE_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}"}
+        environ = environment(APP_PORT=str(port), **places, **settings)
+        process = subprocess.Popen(COMMAND, env=environ, stderr=subprocess.PIPE)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
     assert all(json.loads(line)["time"] for line in log.splitlines()), log
 
@@ -67,11 +62,10 @@ def test_the_server_starts_while_mlflow_is_down_and_answers_from_the_copy_on_dis
 
 @pytest.mark.slow
 def test_what_was_answered_is_logged_although_the_server_is_told_to_stop_at_once(
-    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path, postgres_dsn: str
+    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path, prepared_dsn: str
 ) -> None:
-    store = PostgresTableStore(postgres_dsn)
-    store.prepare()
-    with running(tmp_path, registry, model, POSTGRES_DSN=postgres_dsn) as url:
+    store = PostgresTableStore(prepared_dsn)
+    with running(tmp_path, registry, model, POSTGRES_DSN=prepared_dsn) as url:
         wait_until_ready(url)
         answer = requests.post(f"{url}/predict", json={"start": "2023-06-16", "end": "2023-06-20"}, timeout=30)
     logged = store.read(PREDICTION_LOG)
@@ -80,22 +74,21 @@ def test_what_was_answered_is_logged_although_the_server_is_told_to_stop_at_once
     assert len(logged) == len(answer.json()["forecasts"])
 
 
-def wait_until_ready(url: str, timeout_seconds: float = 90) -> requests.Response:
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
+def wait_until_ready(url: str) -> requests.Response:
+    def ready() -> requests.Response | None:
+        with suppress(requests.ConnectionError):
             answer = requests.get(f"{url}/ready", timeout=30)
-            if answer.ok:
-                return answer
-        except requests.ConnectionError:
-            pass
-        assert time.monotonic() < deadline, "the app did not become ready"
-        time.sleep(0.3)
+            return answer if answer.ok else None
+        return None
+
+    answer = wait_until("a ready app", ready)
+    assert answer is not None
+    return answer
 
 
 @pytest.mark.slow
 def test_the_server_says_at_once_which_setting_is_missing() -> None:
-    environ = environment(APP_PORT=str(free_port()))
-    ended = subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    environ = environment(APP_PORT=str(free_ports()))
+    ended = subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode != 0
     assert "FORECASTING_MLFLOW_TRACKING_URI" in ended.stderr

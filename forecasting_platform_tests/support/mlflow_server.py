@@ -1,10 +1,8 @@
 """A real MLflow server for tests, started as the platform starts it."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,8 @@ from pathlib import Path
 
 import requests
 
-START_SECONDS = 120
+from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,7 @@ class MlflowServer:
 @contextmanager
 def running_mlflow(directory: Path) -> Iterator[MlflowServer]:
     """One server on a free port, its database and artifacts in a directory."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_ports()
     found = MlflowServer(f"http://127.0.0.1:{port}", directory / "artifacts")
     options = ["--workers", "1", "--artifacts-destination", str(found.artifacts)]
     environment = os.environ | {
@@ -50,20 +47,16 @@ def running_mlflow(directory: Path) -> Iterator[MlflowServer]:
             cwd=directory,
         )
     try:
-        _wait_for(found.url, process, directory / "log")
+        wait_until("an MLflow server", lambda: _answers(found.url, process, directory / "log"))
         yield found
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        try:
-            if requests.get(f"{url}/health", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
+def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        return requests.get(f"{url}/health", timeout=30).ok
+    except requests.ConnectionError:
+        return False
