@@ -429,18 +429,19 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     if html_path is not None:
         _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)
-    accuracy, vintages, drift = records(found.accuracy), records(found.vintages), records(found.drift)
-    detection = records(found.detection)
+    tables = {
+        "accuracy": "accuracy of the forecasts of record",
+        "vintages": "by first published and by latest actuals",
+        "answered": "forecasts answered by the app before their day's value was known, by version and days ahead",
+        "drift": "drift: evidence of a lasting change, against the threshold of its budget",
+        "detection": "median days until a change of the champion's errors pages, at one false page a year",
+    }
+    rows = {name: records(getattr(found, name)) for name in tables}
     if as_json:
-        alerts = alert_rows(found.alerts)
-        print_json(
-            {"accuracy": accuracy, "vintages": vintages, "drift": drift, "detection": detection, "alerts": alerts}
-        )
+        print_json({**rows, "alerts": alert_rows(found.alerts)})
         return
-    print_rows(accuracy, title="accuracy of the forecasts of record")
-    print_rows(vintages, title="by first published and by latest actuals")
-    print_rows(drift, title="drift: evidence of a lasting change, against the threshold of its budget")
-    print_rows(detection, title="median days until a change of the champion's errors pages, at one false page a year")
+    for name, title in tables.items():
+        print_rows(rows[name], title=title)
     print_rows(incident_rows(found.alerts), title="open incidents")
 
 

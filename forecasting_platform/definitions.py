@@ -17,7 +17,13 @@ from forecasting_platform.orchestration.checks import forecast_errors as forecas
 from forecasting_platform.orchestration.checks import forecasts as forecasts_checks
 from forecasting_platform.orchestration.checks import raw_observations as raw_observations_checks
 from forecasting_platform.orchestration.checks import trained_model as trained_model_checks
-from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job, training_job
+from forecasting_platform.orchestration.jobs import (
+    forecast_job,
+    load_job,
+    promotion_job,
+    rollback_job,
+    training_job,
+)
 from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.orchestration.schedules import daily_load_schedule, training_schedule
 from forecasting_platform.orchestration.sensors import (
@@ -47,7 +53,7 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     return dg.Definitions(
         assets=ASSETS,
         asset_checks=CHECKS,
-        jobs=[load_job, training_job, promotion_job, forecast_job],
+        jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job],
         schedules=[daily_load_schedule, training_schedule],
         sensors=[reconcile_sensor, promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor],
         resources={**build_resources(), **(resources or {})},

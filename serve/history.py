@@ -10,6 +10,7 @@ import pandas as pd
 from forecasting_platform.errors import InvalidRangeError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECASTS, interval_columns
+from forecasting_platform.forecasting.record import newest_of_record
 from forecasting_platform.ports.table_store import TableStore
 
 MOST_DAYS = 3660
@@ -51,21 +52,15 @@ def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str]
     observations = store.read_observations(period, unique_ids=unique_ids)
     issued = store.read(FORECASTS, DateRange(period.start - timedelta(days=horizon), period.end), unique_ids=unique_ids)
     of_period = issued[issued["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))]
-    record, shadows = forecasts_of_record(of_period), shadow_forecasts(of_period)
+    record, shadows = newest_of_record(of_period)[FORECAST_COLUMNS], shadow_forecasts(of_period)
     return History(_records(observations[["unique_id", "ds", "y"]]), _records(record), _records(shadows))
-
-
-def forecasts_of_record(issued: pd.DataFrame) -> pd.DataFrame:
-    """For each series and day the forecast that stood when the day came: the newest cutoff, issued first."""
-    oldest_first = issued.sort_values(["unique_id", "ds", "cutoff", "issued_at"], ascending=[True, True, True, False])
-    return oldest_first.drop_duplicates(["unique_id", "ds"], keep="last")[FORECAST_COLUMNS]
 
 
 def shadow_forecasts(issued: pd.DataFrame) -> pd.DataFrame:
     """For each series, day and version its newest forecast, without that of record."""
     newest = issued.sort_values(["unique_id", "ds", "model_version", "cutoff"], kind="stable")
     of_versions = newest.drop_duplicates(["unique_id", "ds", "model_version"], keep="last")[FORECAST_COLUMNS]
-    record = forecasts_of_record(issued)[["unique_id", "ds", "model_version"]]
+    record = newest_of_record(issued)[["unique_id", "ds", "model_version"]]
     marked = of_versions.merge(record, how="left", indicator="found")
     return marked.loc[marked["found"] == "left_only", FORECAST_COLUMNS]
 

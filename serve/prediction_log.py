@@ -36,12 +36,17 @@ Served = Forecasts | Stretch
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The forecasts of one request, in parts."""
+    """The forecasts of one request, in parts.
+
+    Attributes:
+        given_inputs: whether the request gave the input rows itself, so that they may be of no day that was.
+    """
 
     request_id: str
     served_at: datetime
     model_version: str
     forecasts: tuple[Served, ...]
+    given_inputs: bool = False
 
     def __len__(self) -> int:
         return sum(len(part.ds) for part in self.forecasts)
@@ -156,5 +161,6 @@ def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:
             "ds": np.concatenate([part.ds for part in parts]).astype("datetime64[ns]"),
             "model_version": np.repeat(np.array([answer.model_version for answer in answers], dtype=object), sizes),
             "y_hat": np.concatenate([part.y_hat for part in parts]),
+            "given_inputs": np.repeat([answer.given_inputs for answer in answers], sizes),
         }
     )

@@ -15,7 +15,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import UnavailableError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.frames import PREDICTION_ERRORS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
+from forecasting_platform.forecasting.prediction_errors import prediction_accuracy
 from serve.answers import (
     MOST_INPUT_ROWS,
     MOST_ROWS,
@@ -46,6 +49,8 @@ from serve.schemas import (
     MutedAnswer,
     PredictAnswer,
     PredictBody,
+    PredictionErrorsAnswer,
+    PredictionErrorsQuery,
     PredictRangeBody,
     RangeBody,
     ReadyAnswer,
@@ -105,13 +110,14 @@ def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service:
         more |= explanation(champion, inputs)
     if isinstance(asked, PredictRangeBody) and asked.since is not None:
         more |= moved_since(champion, inputs, asked.period, asked.since, service.store)
-    _note(service, champion, [forecasts])
+    _note(service, champion, [forecasts], given_inputs=isinstance(asked, InputsBody))
     return computed_answer(champion, forecasts, more)
 
 
-def _note(service: Service, champion: Champion, forecasts: Sequence[Served]) -> None:
+def _note(service: Service, champion: Champion, forecasts: Sequence[Served], *, given_inputs: bool = False) -> None:
     """Count what is answered, and have it logged."""
-    answer = Answer(request.environ[REQUEST_ID], datetime.now(UTC), champion.version.version, tuple(forecasts))
+    version, now = champion.version.version, datetime.now(UTC)
+    answer = Answer(request.environ[REQUEST_ID], now, version, tuple(forecasts), given_inputs)
     service.metrics.forecasts.inc(len(answer))
     service.log.offer(answer)
 
@@ -188,6 +194,19 @@ def history(query: HistoryQuery) -> Response:
     period = history_period(query.start, query.end, newest)
     found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
     return _json({"start": period.start, "end": period.end, **asdict(found)})
+
+
+@api.get("/prediction-errors", tags=[_records], responses={200: PredictionErrorsAnswer})
+def prediction_errors(query: PredictionErrorsQuery) -> Response:
+    """How far the forecasts answered for a series were off, by model version and days ahead."""
+    service = current_service()
+    champion = service.watch.require()
+    champion.model.positions([query.unique_id])
+    newest = champion.newest_observation()[query.unique_id]
+    days = DateRange(newest - timedelta(days=query.days - 1), max(newest, datetime.now(UTC).date()))
+    errors = service.require_store().read(PREDICTION_ERRORS, days, unique_ids=[query.unique_id])
+    accuracy = prediction_accuracy(errors).to_dict("records")
+    return _json({"start": days.start, "end": days.end, "accuracy": accuracy})
 
 
 @api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})

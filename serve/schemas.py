@@ -226,6 +226,13 @@ class HistoryQuery(Strict):
     unique_id: SeriesList | None = Field(default=None, description="May be repeated; all series without it.")
 
 
+class PredictionErrorsQuery(Strict):
+    """A series, and how many days up to its newest observation are looked at."""
+
+    unique_id: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
+    days: int = Field(default=90, ge=1, le=366)
+
+
 class ModelName(BaseModel):
     """The version an answer came from."""
 
@@ -348,6 +355,27 @@ class HistoryAnswer(BaseModel):
     actuals: list[dict[str, Any]]
     forecasts: list[dict[str, Any]]
     shadows: list[dict[str, Any]] = Field(description="What the other versions forecast of the same days.")
+
+
+class PredictionAccuracyRow(BaseModel):
+    """Forecasts answered by one version, a number of days ahead, before their days' values were known."""
+
+    unique_id: str
+    model_version: str
+    days_ahead: str = Field(description="From the cutoff to the day forecast.", examples=["1-3"])
+    forecasts: int = Field(description="Different forecasts; each counts once in what follows.")
+    answers: int = Field(description="How often they were answered.")
+    bias: float = Field(description="Mean of forecast less actual.")
+    rmse: float
+    mae: float
+
+
+class PredictionErrorsAnswer(BaseModel):
+    """What the app answered, compared with what came."""
+
+    start: date
+    end: date
+    accuracy: list[PredictionAccuracyRow]
 
 
 class DecisionsAnswer(BaseModel):

@@ -8,7 +8,14 @@ import pandas as pd
 
 from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.frames import (
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    Table,
+)
+from forecasting_platform.forecasting.prediction_errors import match_predictions
 from forecasting_platform.ports.table_store import LoadReport
 
 
@@ -97,6 +104,8 @@ class MemoryTableStore:
         """Nothing to give back."""
 
     def _held(self, table: Table) -> pd.DataFrame:
+        if table == PREDICTION_ERRORS:
+            return match_predictions(self._held(PREDICTION_LOG), self._held(OBSERVATIONS))
         with self._lock:
             held = self._tables.get(table.name)
         return table.empty() if held is None else held

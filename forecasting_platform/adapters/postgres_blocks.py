@@ -47,7 +47,7 @@ _WIRES: dict[Kind, _Wire] = {
 
 
 def copy_blocks(table: Table, rows: pd.DataFrame) -> Iterator[bytes]:
-    """The rows, conformed to `table`, as pieces of one binary COPY. A NaN travels as NaN."""
+    """The rows, conformed to `table`, as pieces of one binary COPY. A null is NULL to who reads by SQL, a NaN too."""
     yield _HEADER
     texts = {column.name: _Texts.of(rows[column.name]) for column in table.columns if column.kind == "text"}
     for positions in _same_width(table, rows, texts):
@@ -87,7 +87,7 @@ class _Texts:
 def _same_width(table: Table, rows: pd.DataFrame, texts: dict[str, _Texts]) -> Iterator[npt.NDArray[np.intp]]:
     """Positions of rows that take equally many bytes, column by column; at most `_BLOCK_ROWS` at once."""
     widths = [text.widths[text.codes] for text in texts.values()]
-    absences = [rows[c.name].isna().to_numpy() for c in table.columns if c.nullable and c.kind in {"date", "timestamp"}]
+    absences = [rows[c.name].isna().to_numpy() for c in table.columns if c.nullable and c.kind != "text"]
     shape = pd.DataFrame(dict(enumerate([*widths, *absences])))
     for positions in shape.groupby(list(shape), sort=False).indices.values():
         yield from np.split(positions, range(_BLOCK_ROWS, len(positions), _BLOCK_ROWS))
@@ -95,7 +95,7 @@ def _same_width(table: Table, rows: pd.DataFrame, texts: dict[str, _Texts]) -> I
 
 def _field(column: Column, values: pd.Series) -> npt.NDArray[Any] | None:
     """A column of a block, or None for nulls."""
-    if column.kind != "float" and column.nullable and values.isna().all():
+    if column.nullable and values.isna().all():
         return None
     return _to_wire(_WIRES[column.kind], values)
 

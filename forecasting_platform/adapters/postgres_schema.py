@@ -6,6 +6,7 @@ Reading and writing the tables is elsewhere.
 """
 
 from collections.abc import Iterator
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -13,6 +14,7 @@ from forecasting_platform.adapters.postgres_connections import PostgresConnectio
 from forecasting_platform.errors import SchemaRevisionError
 from forecasting_platform.forecasting.frames import (
     OBSERVATIONS,
+    PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
@@ -22,7 +24,7 @@ from forecasting_platform.forecasting.frames import (
 )
 
 SCHEMA = "forecasting"
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Of `revisions`, the oldest first: known here because the app runs without Alembic."""
 FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
 REVISION_TABLE = "alembic_version"
@@ -59,14 +61,40 @@ SELECT
     avg((y BETWEEN y_hat_lo_95 AND y_hat_hi_95)::int) AS coverage_95,
     avg(y_hat - y_first) AS bias_by_first_published
 FROM (
-    -- Of record: what was issued first. The champion issues before its shadows.
+    -- As `forecasting.record` defines it.
     SELECT DISTINCT ON (unique_id, cutoff, ds)
         unique_id, ds, y, y_first, y_hat, y_hat_lo_80, y_hat_hi_80, y_hat_lo_95, y_hat_hi_95
     FROM forecasting.forecast_errors
-    ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, model_version
+    ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, length(model_version), model_version
 ) AS of_record
 GROUP BY unique_id, ds
 """
+
+_PREDICTION_ERRORS_VIEW = """
+CREATE VIEW forecasting.prediction_errors AS
+SELECT
+    unique_id, cutoff, answered.ds, model_version, (answered.ds - cutoff)::bigint AS step, y_hat, answers,
+    first_served_at, last_served_at, y, y_hat - y AS error, first_served_at < known_at AS before_actual
+FROM (
+    SELECT
+        unique_id, cutoff, ds, model_version, y_hat, count(*) AS answers,
+        min(served_at) AS first_served_at, max(served_at) AS last_served_at
+    FROM forecasting.prediction_log
+    WHERE NOT given_inputs
+    GROUP BY unique_id, cutoff, ds, model_version, y_hat
+) AS answered
+CROSS JOIN LATERAL (
+    SELECT (array_agg(y ORDER BY available_at DESC))[1] AS y, min(available_at) AS known_at
+    FROM forecasting.raw_observations AS version
+    WHERE version.unique_id = answered.unique_id AND version.ds = answered.ds
+) AS actual
+WHERE y IS NOT NULL
+"""
+_VIEWS = {
+    "observations": _NEWEST_VIEW,
+    "daily_accuracy": _DAILY_ACCURACY_VIEW,
+    PREDICTION_ERRORS.name: _PREDICTION_ERRORS_VIEW,
+}
 
 
 def identifier(table: Table) -> sql.Identifier:
@@ -75,7 +103,7 @@ def identifier(table: Table) -> sql.Identifier:
 
 
 def create_missing(connection: PostgresConnection) -> None:
-    """Create the schema, the tables that are not there, and the two views.
+    """Create the schema, and the tables and views that are not there.
 
     Raises:
         SchemaRevisionError: the schema is another release's.
@@ -85,10 +113,11 @@ def create_missing(connection: PostgresConnection) -> None:
         if not exists(connection, table.name):
             for statement in (*_creation(table), *_description(table)):
                 connection.execute(statement)
-    if not exists(connection, "observations"):
-        connection.execute(_NEWEST_VIEW)
-    if not exists(connection, "daily_accuracy"):
-        connection.execute(_DAILY_ACCURACY_VIEW)
+    for name, creation in _VIEWS.items():
+        if not exists(connection, name):
+            connection.execute(creation)
+            for statement in _view_description(name):
+                connection.execute(statement)
 
 
 def describe(connection: PostgresConnection) -> None:
@@ -156,8 +185,14 @@ def _creation(table: Table) -> Iterator[sql.Composed]:
     yield sql.SQL("CREATE INDEX ON {} ({})").format(identifier(table), sql.Identifier(table.day_column))
 
 
-def _description(table: Table) -> Iterator[sql.Composed]:
-    yield sql.SQL("COMMENT ON TABLE {} IS {}").format(identifier(table), sql.Literal(table.description))
+def _view_description(name: str) -> Iterator[sql.Composed]:
+    if name == PREDICTION_ERRORS.name:
+        yield from _description(PREDICTION_ERRORS, kind="VIEW")
+
+
+def _description(table: Table, kind: LiteralString = "TABLE") -> Iterator[sql.Composed]:
+    comment = sql.SQL("COMMENT ON {} {} IS {}")
+    yield comment.format(sql.SQL(kind), identifier(table), sql.Literal(table.description))
     for column in table.columns:
         name = sql.Identifier(SCHEMA, table.name, column.name)
         yield sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description))

@@ -31,7 +31,14 @@ from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.frames import (
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    Table,
+)
+from forecasting_platform.forecasting.prediction_errors import match_predictions
 from forecasting_platform.ports.table_store import LoadReport
 
 ORPHAN_AGE = timedelta(days=1)
@@ -143,6 +150,9 @@ class SparkTableStore:
         self, table: Table, period: DateRange | None = None, *, unique_ids: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """See `TableStore`."""
+        if table == PREDICTION_ERRORS:
+            log, versions = (self.read(of, period, unique_ids=unique_ids) for of in (PREDICTION_LOG, OBSERVATIONS))
+            return match_predictions(log, versions)
         found = by_key(self._rows(table, period, _of_series(unique_ids)), table.key)
         return from_arrow(table, last_of_each(found, table.key))
 

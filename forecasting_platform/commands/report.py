@@ -11,17 +11,28 @@ import pandas as pd
 
 from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.control import ControlReport, record_of
+from forecasting_platform.forecasting.control import ControlReport
 from forecasting_platform.forecasting.control_reference import references_from
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report, with_exogenous
 from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.frames import (
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+)
 from forecasting_platform.forecasting.plots import errors_plot, evidence_plot
+from forecasting_platform.forecasting.prediction_errors import match_predictions, prediction_accuracy
+from forecasting_platform.forecasting.record import forecasts_of_record
 from forecasting_platform.forecasting.reporting import accuracy_report, detection_report, vintage_report
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+
+ANSWERED_DAYS = 90
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Forecast report</title>
@@ -31,6 +42,7 @@ th,td{{padding:.3rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right}}
 th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></head>
 <body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Means of forecasts and actuals</h2>{plot}
 <h2>By vintage of the actuals</h2>{vintages}
+<h2>Answered by the app, compared with what came</h2>{answered}
 <h2>Drift</h2>{drift}
 <h2>How soon a change would page</h2>{detection}<h2>Open incidents</h2>{alerts}</body></html>
 """
@@ -53,6 +65,7 @@ class Report:
             self.errors = store.read(FORECAST_ERRORS)
             self.accuracy = accuracy_report(self.errors)
             self.vintages = vintage_report(self.errors)
+            self.answered = prediction_accuracy(_prediction_errors(settings, store))
             self._drift = _drift(with_exogenous(_newest_features(store), exogenous_from(settings.exogenous)))
             self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
             self.alerts = ledger.alerts(open_only=True)
@@ -65,13 +78,32 @@ class Report:
         charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
         page = PAGE.format(
             accuracy=_table(self.accuracy),
-            plot=_picture(errors_plot(record_of(self.errors))) if len(self.errors) else "<p>No errors yet.</p>",
+            plot=_picture(errors_plot(forecasts_of_record(self.errors)))
+            if len(self.errors)
+            else "<p>No errors yet.</p>",
             vintages=_table(self.vintages),
+            answered=_table(self.answered),
             drift=_table(self.drift) + "".join(map(_picture, charts)),
             detection=_table(self.detection),
             alerts=_table(pd.DataFrame(alert_rows(self.alerts))),
         )
         path.write_text(page, encoding="utf-8")
+
+
+def _prediction_errors(settings: Settings, store: TableStore) -> pd.DataFrame:
+    """What the app answered for the newest `ANSWERED_DAYS` days with a value, matched with it."""
+    span = store.span(OBSERVATIONS)
+    if span is None:
+        return PREDICTION_ERRORS.empty()
+    days = DateRange(span.end - timedelta(days=ANSWERED_DAYS - 1), span.end)
+    if settings.table_store == "postgres":
+        return store.read(PREDICTION_ERRORS, days)
+    # The app logs to Postgres, wherever the other tables are.
+    log_store = PostgresTableStore(settings.require_postgres_dsn())
+    try:
+        return match_predictions(log_store.read(PREDICTION_LOG, days), store.read(OBSERVATIONS, days))
+    finally:
+        log_store.close()
 
 
 def _drift(features: pd.DataFrame) -> dict[str, ControlReport]:

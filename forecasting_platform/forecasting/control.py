@@ -25,6 +25,7 @@ from forecasting_platform.forecasting.control_reference import (
     bucket_of,
     season_of,
 )
+from forecasting_platform.forecasting.record import forecasts_of_record
 
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120
@@ -215,7 +216,7 @@ def churn_report(
     """
     streams = {
         str(unique_id): _stream(CHURN, _moves(rows, references.get(str(unique_id))), references.get(str(unique_id)))
-        for unique_id, rows in record_of(forecasts).groupby("unique_id", sort=True)
+        for unique_id, rows in forecasts_of_record(forecasts).groupby("unique_id", sort=True)
     }
     measured = {uid: _with_means(stream) for uid, stream in streams.items()}
     return judge("churn of forecasts", CHURN, measured, pages_a_year=pages_a_year, as_of=as_of)
@@ -271,20 +272,6 @@ def watermark(observations: pd.DataFrame, *, ended_days: int = 31) -> date | Non
     return alive.min().date() if len(alive) else None
 
 
-def record_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts of record: of each series, cutoff and day the one that was issued first.
-
-    Args:
-        rows: of `FORECASTS` or `FORECAST_ERRORS`. The champion issues before its shadows, and before any
-            successor that forecasts the same cutoff again.
-    """
-    order = pd.to_numeric(rows["model_version"], errors="coerce")
-    by_issue = ["unique_id", "cutoff", "ds", "issued_at", "_order"]
-    # Rows from before errors knew when they were issued come first, the earliest version foremost.
-    ordered = rows.assign(_order=order).sort_values(by_issue, na_position="first", kind="stable")
-    return ordered.drop_duplicates(["unique_id", "cutoff", "ds"]).drop(columns="_order")
-
-
 # --- what they are made of ---
 
 
@@ -299,7 +286,7 @@ def _answer(
     as_of: date | None,
 ) -> ControlReport:
     streams = {}
-    for unique_id, rows in record_of(errors).groupby("unique_id", sort=True):
+    for unique_id, rows in forecasts_of_record(errors).groupby("unique_id", sort=True):
         reference = references.get(str(unique_id))
         daily = _daily(rows["ds"], values(rows, reference)) if reference is not None else _no_days(rows)
         measures = {window: measure(_newest(rows, window), reference) for window in WINDOWS}

@@ -282,8 +282,30 @@ PREDICTION_LOG = Table(
         DS,
         MODEL_VERSION,
         Column("y_hat", "float", "The forecast answered."),
+        Column("given_inputs", "boolean", "Whether the request gave the input rows itself."),
     ),
     key=("request_id", "unique_id", "ds"),
+    day_column="ds",
+)
+
+PREDICTION_ERRORS = Table(
+    "prediction_errors",
+    "One row is a forecast that the app answered from its own inputs, matched with its actual; a view, only read.",
+    (
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("step", "integer", "Days ahead: from `cutoff` to `ds`."),
+        Column("y_hat", "float", "The forecast answered."),
+        Column("answers", "integer", "How many requests it answered."),
+        Column("first_served_at", "timestamp", "When it was answered first."),
+        Column("last_served_at", "timestamp", "When it was answered last."),
+        Column("y", "float", "The newest actual of the day."),
+        Column("error", "float", "`y_hat - y`."),
+        Column("before_actual", "boolean", "Whether it was answered before any value of the day was known."),
+    ),
+    key=("unique_id", "cutoff", "ds", "model_version", "y_hat"),
     day_column="ds",
 )
 

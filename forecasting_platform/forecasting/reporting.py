@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.calendar import Floats
-from forecasting_platform.forecasting.control import record_of
 from forecasting_platform.forecasting.control_reference import SeriesReference
 from forecasting_platform.forecasting.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.forecasting.record import forecasts_of_record
 
 WINDOWS = (7, 28, 90)
 COLUMNS = [
@@ -32,7 +32,7 @@ def accuracy_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> p
     """
     if errors.empty:
         return pd.DataFrame(columns=COLUMNS)
-    errors = record_of(errors)
+    errors = forecasts_of_record(errors)
     newest = errors["ds"].max()
     rows = [
         (unique_id, window, *_measures(series[series["ds"] > newest - timedelta(days=window)]))

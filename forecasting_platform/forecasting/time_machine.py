@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, time
 import pandas as pd
 
 from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.control import record_of
 from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.record import forecasts_of_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def snapshot(
 def newest_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The forecast of record of each series' newest cutoff, ordered by `unique_id`, `ds`."""
     newest = forecasts.groupby("unique_id")["cutoff"].transform("max")
-    return record_of(forecasts[forecasts["cutoff"] == newest]).reset_index(drop=True)
+    return forecasts_of_record(forecasts[forecasts["cutoff"] == newest]).reset_index(drop=True)
 
 
 def _was_open(alert: Alert, moment: datetime) -> bool:

@@ -114,7 +114,11 @@ class TableStore(Protocol):
     def read(
         self, table: Table, period: DateRange | None = None, *, unique_ids: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """The rows whose `day_column` lies in `period` (all without one), ordered by key."""
+        """The rows whose `day_column` lies in `period` (all without one), ordered by key.
+
+        Args:
+            table: any, `PREDICTION_ERRORS` too, which is made of others when it is read.
+        """
         ...
 
     def read_newest(

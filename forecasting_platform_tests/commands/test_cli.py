@@ -139,6 +139,7 @@ def run(
         accuracy=pd.DataFrame({"unique_id": ["a"], "rmse": [1.5], "skill_naive": [float("nan")]}),
         drift=pd.DataFrame(),
         vintages=pd.DataFrame(),
+        answered=pd.DataFrame(),
         detection=pd.DataFrame(),
         alerts=[],
         write_html=lambda path: path.write_text("<!doctype html>"),
@@ -417,7 +418,7 @@ def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], 
     assert done.exit_code == 0
     assert page.read_text() == "<!doctype html>"
     assert set(json.loads(done.stdout)) == {
-        "accuracy", "vintages", "drift", "detection", "alerts",
+        "accuracy", "vintages", "answered", "drift", "detection", "alerts",
     }  # fmt: skip
 
 

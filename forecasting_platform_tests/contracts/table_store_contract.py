@@ -22,11 +22,13 @@ from forecasting_platform.forecasting.frames import (
     FORECAST_ERRORS,
     FORECASTS,
     OBSERVATIONS,
+    PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     Table,
 )
 from forecasting_platform.forecasting.limits import MAX_NAME_BYTES, MAX_VALUE
+from forecasting_platform.forecasting.prediction_errors import match_predictions
 from forecasting_platform.ports.table_store import TableStore
 
 JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))
@@ -83,6 +85,7 @@ def predictions(request_id: str, y_hat: float = 5.0, unique_ids: tuple[str, ...]
         ds=pd.Timestamp("2020-01-02"),
         model_version="1",
         y_hat=y_hat,
+        given_inputs=False,
     )
     return PREDICTION_LOG.conform(rows)
 
@@ -264,6 +267,26 @@ class TableStoreContract:
         assert store.append(PREDICTION_LOG, predictions("r1", y_hat=9.0, unique_ids=("a", "b"))) == 1
         assert store.read(PREDICTION_LOG)["y_hat"].tolist() == [5.0, 9.0]
         assert store.append(PREDICTION_LOG, PREDICTION_LOG.empty()) == 0
+
+    def test_answers_are_matched_with_actuals(self, store: TableStore) -> None:
+        answered = predictions("r1", y_hat=5.0, unique_ids=("a", "b", "not observed"))
+        again = predictions("r2", y_hat=5.0).assign(served_at=pd.Timestamp(WEDNESDAY))
+        revised = predictions("r3", y_hat=6.5).assign(served_at=pd.Timestamp(WEDNESDAY))
+        scenario = predictions("r4", y_hat=99.0).assign(given_inputs=True)
+        for rows in (answered, again, revised, scenario):
+            store.append(PREDICTION_LOG, rows)
+        first = observations(("a", "2020-01-02", 1.0), ("b", "2020-01-02", 7.0))
+        store.record_observations(first, JANUARY, available_at=TUESDAY)
+        store.record_observations(observations(("a", "2020-01-02", 4.0)), JANUARY, available_at=WEDNESDAY)
+        read = store.read(PREDICTION_ERRORS, DAY_2)
+        expected = match_predictions(store.read(PREDICTION_LOG), store.read(OBSERVATIONS))
+        pd.testing.assert_frame_equal(read, expected)
+        shown = read[["unique_id", "y_hat", "y", "error", "step", "answers", "before_actual"]].values.tolist()
+        assert shown == [["a", 5.0, 4.0, 1.0, 1, 2, True], ["a", 6.5, 4.0, 2.5, 1, 1, False],
+                         ["b", 5.0, 7.0, -2.0, 1, 1, True]]  # fmt: skip
+        assert read["last_served_at"].tolist()[:2] == [pd.Timestamp(WEDNESDAY)] * 2
+        assert store.read(PREDICTION_ERRORS, DAY_1).empty
+        assert store.read(PREDICTION_ERRORS, DAY_2, unique_ids=["b"])["y"].tolist() == [7.0]
 
     # 4. A write that fails leaves what was there, whole.
 

@@ -17,7 +17,6 @@ from forecasting_platform.forecasting.control import (
     churn_report,
     coverage_report,
     naive_report,
-    record_of,
     revision_report,
     rmse_report,
     watermark,
@@ -169,16 +168,6 @@ def test_each_series_is_judged_alone() -> None:
     report = bias_report(rows, dict.fromkeys("abc", reference()), pages_a_year=1.0)
     assert report.series["state"].tolist() == ["good", "bad", "unknown"]
     assert set(report.daily["unique_id"]) == {"a", "b"}
-
-
-def test_the_forecast_of_record_is_the_one_issued_first() -> None:
-    rows = pd.concat([errors(3).assign(model_version="10", y_hat=0.0), errors(3).assign(model_version="9")])
-    # Rows from before errors knew when they were issued: the earliest version.
-    assert record_of(rows)["model_version"].unique().tolist() == ["9"]
-    noon = pd.Timestamp("2023-07-01T12:00Z")
-    champion = errors(3).assign(model_version="10", issued_at=noon)
-    shadow = errors(3).assign(model_version="9", issued_at=noon + timedelta(microseconds=1))
-    assert record_of(pd.concat([shadow, champion]))["model_version"].unique().tolist() == ["10"]
 
 
 def forecasts(days: int, move: float) -> pd.DataFrame:

@@ -1,11 +1,15 @@
 """The tree tells the way: one file an asset, in the order of the graph, everything checked and documented."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from forecasting_platform import definitions
+from forecasting_platform import orchestration
 from forecasting_platform.definitions import ASSETS, build_definitions, defs
 from forecasting_platform.orchestration import assets, checks
 
@@ -31,14 +35,36 @@ def test_every_asset_is_described_and_checked() -> None:
         assert graph.get_check_keys_for_assets({asset.key})
 
 
-def test_the_names_of_the_contract_are_there() -> None:
+def written() -> Iterator[object]:
+    """Every object that stands in a module of `orchestration`."""
+    for module in pkgutil.walk_packages(orchestration.__path__, f"{orchestration.__name__}."):
+        yield from vars(importlib.import_module(module.name)).values()
+
+
+def names(kind: type | tuple[type, ...]) -> set[str]:
+    return {found.name for found in written() if isinstance(found, kind)}  # type: ignore[attr-defined]
+
+
+def test_everything_that_is_written_is_in_the_definitions_and_nothing_else() -> None:
     repository = defs.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} >= {
-        "load_job", "training_job", "promotion_job", "forecast_job",
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == names(UnresolvedAssetJobDefinition)
+    assert {schedule.name for schedule in repository.schedule_defs} == names(dg.ScheduleDefinition)
+    assert {sensor.name for sensor in repository.sensor_defs} == names(dg.SensorDefinition)
+    graph = defs.resolve_asset_graph()
+    defined = [found for found in written() if isinstance(found, dg.AssetsDefinition)]
+    assert graph.get_all_asset_keys() == {key for found in defined for key in found.keys}
+    assert graph.asset_check_keys == {key for found in defined for key in found.check_keys}
+
+
+def test_the_names_of_the_contract_are_all_that_there_are() -> None:
+    repository = defs.get_repository_def()
+    assert names(UnresolvedAssetJobDefinition) == {
+        "load_job", "training_job", "promotion_job", "rollback_job", "forecast_job",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily_load_schedule", "training_schedule"}
-    assert {sensor.name for sensor in repository.sensor_defs} >= {
-        "promotion_sensor", "alert_sensor", "run_failure_sensor",
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "reconcile_sensor", "promotion_sensor", "forecast_sensor", "alert_sensor", "run_failure_sensor",
     }  # fmt: skip
 
 
@@ -52,7 +78,6 @@ def test_any_range_of_a_daily_asset_is_one_run() -> None:
 
 def test_resources_can_be_replaced() -> None:
     marker = object()
-    replaced = build_definitions(resources={"ledger": marker}).resources
-    assert replaced is not None
+    replaced, shipped = build_definitions(resources={"ledger": marker}).resources or {}, defs.resources or {}
     assert replaced["ledger"] is marker
-    assert definitions.defs.resources is not None
+    assert replaced.keys() == shipped.keys() >= {"ledger", "table_store", "model_registry", "observation_feed"}

@@ -1,8 +1,14 @@
 """What the app tells about the champion, the past, decisions, alerts and itself."""
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 from flask.testing import FlaskClient
+
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.forecasting.date_range import DateRange
+from serve.service import service_of
 
 CORRIB = "Corrib production"
 
@@ -73,3 +79,30 @@ def test_without_a_database_only_what_needs_it_is_missing(make_app: Any, monkeyp
     for path in ("/history", "/decisions", "/alerts"):
         answer = client.get(path)
         assert (answer.status_code, "FORECASTING_POSTGRES_DSN" in answer.json["detail"]) == (503, True)
+
+
+def test_what_was_answered_is_compared_with_what_came(make_app: Any, store: MemoryTableStore) -> None:
+    app = make_app()
+    client = app.test_client()
+    service_of(app).watch.look()
+    service_of(app).watch.refresh_features()
+    asked = {"start": "2023-07-01", "end": "2023-07-15", "unique_id": CORRIB}
+    forecasts = client.post("/predict", json=asked).json["forecasts"]
+    client.post("/predict", json=asked)
+    inputs = client.post("/simulate", json=asked).json["inputs"]
+    client.post("/predict", json={"inputs": [{**row, "y": 9999.0} for row in inputs]})
+    service_of(app).stop()
+    assert client.get("/prediction-errors", query_string={"unique_id": CORRIB}).json["accuracy"] == []
+    days = DateRange(date(2023, 7, 1), date(2023, 7, 15))
+    came = pd.DataFrame([{"unique_id": CORRIB, "ds": row["ds"], "y": row["y_hat"] - 2.0} for row in forecasts])
+    came["ds"] = pd.to_datetime(came["ds"])
+    store.record_observations(came, days, available_at=datetime.now(UTC) + timedelta(hours=1))
+    found = client.get("/prediction-errors", query_string={"unique_id": CORRIB}).json["accuracy"]
+    shown = [(row["model_version"], row["days_ahead"], row["forecasts"], row["answers"]) for row in found]
+    assert shown == [("1", "1-3", 3, 6), ("1", "4-7", 4, 8), ("1", "8+", 8, 16)]
+    assert all(abs(row["bias"] - 2.0) < 1e-9 and abs(row["rmse"] - 2.0) < 1e-9 for row in found)
+
+
+def test_prediction_errors_of_an_unknown_series_are_not_found(client: FlaskClient) -> None:
+    assert client.get("/prediction-errors?unique_id=nobody").status_code == 404
+    assert client.get("/prediction-errors").status_code == 422

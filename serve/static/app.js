@@ -123,6 +123,30 @@ function showScores() {
   element("scores").tBodies[0].replaceChildren(...rows);
 }
 
+// ---- what was answered, compared with what came
+
+async function showAnswered() {
+  const unique_id = element("series").value;
+  let accuracy = [];
+  let said = "";
+  try {
+    const answer = await ask(`/prediction-errors?${new URLSearchParams({ unique_id })}`);
+    accuracy = answer.accuracy;
+    said = accuracy.length
+      ? `Of the days ${showDay(answer.start)} to ${showDay(answer.end)}; forecasts answered before the day's value was known.`
+      : "No day has come yet that was forecast before it by this app.";
+  } catch (error) {
+    said = `Not available: ${error.message}`;
+  }
+  if (unique_id !== element("series").value) return;
+  element("answered-note").textContent = said;
+  const rows = accuracy.map(({ model_version, days_ahead, forecasts, answers, bias, rmse, mae }) => {
+    const cells = [days_ahead, coarse.format(forecasts), coarse.format(answers), show(bias), show(rmse), show(mae)];
+    return make("tr", {}, make("th", { scope: "row", textContent: model_version }), ...cells.map((text) => make("td", { textContent: text })));
+  });
+  element("answered").tBodies[0].replaceChildren(...rows);
+}
+
 // ---- the forecast
 
 async function forecast() {
@@ -373,7 +397,7 @@ function responseTo({ alert_id, fingerprint }) {
 
 async function begin() {
   if (!(await loadChampion())) return;
-  await Promise.all([forecast(), showDecisions(), showAlerts()]);
+  await Promise.all([forecast(), showAnswered(), showDecisions(), showAlerts()]);
 }
 
 element("ask").addEventListener("submit", (event) => {
@@ -383,7 +407,7 @@ element("ask").addEventListener("submit", (event) => {
 });
 element("whatif").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
 element("why").addEventListener("toggle", showMoved);
-element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); });
+element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); showAnswered(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 new ResizeObserver(() => page.plot?.setSize({ width: element("plot").clientWidth, height: element("plot").clientHeight })).observe(element("plot"));
 begin();

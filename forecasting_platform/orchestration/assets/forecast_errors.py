@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.control import record_of, watermark
+from forecasting_platform.forecasting.control import watermark
 from forecasting_platform.forecasting.plots import errors_plot
+from forecasting_platform.forecasting.record import forecasts_of_record
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
@@ -36,7 +37,7 @@ def forecast_errors(
     found = match_forecast_errors(table_store, days, REACH_DAYS)
     matched = found.matched
     if len(matched):
-        show_on_last_day(context, {"means": plot(errors_plot(record_of(matched)))})
+        show_on_last_day(context, {"means": plot(errors_plot(forecasts_of_record(matched)))})
     return dg.MaterializeResult(
         metadata={
             "matched": len(matched),
