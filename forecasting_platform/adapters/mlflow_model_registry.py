@@ -5,7 +5,6 @@ Loading needs `mlflow-skinny` only; registering needs the whole of MLflow.
 
 import os
 import platform
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import mlflow.artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from forecasting_platform.adapters.mlflow_metric_names import MEAN, metric_prefix
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import (
     ChampionMovedError,
@@ -228,10 +228,9 @@ def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, 
     for name in next(iter(measured.values()), {}):
         known = [value for of in measured.values() if (value := of[name]) is not None]
         if known:
-            metrics[f"mean/{name}"] = sum(known) / len(known)
+            metrics[f"{MEAN}/{name}"] = sum(known) / len(known)
     for unique_id, of in list(measured.items())[:SERIES_WITH_METRICS]:
-        # MLflow allows a few characters only in a metric's name.
-        prefix = re.sub(r"[^\w\-. /]", "_", unique_id)
+        prefix = metric_prefix(unique_id)
         metrics |= {f"{prefix}/{name}": value for name, value in of.items() if value is not None}
     return metrics
 

@@ -81,6 +81,14 @@ class ModelRegistryContract:
         assert loaded.metadata == trained_model().metadata
         assert loaded.to_document() == trained_model().to_document()
 
+    def test_a_model_of_series_with_any_legal_names_is_registered(self, registry: ModelRegistry) -> None:
+        model = trained_model()
+        names = dict(zip(model.unique_ids, sorted(["Gas/", "../x", ".", "mean"]), strict=True))
+        series = {names[name]: of for name, of in model.metadata["series"].items()}
+        renamed = replace(model, unique_ids=tuple(names.values()), metadata=model.metadata | {"series": series})
+        version = registry.register(renamed, plots={}, run_tags={})
+        assert registry.load(version).unique_ids == renamed.unique_ids
+
     def test_the_champion_moves_and_the_old_one_becomes_previous(self, registry: ModelRegistry) -> None:
         first, second = register(registry), register(registry)
         registry.move_champion(first, expected=None)

@@ -1,0 +1,45 @@
+"""The name of a series as the first part of an MLflow metric's name: no two series share one, and none is refused.
+
+MLflow takes letters, digits and `_-. /`, no name that is a path of its own such as `../x`, and 250
+characters at most.
+"""
+
+import hashlib
+import re
+
+MEAN = "mean"
+"""The first part of the metrics over all series."""
+
+MAX_PREFIX = 200
+_CHECKSUM_CHARACTERS = 16
+_ESCAPE = re.compile(r"_x([0-9a-f]+)_")
+# What MLflow refuses, the slash that divides, what begins an escape, and what a path could begin with.
+_ESCAPED = re.compile(r"[^\w\-. ]|_(?=x)|^\.|^ | $")
+
+
+def metric_prefix(unique_id: str) -> str:
+    """The name with every character that MLflow would refuse written as `_x…_`, its number in hexadecimal.
+
+    A name that becomes longer than `MAX_PREFIX` is cut and ends with a checksum of the whole.
+
+    >>> metric_prefix("Corrib production"), metric_prefix("Gas/"), metric_prefix("../x"), metric_prefix("mean")
+    ('Corrib production', 'Gas_x2f_', '_x2e_._x2f_x', '_x6d_ean')
+    """
+    if unique_id == MEAN:
+        return f"{_escaped(unique_id[0])}{unique_id[1:]}"
+    prefix = _ESCAPED.sub(lambda found: _escaped(found[0]), unique_id)
+    if len(prefix) <= MAX_PREFIX:
+        return prefix
+    checksum = hashlib.sha256(unique_id.encode()).hexdigest()[:_CHECKSUM_CHARACTERS]
+    # `_x` and no number: what no escaping writes.
+    ending = f"_x_{checksum}"
+    return f"{prefix[: MAX_PREFIX - len(ending)]}{ending}"
+
+
+def series_of(prefix: str) -> str:
+    """The name behind a prefix that was not cut."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), prefix)
+
+
+def _escaped(char: str) -> str:
+    return f"_x{ord(char):x}_"
