@@ -32,7 +32,9 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, title: str | None = None, a
         table.add_column(name, justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console(width=None if Console().is_terminal else WIDTH).print(table)
+    # Names of series are any text, `[/red]` and `:smile:` among it.
+    console = Console(width=None if Console().is_terminal else WIDTH, markup=False, emoji=False)
+    console.print(table)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from forecasting_platform.forecasting.frames import LEVELS
+from forecasting_platform.forecasting.markdown import markdown_cell
 from forecasting_platform.forecasting.model import ForecastModel
 
 SHOWN_SERIES = 20
@@ -65,7 +66,7 @@ def model_card(model: ForecastModel) -> str:
 def _row(unique_id: str, of: dict[str, Any]) -> list[str]:
     scores = of["scores"]
     return [
-        unique_id.replace("|", "\\|").replace("\n", " "),
+        markdown_cell(unique_id),
         of["winner"] + (" (constant)" if of.get("constant") else ""),
         _number(scores["rmse"], ".4g"),
         *(_number(scores[name], ".3f") for name in ("mase", "skill_naive", "skill_seasonal_naive")),

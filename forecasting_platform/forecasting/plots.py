@@ -36,6 +36,11 @@ def _figure(panels: int, height: float = 2.4) -> "Figure":
     return figure
 
 
+def _title(axes: "Axes", text: str) -> None:
+    # Dollars in the name of a series are no formula.
+    axes.set_title(textwrap.fill(text, TITLE_WIDTH), loc="left", fontsize=10, color=INK, parse_math=False)
+
+
 def _dated(figure: "Figure") -> "Figure":
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -148,7 +153,7 @@ def _panels(titles: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Fi
     figure = _figure(min(len(titles), MOST_SERIES))
     for series, axes in enumerate(list(figure.axes)):
         draw(axes, series)
-        axes.set_title(titles[series], loc="left", fontsize=10, color=INK)
+        _title(axes, titles[series])
     if figure.axes[0].get_legend_handles_labels()[0]:
         figure.axes[0].legend(fontsize=8, ncols=3, frameon=False)
     return figure
@@ -169,7 +174,7 @@ def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
         axes.fill_between(rows["ds"], rows["y_hat_lo_95"], rows["y_hat_hi_95"], color=ACCENT, alpha=0.15, label="95 %")
         axes.fill_between(rows["ds"], rows["y_hat_lo_80"], rows["y_hat_hi_80"], color=ACCENT, alpha=0.3, label="80 %")
         axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.4, label="forecast")
-        axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
+        _title(axes, str(unique_id))
     figure.axes[0].legend(fontsize=8, ncols=4, frameon=False)
     return _png(_dated(figure))
 
@@ -190,7 +195,7 @@ def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-
     # A panel may be given a second axis while it is drawn.
     for axes, (unique_id, series) in zip(list(figure.axes), rows.groupby("unique_id"), strict=False):
         draw(axes, series)
-        axes.set_title(str(unique_id), loc="left", fontsize=10, color=INK)
+        _title(axes, str(unique_id))
     return _png(_dated(figure))
 
 
@@ -206,8 +211,7 @@ def decision_plot(decision: PromotionDecision) -> bytes:
         for (name, loss), color in zip(losses.items(), (INK, ACCENT), strict=False):
             label = f"{name}, version {inputs[name]['version']}"
             axes.plot(pd.to_datetime(days), pd.Series(loss).rolling(28, min_periods=1).mean(), color=color, label=label)
-        said = textwrap.fill(f"{title}: {decision.verdict}, {decision.reason}", TITLE_WIDTH)
-        axes.set_title(said, loc="left", fontsize=10, color=INK)
+        _title(axes, f"{title}: {decision.verdict}, {decision.reason}")
         axes.set_ylabel("loss (1 = seasonal naive)")
     figure.axes[0].legend(fontsize=8, frameon=False)
     return _png(_dated(figure))

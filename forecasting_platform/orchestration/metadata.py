@@ -9,6 +9,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from forecasting_platform.forecasting.markdown import markdown_cell
+
 
 def plot(png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG that Dagster's UI shows in place."""
@@ -30,7 +32,7 @@ def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "unknown" if math.isnan(value) else f"{value:.4g}"
-    return str(value).replace("|", "\\|")
+    return markdown_cell(str(value))
 
 
 def document(value: Mapping[str, Any]) -> dg.JsonMetadataValue:

@@ -61,3 +61,8 @@ def test_errors_are_drawn(training: Training, values: dict[str, list[float] | np
     matched = match_errors(issued(training, values), actuals, DateRange(END, later[-1]))
     assert len(matched) == 3
     assert errors_plot(matched).startswith(PNG)
+
+
+@pytest.mark.parametrize("name", ["$\\foo$", "US$ or C$^", "x" * 500])
+def test_a_series_of_any_name_is_drawn(name: str) -> None:
+    assert observations_plot(observations({name: [1.0, 2.0, 3.0]})).startswith(PNG)

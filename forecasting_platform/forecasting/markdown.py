@@ -1,0 +1,15 @@
+"""A table's cell in Markdown: the names of series are any text, and pages show them as they are."""
+
+import html
+
+_ESCAPES = {char: f"\\{char}" for char in "\\`*_[]|$"}
+
+
+def markdown_cell(text: str) -> str:
+    r"""The text so that Markdown shows its characters, on one line.
+
+    >>> print(markdown_cell("a|b_c <b>\n& $x$"))
+    a\|b\_c &lt;b&gt; &amp; \$x\$
+    """
+    escaped = html.escape(" ".join(text.splitlines()), quote=False)
+    return escaped.translate(str.maketrans(_ESCAPES))
