@@ -2,7 +2,7 @@
 
 import html
 
-_ESCAPES = {char: f"\\{char}" for char in "\\`*_[]|$"}
+_ESCAPES = {ord(char): f"\\{char}" for char in "\\`*_[]|$"}
 
 
 def markdown_cell(text: str) -> str:
@@ -12,4 +12,4 @@ def markdown_cell(text: str) -> str:
     a\|b\_c &lt;b&gt; &amp; \$x\$
     """
     escaped = html.escape(" ".join(text.splitlines()), quote=False)
-    return escaped.translate(str.maketrans(_ESCAPES))
+    return escaped.translate(_ESCAPES)
