@@ -10,11 +10,8 @@ ARGS   ?=
 STAMP  := $(VENV)/.installed
 UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 
-# As many tests at once as there are cores: fast ones first, then files that start servers; whole platforms one by one.
-FAST := -m "not slow" --numprocesses logical
-SLOW := -m "slow and not end_to_end" --numprocesses logical --dist loadfile --no-loadscope-reorder
-# A part in which ARGS picks no test (5) is no failure.
-PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(1) $(ARGS) || [ $$? -eq 5 ]
+# As many tests at once as there are cores, and what shares a server in one process: see conftest.py.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses logical --dist loadgroup --no-loadscope-reorder
 
 # Checksums, drawings, tests with made-up passwords, and code of others look like secrets.
 NO_SECRETS := '^(locks|forecasting_platform_tests|benchmarks/results)/|package-lock|vendor/|baseline$$|\.png$$'
@@ -39,16 +36,13 @@ up: $(STAMP) ## start the embedded platform and run the main job on it (ARGS="--
 
 test: $(STAMP) ## run the whole suite, fast tests first (ARGS="-k promotion")
 	@.ci/system-packages
-	@$(call PYTEST,$(FAST))
-	@$(call PYTEST,$(SLOW))
-	@$(call PYTEST,-m end_to_end)
+	@$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP) ## run the tests that start no server
-	@$(call PYTEST,$(FAST))
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 coverage: $(STAMP) ## which lines the tests run that start no whole platform
-	@$(BIN)/python -m pytest -m "not end_to_end" --numprocesses logical --dist loadfile --no-loadscope-reorder \
-		--cov=forecasting_platform --cov=serve --cov-branch --cov-report=term:skip-covered $(ARGS)
+	@$(PYTEST) -m "not end_to_end" --cov=forecasting_platform --cov=serve --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 check: $(STAMP) docs audit ## lint, format, types, the dependency law, secrets, docs, known vulnerabilities
 	@$(BIN)/ruff check .

@@ -41,8 +41,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what fails soon is seen soon."""
-    items.sort(key=lambda item: (item.get_closest_marker("end_to_end") is not None, _is_slow(item)))
+    """Fast tests first: what fails soon is seen soon. What shares a costly fixture runs in one process.
+
+    Whole platforms come next, one after the other: they take longest, and much of that they wait.
+    """
+    groups = {item: _group(item) for item in items}
+    items.sort(key=lambda item: (_is_slow(item), *(groups[item] != group for group in (PLATFORMS, SPARK, MLFLOW))))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+
+
+PLATFORMS, SPARK, MLFLOW = "platforms", "spark", "mlflow"
+
+
+def _group(item: pytest.Item) -> str:
+    """Which tests one process runs: those of one server of the session, else those of one file."""
+    if item.get_closest_marker("end_to_end"):
+        return PLATFORMS
+    servers = {"spark_options": SPARK, "mlflow_server": MLFLOW}
+    needed = [group for fixture, group in servers.items() if fixture in getattr(item, "fixturenames", ())]
+    return needed[0] if needed else f"{item.nodeid.partition('::')[0]} {_is_slow(item)}"
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

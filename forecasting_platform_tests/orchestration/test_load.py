@@ -23,7 +23,8 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.local.programs import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published, served
+from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published
+from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = pytest.mark.slow
 
