@@ -3,15 +3,15 @@
 `make bench NAME=accuracy DATA=folder`: every JSON feed of the folder (dd/mm/yyyy), or the simulated supply
 without one. Cutoffs lie 15 days apart over the last 720; ours is trained anew at each, on what was known
 then, as the platform would have done. Peers (`peers.py`) run in an environment of their own, made on the
-first run; slow ones at each sixth cutoff, and each is compared with ours on the cutoffs it has. `--peers`
-keeps their forecasts for another run on the very same series. `FULL=0`: four cutoffs, fast peers.
+first run; slow ones at each sixth cutoff, and each is compared with ours on the cutoffs it has. Their
+forecasts are kept, each as soon as it is made, for another run on the very same series. `FULL=0`: four cutoffs, fast
+peers.
 """
 
 import argparse
+import hashlib
 import os
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feed_dates import DateFormat
 from forecasting_platform.adapters.feed_document import parse_feed_document
@@ -43,7 +44,6 @@ FULL = os.environ.get("FULL", "1") != "0"
 EVERY = {"AutoETS": 6, "LightGBM": 6, "AutoARIMA": 6}
 FAST_PEERS = ("Naive", "SeasonalNaive", "AutoTheta", "Prophet")
 PEERS = (*FAST_PEERS, "MSTL", *EVERY) if FULL else FAST_PEERS
-HERE = Path(__file__).parent
 OURS, REFERENCE = "ours", "SeasonalNaive"
 KEYS = ["unique_id", "cutoff", "step"]
 
@@ -78,18 +78,23 @@ def series_of(feed: str, observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def ours(series: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Our forecasts of each series at each cutoff, in the peers' columns."""
-    for country, rows in series.groupby("country"):
-        recipe = Recipe(country=str(country), horizon=HORIZON)
+    """Our forecasts of each series at each of its cutoffs, in the peers' columns.
+
+    A feed is trained for itself: another one may have ended years before.
+    """
+    for _, rows in series.groupby(series["unique_id"].str.split("/").str[0]):
+        recipe = Recipe(country=str(rows["country"].iloc[0]), horizon=HORIZON)
         period = DateRange(rows["ds"].min().date(), rows["ds"].max().date())
         features = build_features(rows[["unique_id", "ds", "y"]], period, recipe.country)
         for cutoff in rows.loc[rows["is_cutoff"], "ds"].unique():
             began = time.process_time()
             model = train(features, cutoff.date(), recipe, code_version="benchmark").model
             days = [(cutoff + pd.Timedelta(days=step)).date() for step in range(1, HORIZON + 1)]
-            found = model.predict(model.inputs(days, unique_ids=model.unique_ids), LEVELS)
+            alive = set(rows.loc[rows["ds"] == cutoff, "unique_id"])
+            asked = [unique_id for unique_id in model.unique_ids if unique_id in alive]
+            found = model.predict(model.inputs(days, unique_ids=asked), LEVELS)
             bounds = {f"{side}_{level}": found.bounds[level][side == "hi"] for level in LEVELS for side in ("lo", "hi")}
-            steps = np.tile(np.arange(1, HORIZON + 1), len(model.unique_ids))
+            steps = np.tile(np.arange(1, HORIZON + 1), len(asked))
             yield pd.DataFrame(bounds | {"y_hat": found.y_hat, "unique_id": found.unique_id}).assign(
                 cutoff=cutoff, step=steps, seconds=(time.process_time() - began) / len(model.unique_ids)
             )
@@ -97,25 +102,13 @@ def ours(series: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def peers_python() -> Path:
     """The interpreter of the peers' environment, made if it is not there."""
-    environment = HERE / ".peers" / "forecasting"
-    python = environment / "bin" / "python"
-    if not python.exists():
-        uv = Path(sys.executable).with_name("uv")
-        requirements = HERE / "peers-requirements.txt"
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "--quiet", "--python", python, "--requirements", requirements], check=True
-        )
-    return python
+    return python_with("forecasting", listed(HERE / "peers-requirements.txt"))
 
 
 def run_peers(series: pd.DataFrame, folder: Path) -> dict[str, pd.DataFrame]:
     """Each peer's forecasts; those that the folder holds of the very same series are read, not made again."""
+    folder /= hashlib.sha256(series.to_csv(index=False).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    whole, text = folder / "series.csv", series.to_csv(index=False)
-    if whole.exists() and whole.read_text(encoding="utf-8") != text:
-        raise SystemExit(f"{folder} holds forecasts of other series; give another folder")
-    whole.write_text(text, encoding="utf-8")
     missing = [peer for peer in PEERS if not (folder / f"{peer}.csv").exists()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda peer: _run_peer(peer, series, folder), missing))
@@ -218,12 +211,17 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of JSON feeds")
-    parser.add_argument("--peers", type=Path, help="folder that keeps the peers' forecasts")
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        default=HERE / ".peers",
+        help="folder that keeps the peers' forecasts, by the series' hash",
+    )
     arguments = parser.parse_args()
     series = pd.concat([series_of(feed, rows) for feed, rows in feeds(arguments.data)], ignore_index=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        peers = run_peers(series, arguments.peers or Path(temporary))
-    rows = list(measure(series, {OURS: pd.concat(ours(series), ignore_index=True), **peers}))
+    # Ours first: what is wrong with it is seen before an hour of peers.
+    own = pd.concat(ours(series), ignore_index=True)
+    rows = list(measure(series, {OURS: own, **run_peers(series, arguments.peers)}))
     report("accuracy", rows, aims(rows))
 
 

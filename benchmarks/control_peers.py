@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).parent / ".peers" / "control"
 PACKAGES = ("nannyml==0.13.1", "evidently==0.7.23", "pandas<3")
 SETTLED, CHUNK, WINDOW, YEAR = 60, 7, 28, 365
 Paging = np.ndarray
@@ -37,25 +36,23 @@ def run_peers(
     streams: Streams, changes: Sequence[Any], *, sampled: int
 ) -> Iterator[tuple[str, str, float, dict[str, Any]]]:
     """Family, method, series-years and what was found, of each peer on the first `sampled` series."""
+    # Here, since their interpreter runs this file too.
+    from benchmarks.environments import python_with
+
     with tempfile.TemporaryDirectory() as folder:
         task = Path(folder) / "streams.npz"
         changed = {str(change): change.apply(streams.before_change[:sampled, 0]) for change in changes}
         np.savez(task, reference=streams.reference[:sampled], calm=streams.calm[:sampled], **changed)
         environment = os.environ | {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
         done = subprocess.run(
-            [_python(), __file__, str(task)], capture_output=True, text=True, check=True, env=environment
+            [python_with("control", PACKAGES), __file__, str(task)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
     for found in json.loads(done.stdout.splitlines()[-1]):
         yield found["family"], found["method"], found["series_years"], found["measures"]
-
-
-def _python() -> str:
-    """The peers' interpreter, installed when it is missing."""
-    python = FOLDER / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    return str(python)
 
 
 # --- what runs in the peers' environment ---

@@ -1,6 +1,6 @@
 """A forecast over HTTP: requests a second, latency, processor time, and what a swap of the champion costs.
 
-`make bench NAME=serve` (`FULL=0` for a run of two minutes). Needs `wrk` (Debian: `apt-get install wrk`). In one run,
+`make bench NAME=serve` (`FULL=0` for a run of two minutes). `wrk` is installed where that may be done. In one run,
 after each other: the app with everything in the path (keys, rate limit, validation, metrics, log of requests, log
 of predictions in Postgres), the floor (`serve_floor`, under the same server), and the peer, `mlflow models serve`
 with the same version. Each answers 15 days of one series. Then the layers one by one, in this process. Then alias
@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import requests
 
+from benchmarks.environments import system_program
 from benchmarks.results_file import Aim, report
 from benchmarks.serve_layers import layers
 from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
@@ -427,8 +428,7 @@ def _at_least(name: str, value: float, aim: float) -> Aim:
 
 def main() -> None:
     """Measure and report."""
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed; on Debian: apt-get install wrk")
+    system_program("wrk")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     with running() as bench:
         loads = measure_load(bench)

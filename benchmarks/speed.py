@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.accuracy import HERE, peers_python
+from benchmarks.accuracy import peers_python
+from benchmarks.environments import HERE
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.control_reference import control_document
 from forecasting_platform.forecasting.date_range import DateRange

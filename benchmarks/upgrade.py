@@ -8,7 +8,6 @@ all of it after `migrate`, and write more.
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import mlflow
 import psycopg
 
 from benchmarks import upgrade_data
-from benchmarks.accuracy import HERE
+from benchmarks.environments import python_with
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import Aim, report
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
@@ -36,20 +35,14 @@ OLD_INSTANCE = {
 
 def old_python(dagster: str, mlflow_release: str) -> Path:
     """The interpreter of an environment with these releases, made if it is not there."""
-    environment = HERE / ".earlier" / f"dagster-{dagster}-mlflow-{mlflow_release}"
-    python = environment / "bin" / "python"
-    if not python.exists():
-        uv = Path(sys.executable).with_name("uv")
-        wanted = [
-            f"dagster=={dagster}",
-            "dagster-postgres",
-            f"mlflow=={mlflow_release}",
-            "setuptools<81",
-            "sqlalchemy==2.0.40",
-        ]
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
-    return python
+    wanted = [
+        f"dagster=={dagster}",
+        "dagster-postgres",
+        f"mlflow=={mlflow_release}",
+        "setuptools<81",
+        "sqlalchemy==2.0.40",
+    ]
+    return python_with(f"dagster-{dagster}-mlflow-{mlflow_release}", wanted)
 
 
 def filled(python: Path, environment: Mapping[str, str]) -> dict[str, Any]:
