@@ -509,7 +509,8 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
 @json_option
 def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
-    from forecasting_platform.adapters.alert_outbox import channel_names, watch_watchers
+    from forecasting_platform.adapters.alert_routes import routes_of
+    from forecasting_platform.adapters.alert_watchers import watch_watchers
 
     settings = Settings()
     with _ledger(data_dir) as ledger:
@@ -519,7 +520,7 @@ def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
         as_json=as_json,
     )
     if any(age > max_age for age in ages.values()):
-        told = "" if channel_names(settings) else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
+        told = "" if routes_of(settings) else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
         raise PlatformStateError(
             f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon{told}"
         )

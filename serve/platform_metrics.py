@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from forecasting_platform.forecasting.alert_messages import ROUTE_FAILURE
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.ports.ledger import Ledger
@@ -108,13 +109,20 @@ def _alerts(ledger: Ledger) -> Iterator[Metric]:
     incidents = GaugeMetricFamily(
         "forecasting_open_alerts", "Incidents that are not over.", labels=["state", "severity"]
     )
-    found = Counter((alert.state, alert.severity) for alert in ledger.alerts(open_only=True))
+    opened = ledger.alerts(open_only=True)
+    found = Counter((alert.state, alert.severity) for alert in opened)
     for labels, count in sorted(found.items()):
         incidents.add_metric(labels, count)
     yield incidents
+    down = GaugeMetricFamily("forecasting_alert_route_down", "1 for a route that takes no alerts.", labels=["route"])
+    for alert in opened:
+        kind, _, route = alert.fingerprint.partition(":")
+        if kind == ROUTE_FAILURE and alert.state == "FIRING":
+            down.add_metric([route], 1.0)
+    yield down
     yield GaugeMetricFamily(
         "forecasting_alert_messages_waiting",
-        "Messages that no channel has accepted yet.",
+        "Messages that their route has not accepted yet.",
         len(ledger.waiting_messages()),
     )
     seen = GaugeMetricFamily(

@@ -1,160 +1,188 @@
 """The way of an alert from an evaluation to people: incidents and messages into the ledger, then out of it.
 
-What is refused waits on.
-A message may be sent twice, when the process dies between sending and recording it; never not at all.
+Each route has a row of its own for each message: what one route refuses waits for that route, and is repeated on no
+other. A message may be sent twice, when the process dies between sending and recording it; never not at all.
 """
 
-import contextlib
-import math
-from collections.abc import Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from typing import Protocol
 
-import requests
-
-from forecasting_platform.forecasting.alerts import (
-    Alert,
-    AlertPolicy,
-    Evaluation,
-    Kind,
+from forecasting_platform.adapters.alert_routes import Destination, delivery_of, destinations, routes_of
+from forecasting_platform.adapters.alert_sending import Parcel, send_parcels
+from forecasting_platform.forecasting.alert_messages import (
+    ROUTE_FAILURE,
     Message,
-    latest_alerts,
-    take_in,
+    Route,
+    attempted,
+    new_message,
+    without_pointless_reminders,
 )
+from forecasting_platform.forecasting.alerts import Alert, AlertPolicy, Evaluation, Result, latest_alerts, take_in
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 
-HEARTBEAT_SECONDS = 5
-WATCHERS = ("alert_sensor", "promotion_sensor")
+CLAIM = timedelta(minutes=2)
+"""A message whose sender died is tried again after this; it is longer than any sender may take."""
+
+Clock = Callable[[], datetime]
+_logger = logging.getLogger(__name__)
 
 
-class Channel(Protocol):
-    """One way to reach people; `name` is what messages to it carry."""
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What one look did: incidents changed, messages accepted, and attempts that were not."""
 
-    name: str
-
-    def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
-        """One message about incidents that belong together; None once accepted, else why not."""
-        ...
-
-
-def channel_names(settings: Settings) -> list[str]:
-    """The channels that are configured."""
-    urls = settings.alert_urls.get_secret_value().strip(" ,") if settings.alert_urls else ""
-    configured = {"apprise": urls, "alertmanager": settings.alertmanager_url}
-    return [name for name, value in configured.items() if value]
+    changed: int
+    sent: int
+    refused: int
 
 
-def _channel(name: str, settings: Settings) -> Channel:
-    if name == "alertmanager":
-        from forecasting_platform.adapters.alertmanager_delivery import AlertmanagerDelivery
-
-        return AlertmanagerDelivery(settings.alertmanager_url or "")
-    from forecasting_platform.adapters.apprise_delivery import AppriseDelivery
-
-    return AppriseDelivery(settings.alert_urls.get_secret_value() if settings.alert_urls else "")
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
 
 
-def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings) -> int:
+def raise_alerts(
+    ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings, clock: Clock = utc_now
+) -> Raised:
+    """One look: evaluations into incidents, what is due to its routes, and what that shows of the routes.
+
+    Raises:
+        StoreUnavailableError: the ledger does not answer; the next look does what this one could not.
+    """
+    routes = routes_of(settings)
+    changed = tell(ledger, [*evaluations, *_of_gone_routes(ledger, routes, clock())], settings, clock)
+    _hand_over(ledger, routes, clock())
+    tried = send_waiting(ledger, settings, clock)
+    sent = sum(message.delivered_at is not None for message in tried)
+    return Raised(changed, sent, len(tried) - sent)
+
+
+def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings, clock: Clock = utc_now) -> int:
     """Take evaluations into the ledger's incidents, with the messages they call for; how many incidents changed."""
     alerts, messages = take_in(
         latest_alerts(ledger.alerts()),
         evaluations,
-        datetime.now(UTC),
+        clock(),
         mutes=ledger.mutes(),
-        channels=channel_names(settings),
+        routes=routes_of(settings),
         policy=AlertPolicy(
             pending=timedelta(seconds=settings.alert_pending_seconds),
             repeat=timedelta(hours=settings.alert_repeat_hours),
         ),
     )
+    if any(message.kind == "REMINDER" for message in messages):
+        messages = without_pointless_reminders(messages, ledger.waiting_messages())
     if alerts or messages:
         ledger.save_alerts(alerts, messages)
     return len(alerts)
 
 
-def watch_watchers(ledger: Ledger, settings: Settings, most_age: timedelta) -> dict[str, float]:
-    """The dead man's switch, for a clock outside of Dagster: an incident for each watcher gone quiet.
+def send_waiting(ledger: Ledger, settings: Settings, clock: Clock = utc_now) -> list[Message]:
+    """Try what is due to the routes of these settings, those of a group together; the messages that were tried.
 
-    Its message is sent here, since the sensor that sends the others is what has gone quiet. Where no channel is
-    configured the ledger is left alone: an incident told to nobody would keep the sensor from telling it.
-
-    Returns:
-        How many seconds ago each watcher last lived; infinite for one that never did.
+    A route that refuses is an incident of its own, and so is told to the others.
     """
-    now = datetime.now(UTC)
-    seen = ledger.heartbeats()
-    ages = {name: (now - seen[name]).total_seconds() if name in seen else math.inf for name in WATCHERS}
-    evaluations = [
-        Evaluation(
-            fingerprint=f"dead_man:{name}",
-            event_id=int(now.timestamp() * 1e6),
-            result="failed" if age > most_age.total_seconds() else "passed",
-            severity="error",
-            evaluated_at=now,
-            summary=f"{name} was last alive {age:.0f} s ago: no alert is sent until it is back",
-            runbook=f"{settings.runbooks_url.rstrip('/')}/dead_man.md",
-            owner="platform",
-        )
-        for name, age in ages.items()
-    ]
-    if channel_names(settings):
-        tell(ledger, evaluations, settings.model_copy(update={"alert_pending_seconds": 0.0}))
-        send_waiting(ledger, settings)
-    return ages
+    found = {destination.route.name: destination for destination in destinations(settings)}
+    claimed = ledger.claim_messages(found, clock(), clock() + CLAIM)
+    if not claimed:
+        return []
+    tried = []
+    for outcome in send_parcels(_parcels(claimed, ledger.alerts()), lambda route: delivery_of(found[route])):
+        after = [attempted(message, clock(), outcome.problem) for message in outcome.parcel.messages]
+        ledger.record_attempts(after)
+        tried += after
+        if outcome.problem:
+            _logger.warning("an alert was not accepted by %s: %s", found[after[0].route].shown, outcome.problem)
+    keys = {message.key for message in tried}
+    # As it was: what was not tried is due before what was.
+    ledger.record_attempts([message for message in claimed if message.key not in keys])
+    tell(ledger, list(_of_routes(found, tried, ledger.waiting_messages(), settings, clock())), settings, clock)
+    return tried
 
 
-def beat(ledger: Ledger, settings: Settings, name: str) -> None:
-    """Say that a watcher lives: in the ledger, and to whoever pages when this call stays away.
-
-    A service that does not answer is none of the watcher's business: it notices by itself.
-    """
-    ledger.beat(name, datetime.now(UTC))
-    if settings.heartbeat_url is not None:
-        with contextlib.suppress(requests.RequestException):
-            requests.get(settings.heartbeat_url.get_secret_value(), timeout=HEARTBEAT_SECONDS)
-
-
-def send_waiting(ledger: Ledger, settings: Settings) -> int:
-    """Try every waiting message once, those of a group together; how many were accepted.
-
-    A message to a channel that is configured no more is given up.
-
-    Raises:
-        ConfigurationError: a URL that nobody understands; nothing was sent to its channel.
-    """
-    waiting = ledger.waiting_messages()
-    if not waiting:
-        return 0
-    alerts = {alert.alert_id: alert for alert in ledger.alerts()}
-    channels = {name: _channel(name, settings) for name in channel_names(settings)}
-
-    def together(message: Message) -> tuple[str, str, str]:
-        alert = alerts[message.alert_id]
-        return message.channel, message.kind, alert.group or alert.alert_id
-
-    accepted = 0
-    for (name, _kind, _group), messages in groupby(sorted(waiting, key=together), key=together):
-        attempted = _attempt(channels.get(name), list(messages), alerts, datetime.now(UTC))
-        ledger.record_attempts(attempted)
-        accepted += sum(message.delivered_at is not None for message in attempted)
-    return accepted
+def _parcels(claimed: Sequence[Message], alerts: Sequence[Alert]) -> dict[str, list[Parcel]]:
+    by_id = {alert.alert_id: alert for alert in alerts}
+    together: dict[tuple[str, str, str], list[Message]] = {}
+    for message in claimed:
+        alert = by_id[message.alert_id]
+        together.setdefault((message.route, message.kind, alert.group or alert.alert_id), []).append(message)
+    parcels: dict[str, list[Parcel]] = {}
+    for (route, _, _), messages in together.items():
+        about = [by_id[message.alert_id] for message in messages]
+        parcels.setdefault(route, []).append(Parcel(messages[0].kind, about, messages))
+    return parcels
 
 
-def _attempt(
-    channel: Channel | None, messages: Sequence[Message], alerts: dict[str, Alert], at: datetime
-) -> list[Message]:
-    if channel is None:
-        return [replace(message, delivered_at=at, last_error="the channel is not configured") for message in messages]
-    problem = channel.send(messages[0].kind, [alerts[message.alert_id] for message in messages])
+def _of_routes(
+    found: Mapping[str, Destination],
+    tried: Sequence[Message],
+    waiting: Sequence[Message],
+    settings: Settings,
+    at: datetime,
+) -> Iterator[Evaluation]:
+    """What was seen of each route that was tried; one that takes some messages and refuses others does not work."""
+    for name in dict.fromkeys(message.route for message in tried):
+        problem = next((message.last_error for message in tried if message.route == name and message.last_error), None)
+        left = [message for message in waiting if message.route == name]
+        if problem:
+            what = f"{found[name].shown} does not work: {problem}; {len(left)} messages wait for it"
+            yield _route_evaluation(found[name].route, "failed", what, at, settings)
+        elif not any(message.attempts for message in left):
+            yield _route_evaluation(found[name].route, "passed", f"{found[name].shown} works again", at, settings)
+
+
+def _of_gone_routes(ledger: Ledger, routes: Sequence[Route], at: datetime) -> list[Evaluation]:
+    """The end of incidents about routes that are not in the settings any more."""
+    names = {route.fingerprint for route in routes}
     return [
-        replace(
-            message,
-            attempts=message.attempts + 1,
-            delivered_at=None if problem else at,
-            last_error=problem,
-        )
-        for message in messages
+        _route_evaluation(Route(alert.fingerprint.partition(":")[2]), "passed", _GONE, at, None)
+        for alert in ledger.alerts(open_only=True)
+        if alert.fingerprint.startswith(f"{ROUTE_FAILURE}:") and alert.fingerprint not in names
     ]
+
+
+_GONE = "the route is not in the settings any more"
+
+
+def _route_evaluation(
+    route: Route, result: Result, summary: str, at: datetime, settings: Settings | None
+) -> Evaluation:
+    return Evaluation(
+        fingerprint=route.fingerprint,
+        event_id=int(at.timestamp() * 1e6),
+        result=result,
+        severity="error",
+        evaluated_at=at,
+        summary=summary,
+        runbook=f"{settings.runbooks_url.rstrip('/')}/{ROUTE_FAILURE}.md" if settings else None,
+        owner="platform",
+        group=ROUTE_FAILURE,
+    )
+
+
+def _hand_over(ledger: Ledger, routes: Sequence[Route], at: datetime) -> None:
+    """End what waits for routes that are gone; routes that are new get it instead.
+
+    The others have rows of the same key already, and keep them.
+    """
+    names = {route.name for route in routes}
+    gone = [message for message in ledger.waiting_messages() if message.route not in names]
+    if not gone:
+        return
+    alerts = {alert.alert_id: alert for alert in ledger.alerts()}
+    handed = [
+        new_message(message.alert_id, message.kind, route, at)
+        for message in gone
+        if message.kind != "REMINDER"
+        for route in routes
+        if _takes(route, alerts[message.alert_id])
+    ]
+    ledger.save_alerts([], handed)
+    ledger.record_attempts([replace(message, given_up_at=at, last_error=_GONE) for message in gone])
+
+
+def _takes(route: Route, alert: Alert) -> bool:
+    return route.takes(alert.fingerprint, alert.severity, alert.owner)

@@ -9,7 +9,8 @@ from typing import Any
 
 import requests
 
-from forecasting_platform.forecasting.alerts import Alert, Kind
+from forecasting_platform.forecasting.alert_messages import Kind
+from forecasting_platform.forecasting.alerts import Alert
 
 TIMEOUT_SECONDS = 10
 LASTS = timedelta(hours=49)
@@ -17,9 +18,7 @@ LASTS = timedelta(hours=49)
 
 
 class AlertmanagerDelivery:
-    """The channel `alertmanager`."""
-
-    name = "alertmanager"
+    """Posts to one Alertmanager."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url.rstrip('/')}/api/v2/alerts"

@@ -1,13 +1,14 @@
 """A ledger in memory, for fast tests. Nothing outlives it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence
-from forecasting_platform.forecasting.alerts import Alert, Message, Mute
+from forecasting_platform.forecasting.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision, chained
 
 
@@ -76,18 +77,27 @@ class MemoryLedger:
     def waiting_messages(self) -> list[Message]:
         """See `Ledger`."""
         with self._lock:
-            waiting = [message for message in self._messages.values() if message.delivered_at is None]
-        return sorted(waiting, key=lambda message: (message.created_at, message.key))
+            waiting = [message for message in self._messages.values() if message.ended_at is None]
+        return sorted(waiting, key=lambda message: (message.due_at, *message.place))
+
+    def claim_messages(self, routes: Collection[str], at: datetime, until: datetime) -> list[Message]:
+        """See `Ledger`."""
+        with self._lock:
+            due = due_messages([found for found in self._messages.values() if found.ended_at is None], routes, at)
+            self._messages |= {message.key: replace(message, due_at=until) for message in due}
+        return due
 
     def record_attempts(self, messages: Sequence[Message]) -> None:
         """See `Ledger`."""
         with self._lock:
-            self._messages |= {message.key: message for message in messages}
-            waiting = {found.alert_id for found in self._messages.values() if found.delivered_at is None}
+            self._messages |= {
+                message.key: message for message in messages if self._messages[message.key].ended_at is None
+            }
+            waiting = {found.alert_id for found in self._messages.values() if found.ended_at is None}
             for message in messages:
-                alert = self._alerts[message.alert_id]
-                if message.alert_id not in waiting and message.delivered_at and alert.delivered is None:
-                    self._alerts[message.alert_id] = replace(alert, delivered=message.delivered_at)
+                alert, ended = self._alerts[message.alert_id], message.ended_at
+                if message.alert_id not in waiting and ended and alert.delivered is None:
+                    self._alerts[message.alert_id] = replace(alert, delivered=ended)
 
     def mute(self, mute: Mute) -> None:
         """See `Ledger`."""

@@ -1,6 +1,6 @@
 """The ledger on Postgres, schema `forecasting`: `promotion_decisions` and `alerts`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 from forecasting_platform.adapters.ledger_entries import check_evidence
 from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
 from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
-from forecasting_platform.forecasting.alerts import Alert, Message, Mute
+from forecasting_platform.forecasting.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision, chained
 
 _DECISIONS = """
@@ -89,14 +90,17 @@ CREATE TABLE forecasting.alert_messages (
     key text COLLATE "C" PRIMARY KEY,
     alert_id text NOT NULL REFERENCES forecasting.alerts,
     kind text NOT NULL,
-    channel text NOT NULL,
+    route text NOT NULL,
     created_at timestamptz NOT NULL,
     delivered_at timestamptz,
     attempts integer NOT NULL,
-    last_error text
+    last_error text,
+    due_at timestamptz NOT NULL,
+    given_up_at timestamptz
 );
-COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one channel, sent at least once.';
-CREATE INDEX ON forecasting.alert_messages (created_at) WHERE delivered_at IS NULL;
+COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
+CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
+    WHERE delivered_at IS NULL AND given_up_at IS NULL;
 CREATE INDEX ON forecasting.alert_messages (alert_id);
 """
 
@@ -124,6 +128,10 @@ _TABLES = {
 }
 
 _NOTHING = sql.SQL("")
+_SELECT_WAITING = """
+SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
+ORDER BY due_at, created_at, kind, key
+"""
 _DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
 _NEXT_DECISION = """
 SELECT
@@ -217,26 +225,41 @@ class PostgresLedger:
 
     def waiting_messages(self) -> list[Message]:
         """See `Ledger`."""
-        query = "SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL ORDER BY created_at, key"
         with self._connections.transaction("alert_messages") as connection:
-            return connection.cursor(row_factory=class_row(Message)).execute(query).fetchall()
+            return connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+
+    def claim_messages(self, routes: Collection[str], at: datetime, until: datetime) -> list[Message]:
+        """See `Ledger`."""
+        with self._connections.transaction("alert_messages") as connection:
+            # One sender at a time decides what is due, so that two never take the same message.
+            lock(connection, "alert_messages")
+            waiting = connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+            due = due_messages(waiting, routes, at)
+            claim = "UPDATE forecasting.alert_messages SET due_at = %s WHERE key = ANY(%s)"
+            connection.execute(claim, [until, [message.key for message in due]])
+        return due
 
     def record_attempts(self, messages: Sequence[Message]) -> None:
         """See `Ledger`."""
         update = """
-            UPDATE forecasting.alert_messages SET delivered_at = %s, attempts = %s, last_error = %s WHERE key = %s
+            UPDATE forecasting.alert_messages
+            SET delivered_at = %s, given_up_at = %s, due_at = %s, attempts = %s, last_error = %s
+            WHERE key = %s AND delivered_at IS NULL AND given_up_at IS NULL
         """
         deliver = """
             UPDATE forecasting.alerts SET delivered = %s WHERE alert_id = %s AND delivered IS NULL AND NOT EXISTS (
                 SELECT FROM forecasting.alert_messages AS waiting
-                WHERE waiting.alert_id = alerts.alert_id AND waiting.delivered_at IS NULL
+                WHERE waiting.alert_id = alerts.alert_id AND delivered_at IS NULL AND given_up_at IS NULL
             )
         """
-        attempts = [[found.delivered_at, found.attempts, found.last_error, found.key] for found in messages]
-        delivered = [[found.delivered_at, found.alert_id] for found in messages if found.delivered_at]
+        attempts = [
+            [found.delivered_at, found.given_up_at, found.due_at, found.attempts, found.last_error, found.key]
+            for found in messages
+        ]
+        ended = [[found.ended_at, found.alert_id] for found in messages if found.ended_at]
         with self._connections.transaction("alert_messages") as connection:
             connection.cursor().executemany(update, attempts)
-            connection.cursor().executemany(deliver, delivered)
+            connection.cursor().executemany(deliver, ended)
 
     def mute(self, mute: Mute) -> None:
         """See `Ledger`."""

@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from forecasting_platform.forecasting.alert_messages import Kind, Message, Route, new_message
+
 State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
 Severity = Literal["warning", "error"]
 Result = Literal["passed", "failed", "unknown"]
-Kind = Literal["FIRING", "REMINDER", "RESOLVED"]
 
 OPEN_STATES: tuple[State, ...] = ("PENDING", "FIRING", "MUTED", "UNKNOWN")
 HISTORICAL = "a historical backfill"
@@ -106,26 +107,6 @@ class Mute:
     until: datetime
     reason: str
     muted_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the outbox, to one channel.
-
-    Attributes:
-        key: the idempotency key: `alert_id/KIND/channel`; a message is queued once, sent at least once.
-        delivered_at: None while it waits.
-        last_error: why the newest attempt failed, without addresses.
-    """
-
-    key: str
-    alert_id: str
-    kind: Kind
-    channel: str
-    created_at: datetime
-    delivered_at: datetime | None = None
-    attempts: int = 0
-    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,26 +198,24 @@ def advanced(alert: Alert, at: datetime, muted_by: str | None = None, policy: Al
 
 
 def told(
-    alert: Alert, at: datetime, channels: Sequence[str], policy: AlertPolicy | None = None
+    alert: Alert, at: datetime, routes: Sequence[Route], policy: AlertPolicy | None = None
 ) -> tuple[Alert, list[Message]]:
     """The incident with what people must hear of it now marked as queued, and the messages to queue.
 
     Args:
-        channels: where messages go; without any nobody waits, and the incident counts as delivered.
+        routes: where messages may go; where none takes the incident nobody waits, and it counts as delivered.
     """
     kind = _due(alert, at, policy or AlertPolicy())
     if kind is None:
         return alert, []
+    taking = [route for route in routes if route.takes(alert.fingerprint, alert.severity, alert.owner)]
     marked = replace(
         alert,
         announced=alert.announced or at,
         reminded=at if kind == "REMINDER" else alert.reminded,
-        delivered=alert.delivered if kind == "REMINDER" else None if channels else at,
+        delivered=alert.delivered if kind == "REMINDER" else None if taking else at,
     )
-    suffix = f"-{at:%Y%m%dT%H%M%S}" if kind == "REMINDER" else ""
-    return marked, [
-        Message(f"{alert.alert_id}/{kind}{suffix}/{channel}", alert.alert_id, kind, channel, at) for channel in channels
-    ]
+    return marked, [new_message(alert.alert_id, kind, route, at) for route in taking]
 
 
 def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
@@ -277,7 +256,7 @@ def take_in(
     at: datetime,
     *,
     mutes: Sequence[Mute] = (),
-    channels: Sequence[str] = (),
+    routes: Sequence[Route] = (),
     policy: AlertPolicy | None = None,
 ) -> tuple[list[Alert], list[Message]]:
     """What one look changes: evaluations in their order, then time, then what people must be told.
@@ -294,7 +273,7 @@ def take_in(
     messages: list[Message] = []
 
     def keep(alert: Alert) -> None:
-        marked, queued = told(alert, at, channels, policy)
+        marked, queued = told(alert, at, routes, policy)
         if marked != now.get(alert.fingerprint):
             now[alert.fingerprint] = changed[alert.alert_id] = marked
         messages.extend(queued)

@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_platform.adapters.alert_outbox import beat, send_waiting, tell
+from forecasting_platform.adapters.alert_outbox import raise_alerts, tell
+from forecasting_platform.adapters.alert_watchers import beat
 from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import newest_decision
@@ -168,10 +169,12 @@ def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
     newest = latest_alerts(ledger.alerts())
     checks, cursor = check_evaluations(context.instance, int(context.cursor or 0), settings.load_look_back_days)
     evaluations = [*checks, *recovered_runs(context.instance, newest), *backfill_results(context.instance)]
-    changed = tell(ledger, evaluations, settings)
-    sent = send_waiting(ledger, settings)
+    raised = raise_alerts(ledger, evaluations, settings)
     beat(ledger, settings, "alert_sensor")
-    summary = f"{len(evaluations)} results seen, {changed} incidents changed, {sent} messages sent"
+    summary = (
+        f"{len(evaluations)} results seen, {raised.changed} incidents changed, "
+        f"{raised.sent} messages sent, {raised.refused} refused"
+    )
     return dg.SensorResult(skip_reason=summary, cursor=str(cursor))
 
 

@@ -3,16 +3,18 @@
 Transactional and small, so it stays in Postgres whichever table store is chosen. Promises: decisions
 are append-only, chained by their hashes, and read newest first; one at a time changes the champion; an
 alert is one row per incident, keyed by `alert_id`, and at most one incident of a fingerprint is open;
-incidents and the messages about them are saved together or not at all, and a message is queued once;
-saving an incident keeps who acknowledged it; a ledger that does not answer raises `StoreUnavailableError`.
+incidents and the messages about them are saved together or not at all; a message is queued once, and given to one
+sender at a time; saving an incident keeps who acknowledged it; a ledger that does not answer raises
+`StoreUnavailableError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from forecasting_platform.forecasting.alerts import Alert, Message, Mute
+from forecasting_platform.forecasting.alert_messages import Message
+from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision
 
 
@@ -55,11 +57,23 @@ class Ledger(Protocol):
         ...
 
     def waiting_messages(self) -> list[Message]:
-        """Messages that no one has accepted yet, the oldest first."""
+        """Messages neither delivered nor given up, the longest due first."""
+        ...
+
+    def claim_messages(self, routes: Collection[str], at: datetime, until: datetime) -> list[Message]:
+        """The messages to these routes to try now (`due_messages`), as they were; nobody else is given them.
+
+        Args:
+            at: now.
+            until: when they are due again, should their sender never say what became of them.
+        """
         ...
 
     def record_attempts(self, messages: Sequence[Message]) -> None:
-        """Keep what came of sending; an incident none of whose messages waits any more is delivered."""
+        """Keep what came of sending; an incident none of whose messages waits any more is delivered.
+
+        A message that was delivered or given up meanwhile stays so.
+        """
         ...
 
     def mute(self, mute: Mute) -> None:

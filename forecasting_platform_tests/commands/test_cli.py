@@ -23,7 +23,8 @@ from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.commands.as_of import stored_snapshot
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
-from forecasting_platform.forecasting.alerts import Alert, Message
+from forecasting_platform.forecasting.alert_messages import Message
+from forecasting_platform.forecasting.alerts import Alert, muting
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
@@ -476,10 +477,10 @@ def test_an_incident_there_is_not_cannot_be_acknowledged(run: Callable[..., Resu
     assert "no open incident is 'a:b@8'; open are 'a:b@7'" in failed.stderr
 
 
-def test_a_quiet_watcher_where_no_channel_is_set_is_a_failure_that_leaves_the_incident_to_who_can_tell_it(
+def test_a_quiet_watcher_where_no_route_is_set_is_a_failure_that_leaves_the_incident_to_who_can_tell_it(
     run: Callable[..., Result], ledger: MemoryLedger
 ) -> None:
-    waiting = Message("a:b@7/FIRING/apprise", INCIDENT.alert_id, "FIRING", "apprise", NOW)
+    waiting = Message("a:b@7/FIRING/mail", INCIDENT.alert_id, "FIRING", "mail", NOW, NOW)
     ledger.save_alerts([INCIDENT], [waiting])
     failed = run("alerts", "watch")
     assert failed.exit_code == 1
@@ -495,12 +496,18 @@ def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
     failed = run("alerts", "watch")
     assert failed.exit_code == 1
     assert "start Dagster's daemon" in failed.stderr
-    assert {alert.fingerprint for alert in ledger.alerts(open_only=True)} == {
-        "dead_man:alert_sensor",
-        "dead_man:promotion_sensor",
-    }
+    kinds = {alert.fingerprint.partition("-")[0] for alert in ledger.alerts(open_only=True)}
+    assert kinds == {"dead_man:alert_sensor", "dead_man:promotion_sensor", "alert_route:json"}
     ledger.beat("alert_sensor", datetime.now(UTC))
     assert run("alerts", "watch").exit_code == 1
     ledger.beat("promotion_sensor", datetime.now(UTC))
     assert run("alerts", "watch").exit_code == 0
-    assert ledger.alerts(open_only=True) == []
+    assert {alert.fingerprint.partition(":")[0] for alert in ledger.alerts(open_only=True)} == {"alert_route"}
+
+
+def test_muting_for_no_hours_ends_a_mute(run: Callable[..., Result], ledger: MemoryLedger) -> None:
+    words = ["alerts", "mute", "a:*", "--reason", "known", "--by", "ann", "--hours"]
+    assert run(*words, "8").exit_code == 0
+    assert muting("a:b", datetime.now(UTC), ledger.mutes(), {}) == "ann: known"
+    assert run(*words, "0").exit_code == 0
+    assert muting("a:b", datetime.now(UTC), ledger.mutes(), {}) is None

@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
-from forecasting_platform.forecasting.alerts import Alert, Message, Mute
+from forecasting_platform.forecasting.alert_messages import Message, attempted
+from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.ports.ledger import Ledger
 
@@ -42,7 +43,9 @@ ALERT = Alert(
     group="backfill",
     announced=NOON,
 )
-MESSAGE = Message(f"{ALERT.alert_id}/FIRING/apprise", ALERT.alert_id, "FIRING", "apprise", NOON)
+ROUTE = "slack-1a2b3c4d"
+MESSAGE = Message(f"{ALERT.alert_id}/FIRING/{ROUTE}", ALERT.alert_id, "FIRING", ROUTE, NOON, NOON)
+LATER = NOON + timedelta(minutes=2)
 
 
 class LedgerContract:
@@ -181,7 +184,7 @@ class LedgerContract:
         assert ledger.waiting_messages() == []
 
     def test_an_incident_is_delivered_once_none_of_its_messages_waits(self, ledger: Ledger) -> None:
-        other = replace(MESSAGE, key=f"{ALERT.alert_id}/FIRING/alertmanager", channel="alertmanager")
+        other = replace(MESSAGE, key=f"{ALERT.alert_id}/FIRING/alertmanager", route="alertmanager")
         ledger.save_alerts([ALERT], [MESSAGE, other])
         ledger.record_attempts([replace(MESSAGE, attempts=1, delivered_at=NOON)])
         ledger.record_attempts([replace(other, attempts=1, last_error="refused")])
@@ -189,6 +192,51 @@ class LedgerContract:
         assert [(found.attempts, found.last_error) for found in ledger.waiting_messages()] == [(1, "refused")]
         ledger.record_attempts([replace(other, attempts=2, delivered_at=NOON)])
         assert ledger.alerts()[0].delivered == NOON
+
+    def test_an_incident_whose_last_message_is_given_up_waits_no_more(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        ledger.record_attempts([replace(MESSAGE, given_up_at=LATER, last_error="the route is gone")])
+        assert ledger.waiting_messages() == []
+        assert ledger.alerts()[0].delivered == LATER
+
+    def test_what_ended_stays_as_it_ended(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        ledger.record_attempts([attempted(MESSAGE, NOON, None)])
+        ledger.record_attempts([attempted(MESSAGE, LATER, "it did not answer in time")])
+        assert ledger.waiting_messages() == []
+
+    def test_waiting_messages_are_listed_the_longest_due_first(self, ledger: Ledger) -> None:
+        minutes = {"c": 3, "a": 1, "d": 1, "b": 2}
+        messages = [replace(MESSAGE, key=key, due_at=NOON + timedelta(minutes=m)) for key, m in minutes.items()]
+        ledger.save_alerts([ALERT], messages)
+        assert [message.key for message in ledger.waiting_messages()] == ["a", "d", "b", "c"]
+
+    def test_a_message_is_given_to_one_sender_until_its_claim_ends(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        with ThreadPoolExecutor(4) as senders:
+            claims = list(senders.map(lambda _: ledger.claim_messages([ROUTE], NOON, LATER), range(8)))
+        assert [message for claimed in claims for message in claimed] == [MESSAGE]
+        assert ledger.claim_messages([ROUTE], LATER - timedelta(seconds=1), LATER) == []
+        assert [claimed.key for claimed in ledger.claim_messages([ROUTE], LATER, LATER)] == [MESSAGE.key]
+
+    def test_only_messages_that_are_due_to_the_routes_asked_for_are_claimed(self, ledger: Ledger) -> None:
+        later = replace(MESSAGE, key="later", route="later", due_at=LATER)
+        ended = replace(MESSAGE, key="ended", route="ended", given_up_at=NOON)
+        other = replace(MESSAGE, key="other", route="other")
+        ledger.save_alerts([ALERT], [MESSAGE, later, ended, other])
+        assert ledger.claim_messages([ROUTE, "later", "ended"], NOON, LATER) == [MESSAGE]
+        assert ledger.claim_messages([], NOON, LATER) == []
+
+    def test_a_message_waits_for_the_earlier_ones_about_its_incident_to_its_route(self, ledger: Ledger) -> None:
+        first = replace(MESSAGE, due_at=LATER, attempts=1, last_error="refused")
+        # Both may be queued by one look, of what began and ended while nobody looked.
+        end = replace(MESSAGE, key="end", kind="RESOLVED")
+        elsewhere = replace(end, key="elsewhere", route="mail")
+        ledger.save_alerts([ALERT], [first, end, elsewhere])
+        assert ledger.claim_messages([ROUTE, "mail"], NOON, LATER) == [elsewhere]
+        assert ledger.claim_messages([ROUTE], LATER, LATER) == [first]
+        ledger.record_attempts([attempted(first, LATER, None)])
+        assert ledger.claim_messages([ROUTE], LATER, LATER) == [end]
 
     def test_saving_an_incident_keeps_who_acknowledged_it(self, ledger: Ledger) -> None:
         ledger.save_alerts([ALERT])
@@ -207,6 +255,11 @@ class LedgerContract:
         ledger.mute(mute)
         ledger.mute(replace(mute, until=NOON + timedelta(days=1)))
         assert ledger.mutes() == [replace(mute, until=NOON + timedelta(days=1))]
+
+    def test_mutes_are_listed_by_pattern(self, ledger: Ledger) -> None:
+        for pattern in ("b:*", "*", "a:*"):
+            ledger.mute(Mute(pattern, NOON, "known", "ann"))
+        assert [mute.pattern for mute in ledger.mutes()] == ["*", "a:*", "b:*"]
 
     def test_a_watcher_is_known_by_its_newest_beat(self, ledger: Ledger) -> None:
         assert ledger.heartbeats() == {}
@@ -242,6 +295,10 @@ class RemoteLedgerContract(LedgerContract):
             lambda ledger: ledger.save_alerts([ALERT]),
             lambda ledger: ledger.alerts(),
             lambda ledger: ledger.waiting_messages(),
+            lambda ledger: ledger.claim_messages([ROUTE], NOON, LATER),
+            lambda ledger: ledger.record_attempts([MESSAGE]),
+            lambda ledger: ledger.mute(Mute("*", NOON, "known", "ann")),
+            lambda ledger: ledger.heartbeats(),
             lambda ledger: ledger.acknowledge("a@1", "ann", NOON),
             lambda ledger: ledger.mutes(),
             lambda ledger: ledger.beat("alert_sensor", NOON),
@@ -253,6 +310,10 @@ class RemoteLedgerContract(LedgerContract):
             "save_alerts",
             "alerts",
             "waiting_messages",
+            "claim_messages",
+            "record_attempts",
+            "mute",
+            "heartbeats",
             "acknowledge",
             "mutes",
             "beat",

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecasting_platform.forecasting.alert_messages import Message, Route
 from forecasting_platform.forecasting.alerts import (
     HISTORICAL,
     Alert,
     Evaluation,
-    Message,
     Mute,
     Result,
     advanced,
@@ -43,7 +43,7 @@ class Ledger:
 
     def look(self, *seen: Evaluation, at: datetime | None = None, **options: Any) -> None:
         now = at or max((found.evaluated_at for found in seen), default=NOON)
-        alerts, messages = take_in(latest_alerts(self.alerts.values()), seen, now, channels=["hook"], **options)
+        alerts, messages = take_in(latest_alerts(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
         self.alerts |= {alert.alert_id: alert for alert in alerts}
         for message in messages:
             self.messages.setdefault(message.key, message)
@@ -151,7 +151,7 @@ def test_an_incident_is_told_again_each_day_until_somebody_is_on_it(ledger: Ledg
     assert sum("REMINDER" in key for key in ledger.messages) == 2
 
 
-def test_without_a_channel_nobody_waits_for_a_message() -> None:
+def test_without_a_route_nobody_waits_for_a_message() -> None:
     firing = advanced(
         next_alert(None, evaluation(1, "failed")) or pytest.fail("nothing opened"), NOON + timedelta(hours=1)
     )

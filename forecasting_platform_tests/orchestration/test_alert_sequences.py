@@ -8,6 +8,8 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import create_autospec
@@ -18,7 +20,9 @@ import pytest
 from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.alerts import Alert, Kind, Result
+from forecasting_platform.forecasting.alert_messages import Kind
+from forecasting_platform.forecasting.alerts import Alert, Result
+from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.sensors import alert_sensor
 from forecasting_platform_tests.forecasting.test_alerts import true_incidents
 
@@ -64,7 +68,6 @@ class Channel:
 
     chance: random.Random
     faults: bool = True
-    name: str = "apprise"
     told: set[tuple[str, Kind]] = field(default_factory=set)
 
     def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
@@ -114,10 +117,15 @@ def play(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
         results[check] += chance.choices(["passed", "failed", "unknown"], [4, 4, 1])
         events.append(event(number, check, results[check][-1]))
     log, ledger, channel = EventLog(events), FaultyLedger(chance), Channel(chance)
-    monkeypatch.setattr(alert_outbox, "_channel", lambda *_: channel)
+    monkeypatch.setattr(alert_outbox, "delivery_of", lambda _: channel)
+    now = datetime.now(UTC)
+    monkeypatch.setattr(sensors, "raise_alerts", partial(alert_outbox.raise_alerts, clock=lambda: now))
     INSTANCE.event_log_storage = log
 
     def look(cursor: str | None) -> str | None:
+        nonlocal now
+        # Longer than a claim, and than a message that was refused waits.
+        now += timedelta(minutes=16)
         answer = alert_sensor(dg.build_sensor_context(instance=INSTANCE, cursor=cursor), ledger=ledger)
         assert isinstance(answer, dg.SensorResult)
         return answer.cursor

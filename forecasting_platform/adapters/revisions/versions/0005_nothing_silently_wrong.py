@@ -1,6 +1,11 @@
-"""The forecast of record is the same in SQL as elsewhere; answers to a client's own inputs are told apart."""
+"""The forecast of record is the same in SQL as elsewhere; answers to a client's own inputs are told apart.
+
+A message of the outbox has a row for each route, that is URL, and a time before which it is not tried again. What waits
+for one of the two channels there were is given, by the first look for alerts, to the routes there are.
+"""
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0005"
 down_revision = "0004"
@@ -32,8 +37,31 @@ ALTER TABLE forecasting.prediction_log ADD COLUMN IF NOT EXISTS given_inputs boo
 ALTER TABLE forecasting.prediction_log ALTER COLUMN given_inputs DROP DEFAULT
 """
 
+_ROUTES = """
+-- Not renamed: the constraint that it is not null would keep the old name.
+ALTER TABLE forecasting.alert_messages
+    ADD COLUMN route text, ADD COLUMN due_at timestamptz, ADD COLUMN given_up_at timestamptz;
+UPDATE forecasting.alert_messages SET route = channel, due_at = created_at;
+ALTER TABLE forecasting.alert_messages
+    ALTER COLUMN route SET NOT NULL, ALTER COLUMN due_at SET NOT NULL, DROP COLUMN channel;
+DROP INDEX IF EXISTS forecasting.alert_messages_created_at_idx;
+CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
+    WHERE delivered_at IS NULL AND given_up_at IS NULL;
+COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
+"""
+
 
 def upgrade() -> None:
     """Bring revision 0004 to this one."""
     op.execute(_OF_RECORD)
     op.execute(_GIVEN_INPUTS)
+    if "route" not in _columns("alert_messages"):
+        op.execute(_ROUTES)
+
+
+def _columns(table: str) -> set[str]:
+    found = op.get_bind().execute(
+        text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attnum > 0"),
+        {"name": f"forecasting.{table}"},
+    )
+    return set(found.scalars())
