@@ -14,6 +14,7 @@ from forecasting_platform.adapters.postgres_table_store import PostgresTableStor
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform_tests.contracts.ledger_contract import ALERT
 from serve.platform_metrics import PlatformMetrics
 
 
@@ -58,6 +59,14 @@ def test_a_watcher_was_seen_when_it_last_beat() -> None:
     ledger.beat("alert_sensor", moment)
     found = looked(None, ledger)
     assert found['forecasting_watcher_seen_timestamp_seconds{watcher="alert_sensor"}'] == moment.timestamp()
+
+
+def test_a_route_that_takes_no_alerts_is_down() -> None:
+    ledger = MemoryLedger()
+    for name, state in (("alert_route:slack-1", "FIRING"), ("alert_route:mail-2", "PENDING"), ("a:b", "FIRING")):
+        ledger.save_alerts([replace(ALERT, alert_id=name, fingerprint=name, state=state)])
+    found = [sample for sample in looked(None, ledger) if sample.startswith("forecasting_alert_route_down")]
+    assert found == ['forecasting_alert_route_down{route="slack-1"}']
 
 
 def test_tables_that_do_not_answer_are_said_to_be_down_until_they_do() -> None:
