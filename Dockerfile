@@ -1,7 +1,7 @@
 # Two images from one lock: `docker build --target platform .` and `docker build --target serve .`
 # No engine runs in CI; a test runs the same install commands in a clean directory.
 # A newer one: `docker buildx imagetools inspect python:3.14-slim --format '{{.Manifest.Digest}}'`, or Renovate.
-ARG PYTHON_IMAGE=python:3.14-slim@sha256:ce40764625a4ff50df3548277632e7f96c4e77fe75fa848aae9885476e7df5a4
+ARG PYTHON_IMAGE=python:3.14-slim@sha256:51dafde81dbdb6ebde285137a295cf18a47ca95234fe388a343719cb97305b3d
 FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --create-home --uid 10001 forecasting

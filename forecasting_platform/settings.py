@@ -24,6 +24,21 @@ class Settings(BaseSettings):
     postgres_dsn: SecretStr | None = Field(
         default=None, description="Postgres of the observations, forecasts, decisions and alerts (`postgresql://…`)."
     )
+    postgres_password: SecretStr | None = Field(
+        default=None, description="Password of the user of the DSN, where the DSN holds none."
+    )
+    dagster_role_password: SecretStr | None = Field(
+        default=None, description="For `migrate`: makes the role `dagster` and its database, with this password."
+    )
+    mlflow_role_password: SecretStr | None = Field(
+        default=None, description="For `migrate`: makes the role `mlflow` and its database, with this password."
+    )
+    runs_role_password: SecretStr | None = Field(
+        default=None, description="For `migrate`: makes the role `forecasting_runs`, with this password."
+    )
+    app_role_password: SecretStr | None = Field(
+        default=None, description="For `migrate`: makes the role `forecasting_app`, with this password."
+    )
     table_store: Literal["postgres", "spark"] = Field(
         default="postgres", description="Which adapter keeps the tables of observations, features and forecasts."
     )
@@ -144,7 +159,8 @@ class Settings(BaseSettings):
         """The DSN, or `ConfigurationError` saying which variable to set."""
         if self.postgres_dsn is None:
             raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set; give a DSN such as postgresql://host/db")
-        return self.postgres_dsn.get_secret_value()
+        dsn = self.postgres_dsn.get_secret_value()
+        return dsn if self.postgres_password is None else _with_password(dsn, self.postgres_password.get_secret_value())
 
     def require_spark_warehouse_dir(self) -> str:
         """Where the Spark store's tables are, or `ConfigurationError` saying which variable to set."""
@@ -174,3 +190,15 @@ class Settings(BaseSettings):
         if not self.feed_url:
             raise ConfigurationError("FORECASTING_FEED_URL", "is not set; give the URL of the feed")
         return self.feed_url
+
+
+def _with_password(dsn: str, password: str) -> str:
+    """The DSN with a password, unless it has one: then two services of a process can have one each."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    try:
+        return dsn if conninfo_to_dict(dsn).get("password") else make_conninfo(dsn, password=password)
+    except ProgrammingError:
+        # Not chained: the driver's message repeats the DSN.
+        raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is no DSN such as postgresql://host/db") from None

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, lock
 from forecasting_platform.adapters.postgres_errors import first_line, platform_error
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+from forecasting_platform.adapters.postgres_roles import prepare_schema
 from forecasting_platform.adapters.postgres_schema import (
     FIRST_REVISION,
     HEAD_REVISION,
@@ -25,7 +25,6 @@ from forecasting_platform.adapters.postgres_schema import (
     is_empty,
     revision_of,
 )
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.errors import MigrationError, SchemaRevisionError, StoreUnavailableError
 
 SCRIPTS = Path(__file__).parent / "revisions"
@@ -56,9 +55,7 @@ def migrate_schema(dsn: str) -> Migration:
     connections = PostgresConnections(dsn)
     try:
         before = _upgraded_from(dsn, connections.place)
-        for adapter in (PostgresTableStore(dsn), PostgresLedger(dsn)):
-            adapter.prepare()
-            adapter.close()
+        prepare_schema(dsn)
         with connections.transaction("the schema") as connection:
             describe(connection)
     finally:

@@ -1,12 +1,19 @@
-"""`migrate`: databases of an earlier release, brought up to this one."""
+"""`migrate`: databases of an earlier release, brought up to this one; and the logins of the services."""
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
+from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS, Role, make_roles
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.migrations import Migrated, migrate_databases, record_releases
+from forecasting_platform.local.programs import forecasting_store
 from forecasting_platform.local.stopped_platform import stopped_platform
+from forecasting_platform.settings import Settings
 
 
 def migrate_platform(data_dir: Path) -> list[Migrated]:
@@ -15,6 +22,7 @@ def migrate_platform(data_dir: Path) -> list[Migrated]:
     Raises:
         PlatformStateError: neither is there, or a platform runs in the directory.
         MigrationError: a database could not be brought up.
+        ConfigurationError: whoever connects may not make the roles.
     """
     if (data_dir / "postgres").exists():
         _require_stopped(data_dir)
@@ -22,13 +30,35 @@ def migrate_platform(data_dir: Path) -> list[Migrated]:
             done = list(migrate_databases(platform.environment))
             record_releases(platform.path)
             return done
-    done = list(migrate_databases(os.environ))
+    done = list(_migrate_named_databases(Settings()))
     if not done:
         raise PlatformStateError(
             f"{data_dir} holds no platform, and none of FORECASTING_POSTGRES_DSN, DAGSTER_HOME and "
             f"MLFLOW_BACKEND_STORE_URI is set; name what to bring up"
         )
     return done
+
+
+def _migrate_named_databases(settings: Settings) -> Iterator[Migrated]:
+    """Make the roles that have passwords, then bring up the databases that the environment names."""
+    environment, passwords = dict(os.environ), {}
+    if settings.postgres_dsn is not None:
+        dsn = settings.require_postgres_dsn()
+        passwords = _passwords(settings, str(conninfo_to_dict(dsn)["dbname"]))
+        make_roles(dsn, passwords)
+        environment |= forecasting_store(dsn)
+    yield from migrate_databases(environment, {role.name: password for role, password in passwords.items()})
+
+
+def _passwords(settings: Settings, ours: str) -> dict[Role, str]:
+    """Of the roles that are to be made; `ours` is the database of the schema `forecasting`."""
+    chosen = {
+        DAGSTER: settings.dagster_role_password,
+        MLFLOW: settings.mlflow_role_password,
+        replace(RUNS, database=ours): settings.runs_role_password,
+        replace(APP, database=ours): settings.app_role_password,
+    }
+    return {role: password.get_secret_value() for role, password in chosen.items() if password}
 
 
 def _require_stopped(data_dir: Path) -> None:

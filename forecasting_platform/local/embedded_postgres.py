@@ -4,6 +4,7 @@ It listens on 127.0.0.1 with a random password and has no socket file. Where its
 runs is `postgres_home`'s.
 """
 
+import hmac
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from forecasting_platform.adapters.postgres_roles import ROLES, Role, make_roles
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.postgres_home import cluster_home, processes_in, server_account, server_binaries
 from forecasting_platform.local.processes import Account, ChildProcess, Program, identity
@@ -86,6 +88,18 @@ class EmbeddedPostgres:
     def dsn(self, database: str) -> str:
         """The connection URL of a database. It holds the password: not for logs or command lines."""
         return f"postgresql://{USER}:{self._password()}@{HOST}:{self.port}/{quote(database, safe='')}"
+
+    def role_dsn(self, role: Role) -> str:
+        """The connection URL of a service's login, to its database; as secret as `dsn`."""
+        return f"postgresql://{role.name}:{self._role_password(role)}@{HOST}:{self.port}/{role.database}"
+
+    def make_roles(self) -> None:
+        """Make the services' logins and their databases, each with the rights it needs."""
+        make_roles(self.dsn(MAINTENANCE_DATABASE), {role: self._role_password(role) for role in ROLES})
+
+    def _role_password(self, role: Role) -> str:
+        """Made from the owner's, so that there is one secret to keep; who knows a role's learns no other."""
+        return hmac.new(self._password().encode(), role.name.encode(), "sha256").hexdigest()
 
     def start(self) -> None:
         """Make the cluster if there is none, start the server, and return when it answers.

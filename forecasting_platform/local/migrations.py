@@ -50,11 +50,12 @@ def record_releases(directory: Path, releases: Mapping[str, str] | None = None) 
     unfinished.replace(directory / RELEASES_FILE)
 
 
-def migrate_databases(environment: Mapping[str, str]) -> Iterator[Migrated]:
+def migrate_databases(environment: Mapping[str, str], passwords: Mapping[str, str] | None = None) -> Iterator[Migrated]:
     """Bring up every database that the environment names, one after the other, ours first.
 
     Args:
         environment: `FORECASTING_POSTGRES_DSN`, `DAGSTER_HOME` and `MLFLOW_BACKEND_STORE_URI`, each where it is.
+        passwords: of `dagster` and `mlflow`, where their URLs hold none.
 
     Raises:
         MigrationError: one could not be brought up. Ours is then as it was; those before it are done.
@@ -69,7 +70,8 @@ def migrate_databases(environment: Mapping[str, str]) -> Iterator[Migrated]:
         (MLFLOW_VARIABLE, "mlflow", _migrate_mlflow),
     ):
         if variable in environment:
-            migrate(environment)
+            password = (passwords or {}).get(part)
+            migrate(environment if password is None else {**environment, "PGPASSWORD": password})
             yield Migrated(part, None, version(part))
 
 

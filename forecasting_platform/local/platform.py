@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forecasting_platform.adapters.postgres_roles import DAGSTER, MLFLOW, prepare_schema
 from forecasting_platform.adapters.spark_session import require_pyspark
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster_api import DagsterApi
@@ -26,6 +27,8 @@ from forecasting_platform.local.programs import (
     Addresses,
     Entrypoints,
     Programs,
+    dagster_store,
+    forecasting_store,
     mlflow_store,
     platform_environment,
     spark_settings,
@@ -153,7 +156,7 @@ class EmbeddedPlatform:
         programs = self._prepared_programs(progress)
         self._programs = programs
         needed = [self._launch(program) for program in self._needed_for_loading(programs)]
-        self._launch(programs.mlflow(self.postgres.dsn("mlflow")))
+        self._launch(programs.mlflow())
         self._launch(programs.app())
         self._wait_for(needed, progress)
         self._stack.callback(self.directory.remove_endpoints)
@@ -239,25 +242,24 @@ class EmbeddedPlatform:
         database = self.postgres.launch()
         self._children.append(database)
         self._wait_for([database], progress)
-        for name, settings in DATABASES.items():
-            self.postgres.create_database(name, settings=settings)
+        prepare_databases(self.postgres)
         # A socket's path may have about 100 characters, which a data directory's may exceed.
         sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dagster-")))
+        environment, socket_file = self._environment(), sockets / "code.sock"
         programs = Programs(
-            self.directory, self.addresses, self._environment(), self._entrypoints, sockets / "code.sock"
+            self.directory, self.addresses, environment, self.postgres.role_dsn, self._entrypoints, socket_file
         )
         programs.write_dagster_home()
         if is_new:
             record_releases(self.directory.path)
-        stores = {**self._environment(), **mlflow_store(self.postgres.dsn("mlflow"))}
-        migrate_directory(self.directory.path, stores, progress)
+        migrate_directory(self.directory.path, {**environment, **stores_to_migrate(self.postgres)}, progress)
+        prepare_schema(self.postgres.dsn("forecasting"))
         return programs
 
     def _environment(self) -> Mapping[str, str]:
         return platform_environment(
             self.directory,
             self.addresses,
-            dsn=self.postgres.dsn,
             feed_url=self.feed_url,
             live=self._live,
             caller=self._caller,
@@ -295,6 +297,19 @@ class EmbeddedPlatform:
                 stops.callback(child.stop)
         self._children.clear()
         self.seconds.clear()
+
+
+def prepare_databases(postgres: EmbeddedPostgres) -> None:
+    """Make the databases and the services' logins, as far as they are not there."""
+    for name, settings in DATABASES.items():
+        postgres.create_database(name, settings=settings)
+    postgres.make_roles()
+
+
+def stores_to_migrate(postgres: EmbeddedPostgres) -> dict[str, str]:
+    """The environment of a migration: our schema is its owner's, the others migrate what is theirs."""
+    stores = (dagster_store(postgres.role_dsn(DAGSTER)), mlflow_store(postgres.role_dsn(MLFLOW)))
+    return {**forecasting_store(postgres.dsn("forecasting")), **stores[0], **stores[1]}
 
 
 def require_free_ports(ports: Mapping[int, str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS, Role
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
@@ -106,7 +107,6 @@ def platform_environment(
     directory: DataDirectory,
     addresses: Addresses,
     *,
-    dsn: Callable[[str], str],
     feed_url: str,
     live: bool,
     caller: Mapping[str, str],
@@ -114,24 +114,26 @@ def platform_environment(
 ) -> dict[str, str]:
     """The environment of every process of the platform: the caller's, without what would lead it elsewhere.
 
+    Databases are not in it: each process is told those that it uses.
+
     Args:
-        dsn: from the name of a database to its URL.
         settings: further fields of `Settings`, JSON-ready.
     """
-    elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
+    elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "FORECASTING_POSTGRES_", "PYTHONDONTWRITEBYTECODE")
+    kept = {
+        name: value
+        for name, value in caller.items()
+        if not name.startswith(elsewhere) and not name.endswith("_ROLE_PASSWORD")
+    }
     return kept | {
         "PYTHONUNBUFFERED": "1",
         OWNER_VARIABLE: str(directory.path),
         # Servers of this machine are not reached through a proxy.
         **{name: ",".join(filter(None, [caller.get(name), HOST, "localhost"])) for name in ("NO_PROXY", "no_proxy")},
         "DAGSTER_HOME": str(directory.path / "dagster"),
-        # Named with its driver: SQLAlchemy's default differs between releases.
-        "DAGSTER_POSTGRES_URL": dsn("dagster").replace("postgresql://", "postgresql+psycopg2://"),
         "DAGSTER_EVENT_BATCH_SIZE": EVENT_BATCH_SIZE,
         "MLFLOW_TRACKING_URI": addresses.url("mlflow"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "FORECASTING_POSTGRES_DSN": dsn("forecasting"),
         "FORECASTING_MLFLOW_TRACKING_URI": addresses.url("mlflow"),
         "FORECASTING_FEED_URL": feed_url,
         "FORECASTING_FEED_ARCHIVE": caller.get("FORECASTING_FEED_ARCHIVE", str(directory.path / "feed-archive")),
@@ -169,9 +171,24 @@ def spark_settings(directory: DataDirectory, addresses: Addresses) -> dict[str, 
     }
 
 
+def dagster_store(database_url: str) -> dict[str, str]:
+    """The environment that names Dagster's database."""
+    return {"DAGSTER_POSTGRES_URL": _with_driver(database_url)}
+
+
 def mlflow_store(database_url: str) -> dict[str, str]:
     """The environment that names MLflow's database."""
-    return {"MLFLOW_BACKEND_STORE_URI": database_url.replace("postgresql://", "postgresql+psycopg2://")}
+    return {"MLFLOW_BACKEND_STORE_URI": _with_driver(database_url)}
+
+
+def forecasting_store(database_url: str) -> dict[str, str]:
+    """The environment that names our own database."""
+    return {"FORECASTING_POSTGRES_DSN": database_url}
+
+
+def _with_driver(database_url: str) -> str:
+    # SQLAlchemy's default differs between releases.
+    return database_url.replace("postgresql://", "postgresql+psycopg2://")
 
 
 def write_instance(dagster_home: Path) -> None:
@@ -186,18 +203,20 @@ class Programs:
 
     Attributes:
         environment: see `platform_environment`.
+        dsn: of a role.
         code_socket: where Dagster's code server listens; a file, since nobody else needs it.
     """
 
     directory: DataDirectory
     addresses: Addresses
     environment: Mapping[str, str]
+    dsn: Callable[[Role], str]
     entrypoints: Entrypoints
     code_socket: Path
 
-    def mlflow(self, database_url: str) -> Program:
+    def mlflow(self) -> Program:
         """The MLflow server, which keeps artifacts below the data directory and hands them out itself."""
-        settings = {**mlflow_store(database_url), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        settings = {**mlflow_store(self.dsn(MLFLOW)), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         # By default it takes any name that begins like a private address, such as 10.somebody.example.
         hosts = ["--allowed-hosts", f"{HOST}:*,localhost:*"]
         options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow"), *hosts]
@@ -228,6 +247,7 @@ class Programs:
                 "--use-python-environment-entry-point",
             ],
             self.code_socket.exists,
+            self._stores_of_dagster,
         )
 
     def web_server(self, api: DagsterApi) -> Program:
@@ -237,6 +257,7 @@ class Programs:
             "Dagster's web server",
             ["dagster_webserver", *options, "--workspace", str(self._workspace)],
             lambda: _knows_definitions(api),
+            self._stores_of_dagster,
         )
 
     def daemon(self, api: DagsterApi) -> Program:
@@ -245,11 +266,13 @@ class Programs:
             "Dagster's daemon",
             ["forecasting_platform.orchestration.daemon", "run", "--workspace", str(self._workspace)],
             lambda: _daemons_are_healthy(api),
+            self._stores_of_dagster,
         )
 
     def app(self) -> Program:
         """The app that answers `/predict`; ready when it lives, which may be before there is a champion."""
-        return self._program("the app", [self.entrypoints.app], lambda: _answers(f"{self.addresses.url('app')}/health"))
+        url = f"{self.addresses.url('app')}/health"
+        return self._program("the app", [self.entrypoints.app], lambda: _answers(url), forecasting_store(self.dsn(APP)))
 
     def feed(self) -> Program:
         """The simulated feed."""
@@ -277,6 +300,10 @@ class Programs:
         # JSON is YAML.
         self._workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}, indent=2), encoding="utf-8")
         write_instance(self._workspace.parent)
+
+    @property
+    def _stores_of_dagster(self) -> dict[str, str]:
+        return {**dagster_store(self.dsn(DAGSTER)), **forecasting_store(self.dsn(RUNS))}
 
     @property
     def _workspace(self) -> Path:

@@ -10,12 +10,11 @@ from pathlib import Path
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.local.platform import DATABASES
+from forecasting_platform.local.platform import prepare_databases, stores_to_migrate
 from forecasting_platform.local.programs import (
     HOST,
     SERVICES,
     Addresses,
-    mlflow_store,
     platform_environment,
     write_instance,
 )
@@ -26,7 +25,7 @@ class StoppedPlatform:
     """What can be reached while nothing runs.
 
     Attributes:
-        environment: of programs that work on its data.
+        environment: of a migration of its data.
     """
 
     path: Path
@@ -52,8 +51,7 @@ def stopped_platform(data_dir: Path, *, make: bool = False) -> Iterator[StoppedP
         directory.stop_leftovers()
         port = _free_port()
         with EmbeddedPostgres(directory.path, port, log_file=directory.logs / "postgres.log") as postgres:
-            for name, settings in DATABASES.items():
-                postgres.create_database(name, settings=settings)
+            prepare_databases(postgres)
             yield StoppedPlatform(directory.path, postgres, _environment(directory, postgres))
     finally:
         directory.release()
@@ -63,10 +61,9 @@ def _environment(directory: DataDirectory, postgres: EmbeddedPostgres) -> dict[s
     write_instance(directory.path / "dagster")
     # Nothing listens there but Postgres, at its own port.
     named = platform_environment(
-        directory, Addresses(postgres.port - SERVICES.index("postgres")), dsn=postgres.dsn, feed_url="", live=False,
-        caller=os.environ,
-    )  # fmt: skip
-    return {**named, **mlflow_store(postgres.dsn("mlflow"))}
+        directory, Addresses(postgres.port - SERVICES.index("postgres")), feed_url="", live=False, caller=os.environ
+    )
+    return {**named, **stores_to_migrate(postgres)}
 
 
 def _free_port() -> int:

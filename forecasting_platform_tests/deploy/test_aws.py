@@ -16,6 +16,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 from werkzeug.wrappers import Response
 
+from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS
 from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,42 @@ def test_whoever_is_not_a_task_reaches_them_by_a_balancer_that_speaks_https(temp
         ("BalancerSecurityGroup", 443, "0.0.0.0/0"),
         ("OperatorsSecurityGroup", 443, "OperatorsCidr"),
     ]
+
+
+def test_each_task_has_a_login_of_its_own_and_only_the_migration_the_owners(template: dict[str, Any]) -> None:
+    containers = {
+        name: resource["Properties"]["ContainerDefinitions"][0]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::ECS::TaskDefinition"
+    }
+    secrets = {
+        name: {secret["Name"]: secret["ValueFrom"] for secret in container["Secrets"] if "PASSWORD" in secret["Name"]}
+        for name, container in containers.items()
+    }
+    of_dagster = {"PGPASSWORD": "DagsterPassword", "FORECASTING_POSTGRES_PASSWORD": "RunsPassword"}
+    assert secrets == {
+        **dict.fromkeys(("WebDefinition", "DaemonDefinition", "RunDefinition"), of_dagster),
+        "MlflowDefinition": {"PGPASSWORD": "MlflowPassword"},
+        "AppDefinition": {"FORECASTING_POSTGRES_PASSWORD": "AppPassword"},
+        "MigrateDefinition": {
+            "FORECASTING_POSTGRES_PASSWORD": "${Database.MasterUserSecret.SecretArn}:password::",
+            "FORECASTING_DAGSTER_ROLE_PASSWORD": "DagsterPassword",
+            "FORECASTING_MLFLOW_ROLE_PASSWORD": "MlflowPassword",
+            "FORECASTING_RUNS_ROLE_PASSWORD": "RunsPassword",
+            "FORECASTING_APP_ROLE_PASSWORD": "AppPassword",
+        },
+    }
+    users = {name: set(re.findall(r"://(\w+)@", json.dumps(container))) for name, container in containers.items()}
+    assert users == {
+        **{key: {DAGSTER.name, RUNS.name} for key in ("WebDefinition", "DaemonDefinition", "RunDefinition")},
+        "MlflowDefinition": {MLFLOW.name},
+        "AppDefinition": {APP.name},
+        "MigrateDefinition": {"platform", DAGSTER.name, MLFLOW.name},
+    }
+
+
+def test_nothing_changes_a_password_that_running_tasks_keep(template: dict[str, Any]) -> None:
+    assert "AWS::SecretsManager::RotationSchedule" not in {r["Type"] for r in template["Resources"].values()}
 
 
 def test_no_role_may_do_everything_and_only_three_actions_reach_everything(template: dict[str, Any]) -> None:

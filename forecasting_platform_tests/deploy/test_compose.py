@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS
 from forecasting_platform.adapters.simulated_feed import create_app
 from forecasting_platform.local.programs import SERVICES
 from forecasting_platform.settings import Settings
@@ -51,6 +52,41 @@ def test_a_part_waits_only_for_parts_with_a_health_check_or_an_end(name: str) ->
 def test_nothing_uses_a_database_before_it_was_brought_up(name: str) -> None:
     waits = set(PARTS[name]["depends_on"])
     assert "migrate" in waits | {further for part in waits for further in PARTS[part].get("depends_on", {})}
+
+
+def test_each_part_has_a_login_of_its_own_and_only_the_migration_the_owners() -> None:
+    used = {name: _logins(part.get("environment", {})) for name, part in PARTS.items()}
+    of_dagster = {DAGSTER.name: "DAGSTER", RUNS.name: "RUNS"}
+    assert used == {
+        **dict.fromkeys(("code", "dagster", "daemon"), of_dagster),
+        **{key: {} for key in ("postgres", "feed", "proxy")},
+        "mlflow": {MLFLOW.name: "MLFLOW"},
+        "app": {APP.name: "APP"},
+        "migrate": {"platform": "POSTGRES", DAGSTER.name: "DAGSTER", MLFLOW.name: "MLFLOW"},
+    }
+    assert PARTS["postgres"]["environment"]["POSTGRES_USER"] == "platform"
+
+
+def _logins(environment: dict[str, str]) -> dict[str, str]:
+    """As whom a part connects, and the name in .env that the password has."""
+    found = {}
+    for variable, password, role_password in (
+        ("DAGSTER_POSTGRES_URL", "PGPASSWORD", "FORECASTING_DAGSTER_ROLE_PASSWORD"),
+        ("MLFLOW_BACKEND_STORE_URI", "PGPASSWORD", "FORECASTING_MLFLOW_ROLE_PASSWORD"),
+        ("FORECASTING_POSTGRES_DSN", "FORECASTING_POSTGRES_PASSWORD", ""),
+    ):
+        if variable in environment:
+            given = environment.get(password) or environment[role_password]
+            found[str(urlsplit(environment[variable]).username)] = given.removeprefix("${").partition("_PASSWORD")[0]
+    return found
+
+
+def test_the_roles_are_made_with_the_passwords_that_the_parts_show() -> None:
+    made, app, code = (PARTS[name]["environment"] for name in ("migrate", "app", "code"))
+    assert made["FORECASTING_APP_ROLE_PASSWORD"] == app["FORECASTING_POSTGRES_PASSWORD"]
+    assert made["FORECASTING_RUNS_ROLE_PASSWORD"] == code["FORECASTING_POSTGRES_PASSWORD"]
+    assert made["FORECASTING_DAGSTER_ROLE_PASSWORD"] == code["PGPASSWORD"]
+    assert made["FORECASTING_MLFLOW_ROLE_PASSWORD"] == PARTS["mlflow"]["environment"]["PGPASSWORD"]
 
 
 @pytest.mark.parametrize("name", PARTS)

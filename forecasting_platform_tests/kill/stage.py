@@ -21,6 +21,7 @@ import psutil
 import psycopg
 
 from forecasting_platform.adapters.feeds import feed_at
+from forecasting_platform.adapters.postgres_roles import prepare_schema
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
@@ -30,7 +31,7 @@ from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.main_job import LOAD_ASSETS
-from forecasting_platform.local.platform import DATABASES
+from forecasting_platform.local.platform import prepare_databases
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.local.programs import Addresses, Entrypoints, Programs, platform_environment
 from forecasting_platform.settings import Settings
@@ -85,9 +86,16 @@ class Stage:
         self._stack.callback(self._stop)
         sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kill-")))
         self._postgres.start()
-        for name in ("forecasting", "dagster"):
-            self._postgres.create_database(name, settings=DATABASES[name])
-        programs = Programs(self._directory, self._addresses, self._environment(), Entrypoints(), sockets / "code.sock")
+        prepare_databases(self._postgres)
+        prepare_schema(self._postgres.dsn("forecasting"))
+        programs = Programs(
+            self._directory,
+            self._addresses,
+            self._environment(),
+            self._postgres.role_dsn,
+            Entrypoints(),
+            sockets / "code.sock",
+        )
         programs.write_dagster_home()
         self._programs: dict[str, Program] = {
             "feed": programs.feed(),
@@ -242,7 +250,6 @@ class Stage:
         made = platform_environment(
             self._directory,
             self._addresses,
-            dsn=self._postgres.dsn,
             feed_url=f"{self._addresses.url('feed')}/feed",
             live=False,
             caller=os.environ,

@@ -1,6 +1,7 @@
 """Databases of earlier releases: which are brought up, when, and what is said of one that cannot be."""
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from forecasting_platform.adapters.postgres_migrations import SCRIPTS
 from forecasting_platform.adapters.postgres_schema import FIRST_REVISION, HEAD_REVISION
@@ -24,6 +26,8 @@ from forecasting_platform.local.migrations import (
 )
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.local.stopped_platform import stopped_platform
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_directory_is_migrated_when_its_data_were_last_used_with_other_releases(tmp_path: Path) -> None:
@@ -53,6 +57,38 @@ def test_migrate_brings_up_the_schema_that_the_environment_names(postgres_dsn: s
     assert done.exit_code == 0, done.stderr
     assert '"from": "0001"' in done.stdout
     assert f'"to": "{HEAD_REVISION}"' in done.stdout
+
+
+@pytest.mark.slow
+def test_migrate_makes_the_logins_that_it_is_given_passwords_for(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_password = conninfo_to_dict(postgres_dsn)
+    password = str(with_password.pop("password"))
+    home = tmp_path / "dagster"
+    home.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", home)
+    environment = {
+        "FORECASTING_POSTGRES_DSN": make_conninfo(**with_password),
+        "FORECASTING_POSTGRES_PASSWORD": password,
+        "FORECASTING_APP_ROLE_PASSWORD": "of the app",
+        "FORECASTING_DAGSTER_ROLE_PASSWORD": "of dagster",
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://dagster@127.0.0.1:{with_password['port']}/dagster",
+        "MLFLOW_BACKEND_STORE_URI": None,
+    }
+    done = CliRunner().invoke(main, ["migrate", "--data-dir", str(tmp_path / "none")], env=environment)
+    assert done.exit_code == 0, done.stderr
+    with psycopg.connect(make_conninfo(postgres_dsn, user="forecasting_app", password="of the app")) as connection:
+        connection.execute("SELECT FROM forecasting.forecasts")
+    named = make_conninfo(postgres_dsn, user="dagster", password="of dagster", dbname="dagster")
+    with psycopg.connect(named) as connection:
+        owners = connection.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert owners == [("dagster",)]
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE dagster")
+        connection.execute("DROP OWNED BY forecasting_app")
+        connection.execute("DROP ROLE dagster, forecasting_app")
 
 
 @pytest.mark.slow

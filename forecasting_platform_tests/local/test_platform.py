@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 import pytest
 import requests
 
+from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, ROLES, RUNS
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
 from forecasting_platform.local.platform import EmbeddedPlatform, require_free_ports
@@ -74,7 +76,7 @@ def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, s
     told = {name: value for name, value in environment.items() if name.startswith("FORECASTING_")}
     assert told == {
         **{name: value for name, value in os.environ.items() if name.startswith("FORECASTING_")},
-        "FORECASTING_POSTGRES_DSN": running.endpoints["postgres"],
+        "FORECASTING_POSTGRES_DSN": running.postgres.role_dsn(APP),
         "FORECASTING_MLFLOW_TRACKING_URI": running.endpoints["mlflow"],
         "FORECASTING_FEED_URL": running.endpoints["feed"],
         "FORECASTING_APP_HOST": "127.0.0.1",
@@ -89,12 +91,46 @@ def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, s
     assert "127.0.0.1" in environment["NO_PROXY"]
 
 
-def test_no_command_line_holds_the_password(platform: tuple[EmbeddedPlatform, str]) -> None:
+def test_no_command_line_and_no_log_holds_a_password(platform: tuple[EmbeddedPlatform, str]) -> None:
     running, _ = platform
-    password = (running.directory.path / "postgres.password").read_text()
-    assert password not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    for log in running.directory.logs.iterdir():
-        assert password not in log.read_text(), log
+    passwords = [(running.directory.path / "postgres.password").read_text()]
+    passwords += [str(urlsplit(running.postgres.role_dsn(role)).password) for role in ROLES]
+    told = [subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout]
+    told += [log.read_text() for log in running.directory.logs.iterdir()]
+    assert [password for password in passwords for text in told if password in text] == []
+
+
+def test_each_process_has_only_the_logins_of_its_work_and_none_the_owners(
+    platform: tuple[EmbeddedPlatform, str],
+) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    owner = (running.directory.path / "postgres.password").read_text()
+    expected = {
+        "MLflow": {MLFLOW},
+        "Dagster's code server": {DAGSTER, RUNS},
+        "Dagster's web server": {DAGSTER, RUNS},
+        "Dagster's daemon": {DAGSTER, RUNS},
+        "the app": {APP},
+        "the simulated feed": set(),
+    }
+    children = {child.program.name: child for child in running._children}
+    for name, roles in expected.items():
+        environment = " ".join(psutil.Process(children[name].pid).environ().values())
+        assert owner not in environment, name
+        found = {role for role in ROLES if str(urlsplit(running.postgres.role_dsn(role)).password) in environment}
+        assert found == roles, name
+
+
+@pytest.mark.parametrize("host", ["10.rebound.example", "192.168.rebound.example", "rebound.example"])
+def test_mlflow_does_not_take_a_name_for_an_address(platform: tuple[EmbeddedPlatform, str], host: str) -> None:
+    running, _ = platform
+    running.wait_until_ready()
+    url, port = f"{running.endpoints['mlflow']}/api/2.0/mlflow/experiments/get", running.addresses.port("mlflow")
+    experiment = {"experiment_id": "0"}
+    assert requests.get(url, params=experiment, timeout=60).status_code == 200
+    foreign = requests.get(url, params=experiment, headers={"Host": f"{host}:{port}"}, timeout=60)
+    assert foreign.status_code == 403
 
 
 def test_only_dagsters_database_gives_up_synchronous_commits(platform: tuple[EmbeddedPlatform, str]) -> None:
