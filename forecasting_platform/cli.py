@@ -248,18 +248,21 @@ def _ledger_alerts(connection: Connection) -> list[dict[str, object]]:
 @json_option
 def load(start: date, end: date, data_dir: Path, as_json: bool) -> None:
     """Load a date range as one Dagster partition backfill, and wait for it."""
-    from forecasting_platform.local.main_job import LOAD_ASSETS
+    from forecasting_platform.local.main_job import LOAD_ASSETS, loads_of, refused_by
 
     days, dagster = _range(start, end), connect(data_dir).dagster
     backfill_id = dagster.launch_backfill(LOAD_ASSETS, days, tags={"forecasting/asked_by": "load command"})
     click.echo(f"backfill {backfill_id} of {len(days)} days", err=True)
     done = dagster.wait_for_backfill(backfill_id, deadline_seconds=LOAD_DEADLINE_SECONDS)
-    loads = [found for run_id in done.run_ids for found in dagster.materializations(run_id, "raw_observations")[:1]]
+    loads = loads_of(dagster, done)
     counts = {
         name: sum(found.metadata[f"load_{name}"] for found in loads)
         for name in ("new", "revised", "unchanged", "quarantined")
     }
-    print_rows([{"backfill": backfill_id, "days": len(days), **counts}], as_json=as_json)
+    refused = {"refused": refused_by(loads)} if as_json else {}
+    print_rows([{"backfill": backfill_id, "days": len(days), **counts, **refused}], as_json=as_json)
+    if not as_json:
+        click.echo(refused_by(loads))
 
 
 @main.command(epilog="Example: forecasting-platform train")

@@ -102,15 +102,27 @@ class InvalidFrameError(InvalidDataError):
 
 
 class InsufficientHistoryError(InvalidDataError):
-    """Too few observed days to train and backtest on."""
+    """Too few observed days to train and backtest on.
 
-    def __init__(self, found_days: int, needed_days: int) -> None:
+    Attributes:
+        load_problem: what went wrong in the newest load, which may be why; None where nothing did.
+    """
+
+    def __init__(self, found_days: int, needed_days: int, load_problem: str | None = None) -> None:
         self.found_days = found_days
         self.needed_days = needed_days
+        self.load_problem = load_problem
+        found = f"the longest has {found_days}" if found_days else "no series has a single one in feature_table"
         super().__init__(
-            f"training needs {needed_days} days of history in at least one series; "
-            f"the longest has {found_days}. Load an earlier start date, then train again."
+            f"training needs {needed_days} days of history in at least one series; {found}. "
+            + _how_to_get_history(found_days, load_problem)
         )
+
+
+def _how_to_get_history(found_days: int, load_problem: str | None) -> str:
+    if load_problem:
+        return f"Mend what the newest load found ({load_problem}), load again, then train again."
+    return f"Load {'an earlier start date' if found_days else 'the days to train on'}, then train again."
 
 
 class MissingMetricError(InvalidDataError):

@@ -69,6 +69,13 @@ class Settings(BaseSettings):
     exogenous_feed_date_format: str = Field(default="dd/mm/yyyy", description="How the second feed writes a day.")
     feed_timeout_seconds: float = Field(default=60.0, gt=0, description="Deadline of one fetch, retries included.")
     feed_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="Largest feed document accepted.")
+    max_refused_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of a feed document's rows, or of its values of the days asked for, that may be refused; "
+        "where more is, features wait.",
+    )
     feed_archive: str | None = Field(
         default=None, description="Folder or object store URL where every loaded feed document is kept."
     )

@@ -1,17 +1,16 @@
 """What Dagster answers, as values and errors; how it is asked is `dagster_api`'s."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from forecasting_platform.errors import ForecastingPlatformError, examples
+from forecasting_platform.forecasting.failures import cause
 
 FINISHED_BACKFILLS = frozenset({"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"})
 FINISHED_RUNS = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
-# Dagster puts it before the name of an error's class; a person needs the name.
-_MODULE = re.compile(r"^(\w+\.)+(?=\w+: )")
+_BLOCKED = "DagsterAssetCheckFailedError"
 
 
 class DagsterRequestError(ForecastingPlatformError):
@@ -124,17 +123,24 @@ def _total(statuses: Sequence[Mapping[str, int]], name: str) -> int:
 
 
 def failure_messages(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What the failed steps of a run raised; what the run itself says, when no step failed."""
-    steps = [_step_failure(event) for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
+    """What the failed steps of a run raised, or their checks found; what the run itself says, when no step failed."""
+    checks = {
+        event["stepKey"]: event["evaluation"]
+        for event in events
+        if event["__typename"] == "AssetCheckEvaluationEvent" and not event["evaluation"]["success"]
+    }
+    steps = [_step_failure(event, checks) for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
     runs = [_first_line(event["message"]) for event in events if event["__typename"] == "RunFailureEvent"]
     return tuple(steps or runs)
 
 
-def _step_failure(event: Mapping[str, Any]) -> str:
-    """What the step raised: the first cause of Dagster's own error, and not what lies behind it."""
-    error = event["error"] or {"message": "no error was recorded", "causes": []}
-    raised = error["causes"][0] if error["causes"] else error
-    return f"{event['stepKey']}: {_MODULE.sub('', raised['message'].strip())}"
+def _step_failure(event: Mapping[str, Any], checks: Mapping[str, Mapping[str, Any]]) -> str:
+    error = event["error"]
+    raised = [error["message"], *(found["message"] for found in error["causes"])] if error else []
+    check = checks.get(event["stepKey"])
+    if check is not None and raised and _BLOCKED in raised[0]:
+        return f"{'/'.join(check['assetKey']['path'])}: {check['checkName']}: {check['description']}"
+    return f"{event['stepKey']}: {cause(raised)}"
 
 
 def _first_line(text: str) -> str:

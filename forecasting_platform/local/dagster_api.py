@@ -200,6 +200,9 @@ class DagsterApi:
             run_id,
             """
             ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
+            ... on AssetCheckEvaluationEvent {
+                stepKey evaluation { assetKey { path } checkName success description }
+            }
             ... on RunFailureEvent { message }
             """,
         )

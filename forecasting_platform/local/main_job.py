@@ -4,7 +4,7 @@ Everything here is asked over the same interfaces that a person or another progr
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ import requests
 
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.local.dagster_answers import BackfillStatus
+from forecasting_platform.local.dagster_answers import BackfillStatus, Materialization
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.settings import Settings
 
@@ -21,6 +21,16 @@ LOAD_DEADLINE_SECONDS = 1800.0
 RUN_DEADLINE_SECONDS = 900.0
 SERVE_DEADLINE_SECONDS = 300.0
 POLL_SECONDS = 0.25
+
+
+def loads_of(dagster: DagsterApi, done: BackfillStatus) -> list[Materialization]:
+    """What each run of a backfill of `LOAD_ASSETS` loaded: the figures of its load."""
+    return [found for run_id in done.run_ids for found in dagster.materializations(run_id, LOAD_ASSETS[0])[:1]]
+
+
+def refused_by(loads: Sequence[Materialization]) -> str:
+    """What was refused of the documents of these loads, a sentence each."""
+    return "; ".join(dict.fromkeys(str(found.metadata["load_refused"]) for found in loads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,12 @@ class MainJob:
         return self.wait_for_forecast()
 
     def _wait_for_load(self, backfill_id: str) -> None:
-        self.dagster.wait_for_backfill(
+        done = self.dagster.wait_for_backfill(
             backfill_id, deadline_seconds=LOAD_DEADLINE_SECONDS, progress=self._show, meanwhile=self.meanwhile
         )
         loaded = self.dagster.materialized_partitions("raw_observations")
-        self.progress(f"loaded: {loaded} days are materialized")
+        refused = refused_by(loads_of(self.dagster, done))
+        self.progress(f"loaded: {loaded} days are materialized; {refused}")
 
     def _show(self, status: BackfillStatus) -> None:
         if status.targeted:

@@ -19,6 +19,9 @@ RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
 BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
 STATE = "state"
 
+LOAD_CHECKS = ("feed_document_gives_values", "observations_are_plausible")
+"""The checks of `raw_observations` that features wait for."""
+
 OWNERS = {
     "raw_observations": "data-engineering",
     "feature_table": "data-engineering",
@@ -58,6 +61,20 @@ def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days:
         for record in records
     ]
     return evaluations, max(cursor, newest)
+
+
+def failing_load_checks(instance: dg.DagsterInstance) -> list[str]:
+    """What the newest results of the checks that hold features back say, of those that failed."""
+    keys = [dg.AssetCheckKey(dg.AssetKey("raw_observations"), name) for name in LOAD_CHECKS]
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    events = [newest[key].event for key in keys if key in newest]
+    results = [event.get_dagster_event() for event in events if event is not None and _is_evaluation(event)]
+    found = [event.asset_check_evaluation_data for event in results]
+    return [f"{each.check_name}: {each.description}" for each in found if not each.passed]
+
+
+def _is_evaluation(event: dg.EventLogEntry) -> bool:
+    return event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 
 def _run_tags(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Mapping[str, str]]:

@@ -88,6 +88,7 @@ class FakeDagster:
 
 METADATA = {
     **{f"load_{name}": number for number, name in enumerate(("new", "revised", "unchanged", "quarantined"))},
+    "load_refused": "3 of 5 values of the days asked for (60 %) were refused",
     "model_version": "4",
     "cutoff": "2023-07-02",
     "mlflow_run_id": "f00",
@@ -319,7 +320,10 @@ def test_a_load_is_one_backfill_of_both_assets_and_counts_what_it_did(
     assert dagster.asked == [
         (("raw_observations", "feature_table"), DateRange(date(2023, 7, 1), date(2023, 7, 2))),
     ]
+    sentence = counts.pop("refused")
     assert counts == {"backfill": "abcdef", "days": 2, "new": 0, "revised": 1, "unchanged": 2, "quarantined": 3}
+    assert sentence == METADATA["load_refused"]
+    assert run("load", *RANGE).stdout.endswith(f"{sentence}\n")
 
 
 def test_a_rollback_carries_its_reason_and_version(run: Callable[..., Result], dagster: FakeDagster) -> None:

@@ -108,6 +108,32 @@ def test_a_failed_step_is_told_by_what_it_raised_and_not_by_what_wraps_or_caused
     )
 
 
+def test_a_step_that_a_check_stopped_is_told_by_what_the_check_found() -> None:
+    step = "raw_observations_feed_document_gives_values"
+    passed, failed = (
+        {
+            "__typename": "AssetCheckEvaluationEvent",
+            "stepKey": key,
+            "evaluation": {
+                "assetKey": {"path": ["raw_observations"]},
+                "checkName": key.removeprefix("raw_observations_"),
+                "success": success,
+                "description": "20 of 20 values were refused",
+            },
+        }
+        for key, success in (("raw_observations_observations_are_plausible", True), (step, False))
+    )
+    message = "dagster._core.errors.DagsterAssetCheckFailedError: 1 blocking asset check failed with ERROR severity"
+    stopped = {
+        "__typename": "ExecutionStepFailureEvent",
+        "stepKey": step,
+        "error": {"message": message, "causes": []},
+    }
+    assert failure_messages([passed, failed, stopped]) == (
+        "raw_observations: feed_document_gives_values: 20 of 20 values were refused",
+    )
+
+
 def test_a_run_that_failed_before_any_step_is_told_by_its_own_message() -> None:
     run = {"__typename": "RunFailureEvent", "message": "the code location is gone\nand more"}
     assert failure_messages([run]) == ("the code location is gone",)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.date_range import stretches
+from forecasting_platform.forecasting.date_range import DateRange, stretches
 from forecasting_platform.forecasting.plots import observations_plot
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
@@ -16,6 +16,11 @@ from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform.ports.table_store import LoadReport, TableStore
+from forecasting_platform.settings import Settings
+
+REFUSED, REFUSED_VALUES, LOAD_PROBLEM = "load_refused", "load_refused_values", "load_problem"
+EXOGENOUS_REFUSED = "exogenous_feed_refused"
+"""Metadata of a load: the sentence about what was refused, the number of values, why nothing may be built on it."""
 
 
 @dg.asset(
@@ -53,7 +58,7 @@ def raw_observations(
     for day, metadata in _by_day(document, report):
         context.add_asset_metadata(metadata, partition_key=day.isoformat())
     show_on_last_day(context, {"values": plot(observations_plot(document.observations))})
-    return dg.MaterializeResult(metadata=_of_load(document, report))
+    return dg.MaterializeResult(metadata=_of_load(document, report, days))
 
 
 def _received(document: FeedDocument) -> str:
@@ -61,8 +66,8 @@ def _received(document: FeedDocument) -> str:
     kept = f", kept at {document.kept_at}" if document.kept_at else ""
     return (
         f"{document.source} {how}: {document.size_bytes:,} bytes, sha256 {document.sha256}{kept}; of the days asked "
-        f"for {len(document.observations):,} values, {len(document.unpublished):,} announced without one, "
-        f"{len(document.quarantined):,} refused"
+        f"for {len(document.observations):,} values, {len(document.unpublished):,} announced without one; "
+        f"{document.refusals}"
     )
 
 
@@ -84,10 +89,14 @@ def _by_day(document: FeedDocument, report: LoadReport) -> Iterator[tuple[date, 
         yield day, metadata
 
 
-def _of_load(document: FeedDocument, report: LoadReport) -> dict[str, Any]:
+def _of_load(document: FeedDocument, report: LoadReport, days: DateRange) -> dict[str, Any]:
     """What each partition of one load shows alike."""
+    problem = document.refusals.problem(days, Settings().max_refused_share)
     return {
         **{f"load_{name}": count for name, count in report.totals.items()},
+        REFUSED: str(document.refusals),
+        REFUSED_VALUES: sum(found.refusals.refused_values for found in (document, document.beside) if found),
+        **({LOAD_PROBLEM: problem} if problem else {}),
         "load_days_without_value": len(report.empty_days),
         **({"load_days_without_value_named": _named(report)} if report.empty_days else {}),
         "load_unpublished_values": len(document.unpublished),
@@ -108,5 +117,6 @@ def _of_exogenous_feed(document: FeedDocument) -> dict[str, Any]:
         "exogenous_feed": beside.source,
         "exogenous_feed_bytes": beside.size_bytes,
         "exogenous_feed_sha256": beside.sha256,
+        EXOGENOUS_REFUSED: str(beside.refusals),
         **({"exogenous_feed_document": dg.MetadataValue.url(beside.kept_at)} if beside.kept_at else {}),
     }

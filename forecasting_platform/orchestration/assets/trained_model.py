@@ -7,9 +7,11 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_never_known
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.orchestration.assets.feature_table import feature_table
+from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata import plot, table
 from forecasting_platform.orchestration.pools import TRAINING
 from forecasting_platform.ports.model_registry import ModelRegistry
@@ -44,7 +46,11 @@ def trained_model(
     recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous)
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
     mlflow.set_tag("options", ", ".join(recipe.candidates))
-    trained = trainer.train(recipe, code_version=version("forecasting-platform"))
+    try:
+        trained = trainer.train(recipe, code_version=version("forecasting-platform"))
+    except InsufficientHistoryError as error:
+        found = "; ".join(failing_load_checks(context.instance))
+        raise InsufficientHistoryError(error.found_days, error.needed_days, found or None) from error
     refuse_never_known(trained.model.metadata["exogenous_known"])
     registered = model_registry.register(
         trained.model.bounded(settings.lower_bounds),

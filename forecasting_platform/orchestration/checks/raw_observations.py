@@ -10,15 +10,59 @@ from forecasting_platform.forecasting.data_quality import (
     judge_days,
     structural_problem,
 )
-from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.assets.raw_observations import (
+    EXOGENOUS_REFUSED,
+    LOAD_PROBLEM,
+    REFUSED,
+    REFUSED_VALUES,
+    raw_observations,
+)
 from forecasting_platform.orchestration.metadata import table
 from forecasting_platform.orchestration.partitions import checked_period
+from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
 # Features and forecasts are there before Great Expectations is even imported.
 AFTER_EVERYTHING = {"dagster/priority": "-10"}
-WARN = dg.AssetCheckSeverity.WARN
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+@dg.asset_check(asset=raw_observations, blocking=True)
+def feed_document_gives_values(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """The newest load took values from its document, and refused none; features wait where it gave none, or too few."""
+    loaded = _newest_load(context.op_execution_context)
+    if loaded is None:
+        return dg.AssetCheckResult(passed=True, description="nothing was loaded yet")
+    shown = {name: loaded.metadata[name] for name in _SHOWN_OF_LOAD if name in loaded.metadata}
+    problem, of_feed, of_exogenous = (shown[name].value if name in shown else None for name in _SENTENCES)
+    said = [
+        of_feed or "what was refused is not known",
+        *([f"of the second feed {of_exogenous}"] if of_exogenous else []),
+    ]
+    return dg.AssetCheckResult(
+        passed=not problem and REFUSED_VALUES in shown and not shown[REFUSED_VALUES].value,
+        severity=ERROR if problem else WARN,
+        description=f"{checked_period(context)}: {f'{problem}: ' if problem else ''}{'; '.join(map(str, said))}",
+        metadata={**shown, "runbook": dg.MetadataValue.url(runbook_url("feed_document_gives_values"))},
+    )
+
+
+_SENTENCES = (LOAD_PROBLEM, REFUSED, EXOGENOUS_REFUSED)
+_SHOWN_OF_LOAD = (*_SENTENCES, REFUSED_VALUES, "feed")
+
+
+def _newest_load(context: dg.OpExecutionContext) -> dg.AssetMaterialization | None:
+    """That of the check's own run, or else the newest there is."""
+    made = dg.DagsterEventType.ASSET_MATERIALIZATION
+    own = context.instance.get_records_for_run(context.run_id, of_type=made, limit=1, ascending=False).records
+    entry = own[0].event_log_entry if own else None
+    if entry is None or entry.asset_materialization is None or entry.asset_materialization.asset_key != _LOADED:
+        entry = context.instance.get_latest_materialization_event(_LOADED)
+    return entry.asset_materialization if entry else None
+
+
+_LOADED = raw_observations.key
 
 
 @dg.asset_check(asset=raw_observations, blocking=True)
