@@ -1,0 +1,126 @@
+"""What the actors share, and what is watched after each call: promises that may not be broken even for a moment."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.forecasting.alerts import Alert, Evaluation, Kind
+from forecasting_platform.forecasting.control import record_of
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.frames import FORECASTS, OBSERVATIONS
+from forecasting_platform.forecasting.promotion import Fitness
+from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
+from forecasting_platform.orchestration.promoting import Promoter
+from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
+from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger
+from forecasting_platform_tests.simulation.scheduler import Scheduler
+
+TOLD_APART = ["unique_id", "cutoff", "ds", "model_version", "issued_at", "y_hat"]
+Row = tuple[Any, ...]
+START = datetime(2023, 7, 10, tzinfo=UTC)
+
+
+@dataclass
+class People:
+    """Where messages arrive."""
+
+    name: str = "apprise"
+    told: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+
+    def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
+        self.told.update((alert.alert_id, kind) for alert in alerts)
+        return None
+
+
+class World:
+    """Ports whose every call is the scheduler's choice, the state behind them, and what was seen to break."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.clock = Clock(START)
+        self.broken: list[str] = []
+        self.tables, self.entries, self.server = MemoryTableStore(), MemoryLedger(), RegistryServer()
+        self.people = People()
+        self.feed_state = PublishedFeed({}, self.clock)
+        self.store = Stepped("store", self.tables, scheduler, self._after_store)
+        self.ledger = SteppedLedger(self.entries, scheduler, self._after_ledger)
+        self.mlflow = Stepped("mlflow", self.server, scheduler)
+        self.registry = InMemoryMlflowRegistry(self.mlflow)
+        self.feed = Stepped("feed", self.feed_state, scheduler)
+        self.channel = Stepped("people", self.people, scheduler)
+        self.channel.name = self.people.name
+        self.results: list[Evaluation] = []
+        self.loaded: list[DateRange] = []
+        self.unfinished: list[DateRange] = []
+        self.app_trouble: str | None = None
+        self.app_has_told = False
+        self.deliveries = 0
+        self._decisions: list[PromotionDecision] = []
+        self._alerts: dict[str, Alert] = {}
+        self._record: set[Row] = set()
+        self._issued: set[Row] = set()
+        self._values: set[Row] = set()
+
+    @property
+    def promoter(self) -> Promoter:
+        return Promoter(
+            store=self.store,
+            registry=self.registry,
+            ledger=self.ledger,
+            policy=PromotionPolicy.packaged(),
+            fitness=lambda _model: Fitness(impossible=0, load_seconds=1, megabytes=1),
+            impossible=lambda _model: 0,
+            now=self.clock.now,
+        )
+
+    # ---- watched after each call
+
+    def breaks(self, promise: str) -> None:
+        """Note a broken promise, and the call it was seen after."""
+        self.broken.append(promise)
+        self.scheduler.trace.append(f"    BROKEN: {promise}")
+
+    def _after_store(self, method: str) -> None:
+        if method == "record_observations":
+            self._values = self._kept("a version of a value", self._values, self.tables.read(OBSERVATIONS))
+        elif method in {"replace", "record_forecasts"}:
+            forecasts = self.tables.read(FORECASTS)[TOLD_APART]
+            self._issued = self._kept("an issued forecast", self._issued, forecasts)
+            self._record = self._kept("a forecast of record", self._record, record_of(forecasts))
+
+    def _kept(self, what: str, before: set[Row], rows: pd.DataFrame) -> set[Row]:
+        """The rows there are now, among which every earlier one must be, unchanged."""
+        now = set(rows.itertuples(index=False, name=None))
+        if lost := before - now:
+            self.breaks(f"{what} changed: {len(lost)} rows of {len(before)}")
+        return now
+
+    def _after_ledger(self, method: str) -> None:
+        if method == "append_decision":
+            decisions = self.entries.decisions()
+            if decisions[1:] != self._decisions:
+                self.breaks("the ledger of decisions is not append-only")
+            self._decisions = decisions
+        alerts = {alert.alert_id: alert for alert in self.entries.alerts()}
+        for alert_id, before in self._alerts.items():
+            self._compare(before, alerts.get(alert_id))
+        self._alerts = alerts
+
+    def _compare(self, before: Alert, now: Alert | None) -> None:
+        if now is None:
+            self.breaks(f"the incident {before.alert_id} is gone")
+        elif not before.is_open and now.is_open:
+            self.breaks(f"the incident {before.alert_id} was {before.state} and is {now.state}")
+        elif now.last_event_id < before.last_event_id:
+            self.breaks(f"the incident {before.alert_id} forgot the result {before.last_event_id}")
+        elif before.announced is not None and now.announced is None:
+            self.breaks(f"the incident {before.alert_id} forgot that it was announced")
+        elif before.delivered is not None and now.delivered is None and before.state == now.state:
+            self.breaks(f"the incident {before.alert_id} forgot that it was delivered")
