@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from forecasting_platform.forecasting.alerts import Evaluation, latest_alerts, next_alert
+from forecasting_platform.forecasting.alert_messages import Message
+from forecasting_platform.forecasting.alerts import Alert, Evaluation, latest_alerts, next_alert
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 from serve.repeating import Repeating
@@ -41,18 +42,24 @@ class Incidents:
         self._thread.stop()
 
     def tell(self) -> None:
-        """Open, renew or end the incident, once for each change.
+        """Open, renew or end the incident, once for each change; open it again where another app ended it.
 
         Raises:
             StoreUnavailableError: the ledger does not answer; it is told later.
         """
         trouble = self._trouble()
-        if self._ledger is None or self._told == (trouble,):
+        is_told = self._told == (trouble,)
+        if self._ledger is None or (is_told and trouble is None):
             return
-        current = latest_alerts(self._ledger.alerts()).get(CHAMPION_LOADS)
-        alert = next_alert(current, _evaluation(trouble))
-        if alert is not None:
-            self._ledger.save_alerts([alert])
+
+        def changed(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
+            current = latest_alerts(alerts).get(CHAMPION_LOADS)
+            if is_told and current is not None and current.is_open:
+                return [], []
+            alert = next_alert(current, _evaluation(trouble))
+            return [alert] if alert is not None else [], []
+
+        self._ledger.change_alerts(changed)
         self._told = (trouble,)
 
 

@@ -62,22 +62,18 @@ def raise_alerts(
 
 def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings, clock: Clock = utc_now) -> int:
     """Take evaluations into the ledger's incidents, with the messages they call for; how many incidents changed."""
-    alerts, messages = take_in(
-        latest_alerts(ledger.alerts()),
-        evaluations,
-        clock(),
-        mutes=ledger.mutes(),
-        routes=routes_of(settings),
-        policy=AlertPolicy(
-            pending=timedelta(seconds=settings.alert_pending_seconds),
-            repeat=timedelta(hours=settings.alert_repeat_hours),
-        ),
+    now, mutes, routes, waiting = clock(), ledger.mutes(), routes_of(settings), ledger.waiting_messages()
+    policy = AlertPolicy(
+        pending=timedelta(seconds=settings.alert_pending_seconds),
+        repeat=timedelta(hours=settings.alert_repeat_hours),
     )
-    if any(message.kind == "REMINDER" for message in messages):
-        messages = without_pointless_reminders(messages, ledger.waiting_messages())
-    if alerts or messages:
-        ledger.save_alerts(alerts, messages)
-    return len(alerts)
+
+    def taken_in(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
+        newest = latest_alerts(alerts)
+        changed, messages = take_in(newest, evaluations, now, mutes=mutes, routes=routes, policy=policy)
+        return changed, without_pointless_reminders(messages, waiting)
+
+    return ledger.change_alerts(taken_in)
 
 
 def send_waiting(ledger: Ledger, settings: Settings, clock: Clock = utc_now) -> list[Message]:

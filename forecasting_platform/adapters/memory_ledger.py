@@ -1,7 +1,7 @@
 """A ledger in memory, for fast tests. Nothing outlives it."""
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from forecasting_platform.adapters.ledger_entries import check_alerts, check_evi
 from forecasting_platform.forecasting.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision, chained
+from forecasting_platform.ports.ledger import AlertsChange
 
 
 class MemoryLedger:
@@ -47,13 +48,23 @@ class MemoryLedger:
         with self._lock:
             return self._decisions[::-1][:limit]
 
+    def change_alerts(self, change: AlertsChange) -> int:
+        """See `Ledger`."""
+        with self._lock:
+            alerts, messages = change(_newest_first(self._alerts.values()))
+            self._save_alerts(alerts, messages)
+        return len(alerts)
+
     def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
         """See `Ledger`."""
         with self._lock:
-            saved = self._alerts | {alert.alert_id: self._keeping_acknowledgement(alert) for alert in alerts}
-            check_alerts(saved.values())
-            self._alerts = saved
-            self._messages = {message.key: message for message in messages} | self._messages
+            self._save_alerts(alerts, messages)
+
+    def _save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
+        saved = self._alerts | {alert.alert_id: self._keeping_acknowledgement(alert) for alert in alerts}
+        check_alerts(saved.values())
+        self._alerts = saved
+        self._messages = {message.key: message for message in messages} | self._messages
 
     def _keeping_acknowledgement(self, alert: Alert) -> Alert:
         kept = self._alerts.get(alert.alert_id, alert)
@@ -62,8 +73,7 @@ class MemoryLedger:
     def alerts(self, *, open_only: bool = False) -> list[Alert]:
         """See `Ledger`."""
         with self._lock:
-            listed = [alert for alert in self._alerts.values() if alert.is_open or not open_only]
-        return sorted(listed, key=lambda alert: (alert.first_seen, alert.alert_id), reverse=True)
+            return _newest_first(alert for alert in self._alerts.values() if alert.is_open or not open_only)
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""
@@ -121,3 +131,7 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _newest_first(alerts: Iterable[Alert]) -> list[Alert]:
+    return sorted(alerts, key=lambda alert: (alert.first_seen, alert.alert_id), reverse=True)

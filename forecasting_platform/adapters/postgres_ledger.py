@@ -10,11 +10,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from forecasting_platform.adapters.ledger_entries import check_evidence
-from forecasting_platform.adapters.postgres_connections import PostgresConnections, lock
+from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, lock
 from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
 from forecasting_platform.forecasting.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision, chained
+from forecasting_platform.ports.ledger import AlertsChange
 
 _DECISIONS = """
 CREATE TABLE forecasting.promotion_decisions (
@@ -197,22 +198,24 @@ class PostgresLedger:
         with self._connections.transaction("promotion_decisions") as connection:
             return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, [limit]).fetchall()
 
+    def change_alerts(self, change: AlertsChange) -> int:
+        """See `Ledger`."""
+        with self._connections.transaction("alerts") as connection:
+            lock(connection, "alerts")
+            alerts, messages = change(_select_alerts(connection))
+            _save_alerts(connection, alerts, messages)
+        return len(alerts)
+
     def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
         """See `Ledger`."""
-        # A recovery first: the fingerprint's next incident may open in the same call.
-        ordered = sorted(alerts, key=lambda alert: alert.is_open)
         with self._connections.transaction("alerts") as connection:
-            connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
-            connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
+            lock(connection, "alerts")
+            _save_alerts(connection, alerts, messages)
 
     def alerts(self, *, open_only: bool = False) -> list[Alert]:
         """See `Ledger`."""
-        query = """
-            SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
-            ORDER BY first_seen DESC, alert_id DESC
-        """
         with self._connections.transaction("alerts") as connection:
-            return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only]).fetchall()
+            return _select_alerts(connection, open_only=open_only)
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""
@@ -258,6 +261,8 @@ class PostgresLedger:
         ]
         ended = [[found.ended_at, found.alert_id] for found in messages if found.ended_at]
         with self._connections.transaction("alert_messages") as connection:
+            # Whoever changes incidents would otherwise write back that this one waits.
+            lock(connection, "alerts")
             connection.cursor().executemany(update, attempts)
             connection.cursor().executemany(deliver, ended)
 
@@ -286,6 +291,21 @@ class PostgresLedger:
     def close(self) -> None:
         """See `Ledger`."""
         self._connections.close()
+
+
+def _select_alerts(connection: PostgresConnection, *, open_only: bool = False) -> list[Alert]:
+    query = """
+        SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
+        ORDER BY first_seen DESC, alert_id DESC
+    """
+    return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only]).fetchall()
+
+
+def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
+    # A recovery first: the fingerprint's next incident may open in the same call.
+    ordered = sorted(alerts, key=lambda alert: alert.is_open)
+    connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
+    connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
 
 
 def _adapted(value: object) -> object:

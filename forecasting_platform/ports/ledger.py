@@ -4,11 +4,11 @@ Transactional and small, so it stays in Postgres whichever table store is chosen
 are append-only, chained by their hashes, and read newest first; one at a time changes the champion; an
 alert is one row per incident, keyed by `alert_id`, and at most one incident of a fingerprint is open;
 incidents and the messages about them are saved together or not at all; a message is queued once, and given to one
-sender at a time; saving an incident keeps who acknowledged it; a ledger that does not answer raises
-`StoreUnavailableError`.
+sender at a time; saving an incident keeps who acknowledged it; of two changes of incidents one sees what the other
+made of them; a ledger that does not answer raises `StoreUnavailableError`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,9 @@ from typing import Protocol
 from forecasting_platform.forecasting.alert_messages import Message
 from forecasting_platform.forecasting.alerts import Alert, Mute
 from forecasting_platform.forecasting.decisions import PromotionDecision
+
+AlertsChange = Callable[[list[Alert]], tuple[Sequence[Alert], Sequence[Message]]]
+"""What becomes of the incidents there are: those to save, and the messages to queue. Pure."""
 
 
 class Ledger(Protocol):
@@ -41,10 +44,22 @@ class Ledger(Protocol):
         """Decisions, newest first, each with its `decision_id`."""
         ...
 
+    def change_alerts(self, change: AlertsChange) -> int:
+        """Save what `change` makes of all incidents there are, as `save_alerts` does; how many it saved.
+
+        Reading and saving are one transaction, and whoever else writes incidents waits for it: a recovery that one
+        took in is never undone by another who had read the incident before.
+
+        Args:
+            change: called once, while the others wait; it must not call the ledger.
+        """
+        ...
+
     def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
         """Insert or update these incidents and put the messages into the outbox, in one transaction.
 
-        A message whose key is there already is kept as it is.
+        A message whose key is there already is kept as it is. What depends on incidents read before goes through
+        `change_alerts`.
         """
         ...
 

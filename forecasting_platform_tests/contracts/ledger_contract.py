@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -250,6 +250,45 @@ class LedgerContract:
         assert not ledger.acknowledge(ALERT.alert_id, "ann", NOON)
         assert not ledger.acknowledge("nothing@1", "ann", NOON)
 
+    def test_changes_of_incidents_see_what_the_others_made_of_them(self, ledger: Ledger) -> None:
+        ledger.save_alerts([replace(ALERT, last_event_id=0)])
+
+        def one_more(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
+            (found,) = alerts
+            time.sleep(0.001)
+            return [replace(found, last_event_id=found.last_event_id + 1)], []
+
+        with ThreadPoolExecutor(4) as callers:
+            saved = list(callers.map(lambda _: ledger.change_alerts(one_more), range(20)))
+        assert saved == [1] * 20
+        assert ledger.alerts()[0].last_event_id == 20
+
+    def test_a_delivery_that_is_recorded_during_a_change_is_not_forgotten(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        with ThreadPoolExecutor(1) as beside:
+            recorded: list[Future[None]] = []
+
+            def change(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
+                accepted = replace(MESSAGE, attempts=1, delivered_at=NOON)
+                recorded.append(beside.submit(ledger.record_attempts, [accepted]))
+                wait(recorded, timeout=0.3)
+                return [replace(found, summary="4 series are missing") for found in alerts], []
+
+            ledger.change_alerts(change)
+            recorded[0].result()
+        (read,) = ledger.alerts()
+        assert (read.summary, read.delivered) == ("4 series are missing", NOON)
+
+    def test_a_change_that_fails_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT])
+        second = replace(ALERT, alert_id="feature_table:complete@9")
+        with pytest.raises(InvalidFrameError):
+            ledger.change_alerts(lambda _: ([second], [replace(MESSAGE, key="other", alert_id=second.alert_id)]))
+        with pytest.raises(ZeroDivisionError):
+            ledger.change_alerts(lambda _: ([ALERT] * (1 // 0), []))
+        assert ledger.alerts() == [ALERT]
+        assert ledger.waiting_messages() == []
+
     def test_a_mute_of_the_same_pattern_is_replaced(self, ledger: Ledger) -> None:
         mute = Mute("forecast_errors:*", NOON, "known", "ann")
         ledger.mute(mute)
@@ -293,6 +332,7 @@ class RemoteLedgerContract(LedgerContract):
             lambda ledger: ledger.append_decision(DECISION),
             lambda ledger: ledger.decisions(),
             lambda ledger: ledger.save_alerts([ALERT]),
+            lambda ledger: ledger.change_alerts(lambda _: ([], [])),
             lambda ledger: ledger.alerts(),
             lambda ledger: ledger.waiting_messages(),
             lambda ledger: ledger.claim_messages([ROUTE], NOON, LATER),
@@ -308,6 +348,7 @@ class RemoteLedgerContract(LedgerContract):
             "append_decision",
             "decisions",
             "save_alerts",
+            "change_alerts",
             "alerts",
             "waiting_messages",
             "claim_messages",

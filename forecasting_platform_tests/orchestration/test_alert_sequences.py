@@ -51,10 +51,10 @@ class FaultyLedger(MemoryLedger):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def save_alerts(self, *arguments: Any) -> None:
+    def change_alerts(self, *arguments: Any) -> int:
         if self.faults and self.chance.random() < 0.15:
             raise StoreUnavailableError("Postgres", "it is restarted")
-        super().save_alerts(*arguments)
+        return super().change_alerts(*arguments)
 
     def record_attempts(self, *arguments: Any) -> None:
         if self.faults and self.chance.random() < 0.15:

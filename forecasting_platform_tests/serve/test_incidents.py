@@ -1,13 +1,13 @@
 """A champion that cannot be served is told to a person."""
 
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import InvalidArtifactError, StoreUnavailableError
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.ports.ledger import AlertsChange
 from forecasting_platform_tests.serve.test_champion import Registry, watch_of
 from serve.champion import ChampionWatch
 from serve.incidents import CHAMPION_LOADS, Incidents
@@ -78,13 +78,23 @@ def test_an_incident_of_an_earlier_process_is_ended_by_the_first_good_look(
     assert [found.state for found in ledger.alerts()] == ["RESOLVED"]
 
 
+def test_a_trouble_that_another_app_took_for_over_is_told_again() -> None:
+    ledger = MemoryLedger()
+    in_trouble = Incidents(ledger, lambda: "broken")
+    in_trouble.tell()
+    Incidents(ledger, lambda: None).tell()
+    for _ in range(3):
+        in_trouble.tell()
+    assert [found.is_open for found in ledger.alerts()] == [True, False]
+
+
 class DownLedger(MemoryLedger):
     down = True
 
-    def alerts(self, *, open_only: bool = False) -> Any:
+    def change_alerts(self, change: AlertsChange) -> int:
         if self.down:
             raise StoreUnavailableError("the ledger", "gone")
-        return super().alerts(open_only=open_only)
+        return super().change_alerts(change)
 
 
 def test_a_ledger_that_was_down_is_told_when_it_is_back() -> None:

@@ -104,7 +104,9 @@ def _loads(world: World, random: Random, join: Join) -> None:
     changes = []
     for _ in range(random.randint(1, 3)):
         day = random.randint(1, 8)
-        changes.append({(random.choice(SERIES), pd.Timestamp(days_from(day, day).start)): round(random.uniform(1, 9), 3)})
+        changes.append(
+            {(random.choice(SERIES), pd.Timestamp(days_from(day, day).start)): round(random.uniform(1, 9), 3)}
+        )
     join("publisher", lambda: actors.publisher(world, changes), is_repeated=False)
     for number in range(random.randint(2, 3)):
         first = random.randint(1, 6)

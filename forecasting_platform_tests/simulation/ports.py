@@ -105,7 +105,9 @@ def _short(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_short(inner) for inner in value)}]"
     if isinstance(value, dict):
-        return ", ".join(f"{'/'.join(map(_short, key)) if isinstance(key, tuple) else key}={of}" for key, of in value.items())
+        return ", ".join(
+            f"{'/'.join(map(_short, key)) if isinstance(key, tuple) else key}={of}" for key, of in value.items()
+        )
     if isinstance(value, pd.Timestamp):
         return f"{value:%m-%d}"
     if callable(value):

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pandas as pd
 
-from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
 from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange

@@ -11,12 +11,12 @@ import pandas as pd
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.forecasting.alerts import Alert, Evaluation, Kind
-from forecasting_platform.forecasting.control import record_of
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.forecasting.promotion import Fitness
 from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
+from forecasting_platform.forecasting.record import forecasts_of_record
 from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger
@@ -93,7 +93,7 @@ class World:
         elif method in {"replace", "record_forecasts"}:
             forecasts = self.tables.read(FORECASTS)[TOLD_APART]
             self._issued = self._kept("an issued forecast", self._issued, forecasts)
-            self._record = self._kept("a forecast of record", self._record, record_of(forecasts))
+            self._record = self._kept("a forecast of record", self._record, forecasts_of_record(forecasts))
 
     def _kept(self, what: str, before: set[Row], rows: pd.DataFrame) -> set[Row]:
         """The rows there are now, among which every earlier one must be, unchanged."""
