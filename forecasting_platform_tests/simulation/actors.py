@@ -103,7 +103,7 @@ def person(world: World, action: str, to_version: str | None = None) -> Body:
 
 def teller(world: World, results: list[Evaluation]) -> Body:
     """Whoever tells of results: the alert sensor, the failure sensor, a run."""
-    return lambda: alert_outbox.tell(world.ledger, results, Settings())  # type: ignore[arg-type] # acts as a ledger
+    return lambda: alert_outbox.tell(world.ledger, results, Settings(), world.clock.now)  # type: ignore[arg-type] # acts as a ledger
 
 
 def app(world: World, troubles: list[str | None]) -> Body:
@@ -123,7 +123,7 @@ def app(world: World, troubles: list[str | None]) -> Body:
 def delivery(world: World) -> Body:
     """Sends what waits in the outbox."""
     world.deliveries += 1
-    return lambda: alert_outbox.send_waiting(world.ledger, Settings())  # type: ignore[arg-type] # acts as a ledger
+    return lambda: alert_outbox.send_waiting(world.ledger, Settings(), world.clock.now)  # type: ignore[arg-type] # acts as a ledger
 
 
 def acknowledging(world: World) -> Body:

@@ -162,11 +162,11 @@ def stand_ins(world: World) -> Iterator[None]:
     """The world's time instead of the machine's, people instead of channels, a backtest that was made before."""
     now = _datetime_of(world.clock)
     with ExitStack() as replaced:
-        for module in (alert_outbox, forecasts, incidents):
+        for module in (forecasts, incidents):
             replaced.enter_context(patch.object(module, "datetime", now))
         nanoseconds = SimpleNamespace(time_ns=lambda: int(world.clock.now().timestamp()) * 1_000_000_000)
         replaced.enter_context(patch.object(incidents, "time", nanoseconds))
-        replaced.enter_context(patch.object(alert_outbox, "_channel", lambda *_: world.channel))
+        replaced.enter_context(patch.object(alert_outbox, "send_parcels", world.send_parcels))
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "match_errors", lambda *_: None))
         replaced.enter_context(patch.object(promoting, "shadow_of", lambda *_: None))

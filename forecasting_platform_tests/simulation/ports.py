@@ -65,6 +65,9 @@ class Clock:
         self._now += timedelta(seconds=1)
         return self._now
 
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
 
 class PublishedFeed:
     """A feed that is revised and grows while it is read."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pandas as pd
 
+from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
 from forecasting_platform.forecasting.alerts import latest_alerts
 from forecasting_platform.forecasting.date_range import DateRange
@@ -33,6 +34,9 @@ def heal(world: World) -> None:
     actors.teller(world, world.results)()
     if world.app_has_told:
         actors.app(world, [world.app_trouble])()
+    # What a sender that died had claimed is due again.
+    world.clock.advance(2 * alert_outbox.CLAIM)
+    actors.delivery(world)()
     actors.delivery(world)()
 
 

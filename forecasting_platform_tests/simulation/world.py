@@ -1,16 +1,18 @@
 """What the actors share, and what is watched after each call: promises that may not be broken even for a moment."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
+from forecasting_platform.adapters.alert_sending import Outcome, Parcel
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.alerts import Alert, Evaluation, Kind
+from forecasting_platform.forecasting.alert_messages import Kind
+from forecasting_platform.forecasting.alerts import Alert, Evaluation
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.frames import FORECASTS, OBSERVATIONS
@@ -31,7 +33,6 @@ START = datetime(2023, 7, 10, tzinfo=UTC)
 class People:
     """Where messages arrive."""
 
-    name: str = "apprise"
     told: Counter[tuple[str, Kind]] = field(default_factory=Counter)
 
     def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
@@ -54,8 +55,7 @@ class World:
         self.mlflow = Stepped("mlflow", self.server, scheduler)
         self.registry = InMemoryMlflowRegistry(self.mlflow)
         self.feed = Stepped("feed", self.feed_state, scheduler)
-        self.channel = Stepped("people", self.people, scheduler)
-        self.channel.name = self.people.name
+        self.route = Stepped("people", self.people, scheduler)
         self.results: list[Evaluation] = []
         self.loaded: list[DateRange] = []
         self.unfinished: list[DateRange] = []
@@ -79,6 +79,12 @@ class World:
             impossible=lambda _model: 0,
             now=self.clock.now,
         )
+
+    def send_parcels(self, parcels: Mapping[str, Sequence[Parcel]], delivery_of: object) -> Iterator[Outcome]:
+        """As `alert_sending` does it, without threads."""
+        for of_route in parcels.values():
+            for parcel in of_route:
+                yield Outcome(parcel, self.route.send(parcel.kind, parcel.alerts))
 
     # ---- watched after each call
 
