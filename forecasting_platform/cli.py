@@ -428,7 +428,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     from forecasting_platform.commands.report import Report, alert_rows, incident_rows
 
     connection = connect(data_dir)
-    found = Report(connection.settings, _champion_metadata(connection))
+    found = Report(connection.settings, _champion(connection))
     if html_path is not None:
         _write_html(found, html_path)
         click.echo(f"written to {html_path}", err=True)
@@ -438,6 +438,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
         "answered": "forecasts answered by the app before their day's value was known, by version and days ahead",
         "drift": "drift: evidence of a lasting change, against the threshold of its budget",
         "detection": "median days until a change of the champion's errors pages, at one false page a year",
+        "series": "series apart: constant ones decide nothing, ended ones are not forecast",
     }
     rows = {name: records(getattr(found, name)) for name in tables}
     if as_json:
@@ -448,10 +449,10 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     print_rows(incident_rows(found.alerts), title="open incidents")
 
 
-def _champion_metadata(connection: Connection) -> dict[str, Any]:
-    """What the champion's version says of itself; empty where there is no champion yet."""
+def _champion(connection: Connection) -> dict[str, Any]:
+    """What the app says of the champion; empty where there is none yet."""
     try:
-        found: dict[str, Any] = connection.ask_app("GET", "/model")["metadata"]
+        found: dict[str, Any] = connection.ask_app("GET", "/model")
     except ForecastingPlatformError as error:
         click.echo(f"the champion's backtest is left out: {error}", err=True)
         return {}

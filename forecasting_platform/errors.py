@@ -5,7 +5,7 @@ Every other family: the same call fails again until a person changes something, 
 The arguments stay attributes; nobody parses a message.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -226,6 +226,18 @@ class UnknownAlertError(ForecastingPlatformError):
 
 class InvalidRangeError(ForecastingPlatformError):
     """A date range that cannot be answered."""
+
+
+class EndedSeriesError(InvalidRangeError):
+    """Series asked for by name that have ended: no value came for longer than their own rhythm explains."""
+
+    def __init__(self, ended: Mapping[str, date]) -> None:
+        self.ended = dict(ended)
+        found = examples(f"{unique_id} ({day})" for unique_id, day in sorted(self.ended.items()))
+        super().__init__(
+            f"series that have ended, with the last day of each: {found}; ask for other series, or for days before "
+            "they ended. A later value that is loaded makes a series go on"
+        )
 
 
 class ConfigurationError(ForecastingPlatformError):

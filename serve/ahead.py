@@ -4,7 +4,7 @@ Most requests ask for just that. They are answered by joining rows that are rend
 ones that `answers` would compute; every other request is computed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -15,7 +15,7 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.model import ForecastModel, Forecasts
-from serve.rendering import checksum, forecast_records, json_rows
+from serve.rendering import Record, checksum, forecast_records, json_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,28 @@ def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(np.array(numbers)).all(axis=0))
 
 
+def left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
+    """What an answer for all series says of those that it leaves out.
+
+    Args:
+        day: the last day that the answer knows, inclusive; all that is known without it.
+    """
+    ended, newest = model.ended_at(day), dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
+    return [
+        {
+            "unique_id": unique_id,
+            "state": "ended" if unique_id in ended else "unobserved",
+            "newest_observation": newest[unique_id].isoformat(),
+        }
+        for unique_id in sorted(unique_ids)
+    ]
+
+
 class Ahead:
     """The next `horizon` days of every series, at the stored interval levels.
 
-    A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason.
+    A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason. So is
+    one that has ended, of which `left_out` tells whoever asks for all.
 
     Raises:
         ForecastingPlatformError: the model cannot answer from its own rows, or has no series.
@@ -84,14 +102,18 @@ class Ahead:
         if not model.unique_ids:
             raise ForecastingPlatformError("the model has no series")
         self._days = model.horizon
-        self._series = model.unique_ids
+        ended = model.ended_at()
+        self.left_out = left_out(model, ended)
+        self._series = [name for name in model.unique_ids if name not in ended]
         self._first: dict[str, date] = {}
         self._stretches: dict[str, Stretch] = {}
-        for cutoff in np.unique(model.feature_days):
-            self._add(model, cutoff.item())
+        days = model.feature_days[model.positions(self._series)]
+        for cutoff in np.unique(days):
+            self._add(
+                model, cutoff.item(), [name for name, day in zip(self._series, days, strict=True) if day == cutoff]
+            )
 
-    def _add(self, model: ForecastModel, cutoff: date) -> None:
-        unique_ids = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == cutoff]
+    def _add(self, model: ForecastModel, cutoff: date, unique_ids: list[str]) -> None:
         first = cutoff + timedelta(days=1)
         days = list(DateRange(first, cutoff + timedelta(days=self._days)))
         forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
@@ -106,7 +128,7 @@ class Ahead:
         """The forecasts of a range, ordered by series and day; None when they are not all here.
 
         Args:
-            unique_ids: the series wanted, every one without; none may stand twice.
+            unique_ids: the series wanted, without it every one that has not ended; none may stand twice.
         """
         found = []
         for unique_id in sorted(self._series if unique_ids is None else unique_ids):

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.errors import InvalidRangeError, examples
+from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.inputs import InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, PARTS, Forecasts
 from forecasting_platform.ports.table_store import TableStore
-from serve.ahead import is_finite
+from serve.ahead import is_finite, left_out
 from serve.champion import Champion
+from serve.rendering import Record
 
 MOST_ROWS = 100_000
 """Series × days of one answer."""
@@ -62,12 +63,15 @@ class Asked:
 def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_rows: int) -> ModelInputs:
     """The champion's input rows of a range, ordered by `unique_id`, `ds`.
 
+    Without names these are all series that can be forecast: those that had not ended, and had begun.
+
     Args:
         store: where the features of a past day are read.
         most_rows: that are answered at once.
 
     Raises:
         UnknownSeriesError: a series the champion does not have.
+        EndedSeriesError: a series asked for by name had ended by the last day that may be known.
         InvalidRangeError: too far ahead, too many rows, or no features of the last day that may be known.
         StoreUnavailableError: a past start needs the store, which does not answer.
     """
@@ -77,9 +81,24 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_
     _refuse_too_many(asked.period, len(wanted), most_rows)
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
     if past:
-        model = model.with_features(_features_until(known_until, past, store))
-    # Asked for by name, a series that ended too long ago is refused; asked for with all, it is left out.
-    return model.inputs(list(asked.period), unique_ids=None if asked.unique_ids is None else wanted)
+        rows = _features_until(known_until, past, store)
+        begun = set(rows["unique_id"]) | (set(wanted) - set(past))
+        if len(begun) < len(wanted) and (asked.unique_ids is not None or not begun):
+            raise _not_begun(known_until, sorted(set(past) - begun), store)
+        wanted, model = [name for name in wanted if name in begun], model.with_features(rows)
+    if asked.unique_ids is None:
+        wanted = model.reaching(asked.period.end, wanted, known_until)
+    elif named := {name: day for name, day in model.ended_at(known_until).items() if name in wanted}:
+        raise EndedSeriesError(named)
+    return model.inputs(list(asked.period), unique_ids=wanted)
+
+
+def left_out_of(champion: Champion, inputs: ModelInputs, asked: Asked) -> list[Record]:
+    """The series that an answer for all leaves out, each with why; none where series were named."""
+    if asked.unique_ids is not None:
+        return []
+    others = set(champion.model.unique_ids) - set(inputs.unique_id.tolist())
+    return left_out(champion.model, others, asked.known_until) if others else []
 
 
 def _refuse_too_many(period: DateRange, series: int, most_rows: int) -> None:
@@ -97,19 +116,16 @@ def _features_until(last: date, unique_ids: list[str], store: TableStore | None)
         raise InvalidRangeError(
             f"what was known on {last} is not: the app has no store of past days; ask for later days"
         )
-    rows = store.read_newest(FEATURE_TABLE, at_or_before=last, unique_ids=unique_ids)
-    missing = sorted(set(unique_ids) - set(rows["unique_id"]))
-    if missing:
-        raise InvalidRangeError(
-            f"nothing is known on {last} of {examples(missing)}; "
-            f"the first day that can be asked of {missing[0]!r} is {_first_day(missing[0], store)}"
-        )
-    return rows
+    return store.read_newest(FEATURE_TABLE, at_or_before=last, unique_ids=unique_ids)
 
 
-def _first_day(unique_id: str, store: TableStore) -> str:
-    days = store.read(FEATURE_TABLE, unique_ids=[unique_id])["ds"]
-    return f"{days.min().date() + timedelta(days=1)}" if len(days) else "the one after its newest observation"
+def _not_begun(last: date, missing: list[str], store: TableStore | None) -> InvalidRangeError:
+    days = [] if store is None else store.read(FEATURE_TABLE, unique_ids=missing[:1])["ds"].dt.date.tolist()
+    first = min(days) + timedelta(days=1) if days else "the one after its newest observation"
+    return InvalidRangeError(
+        f"nothing is known on {last} of {examples(missing)}; "
+        f"the first day that can be asked of {missing[0]!r} is {first}"
+    )
 
 
 def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]]) -> ModelInputs:

@@ -1,7 +1,7 @@
 """How forecasts and input rows leave the app: JSON or CSV, whole or streamed, with what lets a client cache them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from flask import Response, request
@@ -44,25 +44,37 @@ def name_of(champion: Champion) -> Record:
     return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
 
-def forecasts_answer(champion: Champion, period: DateRange, stretches: Sequence[Stretch]) -> Response:
-    """The forecasts of a range, rendered already, or 304 where the client has them."""
+def forecasts_answer(
+    champion: Champion, period: DateRange, stretches: Sequence[Stretch], left_out: Sequence[Record]
+) -> Response:
+    """The forecasts of a range, rendered already, or 304 where the client has them.
+
+    Args:
+        left_out: the series that were asked for with all others and are not answered.
+    """
     # The checksums stand for the rows: over many bytes `hashlib` would give the interpreter to other threads.
-    named = (champion.version.version, period, [stretch.checksum for stretch in stretches])
+    named = (champion.version.version, period, [stretch.checksum for stretch in stretches], left_out)
 
     def body() -> bytes:
         rows = [row for stretch in stretches for row in stretch.rows]
-        return json_document({"model": name_of(champion)}, "forecasts", rows)
+        return json_document({"model": name_of(champion)} | _left_out(left_out), "forecasts", rows)
 
     return _tagged(champion, checksum(repr(named).encode()), body, JSON)
 
 
-def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns) -> Response:
+def _left_out(left_out: Sequence[Record]) -> Record:
+    return {"left_out": left_out} if left_out else {}
+
+
+def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns, left_out: Sequence[Record]) -> Response:
     """Forecasts as the client wants them; streamed when large.
 
     Args:
         more: further columns, one value a forecast.
+        left_out: the series that were asked for with all others and are not answered; CSV has no place for them.
     """
-    return _answer(champion, "forecasts", _records_of(champion, forecasts, more), len(forecasts.ds), MARKS)
+    head = {"model": name_of(champion)} | _left_out(left_out)
+    return _answer(champion, head, "forecasts", _records_of(champion, forecasts, more), len(forecasts.ds), MARKS)
 
 
 def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
@@ -71,12 +83,12 @@ def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iter
         yield forecast_records(rows_of(forecasts, part), champion.model.cutoff, columns)
 
 
-def inputs_answer(champion: Champion, inputs: ModelInputs) -> Response:
+def inputs_answer(champion: Champion, inputs: ModelInputs, left_out: Sequence[Record]) -> Response:
     """Input rows as the client wants them; streamed when large. In CSV each exogenous column is one of its own."""
     records = (inputs.rows(part).to_records() for part in _parts(len(inputs)))
     if wants_csv():
         records = ([record | record.pop("exogenous", {}) for record in part] for part in records)
-    return _answer(champion, "inputs", records, len(inputs))
+    return _answer(champion, _left_out(left_out), "inputs", records, len(inputs))
 
 
 def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:
@@ -97,9 +109,8 @@ def _parts(rows: int) -> Iterator[slice]:
 
 
 def _answer(
-    champion: Champion, name: str, records: Iterator[list[Record]], rows: int, marks: Sequence[str] = ()
+    champion: Champion, head: Record, name: str, records: Iterator[list[Record]], rows: int, marks: Sequence[str] = ()
 ) -> Response:
-    head: dict[str, Any] = {"model": name_of(champion)} if name == "forecasts" else {}
     kind = CSV if wants_csv() else JSON
     pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
     if rows <= PIECE_ROWS:

@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import PREDICTION_ERRORS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
+from forecasting_platform.forecasting.lifetime import series_states
 from forecasting_platform.forecasting.prediction_errors import prediction_accuracy
 from serve.answers import (
     MOST_INPUT_ROWS,
@@ -27,6 +28,7 @@ from serve.answers import (
     forecast,
     inputs_for,
     inputs_from,
+    left_out_of,
     moved_since,
 )
 from serve.around import REQUEST_ID
@@ -92,7 +94,8 @@ def predict(body: PredictBody) -> Response:
         ahead = champion.ahead.find(asked.period, asked.unique_ids)
         if ahead is not None:
             _note(service, champion, ahead)
-            return forecasts_answer(champion, asked.period, ahead)
+            left_out = [] if asked.unique_ids else champion.ahead.left_out
+            return forecasts_answer(champion, asked.period, ahead, left_out)
     return _computed(asked, champion, service)
 
 
@@ -111,7 +114,8 @@ def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service:
     if isinstance(asked, PredictRangeBody) and asked.since is not None:
         more |= moved_since(champion, inputs, asked.period, asked.since, service.store)
     _note(service, champion, [forecasts], given_inputs=isinstance(asked, InputsBody))
-    return computed_answer(champion, forecasts, more)
+    left_out = left_out_of(champion, inputs, asked.asked) if isinstance(asked, PredictRangeBody) else []
+    return computed_answer(champion, forecasts, more, left_out)
 
 
 def _note(service: Service, champion: Champion, forecasts: Sequence[Served], *, given_inputs: bool = False) -> None:
@@ -128,7 +132,7 @@ def simulate(body: RangeBody) -> Response:
     service = current_service()
     champion = service.watch.require()
     inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
-    return inputs_answer(champion, inputs)
+    return inputs_answer(champion, inputs, left_out_of(champion, inputs, body.asked))
 
 
 @api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
@@ -150,6 +154,7 @@ def model() -> Response:
     service = current_service()
     champion = service.watch.require()
     metadata = champion.model.metadata
+    states = series_states(metadata, champion.model.ended_at())
     return _json(
         name_of(champion)
         | {
@@ -159,7 +164,7 @@ def model() -> Response:
             "metadata": metadata,
             "horizon": champion.model.horizon,
             "series": [
-                {"unique_id": unique_id, "newest_observation": day}
+                {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
                 for unique_id, day in sorted(champion.newest_observation().items())
             ],
         }

@@ -286,12 +286,30 @@ ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "
 """A model's setting, read by flask-openapi3: the same rows may be had as CSV."""
 
 
+class LeftOut(BaseModel):
+    """A series that an answer for all series does not hold."""
+
+    unique_id: str
+    state: Literal["ended", "unobserved"] = Field(
+        description="`ended`: no value for longer than its own rhythm explains. "
+        "`unobserved`: no value by the last day that may be known, or none for over a year."
+    )
+    newest_observation: date = Field(description="The newest day known of it.")
+
+
+AllButThese = Annotated[
+    list[LeftOut] | None,
+    Field(description="Present where all series were asked for, and some cannot be answered."),
+]
+
+
 class PredictAnswer(BaseModel):
     """Forecasts ordered by `unique_id`, `ds`."""
 
     model_config = ALSO_CSV
 
     model: ModelName
+    left_out: AllButThese = None
     forecasts: list[ForecastRow]
 
 
@@ -326,6 +344,7 @@ class SimulateAnswer(BaseModel):
 
     model_config = ALSO_CSV
 
+    left_out: AllButThese = None
     inputs: list[InputRow]
 
 
@@ -334,6 +353,9 @@ class SeriesState(BaseModel):
 
     unique_id: str
     newest_observation: date
+    state: Literal["constant", "ended"] | None = Field(
+        description="`constant` in the champion's backtest: served, deciding nothing. `ended`: not forecast any more."
+    )
 
 
 class ModelAnswer(ModelName):

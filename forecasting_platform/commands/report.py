@@ -44,7 +44,9 @@ th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></h
 <h2>By vintage of the actuals</h2>{vintages}
 <h2>Answered by the app, compared with what came</h2>{answered}
 <h2>Drift</h2>{drift}
-<h2>How soon a change would page</h2>{detection}<h2>Open incidents</h2>{alerts}</body></html>
+<h2>How soon a change would page</h2>{detection}
+<h2>Constant and ended series</h2>{series}
+<h2>Open incidents</h2>{alerts}</body></html>
 """
 
 
@@ -52,11 +54,12 @@ class Report:
     """What is known of the forecasts now, read from the stores of one platform.
 
     Args:
-        champion_metadata: of its model version; empty where there is no champion.
+        champion: what the app says of it at `/model`; empty where there is none.
     """
 
-    def __init__(self, settings: Settings, champion_metadata: Mapping[str, Any]) -> None:
-        self.detection = detection_report(references_from(champion_metadata))
+    def __init__(self, settings: Settings, champion: Mapping[str, Any]) -> None:
+        self.detection = detection_report(references_from(champion.get("metadata", {})))
+        self.series = _series_apart(champion)
         store = table_store_of(settings)
         ledger = PostgresLedger(settings.require_postgres_dsn())
         try:
@@ -85,6 +88,7 @@ class Report:
             answered=_table(self.answered),
             drift=_table(self.drift) + "".join(map(_picture, charts)),
             detection=_table(self.detection),
+            series=_table(self.series),
             alerts=_table(pd.DataFrame(alert_rows(self.alerts))),
         )
         path.write_text(page, encoding="utf-8")
@@ -104,6 +108,13 @@ def _prediction_errors(settings: Settings, store: TableStore) -> pd.DataFrame:
         return match_predictions(log_store.read(PREDICTION_LOG, days), store.read(OBSERVATIONS, days))
     finally:
         log_store.close()
+
+
+def _series_apart(champion: Mapping[str, Any]) -> pd.DataFrame:
+    """The series that are not like the others: `unique_id`, `state`, `newest_observation`."""
+    columns = ["unique_id", "state", "newest_observation"]
+    apart = [[series[name] for name in columns] for series in champion.get("series", ()) if series.get("state")]
+    return pd.DataFrame(apart, columns=columns)
 
 
 def _drift(features: pd.DataFrame) -> dict[str, ControlReport]:

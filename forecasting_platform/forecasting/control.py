@@ -25,6 +25,7 @@ from forecasting_platform.forecasting.control_reference import (
     bucket_of,
     season_of,
 )
+from forecasting_platform.forecasting.lifetime import last_days
 from forecasting_platform.forecasting.record import forecasts_of_record
 
 WINDOWS = (7, 28, 90)
@@ -255,21 +256,19 @@ def revision_report(errors: pd.DataFrame, references: References) -> ControlRepo
     )
 
 
-def watermark(observations: pd.DataFrame, *, ended_days: int = 31) -> date | None:
+def watermark(observations: pd.DataFrame) -> date | None:
     """The day up to which actuals are complete: the oldest of the series' newest days; None without any.
 
     Args:
-        observations: `unique_id` and `ds` of what is known. A series that ended `ended_days` before the
-            newest of all is not waited for.
+        observations: `unique_id` and `ds` of what is known. A series that has ended is not waited for.
 
     >>> rows = [("a", "2023-07-05"), ("b", "2023-07-03"), ("gone", "2023-01-01")]
     >>> frame = pd.DataFrame(rows, columns=["unique_id", "ds"]).assign(ds=lambda f: pd.to_datetime(f["ds"]))
     >>> str(watermark(frame))
     '2023-07-03'
     """
-    newest = observations.groupby("unique_id")["ds"].max()
-    alive = newest[newest > newest.max() - timedelta(days=ended_days)]
-    return alive.min().date() if len(alive) else None
+    known = last_days(observations)
+    return known.loc[~known["ended"], "last"].min().date() if len(known) else None
 
 
 # --- what they are made of ---

@@ -31,6 +31,7 @@ from forecasting_platform.forecasting.forecasters import (
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.intervals import VOLATILITIES, adapted, volatility_scale
+from forecasting_platform.forecasting.lifetime import UNKNOWN_RHYTHM_DAYS, has_ended
 from forecasting_platform.forecasting.panel import feature_values
 
 MAX_HORIZON_DAYS = 366
@@ -102,6 +103,8 @@ class ForecastModel:
         feature_days: the day of that row; shape (S,).
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
         exogenous: names of the E exogenous columns of its input frame.
+        ended_after_days: after how many days without a value a series has ended; shape (S,). Versions of before it
+            was known wait for three months.
     """
 
     unique_ids: tuple[str, ...]
@@ -119,11 +122,14 @@ class ForecastModel:
     feature_days: Days
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
+    ended_after_days: Positions = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
         object.__setattr__(self, "_index", index)
+        if not len(self.ended_after_days):
+            object.__setattr__(self, "ended_after_days", np.full(len(index), UNKNOWN_RHYTHM_DAYS))
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
         """Where series stand on the first axes; shape (n,).
@@ -187,24 +193,44 @@ class ForecastModel:
 
         Args:
             days: the days to forecast.
-            unique_ids: the series wanted; by default all that the days can be reached from, which leaves
-                out a series that ended more than `MAX_HORIZON_DAYS` before them.
+            unique_ids: the series wanted; by default all that are `reaching` the last day.
 
         Raises:
             UnknownSeriesError: one the model does not have.
             InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the
                 first not after it.
         """
-        wanted = sorted(self._reaching(max(days)) if unique_ids is None else set(unique_ids))
+        wanted = sorted(self.reaching(max(days), self.unique_ids) if unique_ids is None else set(unique_ids))
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
         _refuse_unreachable(days, cutoffs)
         return build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
 
-    def _reaching(self, last: date) -> list[str]:
-        near = (np.datetime64(last, "D") - self.feature_days).astype(np.int64) <= MAX_HORIZON_DAYS
-        # Where no series reaches, all are kept: the refusal then says how far the day lies.
-        return [unique_id for unique_id, kept in zip(self.unique_ids, near | ~near.any(), strict=True) if kept]
+    def ended_at(self, day: date | None = None) -> dict[str, date]:
+        """The series that have ended, each with its last day, as its feature row says.
+
+        Args:
+            day: what may be known, inclusive; by default all that is.
+        """
+        newest = self.feature_days.max()
+        known = newest if day is None else min(newest, np.datetime64(day, "D"))
+        ended = has_ended(self.feature_days, self.ended_after_days, known)
+        return {self.unique_ids[position]: self.feature_days[position].item() for position in np.flatnonzero(ended)}
+
+    def reaching(self, last: date, unique_ids: Iterable[str], known: date | None = None) -> list[str]:
+        """Those of some series that have not ended and can be forecast up to a day.
+
+        Args:
+            known: what may be known, inclusive; by default all that is.
+
+        Returns:
+            Where a day lies too far ahead of each, all that have not ended: asking for their inputs then says how far.
+        """
+        ended = self.ended_at(known)
+        living = [unique_id for unique_id in unique_ids if unique_id not in ended]
+        days_ahead = (np.datetime64(last, "D") - self.feature_days[self.positions(living)]).astype(np.int64)
+        near = days_ahead <= MAX_HORIZON_DAYS
+        return [unique_id for unique_id, kept in zip(living, near | ~near.any(), strict=True) if kept]
 
     def predict(self, inputs: ModelInputs, levels: Sequence[int] = LEVELS) -> Forecasts:
         """Forecasts of input rows, in their order; the same rows give the same forecasts, bit for bit.
@@ -313,6 +339,7 @@ class ForecastModel:
             "plausible",
             "features",
             "feature_days",
+            "ended_after_days",
         )
         return parameters | {name: getattr(self, name) for name in own}
 
@@ -358,6 +385,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             feature_days=arrays["feature_days"],
             metadata=dict(document["metadata"]),
             exogenous=tuple(document.get("exogenous", ())),
+            ended_after_days=arrays.get("ended_after_days", np.empty(0, dtype=np.int64)),
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

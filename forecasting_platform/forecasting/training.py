@@ -28,6 +28,7 @@ from forecasting_platform.forecasting.intervals import (
     volatility_scale,
     walk_forward,
 )
+from forecasting_platform.forecasting.lifetime import ended_after_days
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import Panel, panel_from
 from forecasting_platform.forecasting.recipe import Recipe
@@ -88,6 +89,7 @@ def train(
         feature_days=newest_days,
         metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
         exogenous=panel.exogenous,
+        ended_after_days=ended_after_days(panel.observed),
     )
     return Training(model, results, panel, judged)
 

@@ -143,6 +143,7 @@ def run(
         vintages=pd.DataFrame(),
         answered=pd.DataFrame(),
         detection=pd.DataFrame(),
+        series=pd.DataFrame(),
         alerts=[],
         write_html=lambda path: path.write_text("<!doctype html>"),
     )
@@ -423,7 +424,7 @@ def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], 
     assert done.exit_code == 0
     assert page.read_text() == "<!doctype html>"
     assert set(json.loads(done.stdout)) == {
-        "accuracy", "vintages", "answered", "drift", "detection", "alerts",
+        "accuracy", "vintages", "answered", "drift", "detection", "series", "alerts",
     }  # fmt: skip
 
 

@@ -157,6 +157,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.RegistryUnavailableError("MLflow", "HTTP 503"), "MLflow is unavailable: HTTP 503"),
     (errors.InvalidFrameError("forecasts", "a key stands twice"), "rows for forecasts were refused"),
     (errors.InvalidRangeError("too far"), "too far"),
+    (errors.EndedSeriesError({"road": date(2024, 6, 30)}), "with the last day of each: 'road (2024-06-30)'; ask for"),
     (errors.InvalidDataError("not a number"), "not a number"),
     (errors.PlatformStateError("port 3000 is taken"), "port 3000 is taken"),
     (errors.ForecastingPlatformError("anything"), "anything"),

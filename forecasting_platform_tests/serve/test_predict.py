@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECASTS
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform_tests.serve.conftest import MakeApp
 from serve.service import service_of
@@ -228,12 +230,79 @@ def test_no_champion_is_service_unavailable(make_app: Any) -> None:
     assert client.get("/health").status_code == 200
 
 
-def test_a_series_that_ended_long_ago_is_left_out_unless_asked_for_by_name(
-    make_app: MakeApp, model: ForecastModel
+ALL_THE_WAYS: list[dict[str, Any]] = [{}, {"level": [80]}, {"explain": True}]
+
+
+@pytest.mark.parametrize("more", ALL_THE_WAYS)
+def test_an_ended_series_is_left_out_by_name_and_refused_with_its_last_day(
+    make_app: MakeApp, model: ForecastModel, more: dict[str, Any]
 ) -> None:
+    client = app_of(make_app, model, "2023-06-15", "2023-05-01", ended_after_days=np.array([31, 31])).test_client()
+    answer = client.post("/predict", json=NEXT | more).json
+    assert {row["unique_id"] for row in answer["forecasts"]} == {CORRIB}
+    assert answer["left_out"] == [{"unique_id": OTHER, "state": "ended", "newest_observation": "2023-05-01"}]
+    assert client.post("/simulate", json=NEXT).json["left_out"] == answer["left_out"]
+    said = refused(client, 422, unique_id=[CORRIB, OTHER], **NEXT | more)
+    assert "ended" in said
+    assert "(2023-05-01)" in said
+    # What is named is answered without a word on the others.
+    assert "left_out" not in client.post("/predict", json=NEXT | more | {"unique_id": CORRIB}).json
+    shown = {row["unique_id"]: row["state"] for row in client.get("/model").json["series"]}
+    assert shown == {CORRIB: None, OTHER: "ended"}
+
+
+def test_a_series_that_is_silent_within_its_rhythm_is_forecast(make_app: MakeApp, model: ForecastModel) -> None:
+    client = app_of(make_app, model, "2023-06-15", "2023-05-01", ended_after_days=np.array([31, 62])).test_client()
+    answer = client.post("/predict", json=NEXT).json
+    assert {row["unique_id"] for row in answer["forecasts"]} == {CORRIB, OTHER}
+    assert "left_out" not in answer
+
+
+def test_a_series_of_an_older_version_waits_three_months(make_app: MakeApp, model: ForecastModel) -> None:
+    for last, ended in (("2023-03-15", False), ("2023-03-14", True), ("2021-01-01", True)):
+        client = app_of(make_app, model, "2023-06-15", last).test_client()
+        assert {row["unique_id"] for row in predict(client, **NEXT)} == ({CORRIB} if ended else {CORRIB, OTHER})
+
+
+def test_a_series_that_comes_back_is_forecast_again_from_the_next_look_on(
+    make_app: MakeApp, model: ForecastModel, store: MemoryTableStore
+) -> None:
+    # The store has rows of both until 30 June.
+    app = app_of(make_app, model, "2023-06-15", "2023-05-01", store=store, ended_after_days=np.array([31, 31]))
+    assert [row["unique_id"] for row in service_of(app).watch.require().ahead.left_out] == [OTHER]
+    service_of(app).watch.refresh_features()
+    answer = app.test_client().post("/predict", json=NEXT).json
+    assert {row["unique_id"] for row in answer["forecasts"]} == {CORRIB, OTHER}
+    assert "left_out" not in answer
+
+
+def test_as_of_a_day_before_it_ended_a_series_is_forecast(
+    make_app: MakeApp, model: ForecastModel, store: MemoryTableStore
+) -> None:
+    app = app_of(make_app, model, "2023-06-30", "2023-05-01", store=store, ended_after_days=np.array([31, 31]))
+    client, then = app.test_client(), {"start": "2023-05-20", "end": "2023-05-25"}
+    for named in ({}, {"unique_id": OTHER}, {"unique_id": [CORRIB, OTHER]}):
+        assert OTHER in {row["unique_id"] for row in predict(client, **then, **named)}
+
+
+def test_a_series_that_had_not_begun_is_left_out_of_a_past_day_and_stops_no_other(
+    make_app: MakeApp, model: ForecastModel, store: MemoryTableStore, features: pd.DataFrame
+) -> None:
+    late = features[(features["unique_id"] == CORRIB) | (features["ds"] >= "2023-06-20")]
+    store.replace(FEATURE_TABLE, late, DateRange(date(2023, 1, 1), date(2023, 6, 30)))
+    app = app_of(make_app, model, "2023-06-30", "2023-06-30", store=store)
+    client, then = app.test_client(), {"start": "2023-06-10", "end": "2023-06-12"}
+    answer = client.post("/predict", json=then).json
+    assert {row["unique_id"] for row in answer["forecasts"]} == {CORRIB}
+    assert answer["left_out"] == [{"unique_id": OTHER, "state": "unobserved", "newest_observation": "2023-06-30"}]
+    assert "the first day that can be asked of" in refused(client, 422, unique_id=OTHER, **then)
+
+
+def app_of(make_app: MakeApp, model: ForecastModel, *days: str, store: Any = None, **changes: Any) -> Flask:
+    """An app whose champion knows its series until these days."""
     registry = MemoryModelRegistry()
-    ended = replace(model, feature_days=np.array(["2023-06-15", "2021-01-01"], dtype="datetime64[D]"))
-    registry.move_champion(registry.register(ended, plots={}, run_tags={}), expected=None)
-    client = make_app(registry=registry, store=None).test_client()
-    assert {row["unique_id"] for row in predict(client, **NEXT)} == {CORRIB}
-    assert "at most 366 days" in refused(client, 422, unique_id=OTHER, **NEXT)
+    changed = replace(model, feature_days=np.array(days, dtype="datetime64[D]"), **changes)
+    registry.move_champion(registry.register(changed, plots={}, run_tags={}), expected=None)
+    app = make_app(registry=registry, store=store)
+    service_of(app).watch.look()
+    return app

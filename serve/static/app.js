@@ -82,6 +82,12 @@ function newestObservation() {
   return page.model.series.find(({ unique_id }) => unique_id === element("series").value).newest_observation;
 }
 
+// What is not like the other series says so: one that never changed, or has ended.
+function showState() {
+  const { state } = page.model.series.find(({ unique_id }) => unique_id === element("series").value);
+  return state ? ` (${state})` : "";
+}
+
 function proposeDays() {
   const newest = newestObservation();
   element("start").value = addDays(newest, 1);
@@ -102,7 +108,7 @@ function showChampion() {
     "Data until": showDay(page.model.cutoff),
     Trained: showTime(page.model.trained),
     Promoted: showTime(page.model.promoted),
-    "Newest observation": showDay(newestObservation()),
+    "Newest observation": showDay(newestObservation()) + showState(),
     "Forecast by": showWeights(winner),
     MASE: show(scores?.mase),
     "Against naive": showSkill(scores?.skill_naive),

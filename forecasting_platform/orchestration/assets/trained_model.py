@@ -9,6 +9,8 @@ from pydantic import Field
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_never_known
+from forecasting_platform.forecasting.lifetime import series_states
+from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
@@ -63,13 +65,21 @@ def trained_model(
             "model_version": registered.version,
             "cutoff": registered.cutoff.isoformat(),
             "series": len(trained.model.unique_ids),
-            "constant_series": sum(of["constant"] for of in trained.model.metadata["series"].values()),
+            "series_apart": table(series_apart(trained.model)),
             "mlflow_run_id": registered.run_id,
             **{f"known: {name}": share for name, share in trained.model.metadata["exogenous_known"].items()},
             "scores": table(scores_table(trained.model.metadata)),
             **plots,
         }
     )
+
+
+def series_apart(model: ForecastModel) -> pd.DataFrame:
+    """The series that are not like the others, the first hundred: `unique_id`, `state`, and the newest day known."""
+    states = sorted(series_states(model.metadata, model.ended_at()).items())[:SHOWN_SERIES]
+    newest = dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
+    rows = [(unique_id, state, str(newest[unique_id])) for unique_id, state in states]
+    return pd.DataFrame(rows, columns=["unique_id", "state", "newest_observation"])
 
 
 def scores_table(metadata: dict[str, Any]) -> pd.DataFrame:

@@ -15,12 +15,17 @@ from forecasting_platform.forecasting.exogenous import (
     unknown_columns,
 )
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
+from forecasting_platform.orchestration.metadata import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+
+RHYTHM_DAYS = 730
+"""How far back a series' gaps are looked at."""
 
 
 @dg.asset_check(asset=feature_table)
@@ -63,6 +68,32 @@ def exogenous_values_are_known(
             "columns": len(names),
             "unknown": len(unknown),
             "runbook": dg.MetadataValue.url(runbook_url("exogenous_values_are_known")),
+        },
+    )
+
+
+@dg.asset_check(asset=feature_table)
+def every_series_goes_on(
+    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+) -> dg.AssetCheckResult:
+    """No series ended in the last week: none was silent for longer than its own rhythm explains."""
+    end = checked_period(context).end
+    newest = table_store.read_newest(FEATURE_TABLE, at_or_before=end)
+    last = newest.set_index("unique_id")["ds"]
+    silent = last[last < last.max() - timedelta(days=MIN_SILENT_DAYS)].index.tolist()
+    known = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=RHYTHM_DAYS), end), unique_ids=silent)
+    series = last_days(known, last.max().date() if silent else None).query("ended")
+    news = series.query("is_news")
+    found = examples(f"{name} ({day.date()})" for name, day in news["last"].items())
+    return dg.AssetCheckResult(
+        passed=news.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{end}: ended, with their last day: {found}" if len(news) else f"{end}: {len(last)} series go on",
+        metadata={
+            "series": len(last),
+            "ended": table(series.reset_index().astype({"last": str})),
+            "ended_this_week": len(news),
+            "runbook": dg.MetadataValue.url(runbook_url("every_series_goes_on")),
         },
     )
 
