@@ -40,7 +40,7 @@ def watch_watchers(ledger: Ledger, settings: Settings, max_age: timedelta) -> di
             result="failed" if age > max_age.total_seconds() else "passed",
             severity="error",
             evaluated_at=now,
-            summary=f"{name} was last alive {age:.0f} s ago: no alert is sent until it is back",
+            summary=f"{name} {_seen(age)}: no alert is sent until it is back",
             runbook=f"{settings.runbooks_url.rstrip('/')}/dead_man.md",
             owner="platform",
         )
@@ -81,3 +81,7 @@ def _get(url: str) -> None:
         requests.get(url, timeout=MAX_HEARTBEAT_SECONDS, stream=True).close()
     except requests.RequestException as error:
         _logger.warning("the heartbeat URL did not answer: %s", type(error).__name__)
+
+
+def _seen(age_seconds: float) -> str:
+    return "has never been alive" if math.isinf(age_seconds) else f"was last alive {age_seconds:.0f} s ago"

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from forecasting_platform.forecasting.alert_messages import Kind, Message, Route, new_message
+from forecasting_platform.forecasting.next_steps import with_next_step
 
 State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
 Severity = Literal["warning", "error"]
@@ -151,7 +152,7 @@ def _opened(evaluation: Evaluation, muted_by: str | None) -> Alert:
         fingerprint=evaluation.fingerprint,
         state=state,
         severity=evaluation.severity,
-        summary=evaluation.summary,
+        summary=with_next_step(evaluation.summary, evaluation.fingerprint),
         first_seen=evaluation.evaluated_at,
         last_seen=evaluation.evaluated_at,
         last_event_id=evaluation.event_id,
@@ -177,7 +178,7 @@ def _continued(current: Alert, evaluation: Evaluation, muted_by: str | None) -> 
         state=state,
         muted_by=muted_by,
         last_seen=evaluation.evaluated_at,
-        summary=evaluation.summary,
+        summary=with_next_step(evaluation.summary, evaluation.fingerprint),
         severity=evaluation.severity,
         first_seen=evaluation.evaluated_at if current.state == "UNKNOWN" else current.first_seen,
     )

@@ -1,14 +1,19 @@
 """What Dagster knows that alerts need: results of checks, runs that failed or succeeded since, backfills."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.forecasting.alerts import Alert, Evaluation, Result
-from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
+from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.failures import cause
+from forecasting_platform.orchestration.failed_runs import FailedStep, failed_steps, why
+from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, days_of_tags
 from forecasting_platform.orchestration.runbooks import runbook_url
+from forecasting_platform.settings import Settings
 
 OVERLAP_EVENTS = 200
 """Numbers of the event log may be committed out of order, so a few are read again; reading twice is harmless."""
@@ -105,13 +110,20 @@ def _evaluation(
         result=_result(found),
         severity="error" if found.severity == dg.AssetCheckSeverity.ERROR else "warning",
         evaluated_at=datetime.fromtimestamp(record.event_log_entry.timestamp, UTC),
-        summary=found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}",
+        summary=_summary(found, days_of_tags(tags)),
         link=f"/runs/{run_id}",
         runbook=runbooks[found.check_name],
         owner=OWNERS.get(asset),
         group=tags.get(BACKFILL_TAG) or run_id or None,
         historical=_is_historical(tags, loaded_to, look_back_days),
     )
+
+
+def _summary(found: dg.AssetCheckEvaluation, days: DateRange | None) -> str:
+    """Asset, days and what was found; most checks name the days they looked at themselves."""
+    said = found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}"
+    about = f"{days}: " if days and str(days.end) not in said else ""
+    return f"{found.asset_key.to_user_string()}: {about}{said}"
 
 
 def _result(found: dg.AssetCheckEvaluation) -> Result:
@@ -146,8 +158,17 @@ def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) ->
 
 
 def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> Evaluation | None:
-    """A failed run as an evaluation; None where it will be tried again, or its backfill tells of it."""
+    """A failed run as an evaluation.
+
+    None where it will be tried again, its backfill tells of it, or a check stopped it, whose own incident says so.
+
+    Args:
+        message: what Dagster says of it, where no step failed.
+    """
     if _is_repeated(run) or BACKFILL_TAG in run.tags:
+        return None
+    failed = failed_steps(instance, run.run_id)
+    if _is_told_by_checks(instance, run, failed):
         return None
     record = instance.get_run_record_by_id(run.run_id)
     return Evaluation(
@@ -156,7 +177,7 @@ def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) 
         result="failed",
         severity="error",
         evaluated_at=datetime.now(UTC),
-        summary=f"run {run.run_id} failed: {message}"[:500],
+        summary=f"{run.job_name} failed: {why(failed, message, run.tags)}",
         link=f"/runs/{run.run_id}",
         runbook=runbook_url(RUN_FAILURE),
         owner="platform",
@@ -164,32 +185,68 @@ def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) 
     )
 
 
-def backfill_results(instance: dg.DagsterInstance) -> list[Evaluation]:
+def _is_told_by_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, failed: Sequence[FailedStep]) -> bool:
+    """Whether all that failed in a run are checks whose incidents call somebody: one failure is one incident."""
+    if not failed or not all(step.is_check for step in failed):
+        return False
+    return not _is_historical(run.tags, _newest_loaded_day(instance), Settings().load_look_back_days)
+
+
+def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) -> list[Evaluation]:
     """What became of the newest backfills that are over; one fingerprint for each set of assets.
 
     Dagster calls a backfill complete when its days are materialized, also when a check in its run broke.
+
+    Args:
+        alerts: the newest incident of each fingerprint; what they took in before is left out.
     """
     over = [found for found in instance.get_backfills(limit=MOST_BACKFILLS) if found.status in BACKFILL_RESULTS]
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=MOST_BACKFILLS)
-    broken = {run.tags[BACKFILL_TAG] for run in failed if BACKFILL_TAG in run.tags and not _is_repeated(run)}
-    return [_backfill_result(found, found.backfill_id in broken) for found in over]
+    broken: dict[str, list[dg.DagsterRun]] = defaultdict(list)
+    for run in failed:
+        if BACKFILL_TAG in run.tags and not _is_repeated(run):
+            broken[run.tags[BACKFILL_TAG]].append(run)
+    news = [found for found in over if _is_news(found, alerts)]
+    results = [_backfill_result(instance, found, broken[found.backfill_id]) for found in news]
+    return [found for found in results if found is not None]
+
+
+def _is_news(backfill: PartitionBackfill, alerts: Mapping[str, Alert]) -> bool:
+    known = alerts.get(f"{BACKFILL_FAILURE}:{_assets(backfill)}")
+    return known is None or _event_id(backfill) > known.last_event_id
+
+
+def _event_id(backfill: PartitionBackfill) -> int:
+    return int(backfill.backfill_timestamp * 1e6)
+
+
+def _assets(backfill: PartitionBackfill) -> str:
+    return "+".join(sorted(key.to_user_string() for key in backfill.asset_selection or [])) or "job"
 
 
 def _is_repeated(run: dg.DagsterRun) -> bool:
     return run.tags.get(WILL_RETRY_TAG) == "true"
 
 
-def _backfill_result(backfill: PartitionBackfill, has_failed_run: bool) -> Evaluation:
-    assets = "+".join(sorted(key.to_user_string() for key in backfill.asset_selection or [])) or "job"
-    result = "failed" if has_failed_run else BACKFILL_RESULTS[backfill.status]
-    became = backfill.status.value.lower() + (", but a run of it failed" if has_failed_run else "")
+def _backfill_result(
+    instance: dg.DagsterInstance, backfill: PartitionBackfill, broken: Sequence[dg.DagsterRun]
+) -> Evaluation | None:
+    """None where a check stopped its runs, whose own incident says so."""
+    failures = [(run, failed_steps(instance, run.run_id)) for run in broken]
+    if failures and all(_is_told_by_checks(instance, run, failed) for run, failed in failures):
+        return None
+    assets = _assets(backfill)
+    result = "failed" if broken else BACKFILL_RESULTS[backfill.status]
+    causes = [why(failed, "a run of it failed", run.tags) for run, failed in failures]
+    if result == "failed" and not causes:
+        causes = [cause([backfill.error.message]) if backfill.error else backfill.status.value.lower()]
     return Evaluation(
         fingerprint=f"{BACKFILL_FAILURE}:{assets}",
-        event_id=int(backfill.backfill_timestamp * 1e6),
+        event_id=_event_id(backfill),
         result=result,
         severity="error",
         evaluated_at=datetime.fromtimestamp(backfill.backfill_end_timestamp or backfill.backfill_timestamp, UTC),
-        summary=f"backfill {backfill.backfill_id} of {assets}: {became}",
+        summary=f"backfill of {assets} {result}" + "".join(f": {each}" for each in dict.fromkeys(causes)),
         link=f"/runs/b/{backfill.backfill_id}",
         runbook=runbook_url(BACKFILL_FAILURE),
         owner="platform",

@@ -168,7 +168,7 @@ def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
     settings = Settings()
     newest = latest_alerts(ledger.alerts())
     checks, cursor = check_evaluations(context.instance, int(context.cursor or 0), settings.load_look_back_days)
-    evaluations = [*checks, *recovered_runs(context.instance, newest), *backfill_results(context.instance)]
+    evaluations = [*checks, *recovered_runs(context.instance, newest), *backfill_results(context.instance, newest)]
     raised = raise_alerts(ledger, evaluations, settings)
     beat(ledger, settings, "alert_sensor")
     summary = (

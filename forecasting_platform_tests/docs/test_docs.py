@@ -12,6 +12,7 @@ import pytest
 
 from forecasting_platform.cli import main
 from forecasting_platform.definitions import defs
+from forecasting_platform.forecasting.next_steps import NEXT_STEPS
 from forecasting_platform.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,11 @@ def test_a_runbook_says_what_it_means_how_to_confirm_and_what_to_do(page: Path) 
     headings = re.findall(r"^## (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == ["What it means", "How to confirm", "What to do"]
     assert f"(runbooks/{page.name})" in (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+
+
+def test_the_next_step_that_a_message_names_is_in_its_runbook() -> None:
+    missing = 'a line of each runbook\'s "What to do" belongs in forecasting/next_steps.py'
+    assert set(NEXT_STEPS) == {page.stem for page in RUNBOOKS}, missing
+    for page in RUNBOOKS:
+        to_do = page.read_text(encoding="utf-8").partition("## What to do")[2]
+        assert NEXT_STEPS[page.stem] in " ".join(to_do.split()), page.stem

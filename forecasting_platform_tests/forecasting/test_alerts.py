@@ -23,6 +23,7 @@ from forecasting_platform.forecasting.alerts import (
     take_in,
     told,
 )
+from forecasting_platform.forecasting.next_steps import with_next_step
 
 NOON = datetime(2023, 7, 1, 12, tzinfo=UTC)
 NAME = "forecast_errors:forecast_bias_within_budget"
@@ -81,7 +82,7 @@ def test_a_failure_that_passes_at_once_is_told_to_nobody(ledger: Ledger) -> None
 def test_a_second_failure_fires_without_waiting(ledger: Ledger) -> None:
     second = evaluation(2, "failed", evaluated_at=NOON + timedelta(minutes=1, seconds=1), summary="worse")
     ledger.look(evaluation(1, "failed"), second)
-    assert (ledger.only.state, ledger.only.summary) == ("FIRING", "worse")
+    assert (ledger.only.state, ledger.only.summary) == ("FIRING", with_next_step("worse", NAME))
     assert ledger.only.first_seen == evaluation(1, "failed").evaluated_at
 
 

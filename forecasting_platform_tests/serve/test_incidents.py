@@ -7,6 +7,7 @@ import pytest
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import InvalidArtifactError, StoreUnavailableError
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.next_steps import NEXT_STEPS
 from forecasting_platform.ports.ledger import AlertsChange
 from forecasting_platform_tests.serve.test_champion import Registry, watch_of
 from serve.champion import ChampionWatch
@@ -49,7 +50,8 @@ def test_a_broken_version_opens_one_incident_and_the_next_good_one_ends_it(
     )
     assert alert.summary == (
         "version 2 is champion but cannot be served, so version 1 goes on answering: "
-        "model version 2 cannot be used: a byte differs. Train a new version or roll back."
+        "model version 2 cannot be used: a byte differs. Train a new version or roll back. "
+        f"Next: {NEXT_STEPS['champion_loads']}"
     )
     registry.promote(model)
     look(watch)
@@ -104,7 +106,7 @@ def test_a_ledger_that_was_down_is_told_when_it_is_back() -> None:
         incidents.tell()
     ledger.down = False
     incidents.tell()
-    assert [found.summary for found in ledger.alerts()] == ["broken"]
+    assert [found.summary for found in ledger.alerts()] == [f"broken. Next: {NEXT_STEPS['champion_loads']}"]
 
 
 def test_metrics_tell_a_refused_version_and_how_long_the_registry_is_silent(
