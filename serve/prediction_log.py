@@ -1,13 +1,14 @@
 """Every forecast answered, appended to `PREDICTION_LOG` in the background.
 
-A request never waits for the store: answers wait in memory, up to a number of rows, and what does
-not fit is dropped, counted and logged. While the store is down the same rows are tried again.
+A request never waits for the store: answers wait in memory, up to a number of rows and of answers, and what does
+not fit is dropped, counted and logged. While the store is down the same rows are tried again. One writer at a time
+takes answers out of the queue, so that each is written once, or counted as dropped.
 """
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +22,9 @@ from forecasting_platform.ports.table_store import TableStore
 from serve.ahead import Stretch
 from serve.repeating import Repeating
 
-MOST_ROWS_WAITING = 200_000
+MAX_ROWS_WAITING = 200_000
+MAX_ANSWERS_WAITING = 20_000
+"""Of an answer with few rows most is not the rows: 2.5 kB for one."""
 BATCH_ROWS = 20_000
 """Rows written at once: while a large frame is made, no other thread of the process answers."""
 WRITE_SECONDS = 0.1
@@ -60,23 +63,26 @@ class PredictionLog:
         capacity: rows waiting at most.
     """
 
-    def __init__(self, store: TableStore | None, *, capacity: int = MOST_ROWS_WAITING) -> None:
+    def __init__(self, store: TableStore | None, *, capacity: int = MAX_ROWS_WAITING) -> None:
         self._store = store
         self._capacity = capacity
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._answers: deque[Answer] = deque()
         self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
+        self._is_stopped = False
         self.waiting = 0
         self.dropped = 0
         self._reported = 0
 
     def offer(self, answer: Answer) -> None:
-        """Take an answer, or count its rows as dropped when too many wait."""
+        """Take an answer, or count its rows as dropped when too many wait, or none are written any more."""
         if self._store is None:
             return
         rows = len(answer)
         with self._lock:
-            if self.waiting + rows > self._capacity:
+            is_full = self.waiting + rows > self._capacity or len(self._answers) >= MAX_ANSWERS_WAITING
+            if is_full or self._is_stopped:
                 self.dropped += rows
                 return
             self._answers.append(answer)
@@ -87,9 +93,18 @@ class PredictionLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after one more try to write what waits."""
+        """End, after one more try to write what waits; what is left is dropped.
+
+        A write under way that does not end is not waited for, and no second one joins it.
+        """
         self._thread.stop()
-        self._thread.run_once()
+        if not self._writing.locked():
+            self._thread.run_once()
+        with self._lock:
+            self._is_stopped = True
+            left = list(self._answers)
+            self._answers.clear()
+        self._drop(left, "the app ended before the store took them")
 
     def write(self) -> None:
         """Write what waits; rows that the store refuses for good are dropped.
@@ -100,28 +115,44 @@ class PredictionLog:
         self._report_dropped()
         if self._store is None:
             return
-        for answers in _batches(list(self._answers)):
-            self._write_batch(self._store, answers)
+        with self._writing:
+            while batch := self._take():
+                self._write_batch(self._store, batch)
 
-    def _write_batch(self, store: TableStore, answers: Sequence[Answer]) -> None:
+    def _take(self) -> list[Answer]:
+        """The oldest answers, out of the queue, of `BATCH_ROWS` together where there are so many."""
+        batch, rows = [], 0
+        with self._lock:
+            while self._answers and rows < BATCH_ROWS:
+                batch.append(self._answers.popleft())
+                rows += len(batch[-1])
+        return batch
+
+    def _write_batch(self, store: TableStore, batch: Sequence[Answer]) -> None:
         try:
-            store.append(PREDICTION_LOG, log_rows(answers))
-        except StoreUnavailableError:
+            store.append(PREDICTION_LOG, log_rows(batch))
+        except StoreUnavailableError as error:
+            self._put_back(batch, str(error))
             raise
         except Exception as error:
-            self._drop(sum(map(len, answers)), str(error))
-            self._forget(answers)
+            self._drop(batch, str(error))
             raise
-        self._forget(answers)
-
-    def _forget(self, answers: Sequence[Answer]) -> None:
         with self._lock:
-            for answer in answers:
-                self._answers.popleft()
-                self.waiting -= len(answer)
+            self.waiting -= _rows(batch)
 
-    def _drop(self, rows: int, reason: str) -> None:
+    def _put_back(self, batch: Sequence[Answer], reason: str) -> None:
         with self._lock:
+            if not self._is_stopped:
+                self._answers.extendleft(reversed(batch))
+                return
+        self._drop(batch, reason)
+
+    def _drop(self, answers: Sequence[Answer], reason: str) -> None:
+        rows = _rows(answers)
+        if not rows:
+            return
+        with self._lock:
+            self.waiting -= rows
             self.dropped += rows
             self._reported += rows
         _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
@@ -131,21 +162,12 @@ class PredictionLog:
         with self._lock:
             rows, self._reported = self.dropped - self._reported, self.dropped
         if rows:
-            reason = f"over {self._capacity} rows wait for the store"
+            reason = f"over {self._capacity} rows or {MAX_ANSWERS_WAITING} answers wait for the store"
             _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
 
 
-def _batches(answers: Sequence[Answer]) -> Iterator[list[Answer]]:
-    """The answers in order, a batch as soon as it has `BATCH_ROWS`."""
-    batch, rows = [], 0
-    for answer in answers:
-        batch.append(answer)
-        rows += len(answer)
-        if rows >= BATCH_ROWS:
-            yield batch
-            batch, rows = [], 0
-    if batch:
-        yield batch
+def _rows(answers: Sequence[Answer]) -> int:
+    return sum(map(len, answers))
 
 
 def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.frames import PREDICTION_LOG, Table
 from serve.ahead import Stretch
-from serve.prediction_log import Answer, PredictionLog
+from serve.prediction_log import MAX_ANSWERS_WAITING, MAX_ROWS_WAITING, Answer, PredictionLog
 from serve.service import service_of
 
 
@@ -102,7 +103,7 @@ def test_what_was_dropped_is_said_once_a_try_and_not_once_an_answer(caplog: pyte
             log.write()
     (said,) = [record for record in caplog.records if record.message == "predictions were not logged"]
     assert vars(said)["rows"] == 6
-    assert "over 3 rows wait" in vars(said)["reason"]
+    assert "over 3 rows or 20000 answers wait" in vars(said)["reason"]
 
 
 def test_many_answers_are_written_in_batches_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +116,94 @@ def test_many_answers_are_written_in_batches_and_each_once(monkeypatch: pytest.M
     assert logged(store) == [f"{number}" for number in range(7)]
     assert len(store.read(PREDICTION_LOG)) == 21
     assert (log.waiting, log.dropped) == (0, 0)
+
+
+class HangingStore(Store):
+    """A store whose writes wait until they may go on; what it was asked to write, request by request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.written: list[str] = []
+
+    def append(self, table: Table, rows: pd.DataFrame) -> int:
+        self.written += rows["request_id"].unique().tolist()
+        self.begun.set()
+        self.goes_on.wait()
+        return super().append(table, rows)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits for no write under way."""
+    monkeypatch.setattr("serve.repeating.Repeating.stop.__defaults__", (0.0,))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("recovers", [True, False])
+def test_a_stop_during_a_write_writes_nothing_twice_and_counts_what_is_lost(recovers: bool) -> None:
+    store = HangingStore()
+    log = PredictionLog(store)
+    log.offer(answer("under way"))
+    log.start()
+    store.begun.wait()
+    log.offer(answer("waits"))
+    log.stop()
+    log.offer(answer("too late"))
+    assert store.written == ["under way"]
+    if not recovers:
+        store.failure = StoreUnavailableError("the store", "gone")
+    store.goes_on.set()
+    log._thread._thread.join()
+    assert logged(store) == (["under way"] if recovers else [])
+    assert (log.waiting, log.dropped) == (0, 6 if recovers else 9)
+
+
+def test_a_stop_writes_what_waits_and_drops_what_a_store_that_is_away_does_not_take(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store()
+    log = PredictionLog(store)
+    log.offer(answer("first"))
+    log.stop()
+    assert (logged(store), log.waiting, log.dropped) == (["first"], 0, 0)
+    store.failure = StoreUnavailableError("the store", "gone")
+    log = PredictionLog(store)
+    log.offer(answer("second"))
+    log.stop()
+    assert (log.waiting, log.dropped) == (0, 3)
+    (said,) = [record for record in caplog.records if record.message == "predictions were not logged"]
+    assert vars(said)["rows"] == 3
+
+
+def test_writers_and_askers_at_once_write_each_answer_once_in_order() -> None:
+    store = HangingStore()
+    store.goes_on.set()
+    log = PredictionLog(store)
+    threads = [threading.Thread(target=log.write) for _ in range(4)]
+    for number in range(500):
+        log.offer(answer(f"{number:03}"))
+    for thread in threads:
+        thread.start()
+    for number in range(500, 1000):
+        log.offer(answer(f"{number:03}"))
+    for thread in threads:
+        thread.join()
+    log.write()
+    assert store.written == [f"{number:03}" for number in range(1000)]
+    assert (log.waiting, log.dropped) == (0, 0)
+
+
+def test_no_more_rows_wait_than_memory_is_meant_for() -> None:
+    log = PredictionLog(Store())
+    month, rows = answer("a month", 31), 0
+    while rows + 31 <= MAX_ROWS_WAITING:
+        log.offer(month)
+        rows += 31
+    assert (log.waiting, log.dropped) == (rows, 0)
+    log.offer(month)
+    assert (log.waiting, log.dropped) == (rows, 31)
+    log = PredictionLog(Store())
+    for _ in range(MAX_ANSWERS_WAITING + 7):
+        log.offer(answer("a day", 1))
+    assert (log.waiting, log.dropped) == (MAX_ANSWERS_WAITING, 7)
