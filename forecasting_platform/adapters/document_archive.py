@@ -10,9 +10,7 @@ not matter here, nor who asks for it.
 
 import gzip
 import hashlib
-import os
 import time
-import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +23,7 @@ from upath import UPath
 
 from forecasting_platform.adapters.feed_document import is_json
 from forecasting_platform.adapters.raw_document import RawDocument, Validators, shown
+from forecasting_platform.adapters.whole_files import write_whole
 from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError
 
 SETTING = "FORECASTING_FEED_ARCHIVE"
@@ -132,16 +131,7 @@ def _write(target: UPath, content: bytes) -> None:
     if folder is None:
         target.write_bytes(content)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    being_written = folder / f".{uuid.uuid4().hex}"
-    try:
-        with being_written.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        being_written.replace(folder / target.name)
-    finally:
-        being_written.unlink(missing_ok=True)
+    write_whole(folder / target.name, content)
 
 
 def _folder(path: UPath) -> Path | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from forecasting_platform.adapters.whole_files import keep_newest, write_whole
 from forecasting_platform.forecasting.data_quality import JUDGED_COLUMNS
 from forecasting_platform.forecasting.date_range import DateRange
 
@@ -62,12 +63,9 @@ def validate_days(observations: pd.DataFrame, judged: pd.DataFrame, period: Date
 
 def write_page(folder: Path, name: str, page: str) -> Path:
     """Add a page to a folder of Data Docs, of which the newest 366 are kept; its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.html"
-    path.write_text(page, encoding="utf-8")
-    newest_first = sorted(folder.glob("*.html"), key=lambda kept: kept.stat().st_mtime, reverse=True)
-    for outdated in newest_first[PAGES_KEPT:]:
-        outdated.unlink(missing_ok=True)
+    write_whole(path, page.encode())
+    keep_newest(folder, "*.html", PAGES_KEPT)
     return path
 
 

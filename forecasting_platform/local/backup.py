@@ -7,7 +7,6 @@ takes its place at the end; so a failure at any step leaves the data as they wer
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from forecasting_platform.adapters.postgres_schema import REVISIONS
 from forecasting_platform.errors import BackupError, PlatformStateError
+from forecasting_platform.local.copying import copy_folder, sha256_of
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.embedded_postgres import MAINTENANCE_DATABASE
 from forecasting_platform.local.migrations import installed_releases, record_releases
@@ -65,7 +65,8 @@ def make_backup(data_dir: Path, to: Path) -> Backup:
     """Write a backup of a data directory, whether its platform runs or not.
 
     While it runs, each database is dumped as of one moment: MLflow's first, then ours, so that a promotion in
-    between is a decision whose alias has not moved, which the platform completes by itself.
+    between is a decision whose alias has not moved, which the platform completes by itself. The files are copied last,
+    so that all that the dumps refer to are among them; what is added meanwhile may be missing.
 
     Raises:
         BackupError: `to` is there already, the tables are in Spark, or a dump failed; nothing is left of it.
@@ -170,18 +171,13 @@ _PLACE = dict(zip(("host", "port", "user", "password", "database"), _PARAMETERS,
 def _copy_folders(data_dir: Path, to: Path) -> None:
     for folder in FOLDERS:
         if (data_dir / folder).is_dir():
-            shutil.copytree(data_dir / folder, to / folder)
+            copy_folder(data_dir / folder, to / folder)
 
 
 def _sums(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder but the manifest itself."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): _sum(path) for path in files}
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 # --- what is restored stands beside what is there, until all of it does ---

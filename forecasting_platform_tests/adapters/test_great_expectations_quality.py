@@ -127,3 +127,13 @@ def test_a_worker_whose_main_module_is_no_file_is_not_ended_by_sparks_doctests(b
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "great_expectations []\n"), done.stderr
+
+
+def test_pages_that_another_load_drops_meanwhile_are_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write_page(tmp_path, f"{number}", "page")
+    listed = sorted(tmp_path.glob("*.html"))
+    monkeypatch.setattr(Path, "glob", lambda *_: [*listed, tmp_path / "dropped.html"])
+    assert write_page(tmp_path, "newest", "page").read_text() == "page"
