@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.alert_messages import (
     new_message,
     without_pointless_reminders,
 )
-from forecasting_platform.forecasting.alerts import Alert, AlertPolicy, Evaluation, Result, latest_alerts, take_in
+from forecasting_platform.forecasting.alerts import Alert, AlertPolicy, Evaluation, Result, take_in
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 
@@ -69,8 +69,7 @@ def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings, 
     )
 
     def taken_in(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
-        newest = latest_alerts(alerts)
-        changed, messages = take_in(newest, evaluations, now, mutes=mutes, routes=routes, policy=policy)
+        changed, messages = take_in(alerts, evaluations, now, mutes=mutes, routes=routes, policy=policy)
         return changed, without_pointless_reminders(messages, waiting)
 
     return ledger.change_alerts(taken_in)

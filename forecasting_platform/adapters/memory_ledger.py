@@ -106,7 +106,8 @@ class MemoryLedger:
             waiting = {found.alert_id for found in self._messages.values() if found.ended_at is None}
             for message in messages:
                 alert, ended = self._alerts[message.alert_id], message.ended_at
-                if message.alert_id not in waiting and ended and alert.delivered is None:
+                is_of_state = alert.is_open or message.kind == "RESOLVED"
+                if message.alert_id not in waiting and ended and is_of_state and alert.delivered is None:
                     self._alerts[message.alert_id] = replace(alert, delivered=ended)
 
     def mute(self, mute: Mute) -> None:

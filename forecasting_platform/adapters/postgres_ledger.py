@@ -250,7 +250,8 @@ class PostgresLedger:
             WHERE key = %s AND delivered_at IS NULL AND given_up_at IS NULL
         """
         deliver = """
-            UPDATE forecasting.alerts SET delivered = %s WHERE alert_id = %s AND delivered IS NULL AND NOT EXISTS (
+            UPDATE forecasting.alerts SET delivered = %s
+            WHERE alert_id = %s AND delivered IS NULL AND (state <> 'RESOLVED' OR %s = 'RESOLVED') AND NOT EXISTS (
                 SELECT FROM forecasting.alert_messages AS waiting
                 WHERE waiting.alert_id = alerts.alert_id AND delivered_at IS NULL AND given_up_at IS NULL
             )
@@ -259,7 +260,7 @@ class PostgresLedger:
             [found.delivered_at, found.given_up_at, found.due_at, found.attempts, found.last_error, found.key]
             for found in messages
         ]
-        ended = [[found.ended_at, found.alert_id] for found in messages if found.ended_at]
+        ended = [[found.ended_at, found.alert_id, found.kind] for found in messages if found.ended_at]
         with self._connections.transaction("alert_messages") as connection:
             # Whoever changes incidents would otherwise write back that this one waits.
             lock(connection, "alerts")

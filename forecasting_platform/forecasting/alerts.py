@@ -252,7 +252,7 @@ def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
 
 
 def take_in(
-    newest: Mapping[str, Alert],
+    alerts: Sequence[Alert],
     evaluations: Iterable[Evaluation],
     at: datetime,
     *,
@@ -263,13 +263,14 @@ def take_in(
     """What one look changes: evaluations in their order, then time, then what people must be told.
 
     Args:
-        newest: the newest incident of each fingerprint.
+        alerts: every incident there is.
         at: now.
 
     Returns:
         The incidents that changed and the messages to queue, to be saved together.
     """
-    now = dict(newest)
+    now = latest_alerts(alerts)
+    earlier = [alert for alert in alerts if now[alert.fingerprint] is not alert]
     changed: dict[str, Alert] = {}
     messages: list[Message] = []
 
@@ -290,4 +291,10 @@ def take_in(
     for name, alert in list(now.items()):
         # One that the app ended itself is told from here too; a message that is queued already stays one.
         keep(advanced(alert, at, muting(name, at, mutes, now), policy) if alert.is_open else alert)
+    for alert in earlier:
+        # The app may have ended it and opened the next one before anybody looked.
+        marked, queued = told(alert, at, routes, policy)
+        if marked != alert:
+            changed[alert.alert_id] = marked
+        messages.extend(queued)
     return list(changed.values()), messages

@@ -85,7 +85,8 @@ class Ledger(Protocol):
         ...
 
     def record_attempts(self, messages: Sequence[Message]) -> None:
-        """Keep what came of sending; an incident none of whose messages waits any more is delivered.
+        """Keep what came of sending; an incident none of whose messages waits any more is delivered, one that is over
+        only by the message that says so.
 
         A message that was delivered or given up meanwhile stays so.
         """

@@ -279,6 +279,16 @@ class LedgerContract:
         (read,) = ledger.alerts()
         assert (read.summary, read.delivered) == ("4 series are missing", NOON)
 
+    def test_an_incident_that_is_over_is_delivered_by_the_message_that_says_so(self, ledger: Ledger) -> None:
+        ledger.save_alerts([ALERT], [MESSAGE])
+        ledger.save_alerts([replace(ALERT, state="RESOLVED", resolved=NOON)])
+        ledger.record_attempts([attempted(MESSAGE, NOON, None)])
+        assert ledger.alerts()[0].delivered is None
+        over = replace(MESSAGE, key=f"{ALERT.alert_id}/RESOLVED/apprise", kind="RESOLVED")
+        ledger.save_alerts([], [over])
+        ledger.record_attempts([attempted(over, NOON, None)])
+        assert ledger.alerts()[0].delivered == NOON
+
     def test_a_change_that_fails_changes_nothing(self, ledger: Ledger) -> None:
         ledger.save_alerts([ALERT])
         second = replace(ALERT, alert_id="feature_table:complete@9")

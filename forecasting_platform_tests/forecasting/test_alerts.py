@@ -44,7 +44,7 @@ class Ledger:
 
     def look(self, *seen: Evaluation, at: datetime | None = None, **options: Any) -> None:
         now = at or max((found.evaluated_at for found in seen), default=NOON)
-        alerts, messages = take_in(latest_alerts(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
+        alerts, messages = take_in(list(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
         self.alerts |= {alert.alert_id: alert for alert in alerts}
         for message in messages:
             self.messages.setdefault(message.key, message)
@@ -71,6 +71,20 @@ def test_a_failure_waits_before_it_fires_and_its_recovery_is_told(ledger: Ledger
     ledger.look(evaluation(9, "passed"))
     assert ledger.only.state == "RESOLVED"
     assert ledger.kinds() == [f"{NAME}@1 FIRING", f"{NAME}@1 RESOLVED"]
+
+
+def test_the_end_of_an_incident_is_told_though_the_next_one_has_begun(ledger: Ledger) -> None:
+    ledger.look(evaluation(1, "failed"))
+    ledger.look(at=NOON + timedelta(minutes=3))
+    # The app ends its incident and opens another by itself, before anybody looks.
+    ended = next_alert(ledger.only, evaluation(5, "passed"))
+    opened = next_alert(ended, evaluation(6, "failed"))
+    assert ended is not None
+    assert opened is not None
+    ledger.alerts |= {ended.alert_id: ended, opened.alert_id: opened}
+    for minutes in (7, 8):
+        ledger.look(at=NOON + timedelta(minutes=minutes))
+    assert ledger.kinds() == [f"{NAME}@1 FIRING", f"{NAME}@6 FIRING", f"{NAME}@1 RESOLVED"]
 
 
 def test_a_failure_that_passes_at_once_is_told_to_nobody(ledger: Ledger) -> None:

@@ -31,9 +31,9 @@ def heal(world: World) -> None:
     if world.server.count:
         for _ in range(4):
             _attempt(world, "the promotion sensor", actors.sensor(world, 1))
-    actors.teller(world, world.results)()
     if world.app_has_told:
         actors.app(world, [world.app_trouble])()
+    actors.teller(world, world.results)()
     # What a sender that died had claimed is due again.
     world.clock.advance(2 * alert_outbox.CLAIM)
     actors.delivery(world)()
@@ -134,9 +134,10 @@ def _check_incidents(world: World, deaths: int) -> None:
     alerts = world.entries.alerts()
     newest = latest_alerts(alerts)
     for fingerprint, became in last.items():
-        is_open = fingerprint in newest and newest[fingerprint].state in {"PENDING", "FIRING"}
-        if is_open != (became == "failed"):
-            state = newest[fingerprint].state if fingerprint in newest else "absent"
+        state = newest[fingerprint].state if fingerprint in newest else "RESOLVED"
+        # A later result may have said that nothing is known.
+        allowed = {"RESOLVED", "UNKNOWN"} if became == "passed" else {"PENDING", "FIRING", "UNKNOWN"}
+        if state not in allowed:
             world.breaks(f"the last result of {fingerprint} is {became}, its incident is {state}")
     if waiting := world.entries.waiting_messages():
         world.breaks(f"messages wait for ever: {[message.key for message in waiting]}")
