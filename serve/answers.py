@@ -16,19 +16,28 @@ import pandas as pd
 from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.inputs import InvalidInputsError, ModelInputs
+from forecasting_platform.forecasting.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, PARTS, Forecasts
 from forecasting_platform.ports.table_store import TableStore
 from serve.ahead import is_finite, left_out
 from serve.champion import Champion
 from serve.rendering import Record
 
-MOST_ROWS = 100_000
-"""Series × days of one answer."""
-MOST_INPUT_ROWS = 10_000
+MAX_CELLS = 300_000
+"""Rows × columns of one answer: what its text takes, a second of a core at most."""
+MAX_INPUT_ROWS = 5_000
 """Rows of the input frame in one answer, or in one request."""
 CHUNK_ROWS = 10_000
 """Forecasts made at once: what is held in between is a few hundred bytes a row."""
+
+
+def max_rows(levels: Sequence[int], more: int = 0) -> int:
+    """Forecasts of one answer at most, each with the bounds of these levels and so many further columns.
+
+    >>> max_rows([80, 95]), max_rows(range(50, 100))
+    (37500, 2884)
+    """
+    return MAX_CELLS // (len(KEYS) + 1 + 2 * len(set(levels)) + more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +69,14 @@ class Asked:
         return before if self.as_of is None else self.as_of
 
 
-def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_rows: int) -> ModelInputs:
+def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most: int) -> ModelInputs:
     """The champion's input rows of a range, ordered by `unique_id`, `ds`.
 
     Without names these are all series that can be forecast: those that had not ended, and had begun.
 
     Args:
         store: where the features of a past day are read.
-        most_rows: that are answered at once.
+        most: rows that are answered at once.
 
     Raises:
         UnknownSeriesError: a series the champion does not have.
@@ -77,8 +86,8 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_
     """
     known_until, model = asked.known_until, champion.model
     wanted = sorted(set(model.unique_ids if asked.unique_ids is None else asked.unique_ids))
+    refuse_too_many(asked.period, len(wanted), most)
     newest = model.feature_days[model.positions(wanted)].tolist()
-    _refuse_too_many(asked.period, len(wanted), most_rows)
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
     if past:
         rows = _features_until(known_until, past, store)
@@ -88,8 +97,10 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most_
         wanted, model = [name for name in wanted if name in begun], model.with_features(rows)
     if asked.unique_ids is None:
         wanted = model.reaching(asked.period.end, wanted, known_until)
-    elif named := {name: day for name, day in model.ended_at(known_until).items() if name in wanted}:
-        raise EndedSeriesError(named)
+    else:
+        ended = model.ended_at(known_until)
+        if named := {name: ended[name] for name in wanted if name in ended}:
+            raise EndedSeriesError(named)
     return model.inputs(list(asked.period), unique_ids=wanted)
 
 
@@ -101,13 +112,18 @@ def left_out_of(champion: Champion, inputs: ModelInputs, asked: Asked) -> list[R
     return left_out(champion.model, others, asked.known_until) if others else []
 
 
-def _refuse_too_many(period: DateRange, series: int, most_rows: int) -> None:
+def refuse_too_many(period: DateRange, series: int, most: int) -> None:
+    """Refuse a range of too many days, or of too many days and series.
+
+    Raises:
+        InvalidRangeError: says how many were asked for and how many are answered.
+    """
     if len(period) > MAX_HORIZON_DAYS:
         raise InvalidRangeError(f"{period} has {len(period)} days; ask for at most {MAX_HORIZON_DAYS}")
-    if len(period) * series > most_rows:
+    if len(period) * series > most:
         raise InvalidRangeError(
-            f"{len(period)} days of {series} series are {len(period) * series} forecasts; "
-            f"at most {most_rows} are answered at once: ask for fewer days, or name series in unique_id"
+            f"{len(period)} days of {series} series are {len(period) * series} forecasts; at most {most} "
+            f"with so many columns are answered at once: ask for fewer days or levels, or name series in unique_id"
         )
 
 
@@ -120,32 +136,32 @@ def _features_until(last: date, unique_ids: list[str], store: TableStore | None)
 
 
 def _not_begun(last: date, missing: list[str], store: TableStore | None) -> InvalidRangeError:
-    days = [] if store is None else store.read(FEATURE_TABLE, unique_ids=missing[:1])["ds"].dt.date.tolist()
-    first = min(days) + timedelta(days=1) if days else "the one after its newest observation"
+    span = None if store is None else store.span(FEATURE_TABLE, unique_ids=missing[:1])
+    first = span.start + timedelta(days=1) if span is not None else "the one after its newest observation"
     return InvalidRangeError(
         f"nothing is known on {last} of {examples(missing)}; "
         f"the first day that can be asked of {missing[0]!r} is {first}"
     )
 
 
-def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]]) -> ModelInputs:
+def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], most: int) -> ModelInputs:
     """The input rows a client sent, ordered by `unique_id`, `ds`; exogenous columns are the champion's.
 
+    Args:
+        most: rows that are answered at once.
+
     Raises:
-        InvalidInputsError: a row stands twice, has an exogenous column that the champion lacks, or its `ds` is
-            not 1 to 366 days after its `cutoff`.
+        InvalidInputsError: there are too many, a row stands twice, has an exogenous column that the champion lacks,
+            or its `ds` is not 1 to 366 days after its `cutoff`.
     """
-    if len(rows) > MOST_INPUT_ROWS:
-        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {MOST_INPUT_ROWS} are answered at once")
+    if len(rows) > most:
+        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {most} are answered with so many columns")
     known = champion.model.exogenous
     if unknown := sorted({name for row in rows for name in row.get("exogenous") or {}} - set(known)):
         found = examples(known) if known else "none"
         raise InvalidInputsError(f"{examples(unknown)} is no exogenous column of the champion; it has {found}")
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
-    inputs = ModelInputs.from_records(
-        [row | {"cutoff": row["cutoff"].isoformat(), "ds": row["ds"].isoformat()} for row in ordered],
-        champion.model.exogenous,
-    )
+    inputs = ModelInputs.from_records(ordered, champion.model.exogenous)
     _refuse_far_or_repeated(inputs)
     return inputs
 
@@ -202,19 +218,25 @@ def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
     return Forecasts(bounds=bounds, **{name: getattr(forecasts, name)[rows] for name in names})
 
 
-def explanation(champion: Champion, inputs: ModelInputs) -> dict[str, list[float]]:
-    """What each forecast is made of: `explain_` and the part's name -> its values, which add up to `y_hat`."""
-    parts = _explained(champion, inputs)
+def parts_of(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:
+    """What the forecast of each input row is made of: `PARTS`, which add up to its `y_hat`."""
+    chunks = [champion.model.explain(part) for part in _chunks(inputs)]
+    return pd.concat(chunks, ignore_index=True)[list(PARTS)]
+
+
+def explanation(parts: pd.DataFrame) -> dict[str, list[float]]:
+    """What `parts_of` found, as columns of an answer: `explain_` and the part's name -> its values."""
     return {f"explain_{part}": parts[part].tolist() for part in PARTS}
 
 
 def moved_since(
-    champion: Champion, inputs: ModelInputs, period: DateRange, since: date, store: TableStore | None
+    champion: Champion, inputs: ModelInputs, parts: pd.DataFrame, since: date, store: TableStore | None
 ) -> dict[str, list[float]]:
     """How far each forecast moved since the champion would have made it from what was known at an earlier day.
 
     Args:
-        inputs: the rows of `period` that the forecasts are made from.
+        inputs: the rows of a range that the forecasts are made from.
+        parts: what these forecasts are made of.
         since: the earlier last day known, inclusive.
 
     Returns:
@@ -229,16 +251,10 @@ def moved_since(
         raise InvalidRangeError(
             f"since {since} does not lie before {first}, which the forecast knows; ask for an earlier day"
         )
+    period = DateRange(inputs.ds.min().item(), inputs.ds.max().item())
     asked = Asked(period, sorted(set(inputs.unique_id.tolist())), since)
-    earlier = inputs_for(champion, asked, store, MOST_ROWS)
-    now, before = (_explained(champion, of) for of in (inputs, earlier))
-    moved = (now - before).to_dict("list")
-    return {"moved": (now - before).sum(axis=1).tolist(), **{f"moved_{part}": moved[part] for part in PARTS}}
-
-
-def _explained(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:
-    chunks = [champion.model.explain(part) for part in _chunks(inputs)]
-    return pd.concat(chunks, ignore_index=True)[list(PARTS)]
+    moved = parts - parts_of(champion, inputs_for(champion, asked, store, len(inputs)))
+    return {"moved": moved.sum(axis=1).tolist(), **{f"moved_{part}": moved[part].tolist() for part in PARTS}}
 
 
 def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:

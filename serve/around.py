@@ -21,6 +21,10 @@ ENDPOINT = "forecasting.endpoint"
 """Keys of the WSGI environment; the application fills in the second."""
 QUIET_ENDPOINTS = frozenset({"health", "ready", "metrics", "static", "swagger.static"})
 """What is asked again and again by programs: not limited, and logged only when it fails."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+OTHER_METHOD = "OTHER"
+"""What a client invents is no label of a metric: each would be kept for ever."""
+MAX_PATH_CHARACTERS_LOGGED = 200
 
 _log = logging.getLogger("serve.requests")
 
@@ -52,6 +56,7 @@ class Around:
 
     def _record(self, environ: "WSGIEnvironment", request_id: str, status: int, seconds: float) -> None:
         method, endpoint = environ["REQUEST_METHOD"], environ.get(ENDPOINT, "unknown")
+        method = method if method in METHODS else OTHER_METHOD
         self._metrics.observe(method, endpoint, status, seconds)
         level = logging.DEBUG if endpoint in QUIET_ENDPOINTS and status < 400 else logging.INFO
         if _log.isEnabledFor(level):
@@ -59,7 +64,7 @@ class Around:
                 "message": "answered",
                 "request_id": request_id,
                 "method": method,
-                "path": environ.get("PATH_INFO", ""),
+                "path": environ.get("PATH_INFO", "")[:MAX_PATH_CHARACTERS_LOGGED],
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
             }

@@ -1,4 +1,7 @@
-"""Reading a request's JSON strictly. What the fields mean is in `schemas`."""
+"""Reading a request's JSON strictly. What the fields mean is in `schemas`.
+
+Every limit is checked before the work that it limits: bytes before they are read, values before they are parsed.
+"""
 
 import json
 from typing import Any
@@ -7,14 +10,20 @@ import orjson
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnprocessableEntity, UnsupportedMediaType
 
-LARGEST_RANGE_BODY = 1024 * 1024
-LARGEST_INPUTS_BODY = 32 * 1024 * 1024
+from forecasting_platform.repetitions import first_repeated
+
+MAX_RANGE_BYTES = 1024 * 1024
+MAX_INPUTS_BYTES = 16 * 1024 * 1024
+MAX_VALUES = 500_000
+"""Of a body, together: an empty object of three bytes takes seventy once it is parsed."""
+INPUTS_PATH = "/predict"
+"""Where a body may hold input rows."""
 
 
 class StrictRequest(Request):
     """A request whose JSON is an object in UTF-8 without repeated fields, or an error that says so."""
 
-    max_content_length = LARGEST_INPUTS_BODY
+    max_content_length = MAX_INPUTS_BYTES
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body's object.
@@ -27,29 +36,30 @@ class StrictRequest(Request):
         """
         if not self.is_json:
             raise UnsupportedMediaType("send the body as Content-Type: application/json")
+        if self.path != INPUTS_PATH:
+            self.max_content_length = MAX_RANGE_BYTES
         content = self.get_data(cache=cache)
-        document = parse_object(content)
-        if len(content) > LARGEST_RANGE_BODY and "inputs" not in document:
-            raise RequestEntityTooLarge(f"the body has {len(content)} bytes; at most {LARGEST_RANGE_BODY} are read")
-        return document
+        if len(content) > MAX_RANGE_BYTES and b'"inputs"' not in content:
+            raise RequestEntityTooLarge(f"the body has {len(content)} bytes; at most {MAX_RANGE_BYTES} are read")
+        return parse_object(content)
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
     """The JSON object in `content`.
 
     Raises:
+        RequestEntityTooLarge: it holds more than `MAX_VALUES`.
         BadRequest: it is no JSON, or a field is repeated.
         UnprocessableEntity: it is JSON but no object.
 
     >>> parse_object(b'{"start": "2023-07-01"}')
     {'start': '2023-07-01'}
     """
+    # A value follows a comma or opens its list or object, so there are no more values than these.
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise RequestEntityTooLarge(f"the body holds more than {MAX_VALUES} values; send fewer rows at once")
     try:
-        # orjson refuses what the standard library lets through: NaN, lone surrogates, other encodings.
-        document = orjson.loads(content)
-        # Each field has a colon of its own: as many of both, and none is given twice.
-        if not isinstance(document, dict) or len(document) != content.count(b":"):
-            json.loads(content, object_pairs_hook=_refuse_repeated_fields)
+        document = _parsed(content)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is no valid JSON: {error}") from error
     if not isinstance(document, dict):
@@ -57,8 +67,20 @@ def parse_object(content: bytes) -> dict[str, Any]:
     return document
 
 
-def _refuse_repeated_fields(pairs: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
+def _parsed(content: bytes) -> Any:
+    # orjson refuses what the standard library lets through: NaN, lone surrogates, other encodings.
+    document = orjson.loads(content)
+    # Each field has a colon of its own: as many of both, and none is given twice.
+    if isinstance(document, dict) and len(document) == content.count(b":"):
+        return document
+    # Never both of them in memory.
+    del document
+    return json.loads(content, object_pairs_hook=_without_repeats)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        repeated = first_repeated(name for name, _ in pairs) or ""
         raise ValueError(f"the field {repeated[:100]!r} is given twice")
+    return fields

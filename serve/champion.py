@@ -7,15 +7,17 @@ answer mixes two versions. What is answered with it is in `answers`.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.lifetime import series_states
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -25,6 +27,7 @@ from serve.last_good import keep, recall
 from serve.repeating import Repeating
 
 FEATURE_REFRESH_SECONDS = 5.0
+MAX_SERIES_DESCRIBED = 1000
 FIRST_LOOK_SECONDS = 10.0
 REFUSED_VERSION_SECONDS = 30.0
 
@@ -50,6 +53,38 @@ class Champion:
     def newest_observation(self) -> dict[str, date]:
         """The day each series is forecast from."""
         return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
+
+
+def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
+    """What is known of a champion and of some of its series, JSON-ready.
+
+    Args:
+        unique_ids: the series wanted; without, the first `MAX_SERIES_DESCRIBED` by name.
+
+    Raises:
+        UnknownSeriesError: one the model does not have.
+    """
+    model = champion.model
+    wanted = sorted(model.unique_ids)[:MAX_SERIES_DESCRIBED] if unique_ids is None else sorted(set(unique_ids))
+    newest = model.feature_days[model.positions(wanted)].tolist()
+    states = series_states(model.metadata, model.ended_at())
+    control = model.metadata.get("control", {})
+    metadata = model.metadata | {"series": _picked(model.metadata, wanted)}
+    return {
+        "scores": {unique_id: of.get("scores") for unique_id, of in metadata["series"].items()},
+        "metadata": metadata | ({"control": control | {"series": _picked(control, wanted)}} if control else {}),
+        "horizon": model.horizon,
+        "series_count": len(model.unique_ids),
+        "series": [
+            {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
+            for unique_id, day in zip(wanted, newest, strict=True)
+        ],
+    }
+
+
+def _picked(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    known = document.get("series", {})
+    return {unique_id: known[unique_id] for unique_id in wanted if isinstance(known.get(unique_id), dict)}
 
 
 @dataclass(frozen=True, slots=True)

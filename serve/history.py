@@ -13,7 +13,9 @@ from forecasting_platform.forecasting.frames import FORECASTS, interval_columns
 from forecasting_platform.forecasting.record import newest_of_record
 from forecasting_platform.ports.table_store import TableStore
 
-MOST_DAYS = 3660
+MAX_DAYS = 3660
+MAX_SERIES_DAYS = 4_000
+"""Days × series shown at once; of each day every forecast issued of it is read."""
 DEFAULT_DAYS = 365
 FORECAST_COLUMNS = ["unique_id", "cutoff", "ds", "model_version", "y_hat", *interval_columns()]
 
@@ -27,19 +29,26 @@ class History:
     shadows: list[dict[str, Any]]
 
 
-def history_period(start: date | None, end: date | None, newest: date) -> DateRange:
-    """The days to show: those given, or the last year up to the newest observation.
+def history_period(start: date | None, end: date | None, newest: date, series: int = 1) -> DateRange:
+    """The days to show: those given, or the last year up to the newest observation, or as much of it as is shown.
+
+    Args:
+        series: how many are shown.
 
     Raises:
-        InvalidRangeError: the end lies before the start, or there are too many days.
+        InvalidRangeError: the end lies before the start, or there are too many days and series.
 
     >>> str(history_period(None, date(2023, 6, 30), date(2023, 7, 9)))
     '2022-07-01..2023-06-30'
     """
     last = end or (newest if start is None else max(newest, start))
-    period = DateRange(start or last - timedelta(days=DEFAULT_DAYS - 1), last)
-    if len(period) > MOST_DAYS:
-        raise InvalidRangeError(f"{period} has {len(period)} days; at most {MOST_DAYS} are shown at once")
+    days = max(1, min(DEFAULT_DAYS, MAX_SERIES_DAYS // max(1, series)))
+    period = DateRange(start or last - timedelta(days=days - 1), last)
+    if len(period) > MAX_DAYS or len(period) * series > MAX_SERIES_DAYS:
+        raise InvalidRangeError(
+            f"{period} has {len(period)} days, of {series} series; at most {MAX_DAYS} days, and {MAX_SERIES_DAYS} days "
+            "of all series together, are shown at once: ask for fewer days, or name series in unique_id"
+        )
     return period
 
 

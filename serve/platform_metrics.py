@@ -68,9 +68,8 @@ class PlatformMetrics(Collector):
         self._found = [_up(True), *found]
 
     def _promotion(self, ledger: Ledger) -> Iterator[Metric]:
-        # A decision holds its evidence, so all of them are read only when there is a new one.
-        if ledger.decisions(limit=1) != self._decisions[:1]:
-            self._decisions = ledger.decisions()
+        if ledger.decisions(1, with_evidence=False) != self._decisions[:1]:
+            self._decisions = ledger.decisions(with_evidence=False)
         counts = CounterMetricFamily(
             "forecasting_promotion_decisions", "Decisions of the promotion ledger.", labels=["verdict"]
         )

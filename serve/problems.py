@@ -23,6 +23,8 @@ from serve.around import REQUEST_ID
 
 ERRORS_SHOWN = 20
 RETRY_AFTER_SECONDS = 5
+MAX_CHARACTERS_SHOWN = 200
+"""Of a path in an answer, so that a long request has no long answer."""
 PROBLEM_JSON = "application/problem+json"
 
 KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
@@ -52,7 +54,7 @@ def problem(
         "title": kind.replace("-", " ").capitalize() if kind else HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
-        "instance": request.path,
+        "instance": request.path[:MAX_CHARACTERS_SHOWN],
     }
     answer = Response(orjson.dumps(document | ({"errors": errors} if errors else {})), status, mimetype=PROBLEM_JSON)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
@@ -61,7 +63,10 @@ def problem(
 
 
 def invalid_fields(error: ValidationError) -> Response:
-    """422 that names each field refused, at most `ERRORS_SHOWN` of them."""
+    """422 that names each field refused, at most `ERRORS_SHOWN` of them.
+
+    All are made into text before: `schemas` sees to it that there are never many.
+    """
     found = [
         {"field": _field(item["loc"]), "message": _message(item["type"], item["msg"])}
         for item in error.errors(include_url=False, include_input=False, include_context=False)
@@ -95,7 +100,7 @@ def _of_http(error: HTTPException) -> Response | HTTPException:
 
 def _said(error: HTTPException) -> str:
     if isinstance(error, NotFound):
-        return f"nothing is answered at {request.path}; /openapi.json says what is"
+        return f"nothing is answered at {request.path[:MAX_CHARACTERS_SHOWN]}; /openapi.json says what is"
     if isinstance(error, TooManyRequests):
         return f"more requests than {error.description} came from this address; wait, then go on"
     return error.description or HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR).phrase
@@ -115,7 +120,11 @@ def _public(error: ForecastingPlatformError) -> str:
 
 
 def _of_any(error: Exception) -> Response:
-    _log.error("failed", exc_info=error, extra={"request_id": request.environ[REQUEST_ID], "path": request.path})
+    _log.error(
+        "failed",
+        exc_info=error,
+        extra={"request_id": request.environ[REQUEST_ID], "path": request.path[:MAX_CHARACTERS_SHOWN]},
+    )
     detail = f"the app failed to answer; its log has the reason under request {request.environ[REQUEST_ID]}"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 

@@ -13,6 +13,8 @@ from werkzeug.exceptions import TooManyRequests
 
 from forecasting_platform.errors import ConfigurationError
 
+MAX_ADDRESSES = 100_000
+
 
 class RateLimit:
     """A limit such as `60000 per minute` on each address, counted from one full minute to the next.
@@ -41,8 +43,9 @@ class RateLimit:
         """
         now = time.time()
         with self._lock:
-            if now // self._seconds != self._window:
-                # What was counted before is forgotten whole, so that memory stays bounded.
+            if now // self._seconds != self._window or len(self._taken) >= MAX_ADDRESSES:
+                # What was counted before is forgotten whole, so that memory stays bounded. Whoever has so many
+                # addresses is held by no limit on each.
                 self._window, self._taken = int(now // self._seconds), Counter()
             self._taken[address] += 1
             taken = self._taken[address]

@@ -13,26 +13,29 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from forecasting_platform.errors import UnavailableError, UnknownAlertError
+from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import PREDICTION_ERRORS
-from forecasting_platform.forecasting.inputs import INPUT_NAMES
-from forecasting_platform.forecasting.lifetime import series_states
+from forecasting_platform.forecasting.inputs import INPUT_NAMES, KEYS, ModelInputs
+from forecasting_platform.forecasting.model import Forecasts
 from forecasting_platform.forecasting.prediction_errors import prediction_accuracy
 from serve.answers import (
-    MOST_INPUT_ROWS,
-    MOST_ROWS,
+    MAX_CELLS,
+    MAX_INPUT_ROWS,
     actuals_of,
     explanation,
     forecast,
     inputs_for,
     inputs_from,
     left_out_of,
+    max_rows,
     moved_since,
+    parts_of,
+    refuse_too_many,
 )
 from serve.around import REQUEST_ID
-from serve.champion import Champion
+from serve.champion import Champion, described
 from serve.history import history_period, read_history
 from serve.prediction_log import Answer, Served
 from serve.problems import PROBLEM_JSON
@@ -42,11 +45,13 @@ from serve.schemas import (
     AcknowledgedAnswer,
     AlertsAnswer,
     DecisionsAnswer,
+    DecisionsQuery,
     HealthAnswer,
     HistoryAnswer,
     HistoryQuery,
     InputsBody,
     ModelAnswer,
+    ModelQuery,
     MuteBody,
     MutedAnswer,
     PredictAnswer,
@@ -63,7 +68,9 @@ from serve.schemas import (
 from serve.service import Service, current_service
 from serve.whatif import changed, warnings_of
 
-MOST_DECISIONS = MOST_ALERTS = 50
+MAX_DECISIONS = MAX_ALERTS = 50
+MAX_DECISIONS_WITH_EVIDENCE = 5
+"""The evidence of one holds what it was judged from, day by day."""
 
 _forecasts = Tag(name="forecasts", description="What the champion forecasts, and from what.")
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
@@ -91,6 +98,7 @@ def predict(body: PredictBody) -> Response:
     champion = service.watch.require()
     asked: PredictRangeBody | InputsBody = body.root
     if isinstance(asked, PredictRangeBody) and asked.is_plain and not wants_csv():
+        refuse_too_many(asked.period, len(asked.unique_ids or champion.model.unique_ids), max_rows(asked.level))
         ahead = champion.ahead.find(asked.period, asked.unique_ids)
         if ahead is not None:
             _note(service, champion, ahead)
@@ -100,22 +108,38 @@ def predict(body: PredictBody) -> Response:
 
 
 def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    inputs = (
-        inputs_from(champion, [dict(vars(row)) for row in asked.inputs])
-        if isinstance(asked, InputsBody)
-        else inputs_for(champion, asked.asked, service.store, MOST_ROWS)
-    )
+    inputs = _inputs(asked, champion, service)
     forecasts = forecast(champion, inputs, asked.level)
-    more: dict[str, list[Any]] = {}
-    if isinstance(asked, PredictRangeBody) and asked.actuals:
-        more["y"] = actuals_of(forecasts, service.require_store())
-    if asked.explain:
-        more |= explanation(champion, inputs)
-    if isinstance(asked, PredictRangeBody) and asked.since is not None:
-        more |= moved_since(champion, inputs, asked.period, asked.since, service.store)
+    more = _more(asked, champion, inputs, forecasts, service)
     _note(service, champion, [forecasts], given_inputs=isinstance(asked, InputsBody))
     left_out = left_out_of(champion, inputs, asked.asked) if isinstance(asked, PredictRangeBody) else []
     return computed_answer(champion, forecasts, more, left_out)
+
+
+def _inputs(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+    most = max_rows(asked.level, asked.further_columns)
+    if isinstance(asked, InputsBody):
+        return inputs_from(champion, asked.rows, min(most, MAX_INPUT_ROWS))
+    return inputs_for(champion, asked.asked, service.store, most)
+
+
+def _more(
+    asked: PredictRangeBody | InputsBody,
+    champion: Champion,
+    inputs: ModelInputs,
+    forecasts: Forecasts,
+    service: Service,
+) -> dict[str, list[Any]]:
+    """The further columns asked for."""
+    more: dict[str, list[Any]] = {}
+    since = asked.since if isinstance(asked, PredictRangeBody) else None
+    if isinstance(asked, PredictRangeBody) and asked.actuals:
+        more["y"] = actuals_of(forecasts, service.require_store())
+    if asked.explain or since is not None:
+        parts = parts_of(champion, inputs)
+        more |= explanation(parts) if asked.explain else {}
+        more |= moved_since(champion, inputs, parts, since, service.store) if since is not None else {}
+    return more
 
 
 def _note(service: Service, champion: Champion, forecasts: Sequence[Served], *, given_inputs: bool = False) -> None:
@@ -131,7 +155,8 @@ def simulate(body: RangeBody) -> Response:
     """The champion's input frame for a range of days: all that a forecast is made from."""
     service = current_service()
     champion = service.watch.require()
-    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous)
+    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, MAX_CELLS // columns))
     return inputs_answer(champion, inputs, left_out_of(champion, inputs, body.asked))
 
 
@@ -140,53 +165,35 @@ def whatif(body: WhatIfBody) -> Response:
     """Forecast from changed inputs, beside the forecast from the champion's own."""
     service = current_service()
     champion = service.watch.require()
-    inputs = inputs_for(champion, body.asked, service.store, MOST_INPUT_ROWS)
+    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
     scenario = changed(inputs, body.changed_columns, body.changed_exogenous)
-    warnings = warnings_of(scenario, body.changed_names, champion.model.cutoff, service.store)
+    warnings = warnings_of(scenario, body.changed_names, champion.model)
     return whatif_answer(
         champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
     )
 
 
 @api.get("/model", tags=[_records], responses={200: ModelAnswer})
-def model() -> Response:
+def model(query: ModelQuery) -> Response:
     """The champion: version, cutoff, when it was trained and promoted, its backtest scores."""
     service = current_service()
     champion = service.watch.require()
-    metadata = champion.model.metadata
-    states = series_states(metadata, champion.model.ended_at())
     return _json(
         name_of(champion)
-        | {
-            "trained": champion.version.trained_at,
-            "promoted": _promoted(champion, service),
-            "scores": _scores(metadata),
-            "metadata": metadata,
-            "horizon": champion.model.horizon,
-            "series": [
-                {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
-                for unique_id, day in sorted(champion.newest_observation().items())
-            ],
-        }
+        | {"trained": champion.version.trained_at, "promoted": _promoted(champion, service)}
+        | described(champion, query.unique_id)
     )
-
-
-def _scores(metadata: dict[str, Any]) -> dict[str, Any]:
-    series = metadata.get("series")
-    found = series.items() if isinstance(series, dict) else ()
-    return {unique_id: of.get("scores") for unique_id, of in found if isinstance(of, dict)}
 
 
 def _promoted(champion: Champion, service: Service) -> datetime | None:
     if service.ledger is None:
         return None
     try:
-        decisions = service.ledger.decisions()
+        moves = service.ledger.decisions(1, moving_to=champion.version.version, with_evidence=False)
     except UnavailableError:
         # The champion is known without the ledger; when it was promoted is not.
         return None
-    version = champion.version.version
-    return next((d.decided_at for d in decisions if d.moves_champion and d.challenger_version == version), None)
+    return moves[0].decided_at if moves else None
 
 
 @api.get("/history", tags=[_records], responses={200: HistoryAnswer})
@@ -196,7 +203,8 @@ def history(query: HistoryQuery) -> Response:
     champion = service.watch.require()
     champion.model.positions(query.unique_id or [])
     newest = champion.model.feature_days.max().item()
-    period = history_period(query.start, query.end, newest)
+    series = len(set(query.unique_id or champion.model.unique_ids))
+    period = history_period(query.start, query.end, newest, series)
     found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
     return _json({"start": period.start, "end": period.end, **asdict(found)})
 
@@ -215,15 +223,17 @@ def prediction_errors(query: PredictionErrorsQuery) -> Response:
 
 
 @api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
-def decisions() -> Response:
-    """The newest promotion decisions with their evidence, newest first, at most 50."""
-    return _json({"decisions": current_service().require_ledger().decisions(MOST_DECISIONS)})
+def decisions(query: DecisionsQuery) -> Response:
+    """The newest promotion decisions, newest first, at most 50; with the evidence of each, at most 5."""
+    most = MAX_DECISIONS_WITH_EVIDENCE if query.evidence else MAX_DECISIONS
+    found = current_service().require_ledger().decisions(most, with_evidence=query.evidence)
+    return _json({"decisions": found})
 
 
 @api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
     """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED."""
-    return _json({"alerts": current_service().require_ledger().alerts()[:MOST_ALERTS]})
+    return _json({"alerts": current_service().require_ledger().alerts(limit=MAX_ALERTS)})
 
 
 @api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})
@@ -231,7 +241,9 @@ def acknowledge(body: AcknowledgeBody) -> Response:
     """Say that somebody is on an open incident: no reminders of it from then on."""
     ledger, now = current_service().require_ledger(), datetime.now(UTC)
     if not ledger.acknowledge(body.alert_id, body.by, now):
-        raise UnknownAlertError(body.alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True)])
+        raise UnknownAlertError(
+            body.alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True, limit=EXAMPLES_SHOWN)]
+        )
     return _json({"alert_id": body.alert_id, "acknowledged": now, "acknowledged_by": body.by})
 
 

@@ -5,13 +5,15 @@ Meaning (which day a range is forecast from, which series exist) does not belong
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
+    FailFast,
     Field,
     RootModel,
     Tag,
@@ -22,12 +24,16 @@ from pydantic import (
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import LEVELS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES
-from serve.answers import Asked
+from forecasting_platform.forecasting.model import PARTS
+from serve.answers import MAX_INPUT_ROWS, Asked
 from serve.whatif import Change, Operation
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 LARGEST_VALUE = 1e15
-MOST_SERIES_ASKED = 1000
+MAX_SERIES_ASKED = 1000
+MAX_LEVELS = 50
+MAX_EXOGENOUS = 1000
+MAX_CHARACTERS_SHOWN = 100
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -42,16 +48,29 @@ def _iso_day(value: object) -> date:
         raise ValueError(f"there is no such day: {error}") from error
 
 
+def _at_most(most: int) -> BeforeValidator:
+    """Refuses more items before any is looked at, as pydantic does for lists only."""
+
+    def check(items: object) -> object:
+        if isinstance(items, list | dict) and len(items) > most:
+            raise ValueError(f"{len(items)} are given; at most {most} are taken")
+        return items
+
+    return BeforeValidator(check)
+
+
 Day = Annotated[
     date,
     BeforeValidator(_iso_day, json_schema_input_type=str),
     Field(ge=FIRST_DAY, le=LAST_DAY, json_schema_extra={"type": "string", "format": "date"}, examples=["2023-07-01"]),
 ]
 Series = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", examples=["Corrib production"])]
-SeriesList = Annotated[list[Series], Field(min_length=1, max_length=MOST_SERIES_ASKED)]
+SeriesList = Annotated[list[Series], Field(min_length=1, max_length=MAX_SERIES_ASKED)]
 Level = Annotated[int, Field(strict=True, ge=50, le=99)]
 Levels = Annotated[
-    tuple[Level, ...], Field(min_length=1, max_length=50, description="Interval levels in percent, 50 to 99.")
+    tuple[Level, ...],
+    Field(min_length=1, max_length=MAX_LEVELS, description="Interval levels in percent, 50 to 99."),
+    _at_most(MAX_LEVELS),
 ]
 Explain = Annotated[
     bool,
@@ -64,6 +83,15 @@ class Strict(BaseModel):
     """A request's part: an unknown field is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_more_fields_than_there_are(cls, given: object) -> object:
+        # Each unknown field would become an error of its own, and a body has room for a hundred thousand.
+        if isinstance(given, dict) and len(given) > len(cls.model_fields):
+            unknown = next(name for name in given if name not in cls.model_fields)
+            raise ValueError(f"there is no field {unknown[:MAX_CHARACTERS_SHOWN]!r}")
+        return given
 
 
 class RangeBody(Strict):
@@ -105,6 +133,12 @@ class PredictRangeBody(RangeBody):
     )
 
     @property
+    def further_columns(self) -> int:
+        """Columns of the answer besides the forecast and its bounds."""
+        moved = 0 if self.since is None else 1 + len(PARTS)
+        return self.actuals + self.explain * len(PARTS) + moved
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing but days and series is asked for."""
         more = self.as_of or self.actuals or self.explain or self.since
@@ -137,7 +171,10 @@ Changes = create_model(
     "Changes",
     __base__=Strict,
     __doc__="Columns of the input frame to change, in every row.",
-    exogenous=(dict[Series, ChangeBody], Field(default={}, description="Changes of exogenous columns, by name.")),
+    exogenous=(
+        Annotated[dict[Series, ChangeBody], _at_most(MAX_EXOGENOUS)],
+        Field(default={}, description="Changes of exogenous columns, by name."),
+    ),
     **dict.fromkeys(INPUT_NAMES, (ChangeBody | None, None)),  # type: ignore[call-overload] # the columns are known at run time only
 )
 
@@ -171,7 +208,7 @@ InputRow = create_model(
     cutoff=(Day, Field(description="Last day known, inclusive.")),
     ds=(Day, Field(description="The day to forecast, after `cutoff`.")),
     exogenous=(
-        dict[Series, Number | None] | None,
+        Annotated[dict[Series, Number | None], _at_most(MAX_EXOGENOUS)] | None,
         Field(default=None, description="Exogenous columns, where the champion has any; null where not known."),
     ),
     **dict.fromkeys(INPUT_NAMES, (Number, ...)),  # type: ignore[call-overload] # the columns are known at run time only
@@ -181,9 +218,25 @@ InputRow = create_model(
 class InputsBody(Strict):
     """Rows of the input frame, as `/simulate` gave them, changed or not."""
 
-    inputs: list[InputRow] = Field(min_length=1)
+    inputs: Annotated[
+        # Kept as dictionaries: thousands of models would take twice the memory.
+        list[Annotated[InputRow, AfterValidator(vars)]],
+        Field(min_length=1, max_length=MAX_INPUT_ROWS),
+        FailFast(),
+        _at_most(MAX_INPUT_ROWS),
+    ]
     level: Levels = LEVELS
     explain: Explain = False
+
+    @property
+    def further_columns(self) -> int:
+        """Columns of the answer besides the forecast and its bounds."""
+        return self.explain * len(PARTS)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, by field."""
+        return cast("list[dict[str, Any]]", self.inputs)
 
 
 def _kind_of_body(body: object) -> str:
@@ -231,6 +284,18 @@ class PredictionErrorsQuery(Strict):
 
     unique_id: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
     days: int = Field(default=90, ge=1, le=366)
+
+
+class DecisionsQuery(Strict):
+    """How much of each decision to tell."""
+
+    evidence: bool = Field(default=False, description="Add the evidence of each; then at most 5 are answered.")
+
+
+class ModelQuery(Strict):
+    """Which series to tell of."""
+
+    unique_id: SeriesList | None = Field(default=None, description="May be repeated; without it the first 1,000.")
 
 
 class ModelName(BaseModel):
@@ -366,6 +431,7 @@ class ModelAnswer(ModelName):
     scores: dict[str, Any] = Field(description="Backtest scores, as the training recorded them.")
     metadata: dict[str, Any]
     horizon: int = Field(description="Trained steps ahead, in days.")
+    series_count: int = Field(description="How many series it has in all.")
     series: list[SeriesState]
 
 
@@ -401,7 +467,7 @@ class PredictionErrorsAnswer(BaseModel):
 
 
 class DecisionsAnswer(BaseModel):
-    """Promotion decisions with their evidence, newest first."""
+    """Promotion decisions, newest first; `evidence` is empty unless it was asked for."""
 
     decisions: list[dict[str, Any]]
 

@@ -2,24 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 
-from forecasting_platform.errors import UnavailableError, examples
+from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.calendar import Floats
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import exogenous_values
-from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE
+from forecasting_platform.forecasting.forecasters import Positions
+from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
-from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.forecasting.model import ForecastModel
 
 Operation = Literal["set", "add", "multiply"]
-Ranges = dict[tuple[str, str], tuple[float, float]]
-"""Lowest and highest value, by series and column."""
-BEFORE_ALL = date(1900, 1, 1)
-RANGE_UNKNOWN = "the range the champion was trained on is not known now, so nothing was compared with it"
+MAX_WARNINGS = 100
+RANGE_UNKNOWN = "the range the champion was trained on is not known, so nothing was compared with it; train anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,49 +56,36 @@ def changed(inputs: ModelInputs, changes: Mapping[str, Change], exogenous: Mappi
     return replace(inputs, values=values)
 
 
-def warnings_of(
-    scenario: ModelInputs, columns: Sequence[str], trained_until: date, store: TableStore | None
-) -> list[dict[str, Any]]:
-    """One warning for each series and column that lies outside what the champion was trained on.
+def warnings_of(scenario: ModelInputs, columns: Sequence[str], model: ForecastModel) -> list[dict[str, Any]]:
+    """One warning for each series and column that lies outside what the champion was trained on, at most 100.
 
     Args:
         columns: those that were changed, of the exogenous ones too; a column of the calendar has no range.
-        trained_until: last day the champion has seen, inclusive.
-        store: where the features it was trained on are.
     """
-    names = [name for name in columns if name in {*FEATURE_NAMES, *scenario.exogenous}]
-    try:
-        known = _ranges(names, sorted(set(scenario.unique_id.tolist())), trained_until, store) if names else {}
-    except UnavailableError:
-        known = None
-    if known is None:
+    known = (*FEATURE_NAMES, *model.exogenous)
+    names = [name for name in columns if name in known]
+    if not names:
+        return []
+    if model.trained_ranges is None:
         return [{"message": RANGE_UNKNOWN}]
-    found = [_outside(scenario, unique_id, name, bounds) for (unique_id, name), bounds in known.items()]
-    return [warning for warning in found if warning is not None]
+    series = model.positions(scenario.unique_id)
+    ranges = {name: model.trained_ranges[series, known.index(name)] for name in names}
+    found = [(name, row) for name in names for row in _outside(scenario.column(name), ranges[name], series)]
+    warnings = [_warning(scenario, name, row, ranges[name][row]) for name, row in found[:MAX_WARNINGS]]
+    if len(found) > MAX_WARNINGS:
+        warnings.append({"message": f"{len(found) - MAX_WARNINGS} more columns of series lie outside their ranges"})
+    return warnings
 
 
-def _ranges(names: list[str], unique_ids: list[str], trained_until: date, store: TableStore | None) -> Ranges | None:
-    if store is None:
-        return None
-    trained_on = store.read(FEATURE_TABLE, DateRange(BEFORE_ALL, trained_until), unique_ids=unique_ids)
-    exogenous = [name for name in names if name not in FEATURE_NAMES]
-    known = exogenous_values(trained_on["exogenous"], exogenous)
-    trained_on = trained_on.assign(**dict(zip(exogenous, known.T, strict=True)))
-    lowest, highest = (getattr(trained_on.groupby("unique_id")[names], side)() for side in ("min", "max"))
-    return {
-        (unique_id, name): (float(low), float(high))
-        for name in names
-        for unique_id, low, high in zip(lowest.index, lowest[name], highest[name], strict=True)
-    }
+def _outside(values: Floats, ranges: Floats, series: Positions) -> list[int]:
+    """The first row of each series whose value lies outside its range; shapes (n,), (n, 2) and (n,)."""
+    lowest, highest = ranges.T
+    rows = np.flatnonzero((values < lowest) | (values > highest))
+    return rows[np.unique(series[rows], return_index=True)[1]].tolist()
 
 
-def _outside(scenario: ModelInputs, unique_id: str, name: str, bounds: tuple[float, float]) -> dict[str, Any] | None:
-    lowest, highest = bounds
-    values = scenario.column(name)[scenario.unique_id == unique_id]
-    outside = values[(values < lowest) | (values > highest)]
-    if not len(outside):
-        return None
-    value = float(outside[0])
+def _warning(scenario: ModelInputs, name: str, row: int, bounds: Floats) -> dict[str, Any]:
+    unique_id, value, (lowest, highest) = scenario.unique_id[row], float(scenario.column(name)[row]), bounds.tolist()
     return {
         "unique_id": unique_id,
         "column": name,

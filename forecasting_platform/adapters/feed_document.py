@@ -24,9 +24,11 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.limits import legal_name, series_name_problem, value_problem
 from forecasting_platform.forecasting.refusals import Refusals, Refused, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.repetitions import first_repeated
 
 DATE_COLUMN = "Date"
 RAW_CHARACTERS_KEPT = 1000
+MAX_NAME_CHARACTERS_SHOWN = 100
 
 # Possessive: what is matched is never tried again in another way, which in a long cell would take the square of it.
 _NUMBER = re.compile(r"[+-]?([0-9]++\.?[0-9]*+|\.[0-9]++)([eE][+-]?[0-9]++)?")
@@ -205,8 +207,8 @@ class _RepeatedKeyError(ValueError):
 def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     cells = dict(pairs)
     if len(cells) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(repr(next(key for key in keys if keys.count(key) > 1)))
+        repeated = first_repeated(key for key, _ in pairs)
+        raise _RepeatedKeyError(repr((repeated or "")[:MAX_NAME_CHARACTERS_SHOWN]))
     return cells
 
 

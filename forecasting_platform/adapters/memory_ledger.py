@@ -43,10 +43,14 @@ class MemoryLedger:
         with self._promotion_lock:
             yield
 
-    def decisions(self, limit: int | None = None) -> list[PromotionDecision]:
+    def decisions(
+        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+    ) -> list[PromotionDecision]:
         """See `Ledger`."""
         with self._lock:
-            return self._decisions[::-1][:limit]
+            newest_first = self._decisions[::-1]
+        found = [entry for entry in newest_first if moving_to is None or entry.moves_champion_to(moving_to)][:limit]
+        return found if with_evidence else [replace(entry, evidence={}) for entry in found]
 
     def change_alerts(self, change: AlertsChange) -> int:
         """See `Ledger`."""
@@ -70,10 +74,10 @@ class MemoryLedger:
         kept = self._alerts.get(alert.alert_id, alert)
         return replace(alert, acknowledged=kept.acknowledged, acknowledged_by=kept.acknowledged_by)
 
-    def alerts(self, *, open_only: bool = False) -> list[Alert]:
+    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
         """See `Ledger`."""
         with self._lock:
-            return _newest_first(alert for alert in self._alerts.values() if alert.is_open or not open_only)
+            return _newest_first(alert for alert in self._alerts.values() if alert.is_open or not open_only)[:limit]
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""

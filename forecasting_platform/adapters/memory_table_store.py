@@ -95,9 +95,9 @@ class MemoryTableStore:
             rows = rows[rows[table.day_column] <= pd.Timestamp(at_or_before)]
         return rows.drop_duplicates("unique_id", keep="last").reset_index(drop=True)
 
-    def span(self, table: Table) -> DateRange | None:
+    def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
-        days = self._held(table)[table.day_column]
+        days = self.read(table, unique_ids=unique_ids)[table.day_column]
         return DateRange(days.min().date(), days.max().date()) if len(days) else None
 
     def close(self) -> None:

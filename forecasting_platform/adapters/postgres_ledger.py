@@ -14,7 +14,7 @@ from forecasting_platform.adapters.postgres_connections import PostgresConnectio
 from forecasting_platform.adapters.postgres_schema import create_schema, existing_columns, exists
 from forecasting_platform.forecasting.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.alerts import Alert, Mute
-from forecasting_platform.forecasting.decisions import PromotionDecision, chained
+from forecasting_platform.forecasting.decisions import MOVES, PromotionDecision, chained
 from forecasting_platform.ports.ledger import AlertsChange
 
 _DECISIONS = """
@@ -139,6 +139,11 @@ SELECT
     (SELECT entry_hash FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT 1),
     nextval(pg_get_serial_sequence('forecasting.promotion_decisions', 'decision_id'))
 """
+_READ_DECISIONS = """
+SELECT {} FROM forecasting.promotion_decisions
+WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
+ORDER BY decision_id DESC LIMIT %(limit)s
+"""
 
 
 def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
@@ -192,11 +197,15 @@ class PostgresLedger:
             lock(connection, "promotion")
             yield
 
-    def decisions(self, limit: int | None = None) -> list[PromotionDecision]:
+    def decisions(
+        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+    ) -> list[PromotionDecision]:
         """See `Ledger`."""
-        query = "SELECT * FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT %s"
+        columns = [name for name in _DECISION_COLUMNS if with_evidence or name != "evidence"]
+        query = sql.SQL(_READ_DECISIONS).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+        parameters = {"moving_to": moving_to, "moves": list(MOVES), "limit": limit}
         with self._connections.transaction("promotion_decisions") as connection:
-            return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, [limit]).fetchall()
+            return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, parameters).fetchall()
 
     def change_alerts(self, change: AlertsChange) -> int:
         """See `Ledger`."""
@@ -212,10 +221,10 @@ class PostgresLedger:
             lock(connection, "alerts")
             _save_alerts(connection, alerts, messages)
 
-    def alerts(self, *, open_only: bool = False) -> list[Alert]:
+    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
         """See `Ledger`."""
         with self._connections.transaction("alerts") as connection:
-            return _select_alerts(connection, open_only=open_only)
+            return _select_alerts(connection, open_only=open_only, limit=limit)
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""
@@ -294,12 +303,12 @@ class PostgresLedger:
         self._connections.close()
 
 
-def _select_alerts(connection: PostgresConnection, *, open_only: bool = False) -> list[Alert]:
+def _select_alerts(connection: PostgresConnection, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
     query = """
         SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
-        ORDER BY first_seen DESC, alert_id DESC
+        ORDER BY first_seen DESC, alert_id DESC LIMIT %s
     """
-    return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only]).fetchall()
+    return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only, limit]).fetchall()
 
 
 def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:

@@ -103,21 +103,20 @@ class PostgresTableStore:
         self, table: Table, *, at_or_before: date | None = None, unique_ids: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """See `TableStore`."""
-        source = sql.SQL(_NEWEST_DAY).format(table=identifier(table), day=sql.Identifier(table.day_column))
-        parameters = {
-            "unique_ids": None if unique_ids is None else list(unique_ids),
-            "at_or_before": at_or_before or date.max,
-        }
+        series = _EVERY_SERIES if unique_ids is None else _NAMED_SERIES
+        source = sql.SQL(series + _NEWEST_DAY).format(table=identifier(table), day=sql.Identifier(table.day_column))
+        parameters = {"unique_ids": list(unique_ids or ()), "at_or_before": at_or_before or date.max}
         with self._connections.transaction(table.name) as connection:
             return _select(connection, table, source, parameters)
 
-    def span(self, table: Table) -> DateRange | None:
+    def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
-        query = sql.SQL("SELECT min({day}), max({day}) FROM {table}").format(
-            table=identifier(table), day=sql.Identifier(table.day_column)
+        where = _Where.of(table, unique_ids=unique_ids)
+        query = sql.SQL("SELECT min({day}), max({day}) FROM {table} {where}").format(
+            table=identifier(table), day=sql.Identifier(table.day_column), where=where.clause
         )
         with self._connections.transaction(table.name) as connection:
-            first, last = connection.execute(query).fetchone() or (None, None)
+            first, last = connection.execute(query, where.parameters).fetchone() or (None, None)
         return DateRange(first, last) if first is not None else None
 
     def close(self) -> None:
@@ -126,19 +125,21 @@ class PostgresTableStore:
 
 
 # One index look-up a series, to find it and to find its newest row: an app asks this for each forecast.
-_NEWEST_DAY = """
+_EVERY_SERIES: LiteralString = """
 WITH RECURSIVE series AS (
     SELECT min(unique_id) AS unique_id FROM {table}
     UNION ALL
     SELECT (SELECT min(later.unique_id) FROM {table} AS later WHERE later.unique_id > series.unique_id)
     FROM series WHERE series.unique_id IS NOT NULL
 )
+"""
+_NAMED_SERIES: LiteralString = "WITH series AS (SELECT DISTINCT unnest(%(unique_ids)s::text[]) AS unique_id)"
+_NEWEST_DAY: LiteralString = """
 SELECT newest.* FROM series CROSS JOIN LATERAL (
     SELECT * FROM {table} AS candidate
     WHERE candidate.unique_id = series.unique_id AND candidate.{day} <= %(at_or_before)s
     ORDER BY candidate.{day} DESC LIMIT 1
 ) AS newest
-WHERE %(unique_ids)s::text[] IS NULL OR series.unique_id = ANY(%(unique_ids)s::text[])
 """
 
 

@@ -166,11 +166,11 @@ class SparkTableStore:
         found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
         return from_arrow(table, by_key(found, table.key))
 
-    def span(self, table: Table) -> DateRange | None:
+    def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
-        day = sql.col(table.day_column)
+        day, picked = sql.col(table.day_column), _of_series(unique_ids)
         with self.translated(table.name):
-            found = self.frame(table).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
+            found = picked(self.frame(table)).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
         return DateRange(found["first"], found["last"]) if found["first"] is not None else None
 
     def frame(self, table: Table) -> DataFrame:

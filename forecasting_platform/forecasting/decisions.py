@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 Verdict = Literal["promote", "refresh", "hold", "reject", "rollback", "override"]
+MOVES: frozenset[Verdict] = frozenset({"promote", "refresh", "rollback", "override"})
+"""Verdicts by which the alias moves."""
 AUTOMATIC = "automatic"
 """Key of the evidence of a decision that no person asked for."""
 BEFORE_THE_FIRST = "0" * 64
@@ -47,7 +49,11 @@ class PromotionDecision:
     @property
     def moves_champion(self) -> bool:
         """Whether the alias moves."""
-        return self.verdict in {"promote", "refresh", "rollback", "override"}
+        return self.verdict in MOVES
+
+    def moves_champion_to(self, version: str) -> bool:
+        """Whether the alias moves to this version."""
+        return self.moves_champion and self.challenger_version == version
 
 
 def chained(decision: PromotionDecision, decision_id: int, previous_hash: str | None) -> PromotionDecision:

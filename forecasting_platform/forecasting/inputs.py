@@ -151,7 +151,7 @@ class ModelInputs:
 
     @classmethod
     def from_records(cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = ()) -> "ModelInputs":
-        """The inverse of `to_records`; other keys are ignored.
+        """The inverse of `to_records`; other keys are ignored, and days may be dates as well.
 
         Args:
             exogenous: the exogenous columns that the model knows.
@@ -184,8 +184,9 @@ def _numbers(record: Mapping[str, Any], exogenous: Sequence[str]) -> list[float]
     return own + [np.nan if given[name] is None else float(given[name]) for name in exogenous]
 
 
-def _days(texts: Sequence[Any]) -> Days:
-    return np.array([date.fromisoformat(text) for text in texts], dtype="datetime64[D]")
+def _days(days: Sequence[Any]) -> Days:
+    read = [day if isinstance(day, date) else date.fromisoformat(day) for day in days]
+    return np.array(read, dtype="datetime64[D]")
 
 
 def build_inputs(

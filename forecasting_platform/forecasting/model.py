@@ -105,6 +105,8 @@ class ForecastModel:
         exogenous: names of the E exogenous columns of its input frame.
         ended_after_days: after how many days without a value a series has ended; shape (S,). Versions of before it
             was known wait for three months.
+        trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
+            shape (S, F + E, 2). None of a model that was trained before they were kept.
     """
 
     unique_ids: tuple[str, ...]
@@ -123,6 +125,7 @@ class ForecastModel:
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
     ended_after_days: Positions = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    trained_ranges: Floats | None = None
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -341,7 +344,8 @@ class ForecastModel:
             "feature_days",
             "ended_after_days",
         )
-        return parameters | {name: getattr(self, name) for name in own}
+        ranges = {} if self.trained_ranges is None else {"trained_ranges": self.trained_ranges}
+        return parameters | {name: getattr(self, name) for name in own} | ranges
 
     def to_document(self) -> dict[str, Any]:
         """Everything of the model that is not a number, JSON-ready."""
@@ -386,6 +390,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             metadata=dict(document["metadata"]),
             exogenous=tuple(document.get("exogenous", ())),
             ended_after_days=arrays.get("ended_after_days", np.empty(0, dtype=np.int64)),
+            trained_ranges=arrays.get("trained_ranges"),
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

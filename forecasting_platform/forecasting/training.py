@@ -90,6 +90,8 @@ def train(
         metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
         exogenous=panel.exogenous,
         ended_after_days=ended_after_days(panel.observed),
+        # Unlike `nanmin`, these take a column that was never known without a warning.
+        trained_ranges=np.stack([limit.reduce(panel.features, axis=1) for limit in (np.fmin, np.fmax)], axis=2),
     )
     return Training(model, results, panel, judged)
 

@@ -40,8 +40,15 @@ class Ledger(Protocol):
         """
         ...
 
-    def decisions(self, limit: int | None = None) -> list[PromotionDecision]:
-        """Decisions, newest first, each with its `decision_id`."""
+    def decisions(
+        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+    ) -> list[PromotionDecision]:
+        """Decisions, newest first, each with its `decision_id`.
+
+        Args:
+            moving_to: only those that moved the champion to this version.
+            with_evidence: without, `evidence` is empty and is not read: it is most of a decision.
+        """
         ...
 
     def change_alerts(self, change: AlertsChange) -> int:
@@ -63,8 +70,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def alerts(self, *, open_only: bool = False) -> list[Alert]:
-        """Incidents, the newest `first_seen` first."""
+    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
+        """Incidents, the newest `first_seen` first, at most `limit` of them."""
         ...
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:

@@ -129,8 +129,8 @@ class TableStore(Protocol):
         """
         ...
 
-    def span(self, table: Table) -> DateRange | None:
-        """The first and last `day_column` there is, None of an empty table."""
+    def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
+        """The first and last `day_column` there is (of some series), None where there is no row."""
         ...
 
     def close(self) -> None:

@@ -78,6 +78,27 @@ class LedgerContract:
         assert [decision.reason for decision in ledger.decisions(limit=2)] == ["2", "1"]
         assert ledger.decisions(limit=0) == []
 
+    def test_decisions_are_read_without_their_evidence_and_only_those_that_moved_to_a_version(
+        self, ledger: Ledger
+    ) -> None:
+        made = [
+            ("1", "promote"),
+            ("2", "hold"),
+            ("2", "refresh"),
+            ("1", "rollback"),
+            ("2", "reject"),
+            ("1", "override"),
+        ]
+        for version, verdict in made:
+            ledger.append_decision(replace(DECISION, challenger_version=version, verdict=verdict))
+        moves = ledger.decisions(moving_to="1")
+        assert [move.verdict for move in moves] == ["override", "rollback", "promote"]
+        assert ledger.decisions(1, moving_to="2") == [ledger.decisions()[3]]
+        assert ledger.decisions(moving_to="3") == []
+        bare = ledger.decisions(2, with_evidence=False)
+        assert bare == [replace(entry, evidence={}) for entry in ledger.decisions(2)]
+        assert ledger.decisions(1)[0].evidence == DECISION.evidence != {}
+
     def test_decisions_made_at_once_are_all_kept(self, ledger: Ledger) -> None:
         with ThreadPoolExecutor(4) as deciders:
             ids = list(deciders.map(lambda _: ledger.append_decision(DECISION).decision_id, range(12)))
@@ -148,6 +169,8 @@ class LedgerContract:
         ledger.save_alerts([newer, resolved])
         assert ledger.alerts() == [newer, resolved]
         assert ledger.alerts(open_only=True) == [newer]
+        assert ledger.alerts(limit=1) == [newer]
+        assert ledger.alerts(open_only=True, limit=0) == []
 
     def test_a_fingerprint_has_one_open_incident_at_most(self, ledger: Ledger) -> None:
         other = replace(ALERT, alert_id="other@1", fingerprint="other")

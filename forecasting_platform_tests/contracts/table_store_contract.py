@@ -502,6 +502,15 @@ class TableStoreContract:
         newest = store.read_newest(FEATURE_TABLE, at_or_before=date(2020, 1, 5), unique_ids=["a", "unknown"])
         assert newest["ds"].dt.date.tolist() == [date(2020, 1, 5)]
         assert store.read_newest(FEATURE_TABLE, unique_ids=[]).empty
+        twice = store.read_newest(FEATURE_TABLE, unique_ids=["b", "a", "b"])
+        assert twice["unique_id"].tolist() == ["a", "b"]
+
+    def test_the_span_of_some_series_is_theirs(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, pd.concat([features(DAY_2, ("a",)), features(JANUARY, ("b",))]), JANUARY)
+        assert store.span(FEATURE_TABLE, unique_ids=["a"]) == DAY_2
+        assert store.span(FEATURE_TABLE, unique_ids=["a", "b"]) == JANUARY
+        assert store.span(FEATURE_TABLE, unique_ids=["unknown"]) is None
+        assert store.span(FEATURE_TABLE, unique_ids=[]) is None
 
     def test_the_span_of_a_table_is_its_first_and_last_day(self, store: TableStore) -> None:
         assert store.span(FEATURE_TABLE) is None

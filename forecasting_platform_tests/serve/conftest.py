@@ -41,7 +41,9 @@ def make_observations() -> pd.DataFrame:
 
 def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel:
     """Naive and seasonal naive, weighed, knowing the features up to `CUTOFF`."""
-    known = features[features["ds"] <= pd.Timestamp(CUTOFF)].drop_duplicates("unique_id", keep="last")
+    seen = features[features["ds"] <= pd.Timestamp(CUTOFF)]
+    known = seen.drop_duplicates("unique_id", keep="last")
+    limits = [getattr(seen.groupby("unique_id")[list(FEATURE_NAMES)], side)().to_numpy() for side in ("min", "max")]
     probabilities = np.array([0.005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.995])
     spread = np.sqrt(np.arange(1, HORIZON + 1))[:, None] * np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
     return ForecastModel(
@@ -58,6 +60,7 @@ def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel
         plausible=np.array([[-1e6, 1e6]] * len(SERIES)),
         features=known[list(FEATURE_NAMES)].to_numpy(),
         feature_days=known["ds"].to_numpy().astype("datetime64[D]"),
+        trained_ranges=np.stack(limits, axis=2),
         metadata={"series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}}},
     )
 

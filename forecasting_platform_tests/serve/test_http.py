@@ -13,7 +13,7 @@ from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.settings import Settings
 from serve.app import create_app
-from serve.bodies import LARGEST_INPUTS_BODY, LARGEST_RANGE_BODY
+from serve.bodies import MAX_INPUTS_BYTES, MAX_RANGE_BYTES
 
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
 JSON = {"content_type": "application/json"}
@@ -38,7 +38,7 @@ FAIR = {200, 400, 404, 413, 415, 422}
         ("POST", "/simulate", {"json": {"inputs": []}}, 422),
         ("POST", "/predict", {"data": json.dumps(NEXT)}, 415),
         ("POST", "/predict", {"data": json.dumps(NEXT), "content_type": "text/plain"}, 415),
-        ("POST", "/predict", {"data": b" " * (LARGEST_RANGE_BODY + 1) + b"{}", **JSON}, 413),
+        ("POST", "/predict", {"data": b" " * (MAX_RANGE_BYTES + 1) + b"{}", **JSON}, 413),
         ("GET", "/predict", {}, 405),
         ("POST", "/model", {}, 405),
         ("GET", "/nothing", {}, 404),
@@ -62,7 +62,7 @@ def test_an_error_is_a_problem_document_that_tells_what_is_wrong(
 
 
 def test_a_body_larger_than_any_input_frame_is_refused_unread(client: FlaskClient) -> None:
-    answer = client.post("/predict", environ_overrides={"CONTENT_LENGTH": f"{LARGEST_INPUTS_BODY + 1}"}, **JSON)
+    answer = client.post("/predict", environ_overrides={"CONTENT_LENGTH": f"{MAX_INPUTS_BYTES + 1}"}, **JSON)
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 

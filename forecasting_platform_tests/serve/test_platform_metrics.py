@@ -97,7 +97,8 @@ def test_a_scrape_reads_no_table_and_the_whole_ledger_is_read_only_when_it_grew(
     looks = store.span.call_count
     told(metrics)
     assert store.span.call_count == looks
-    assert [call.kwargs for call in read.decisions.call_args_list] == [{"limit": 1}, {}, {"limit": 1}, {"limit": 1}]
+    assert [call.args for call in read.decisions.call_args_list] == [(1,), (), (1,), (1,)]
+    assert all(call.kwargs == {"with_evidence": False} for call in read.decisions.call_args_list)
     ledger.append_decision(replace(ledger.decisions()[0], verdict="reject"))
     metrics.look()
     assert told(metrics)['forecasting_promotion_decisions_total{verdict="reject"}'] == 1

@@ -160,8 +160,14 @@ def test_an_unknown_series_is_not_found_and_the_known_ones_are_named(client: Fla
 
 
 def test_too_many_forecasts_at_once_are_refused(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.routes.MOST_ROWS", 29)
-    assert "15 days of 2 series are 30 forecasts; at most 29" in refused(client, 422, **NEXT, level=[90])
+    # Series, cutoff, day and forecast stand in each row, and two bounds a level.
+    monkeypatch.setattr("serve.answers.MAX_CELLS", 29 * 8)
+    for body in (NEXT, NEXT | {"as_of": "2023-06-30"}):
+        assert "15 days of 2 series are 30 forecasts; at most 29" in refused(client, 422, **body)
+    assert client.post("/predict", json=NEXT | {"level": [90]}).status_code == 200
+    assert "at most 12" in refused(client, 422, **NEXT, explain=True, level=[80, 90, 95, 95], actuals=True)
+    inputs = client.post("/simulate", json=NEXT | {"unique_id": CORRIB, "end": "2023-07-04"}).json["inputs"]
+    assert "4 rows were sent; at most 3" in refused(client, 422, inputs=inputs, level=list(range(60, 94)))
 
 
 def test_the_simulated_inputs_give_the_same_forecasts_as_the_range(client: FlaskClient) -> None:

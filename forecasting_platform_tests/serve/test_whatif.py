@@ -1,10 +1,15 @@
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform_tests.serve.conftest import SERIES, MakeApp
+from serve.whatif import warnings_of
 
 CORRIB = SERIES[0]
 NEXT = {"start": "2023-07-01", "end": "2023-07-03", "unique_id": CORRIB}
@@ -45,31 +50,37 @@ def test_a_value_outside_the_training_range_is_warned_of_and_one_inside_is_not(c
     assert "extrapolation" in warning["message"]
 
 
-def test_without_the_store_a_scenario_says_that_its_range_is_not_known(make_app: MakeApp) -> None:
-    client = make_app(store=None).test_client()
-    body = {**NEXT, "start": "2023-06-16", "end": "2023-06-17", "changes": {"y": {"set": 31.0}}}
-    (warning,) = client.post("/whatif", json=body).json["warnings"]
-    assert "not known" in warning["message"]
+def test_a_scenario_reads_no_history_to_know_what_was_trained_on(make_app: MakeApp, store: Any) -> None:
+    client = make_app(store=StoreWithoutHistory(store)).test_client()
+    assert len(whatif(client, changes={"y": {"set": 99.0}})["warnings"]) == 1
 
 
-class StoreThatForgot:
-    """A store whose newest rows are there, and whose past is not."""
+class StoreWithoutHistory:
+    """A store whose newest rows may be read and nothing else."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
-        if name == "read":
-            raise StoreUnavailableError("the table store", "gone")
-        return getattr(self._store, name)
+        if name != "read_newest":
+            raise AssertionError(f"{name} was called")
+        return self._store.read_newest
 
 
-def test_a_store_that_does_not_answer_costs_the_warning_only(make_app: MakeApp, store: Any) -> None:
-    client = make_app(store=StoreThatForgot(store)).test_client()
-    body = {**NEXT, "start": "2023-06-16", "end": "2023-06-17", "changes": {"y": {"set": 31.0}}}
-    answer = client.post("/whatif", json=body)
-    assert answer.status_code == 200
-    assert "not known" in answer.json["warnings"][0]["message"]
+def test_of_a_model_from_before_ranges_were_kept_the_range_is_said_not_to_be_known(model: ForecastModel) -> None:
+    earlier = replace(model, trained_ranges=None)
+    scenario = earlier.inputs([date(2023, 6, 16)])
+    (warning,) = warnings_of(scenario, ["y"], earlier)
+    assert "not known" in warning["message"]
+    assert warnings_of(scenario, ["target_is_holiday"], earlier) == []
+
+
+def test_warnings_are_bounded_and_the_rest_is_counted(model: ForecastModel) -> None:
+    beyond = replace(model, trained_ranges=np.full((len(SERIES), len(FEATURE_NAMES), 2), 1e9))
+    found = warnings_of(model.inputs([date(2023, 6, 16), date(2023, 6, 17)]), list(FEATURE_NAMES) * 3, beyond)
+    lying_outside = 3 * len(FEATURE_NAMES) * len(SERIES)
+    assert len(found) == 101
+    assert found[-1]["message"].startswith(f"{lying_outside - 100} more")
 
 
 @pytest.mark.parametrize(
