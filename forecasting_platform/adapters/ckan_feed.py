@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlunsplit
 
@@ -157,7 +158,7 @@ class CkanFeed:
     Args:
         url: see `Dataset.at`; credentials in it are sent to the portal, and never shown.
         date_format: how the document writes a day, such as `dd/mm/yyyy`.
-        timeout_seconds: deadline of each of a fetch's two requests.
+        timeout_seconds: deadline of one fetch, which is two requests.
         max_bytes: largest document accepted, after decompression.
         archive: keeps what was loaded; without one, a document is sent anew each time.
 
@@ -181,13 +182,15 @@ class CkanFeed:
 
     def fetch(self, period: DateRange) -> FeedDocument:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""
+        deadline = monotonic() + self._download.timeout_seconds
         description = self._download.get(self._dataset.description_url).content
         resource = newest_resource(_resources(description, self.source), self._dataset, self.source)
         url = joined_url(self._dataset.description_url, resource.url)
         if http_url(url) is None:
             raise FeedDocumentError(self.source, f"the resource {resource.title} has no http or https URL", _NARROW)
         source = shown(url)
-        raw = replace(self._download, source=source).get(url, self._reader.recall(url, source))
+        kept = self._reader.recall(url, source)
+        raw = replace(self._download, source=source, timeout_seconds=max(deadline - monotonic(), 0.0)).get(url, kept)
         return self._reader.read(raw, period)
 
 

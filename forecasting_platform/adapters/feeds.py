@@ -38,7 +38,7 @@ def feed_of(settings: Settings) -> ObservationFeed:
         beside = feed_at(settings.exogenous_feed_url, of_exogenous)
     except ConfigurationError as error:
         raise ConfigurationError(error.setting.replace("_FEED_", "_EXOGENOUS_FEED_"), error.problem) from error
-    return FeedWithExogenous(feed, beside, declared)
+    return FeedWithExogenous(feed, beside, declared, timeout_seconds=settings.feed_timeout_seconds)
 
 
 def feed_at(url: str, settings: Settings) -> ObservationFeed:

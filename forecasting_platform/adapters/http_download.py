@@ -2,8 +2,6 @@
 
 import itertools
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ from requests.utils import get_auth_from_url, urldefragauth
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from forecasting_platform.adapters.background import InBackground
 from forecasting_platform.adapters.public_addresses import (
     PrivateAddressError,
     PublicAddressAdapter,
@@ -71,26 +70,11 @@ class HttpDownload:
         return self._within_deadline(lambda: self._patiently(url, kept))
 
     def _within_deadline(self, download: Callable[[], RawDocument]) -> RawDocument:
-        """Its result, or an error at the deadline.
-
-        A thread, because name lookup and a header that trickles in have no timeout of their own.
-        """
-        outcome: queue.SimpleQueue[RawDocument | Exception] = queue.SimpleQueue()
-
-        def run() -> None:
-            try:
-                outcome.put(download())
-            except Exception as error:  # noqa: BLE001 - raised in the waiting thread
-                outcome.put(error)
-
-        threading.Thread(target=run, name="feed-download", daemon=True).start()
+        """Its result, or an error at the deadline."""
         try:
-            result = outcome.get(timeout=self.timeout_seconds)
-        except queue.Empty as error:
-            raise self._unavailable(f"no whole answer within {self.timeout_seconds:g} seconds") from error
-        if isinstance(result, Exception):
-            raise result
-        return result
+            return InBackground("feed-download", download).result(self.timeout_seconds)
+        except TimeoutError as error:
+            raise self._unavailable(f"no whole answer within {self.timeout_seconds:.3g} seconds") from error
 
     def _patiently(self, url: str, kept: RawDocument | None) -> RawDocument:
         # Not by urllib3's Retry: it logs the whole query, and sleeps past the deadline.

@@ -18,6 +18,9 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.settings import REGISTERED_MODEL, Settings
 
+SENSOR_FEED_SECONDS = 40.0
+"""Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
+
 
 @dg.resource(description="Tables of observations, features and forecasts.")
 def table_store(_context: dg.InitResourceContext) -> Iterator[TableStore]:
@@ -50,11 +53,15 @@ def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
 
 
 @dg.resource(description="The feed of daily values.")
-def observation_feed(_context: dg.InitResourceContext) -> ObservationFeed:
+def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
     """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL beside it."""
     from forecasting_platform.adapters.feeds import feed_of
 
-    return feed_of(Settings())
+    settings = Settings()
+    if context.run is None:
+        seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)
+        settings = settings.model_copy(update={"feed_timeout_seconds": seconds})
+    return feed_of(settings)
 
 
 @dg.resource(description="Model versions and aliases in MLflow.")

@@ -8,7 +8,7 @@ from flask import Flask, Response, jsonify, request
 
 from forecasting_platform.adapters.ckan_feed import CkanFeed, Dataset, Resource, newest_resource
 from forecasting_platform.adapters.document_archive import DocumentArchive
-from forecasting_platform.errors import ConfigurationError, FeedDocumentError
+from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     JUNE,
     MAX_BYTES,
@@ -239,3 +239,12 @@ def test_the_address_of_a_dataset_is_made_from_the_setting(url: str, described_a
 def test_a_setting_that_names_no_dataset_is_a_configuration_error(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         CkanFeed(url, date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=1)
+
+
+@pytest.mark.slow
+def test_both_requests_of_a_fetch_share_one_deadline(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    portal.publish()
+    clock = iter([0.0, PATIENCE_SECONDS])
+    monkeypatch.setattr("forecasting_platform.adapters.ckan_feed.monotonic", lambda: next(clock))
+    with pytest.raises(FeedUnavailableError, match="no whole answer within 0 seconds"):
+        feed(portal).fetch(JUNE)

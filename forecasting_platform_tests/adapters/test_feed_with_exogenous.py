@@ -1,4 +1,5 @@
 import logging
+import threading
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -40,6 +41,10 @@ class Fixed:
         )
 
 
+def both(first: Fixed, second: Fixed) -> FeedWithExogenous:
+    return FeedWithExogenous(first, second, WEATHER, timeout_seconds=PATIENCE_SECONDS)
+
+
 @pytest.mark.slow
 class TestFeedBesideOneThatFails(test_http_feed.TestHttpFeed):
     """Whatever the second feed does, the first keeps its promises."""
@@ -50,13 +55,15 @@ class TestFeedBesideOneThatFails(test_http_feed.TestHttpFeed):
 
         def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> FeedWithExogenous:
             first = test_http_feed.feed(url, timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES, archive=archive)
-            return FeedWithExogenous(first, gone, WEATHER)
+            return FeedWithExogenous(first, gone, WEATHER, timeout_seconds=timeout_seconds)
 
         return make
 
 
 def test_values_of_both_come_together_and_each_document_is_named() -> None:
-    document = FeedWithExogenous(Fixed("Moffat"), Fixed("Temperature", "Temperature +1"), WEATHER).fetch(DAYS)
+    document = FeedWithExogenous(
+        Fixed("Moffat"), Fixed("Temperature", "Temperature +1"), WEATHER, timeout_seconds=PATIENCE_SECONDS
+    ).fetch(DAYS)
     assert document.observations["unique_id"].tolist() == ["Moffat", "Temperature", "Temperature +1"]
     assert {name for name, _ in document.unpublished} == {"Moffat", "Temperature", "Temperature +1"}
     assert document.source == "Moffat"
@@ -66,7 +73,9 @@ def test_values_of_both_come_together_and_each_document_is_named() -> None:
 
 def test_what_the_second_feed_has_undeclared_is_passed_over_and_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        document = FeedWithExogenous(Fixed("Moffat"), Fixed("Temperature", "Wind"), WEATHER).fetch(DAYS)
+        document = FeedWithExogenous(
+            Fixed("Moffat"), Fixed("Temperature", "Wind"), WEATHER, timeout_seconds=PATIENCE_SECONDS
+        ).fetch(DAYS)
     assert "Wind" not in set(document.observations["unique_id"]) | {name for name, _ in document.unpublished}
     # Of what was refused, that without a name may be of a declared one.
     assert document.quarantined["unique_id"].dropna().tolist() == ["Moffat"]
@@ -80,14 +89,50 @@ def test_what_the_second_feed_has_undeclared_is_passed_over_and_named(caplog: py
 def test_a_second_feed_that_cannot_be_used_holds_nothing_up_and_is_told_of(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    document = FeedWithExogenous(Fixed("Moffat"), Fixed(error=error), WEATHER).fetch(DAYS)
+    document = both(Fixed("Moffat"), Fixed(error=error)).fetch(DAYS)
     assert document.observations["unique_id"].tolist() == ["Moffat"]
     assert (document.beside, document.beside_failed) == (None, str(error))
     assert str(error) in caplog.text
 
 
+class Hanging(Fixed):
+    """Answers once it is let go."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def fetch(self, period: DateRange) -> FeedDocument:
+        self.asked.set()
+        self.let_go.wait(PATIENCE_SECONDS)
+        return super().fetch(period)
+
+
+def test_a_second_feed_that_hangs_holds_nothing_up_and_is_told_of() -> None:
+    hanging = Hanging("Temperature")
+    document = FeedWithExogenous(Fixed("Moffat"), hanging, WEATHER, timeout_seconds=0.0).fetch(DAYS)
+    hanging.let_go.set()
+    assert document.observations["unique_id"].tolist() == ["Moffat"]
+    assert "no whole document within 0 seconds" in str(document.beside_failed)
+
+
+def test_both_feeds_are_asked_at_once_so_that_a_slow_first_one_leaves_the_second_its_time() -> None:
+    first, second = Hanging("Moffat"), Hanging("Temperature")
+
+    def let_go() -> None:
+        if first.asked.wait(PATIENCE_SECONDS) and second.asked.wait(PATIENCE_SECONDS):
+            second.let_go.set()
+            first.let_go.set()
+
+    threading.Thread(target=let_go, daemon=True).start()
+    document = both(first, second).fetch(DAYS)
+    assert document.observations["unique_id"].tolist() == ["Moffat", "Temperature"]
+
+
 def test_a_series_that_both_feeds_have_is_taken_from_the_first_and_told_of() -> None:
-    document = FeedWithExogenous(Fixed("Moffat", "Temperature"), Fixed("Temperature"), WEATHER).fetch(DAYS)
+    document = FeedWithExogenous(
+        Fixed("Moffat", "Temperature"), Fixed("Temperature"), WEATHER, timeout_seconds=PATIENCE_SECONDS
+    ).fetch(DAYS)
     assert document.observations["unique_id"].tolist() == ["Moffat", "Temperature"]
     assert document.beside_failed is not None
     assert "it has 'Temperature', which the first feed has too" in document.beside_failed
@@ -95,7 +140,12 @@ def test_a_series_that_both_feeds_have_is_taken_from_the_first_and_told_of() -> 
 
 def test_a_first_feed_that_fails_fails() -> None:
     with pytest.raises(FeedUnavailableError):
-        FeedWithExogenous(Fixed(error=FeedUnavailableError("it", "no")), Fixed("Temperature"), WEATHER).fetch(DAYS)
+        FeedWithExogenous(
+            Fixed(error=FeedUnavailableError("it", "no")),
+            Fixed("Temperature"),
+            WEATHER,
+            timeout_seconds=PATIENCE_SECONDS,
+        ).fetch(DAYS)
 
 
 def test_the_settings_say_which_feeds() -> None:

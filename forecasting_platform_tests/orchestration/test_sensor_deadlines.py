@@ -1,0 +1,37 @@
+"""What a sensor waits for ends before Dagster ends the sensor."""
+
+import dagster as dg
+import pytest
+from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
+
+from forecasting_platform.adapters import feeds
+from forecasting_platform.adapters.feed_with_exogenous import GRACE_SECONDS
+from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
+
+
+def test_the_deadlines_of_a_sensor_are_nested() -> None:
+    """Both feeds at once, then reading and comparing the table, within what Dagster gives a sensor."""
+    assert SENSOR_FEED_SECONDS + GRACE_SECONDS < DEFAULT_SENSOR_GRPC_TIMEOUT - 15
+
+
+@pytest.mark.parametrize(("in_sensor", "seconds"), [(True, SENSOR_FEED_SECONDS), (False, 300.0)])
+def test_a_sensor_waits_for_a_feed_no_longer_than_it_may(
+    monkeypatch: pytest.MonkeyPatch, in_sensor: bool, seconds: float
+) -> None:
+    monkeypatch.setenv("FORECASTING_FEED_URL", "http://host/feed")
+    monkeypatch.setenv("FORECASTING_FEED_TIMEOUT_SECONDS", "300")
+    found: list[float] = []
+    monkeypatch.setattr(feeds, "feed_of", lambda settings: found.append(settings.feed_timeout_seconds))
+
+    @dg.op(required_resource_keys={"observation_feed"})
+    def use() -> None:
+        pass
+
+    if in_sensor:
+        with dg.build_resources({"observation_feed": observation_feed}):
+            pass
+    else:
+        dg.GraphDefinition("use", node_defs=[use]).to_job(
+            resource_defs={"observation_feed": observation_feed}
+        ).execute_in_process()
+    assert found == [seconds]
