@@ -191,6 +191,20 @@ def _with_driver(database_url: str) -> str:
     return database_url.replace("postgresql://", "postgresql+psycopg2://")
 
 
+def mlflow_hosts(names: str) -> str:
+    """MLflow's option `--allowed-hosts` for this machine's names and those of `FORECASTING_ALLOWED_HOSTS`.
+
+    By default MLflow takes any name that begins like a private address, such as 10.somebody.example.
+
+    >>> mlflow_hosts("mlflow.example.org, 10.1.2.3:3001")
+    '127.0.0.1:*,localhost:*,mlflow.example.org,mlflow.example.org:*,10.1.2.3:3001'
+    """
+    hosts = [f"{HOST}:*", "localhost:*"]
+    for name in filter(None, (name.strip() for name in names.split(","))):
+        hosts += [name] if ":" in name else [name, f"{name}:*"]
+    return ",".join(hosts)
+
+
 def write_instance(dagster_home: Path) -> None:
     """Write Dagster's instance settings."""
     dagster_home.mkdir(exist_ok=True)
@@ -217,9 +231,9 @@ class Programs:
     def mlflow(self) -> Program:
         """The MLflow server, which keeps artifacts below the data directory and hands them out itself."""
         settings = {**mlflow_store(self.dsn(MLFLOW)), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        # By default it takes any name that begins like a private address, such as 10.somebody.example.
-        hosts = ["--allowed-hosts", f"{HOST}:*,localhost:*"]
-        options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow"), *hosts]
+        hosts = mlflow_hosts(self.environment.get("FORECASTING_ALLOWED_HOSTS", ""))
+        options = ["--workers", "1", "--artifacts-destination", str(self.directory.path / "mlflow")]
+        options += ["--allowed-hosts", hosts]
         return self._program(
             "MLflow",
             ["mlflow", "server", "--host", HOST, "--port", str(self.addresses.port("mlflow")), *options],
@@ -255,7 +269,7 @@ class Programs:
         options = ["--host", HOST, "--port", str(self.addresses.port("dagster"))]
         return self._program(
             "Dagster's web server",
-            ["dagster_webserver", *options, "--workspace", str(self._workspace)],
+            ["forecasting_platform.orchestration.webserver", *options, "--workspace", str(self._workspace)],
             lambda: _knows_definitions(api),
             self._stores_of_dagster,
         )

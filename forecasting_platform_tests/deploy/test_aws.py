@@ -99,6 +99,12 @@ def test_each_task_has_a_login_of_its_own_and_only_the_migration_the_owners(temp
     }
 
 
+def test_the_web_server_is_the_images_guarded_one_under_the_operators_name(template: dict[str, Any]) -> None:
+    (container,) = template["Resources"]["WebDefinition"]["Properties"]["ContainerDefinitions"]
+    assert "Command" not in container
+    assert {"Name": "FORECASTING_ALLOWED_HOSTS", "Value": "DagsterHost"} in container["Environment"]
+
+
 def test_nothing_changes_a_password_that_running_tasks_keep(template: dict[str, Any]) -> None:
     assert "AWS::SecretsManager::RotationSchedule" not in {r["Type"] for r in template["Resources"].values()}
 

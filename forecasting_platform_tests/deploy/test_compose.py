@@ -119,6 +119,13 @@ def test_nothing_listens_beyond_this_host_but_the_proxy_that_speaks_https_when_a
     assert PARTS["proxy"]["profiles"] == ["https"]
 
 
+def test_dagsters_web_server_is_the_guarded_one_under_its_name_among_the_containers() -> None:
+    assert '"-m", "forecasting_platform.orchestration.webserver"' in DOCKERFILE
+    assert "command" not in PARTS["dagster"]
+    assert PARTS["dagster"]["environment"]["FORECASTING_ALLOWED_HOSTS"].startswith("dagster,")
+    assert PARTS["dagster"]["environment"].items() >= PARTS["code"]["environment"].items()
+
+
 def test_the_proxy_hands_on_to_the_app_only() -> None:
     caddyfile = (ROOT / "deploy/compose/Caddyfile").read_text(encoding="utf-8")
     port = PARTS["app"]["ports"][0].rpartition(":")[2]

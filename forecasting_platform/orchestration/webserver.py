@@ -1,0 +1,150 @@
+"""Dagster's web server behind a guard, so that no other site's page reads or commands it (`python -m` this module).
+
+Dagster's own answers whoever asks: a mutation in the address of an image, a form's text, a page whose name was led to
+127.0.0.1. Words and behaviour are `dagster-webserver`'s otherwise. The rule itself is `site_guard`.
+"""
+
+import html
+import sys
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from dagster_webserver import cli
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.settings import Settings
+from forecasting_platform.site_guard import SiteGuard
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+"""An ASGI application."""
+
+GRAPHQL = "/graphql"
+HEALTH = "/server_info"
+"""What a load balancer asks, under the server's IP address."""
+GRAPHQL_TYPES = frozenset({"application/json", "application/graphql"})
+"""Content types of a query. No form and no other site's page can send them without asking first."""
+POLICY_VIOLATION = 1008
+LINK_PAGE = """<!doctype html><meta charset="utf-8"><title>A link of another site</title>
+<p>A page of another site leads here. If you meant to come: <a href="{target}">{target}</a></p>"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class GuardedApplication:
+    """Answers what `guard` lets through, and hands it on; queries only as a POST of JSON or GraphQL."""
+
+    def __init__(self, application: Application, guard: SiteGuard) -> None:
+        self._application = application
+        self._guard = guard
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one connection, as ASGI says."""
+        refusal = None if scope["type"] == "lifespan" else self._refusal(scope)
+        if refusal is None:
+            await self._application(scope, receive, _unframed(send))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": refusal.text})
+        else:
+            await _answer(send, refusal)
+
+    def _refusal(self, scope: Message) -> _Refusal | None:
+        host, origin, site = (_header(scope, name) for name in ("host", "origin", "sec-fetch-site"))
+        refused = self._guard.refusal(host, origin, site, any_address=scope["path"] == HEALTH)
+        if refused is None:
+            return _refused_query(scope)
+        if _is_followed_link(scope) and self._guard.refusal(host, origin, None) is None:
+            return _Refusal(403, LINK_PAGE.format(target=_target(scope)), {"content-type": "text/html; charset=utf-8"})
+        return _Refusal(403, refused)
+
+
+def guard_web_server() -> None:
+    """Have `dagster-webserver` serve a `GuardedApplication`; it looks its application up in the module of its command.
+
+    Raises:
+        ConfigurationError: an allowed host is none.
+        AttributeError: this Dagster makes its application elsewhere.
+    """
+    guard = SiteGuard(Settings().allowed_hosts)
+    make = cli.create_app_from_workspace_process_context  # type: ignore[attr-defined] # dagster's own, imported there
+
+    def make_guarded(*args: Any, **kwargs: Any) -> GuardedApplication:
+        return GuardedApplication(make(*args, **kwargs), guard)
+
+    cli.create_app_from_workspace_process_context = make_guarded  # type: ignore[assignment, attr-defined] # served, nothing else
+
+
+def _refused_query(scope: Message) -> _Refusal | None:
+    """Why a query is not run: another site's page can make a browser send GETs and forms, not JSON."""
+    if scope["type"] == "websocket" or not scope["path"].rstrip("/").endswith(GRAPHQL):
+        return None
+    if scope["method"] == "POST":
+        media_type = (_header(scope, "content-type") or "").partition(";")[0].strip().lower()
+        if media_type not in GRAPHQL_TYPES:
+            return _Refusal(415, f"a query is sent as application/json, not as {media_type[:100]!r}")
+    # Who accepts a page is shown Dagster's playground, and nothing runs; Dagster looks at the first such header.
+    elif "text/html" not in next(_values(scope, "accept"), ""):
+        return _Refusal(405, "a query is sent by POST, as application/json", {"allow": "POST"})
+    return None
+
+
+def _is_followed_link(scope: Message) -> bool:
+    """Whether a person followed a link of another site, such as one to a run in a message."""
+    how = [_header(scope, f"sec-fetch-{name}") for name in ("mode", "dest")]
+    return scope["type"] == "http" and scope["method"] == "GET" and how == ["navigate", "document"]
+
+
+def _target(scope: Message) -> str:
+    """Where a link leads, as HTML; on this server, whatever the path begins with."""
+    query = scope["query_string"].decode("latin-1")
+    return html.escape("/" + quote(scope["path"].lstrip("/")) + (f"?{query}" if query else ""))
+
+
+def _header(scope: Message, name: str) -> str | None:
+    """A header; one that is sent more than once joined by commas."""
+    values = list(_values(scope, name))
+    return ", ".join(values) if values else None
+
+
+def _values(scope: Message, name: str) -> Iterator[str]:
+    return (value.decode("latin-1") for key, value in scope["headers"] if key == name.encode())
+
+
+async def _answer(send: Send, refusal: _Refusal) -> None:
+    headers = {
+        "content-type": "text/plain; charset=utf-8",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "cache-control": "no-store",
+        **refusal.headers,
+    }
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": refusal.text.encode()})
+
+
+def _unframed(send: Send) -> Send:
+    """Let no other site show our pages in a frame, where a click may be led to what is below it."""
+
+    async def send_unframed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"x-frame-options", b"SAMEORIGIN")]
+        await send(message)
+
+    return send_unframed
+
+
+if __name__ == "__main__":
+    try:
+        guard_web_server()
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    cli.main()  # type: ignore[no-untyped-call] # dagster's own
