@@ -1,9 +1,11 @@
 """What every trainer promises; subclassed once for each adapter, which overrides the fixtures only."""
 
+import functools
 import json
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.local_trainer import LocalTrainer
@@ -14,6 +16,7 @@ from forecasting_platform.forecasting.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.training import train
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal
@@ -30,12 +33,23 @@ VALUES = {
 }
 
 
+def features() -> pd.DataFrame:
+    """Of `VALUES`, which are five series, and a temperature on most days."""
+    built = features_of(observations(VALUES))
+    known = [f'{{"Temperature": {day.dayofyear % 17}.5}}' if day.day > 2 else None for day in built["ds"]]
+    return built.assign(exogenous=known)
+
+
+@functools.cache
+def trained_by_the_core() -> ForecastModel:
+    """What training is, without a store, blocks or processes."""
+    return train(features(), END, RECIPE, code_version="test").model
+
+
 def filled(store: TableStore) -> TableStore:
-    """A store with the features of `VALUES`, which are five series, and a temperature on most days."""
-    features = features_of(observations(VALUES))
-    known = [f'{{"Temperature": {day.dayofyear % 17}.5}}' if day.day > 2 else None for day in features["ds"]]
-    features = features.assign(exogenous=known)
-    store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
+    """A store with the features of `VALUES`."""
+    built = features()
+    store.replace(FEATURE_TABLE, built, DateRange(built["ds"].min().date(), END))
     return store
 
 
@@ -70,6 +84,9 @@ class TrainerContract:
         assert_same_model(found.model, expected.model)
         assert found.plots.keys() == expected.plots.keys()
         inputs = found.model.inputs(days_after(15))
+        core = trained_by_the_core()
+        np.testing.assert_allclose(found.model.predict(inputs).y_hat, core.predict(inputs).y_hat, rtol=1e-9)
+        assert found.model.metadata["backtest"] == core.metadata["backtest"]
         np.testing.assert_array_equal(found.model.predict(inputs).y_hat, expected.model.predict(inputs).y_hat)
 
     def test_a_table_without_enough_days_says_so(self, store: TableStore, trainer: Trainer) -> None:

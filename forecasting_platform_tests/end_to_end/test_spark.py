@@ -36,7 +36,7 @@ def test_five_years_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(pla
     assert done.returncode == 0, done.stderr
     found = {(row["unique_id"], row["ds"]): float(row["y"]) for row in csv.DictReader(io.StringIO(done.stdout))}
     fed = simulate_gas_supply(DAYS).stack()
-    assert found == pytest.approx({(str(name), f"{day:%Y-%m-%d}"): value for (day, name), value in fed.items()})
+    assert found == {(str(name), f"{day:%Y-%m-%d}"): value for (day, name), value in fed.items()}
     with psycopg.connect(platform.endpoints["postgres"]) as connection:
         assert connection.execute("select to_regclass('forecasting.raw_observations')").fetchall() == [(None,)]
 

@@ -117,6 +117,19 @@ def test_the_weights_of_a_cutoff_come_from_errors_known_at_its_fit_day() -> None
         )
 
 
+@pytest.mark.parametrize(
+    ("values", "better"),
+    [(np.random.default_rng(0).normal(0, 1, 400).cumsum(), "naive"), (np.tile(np.arange(7.0), 58), "seasonal_naive")],
+    ids=["a walk", "a week"],
+)
+def test_the_candidate_that_erred_less_until_then_weighs_more(values: np.ndarray, better: str) -> None:
+    names = ["naive", "seasonal_naive"]
+    recipe = Recipe(backtest_days=150, refit_days=50, options=dict.fromkeys(names, 0.5))
+    results = backtest(panel_from(features_of(observations({"a": values}))), recipe)
+    weights = results.weights[0, results.scored]
+    assert (weights[:, names.index(better)] > 0.5).all()
+
+
 def test_what_would_have_been_served_is_the_weighted_sum_of_the_candidates() -> None:
     results = backtest(panel_from(features_of(observations({"a": seasonal(400)}))), RECIPE)
     mixed = sum(weight * y_hat for weight, y_hat in zip(results.weights[0, -20], results.y_hat[:, 0, -20], strict=True))

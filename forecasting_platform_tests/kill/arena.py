@@ -13,7 +13,7 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -35,6 +35,7 @@ from forecasting_platform.local.platform import DATABASES
 from forecasting_platform.local.programs import DAGSTER_INSTANCE, EVENT_BATCH_SIZE
 from forecasting_platform_tests.kill.loads import start_load
 from forecasting_platform_tests.kill.tcp_proxy import TcpProxy
+from forecasting_platform_tests.support.waiting import wait_until
 from forecasting_platform_tests.support.web_servers import served
 
 Victim = Literal["worker", "postgres", "network"]
@@ -114,6 +115,8 @@ class Outcome:
 
     kill: Kill
     load_ended_with: int | None = None
+    struck: bool = False
+    """Whether the load still went on when it was disturbed."""
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
     repetition_seconds: float = 0.0
@@ -164,7 +167,8 @@ class Arena:
         expected = self._expected(kill)
         with self._databases(kill) as databases:
             run_id = _new_run(kill.driver)
-            outcome.load_ended_with = self._disturbed_load(kill, databases, run_id, expected.carried[kill.channel])
+            carried = expected.carried[kill.channel]
+            outcome.load_ended_with, outcome.struck = self._disturbed_load(kill, databases, run_id, carried)
             outcome.broken += self._what_a_disturbed_load_broke(databases, run_id, expected)
             repeated_at = time.monotonic()
             ended_with = self._load(databases, PUBLISHED_AFTER, _new_run(kill.driver))
@@ -250,7 +254,10 @@ class Arena:
         process.join()
         return process.exitcode
 
-    def _disturbed_load(self, kill: Kill, databases: Databases, run_id: str | None, carried: int) -> int | None:
+    def _disturbed_load(
+        self, kill: Kill, databases: Databases, run_id: str | None, carried: int
+    ) -> tuple[int | None, bool]:
+        """How the process ended, and whether it was there to be disturbed."""
         after_bytes = int(kill.moment * carried)
         with self._proxies() as proxies:
             proxy = proxies[kill.channel]
@@ -258,7 +265,14 @@ class Arena:
             proxy.trouble = kill.way if kill.victim == "network" else "none"  # type: ignore[assignment] # ways of networks
             environment = self._environment(databases, PUBLISHED_AFTER, proxies)
             process = start_load(DAYS, run_id, environment, self._log)
-            _wait(lambda: proxy.forwarded >= after_bytes or not process.is_alive(), LOAD_DEADLINE_SECONDS)
+            is_over = f"byte {after_bytes} of {kill.channel}, or the end of the load"
+            wait_until(
+                is_over,
+                lambda: proxy.forwarded >= after_bytes or not process.is_alive(),
+                LOAD_DEADLINE_SECONDS,
+                poll_seconds=0.001,
+            )
+            struck = process.is_alive()
             if kill.victim == "postgres" and self._server.pid is not None:
                 os.kill(self._server.pid, getattr(signal, kill.way))
             process.join(PATIENCE_SECONDS.get(kill.way if kill.victim == "network" else kill.victim))
@@ -266,7 +280,7 @@ class Arena:
             process.join()
         if kill.victim == "postgres":
             self._server.start()
-        return process.exitcode
+        return process.exitcode, struck
 
     @contextlib.contextmanager
     def _proxies(self) -> Iterator[dict[Channel, TcpProxy]]:
@@ -368,9 +382,3 @@ def _fingerprint(*frames: pd.DataFrame) -> str:
 def _through(dsn: str, address: tuple[str, int] | None) -> str:
     """The DSN with the proxy's address in place of the server's."""
     return dsn if address is None else dsn.replace(f":{urlsplit(dsn).port}/", f":{address[1]}/")
-
-
-def _wait(is_so: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.001)

@@ -26,6 +26,8 @@ def test_a_load_disturbed_anywhere_leaves_all_or_nothing_and_its_repetition_leav
 ) -> None:
     outcomes = [arena.suffer(kill) for kill in itertools.islice(kills(SEED, driver), count)]
     assert len(outcomes) == count
+    # One that should come at the very last byte may come too late.
+    assert sum(outcome.struck for outcome in outcomes) >= 0.75 * count, "loads ended before they were disturbed"
     assert _broken(outcomes) == []
 
 

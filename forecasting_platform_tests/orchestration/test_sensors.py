@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import dagster as dg
 import numpy as np
@@ -17,6 +18,7 @@ from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.forecasters import Naive
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.promoting import MOVED_BY
@@ -128,16 +130,25 @@ class TestPromotionSensor:
         assert isinstance(answer, dg.SkipReason)
         assert "rolled back" in str(answer.skip_message)
 
-    def test_asks_again_each_hour_after_a_failed_run(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> None:
+    def test_asks_again_each_hour_after_a_failed_run(
+        self, registry: MemoryModelRegistry, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         registry.register(model(), plots={}, run_tags={})
         first = self.ask(registry, ledger)
         assert isinstance(first, dg.RunRequest)
         failed = dg.DagsterRun("promotion_job", tags=dict(first.tags), status=dg.DagsterRunStatus.FAILURE)
         self.instance.add_run(failed)
-        again = self.ask(registry, ledger)
-        assert isinstance(again, dg.RunRequest)
-        assert again.run_key is not None
-        assert again.run_key.startswith(f"{first.run_key}-2")
+
+        def key_at(*time: int) -> str | None:
+            now = datetime(2023, 7, 1, *time, tzinfo=UTC)
+            monkeypatch.setattr(sensors, "datetime", SimpleNamespace(now=lambda _: now))
+            again = self.ask(registry, ledger)
+            assert isinstance(again, dg.RunRequest)
+            return again.run_key
+
+        assert first.run_key not in {key_at(10, 0), None}
+        assert key_at(10, 0) == key_at(10, 59)
+        assert key_at(10, 59) != key_at(11, 0)
 
 
 def materialize(instance: dg.DagsterInstance, asset: str, *days: str) -> None:

@@ -122,6 +122,7 @@ def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "submit":
             break
+    assert page.evaluate("document.activeElement.id") == "submit"
     with page.expect_request(lambda request: request.url.endswith("/predict")):
         page.keyboard.press("Enter")
 
