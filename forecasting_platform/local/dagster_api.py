@@ -56,7 +56,7 @@ class DagsterApi:
         location: name of the code location the assets and jobs are of.
     """
 
-    def __init__(self, url: str, *, location: str = LOCATION, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, url: str, *, location: str = LOCATION, timeout_seconds: float = 120.0) -> None:
         self.url = url.rstrip("/")
         self.location = location
         self._timeout_seconds = timeout_seconds

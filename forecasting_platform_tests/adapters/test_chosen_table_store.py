@@ -10,6 +10,7 @@ from forecasting_platform.adapters.postgres_table_store import PostgresTableStor
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.app import create_app
 
 
@@ -60,4 +61,4 @@ assert defs.resolve_job_def("load_job")
 
 @pytest.mark.slow
 def test_the_platform_does_without_pyspark_unless_it_is_chosen() -> None:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_SPARK], check=True, timeout=200)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_SPARK], check=True, timeout=PATIENCE_SECONDS)

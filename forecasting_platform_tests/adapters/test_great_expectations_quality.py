@@ -11,6 +11,7 @@ from forecasting_platform.adapters import great_expectations_quality
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
 from forecasting_platform.forecasting.data_quality import JUDGED_COLUMNS, judge_days
 from forecasting_platform_tests.forecasting.test_data_quality import JULY, PAST, changed, observations, series
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +114,7 @@ def test_definitions_import_no_great_expectations_and_a_validation_calls_nobody(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GX_")}
     done = subprocess.run(
         [sys.executable, "-c", _OFFLINE], env=environment, cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, check=False, timeout=250,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
 

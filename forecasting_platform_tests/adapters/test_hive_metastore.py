@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.adapters import hive_metastore
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
 
 def served(port: int, directory: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", hive_metastore.__name__, "--port", str(port), "--directory", str(directory)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

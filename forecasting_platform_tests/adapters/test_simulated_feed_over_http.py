@@ -33,7 +33,9 @@ class Simulation:
         self.base = base
 
     def fail(self, name: str, **parameters: Any) -> None:
-        requests.post(f"{self.base}/faults", json={"name": name, **parameters}, timeout=10).raise_for_status()
+        requests.post(
+            f"{self.base}/faults", json={"name": name, **parameters}, timeout=PATIENCE_SECONDS
+        ).raise_for_status()
 
     def take_down(self) -> None:
         self.fail("down")

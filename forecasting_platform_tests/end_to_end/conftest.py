@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from forecasting_platform_tests.support.ports import free_ports
-from forecasting_platform_tests.support.waiting import wait_until
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from forecasting_platform_tests.support.web_servers import RecordingServer
 
 COMMAND = Path(sys.executable).with_name("forecasting-platform")
@@ -24,8 +24,8 @@ START, END = "2022-01-01", "2023-06-30"
 PORTS = 6
 """Of a platform with Spark."""
 
-SERVED_SECONDS = 900
-STOP_SECONDS = 180
+SERVED_SECONDS = 1200
+STOP_SECONDS = PATIENCE_SECONDS
 
 
 class Webhook(RecordingServer):
@@ -40,7 +40,7 @@ class Webhook(RecordingServer):
         return f"json://{self.url.removeprefix('http://')}/alerts"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def webhook() -> Iterator[Webhook]:
     """Where alerts are delivered."""
     with Webhook() as received:
@@ -72,7 +72,7 @@ class Platform:
         return json.loads(done.stdout)
 
     def post(self, path: str, body: object) -> requests.Response:
-        return requests.post(f"{self.endpoints['app']}{path}", json=body, timeout=30)
+        return requests.post(f"{self.endpoints['app']}{path}", json=body, timeout=PATIENCE_SECONDS)
 
     def process_of(self, name: str) -> psutil.Process:
         """A process of the platform by the name that `up` gives it."""
@@ -107,18 +107,26 @@ def processes_of(data_dir: Path) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[Platform]:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[Platform]:
     """`forecasting-platform up`, in a path with a space, once it says where everything is."""
     data_dir = tmp_path_factory.mktemp("a platform") / "data dir"
     log = data_dir.parent / "up.log"
     environment = {
         "FORECASTING_ALERT_URLS": webhook.alert_url,
         "FORECASTING_ALERT_PENDING_SECONDS": "5",
-        "FORECASTING_FEED_TIMEOUT_SECONDS": "10",
+        "FORECASTING_FEED_TIMEOUT_SECONDS": "30",
     }
-    with served_platform(data_dir, log, environment) as started:
-        yield started
+    with served_platform(data_dir, log, environment) as running:
+        yield running
+
+
+@pytest.fixture
+def platform(started: Platform) -> Platform:
+    """The module's platform, which an earlier test may have stopped."""
+    if started.process.poll() is not None:
+        started.start_again()
+    return started
 
 
 @contextmanager

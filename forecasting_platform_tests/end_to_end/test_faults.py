@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import pytest
 import requests
 from flask import Response
 
+from forecasting_platform.adapters import http_download
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -40,15 +40,17 @@ from forecasting_platform.settings import Settings
 from forecasting_platform_tests.end_to_end.conftest import (
     COMMAND,
     PORTS,
+    SERVED_SECONDS,
+    STOP_SECONDS,
     Platform,
     processes_of,
     run_command,
 )
 from forecasting_platform_tests.support.ports import free_ports
-from forecasting_platform_tests.support.waiting import wait_until
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from forecasting_platform_tests.support.web_servers import served
 
-pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 
 JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
 WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
@@ -66,10 +68,12 @@ class Feed:
         return f"{self.base}/feed"
 
     def fail(self, name: str, **parameters: Any) -> None:
-        requests.post(f"{self.base}/faults", json={"name": name, **parameters}, timeout=30).raise_for_status()
+        requests.post(
+            f"{self.base}/faults", json={"name": name, **parameters}, timeout=PATIENCE_SECONDS
+        ).raise_for_status()
 
     def recover(self) -> None:
-        requests.delete(f"{self.base}/faults", timeout=30).raise_for_status()
+        requests.delete(f"{self.base}/faults", timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,7 @@ class Loading:
     """The real `load_job` in this process: the real feed client, the real store."""
 
     def __init__(self, dsn: str, url: str) -> None:
-        self.store = PostgresTableStore(dsn, timeout_seconds=2.0)
+        self.store = PostgresTableStore(dsn)
         self.store.prepare()
         self.instance = dg.DagsterInstance.ephemeral()
         self.url = url
@@ -104,7 +108,7 @@ class Loading:
         definitions = build_definitions(
             resources={
                 "observation_feed": HttpFeed(
-                    self.url, date_format="dd/mm/yyyy", timeout_seconds=7.5, max_bytes=64 * 1024 * 1024
+                    self.url, date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=64 * 1024 * 1024
                 ),
                 "table_store": self.store,
                 "model_registry": MemoryModelRegistry(),
@@ -153,14 +157,18 @@ def loading(prepared_dsn: str, sound_feed: Feed) -> Iterator[Loading]:
     ],
 )
 def test_a_feed_that_cannot_be_used_stores_nothing_and_the_next_load_stores_all(
-    loading: Loading, sound_feed: Feed, fault: str, error: type[Exception], said: str
+    loading: Loading,
+    sound_feed: Feed,
+    fault: str,
+    error: type[Exception],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(http_download, "_pauses", lambda: iter([0.0, float("inf")]))
     before = loading.rows()
     sound_feed.fail(fault)
-    began = time.monotonic()
     with pytest.raises(error, match=said):
         loading.load(WEEK)
-    assert time.monotonic() - began < 15, "400 MB are refused before they are read"
     pd.testing.assert_frame_equal(loading.rows(), before)
     assert loading.materialized(WEEK) == 0
     assert loading.store.read(QUARANTINED_OBSERVATIONS).empty
@@ -222,7 +230,7 @@ def test_postgres_killed_in_the_middle_of_a_load_leaves_nothing_half_written(
 def test_a_scheduled_load_outlives_a_restart_of_postgres(
     tmp_path: Path, free_port: int, sound_feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORECASTING_RETRY_WAIT_SECONDS", "2")
+    monkeypatch.setenv("FORECASTING_RETRY_WAIT_SECONDS", "5")
     with EmbeddedPostgres(tmp_path, free_port) as server:
         server.create_database("forecasting")
         loading = Loading(server.dsn("forecasting"), sound_feed.url)
@@ -231,7 +239,7 @@ def test_a_scheduled_load_outlives_a_restart_of_postgres(
         with ThreadPoolExecutor(1) as aside:
             with _killed_at_its_second_table(server):
                 load = aside.submit(loading.load, WEEK, {"dagster/schedule_name": "daily_load_schedule"})
-            wait_until("the end of Postgres", lambda: not server.is_running, 30)
+            wait_until("the end of Postgres", lambda: not server.is_running)
             server.start()
         assert load.result() == {"new": SERIES * 7 - 1, "revised": 0, "unchanged": 0, "quarantined": 1}
         assert loading.materialized(WEEK) == 7
@@ -254,13 +262,12 @@ class _killed_at_its_second_table:  # noqa: N801 # reads as a clause of `with`
 
     def _kill(self) -> None:
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%quarantined%'"
-        while self._watcher.execute(waiting).fetchone() == (0,):
-            time.sleep(0.02)
+        wait_until("a load that waits", lambda: self._watcher.execute(waiting).fetchone() != (0,))
         assert self._server.pid is not None
         os.kill(self._server.pid, signal.SIGKILL)
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(30)
+        self._thread.join(PATIENCE_SECONDS)
         self._holder.close()
         self._watcher.close()
 
@@ -282,7 +289,7 @@ def bare(feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
     data_dir = tmp_path_factory.mktemp("bare platform") / "data"
     log = data_dir.parent / "up.log"
     words = ["up", "--data-dir", str(data_dir), "--port-base", str(free_ports(PORTS)), "--feed-url", feed.url]
-    impatient = os.environ | {"FORECASTING_FEED_TIMEOUT_SECONDS": "5"}
+    impatient = os.environ | {"FORECASTING_FEED_TIMEOUT_SECONDS": "10"}
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [COMMAND, *words, "--no-main-job"], stdout=output, stderr=subprocess.STDOUT, text=True, env=impatient
@@ -295,12 +302,12 @@ def bare(feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
         return "Ctrl-C stops everything" in text
 
     try:
-        wait_until("a platform that is up", is_up, 180)
+        wait_until("a platform that is up", is_up, SERVED_SECONDS)
         yield started
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(60)
+            process.wait(STOP_SECONDS)
 
 
 def test_before_there_is_a_champion_the_app_says_how_to_get_one(bare: Platform) -> None:
@@ -309,8 +316,8 @@ def test_before_there_is_a_champion_the_app_says_how_to_get_one(bare: Platform) 
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "has no champion yet. Train a model (`forecasting-platform train`)" in answer.json()["detail"]
     app = bare.endpoints["app"]
-    assert requests.get(f"{app}/health", timeout=10).status_code == 200
-    assert requests.get(f"{app}/ready", timeout=10).status_code == 503
+    assert requests.get(f"{app}/health", timeout=PATIENCE_SECONDS).status_code == 200
+    assert requests.get(f"{app}/ready", timeout=PATIENCE_SECONDS).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -342,41 +349,10 @@ def test_a_load_from_a_feed_that_is_down_fails_with_the_feeds_words(bare: Platfo
 
 def test_a_killed_server_ends_the_platform_by_name_with_its_log_and_leaves_nothing_running(bare: Platform) -> None:
     bare.process_of("MLflow").kill()
-    assert bare.process.wait(60) == 1
+    assert bare.process.wait(STOP_SECONDS) == 1
     said = bare.log.read_text(encoding="utf-8")
     assert "forecasting-platform: MLflow ended with signal SIGKILL" in said
     assert '"GET /api/2.0/mlflow/registered-models/alias' in said, "the end of its log"
     assert "Traceback" not in said
     assert processes_of(bare.data_dir) == []
     assert not (bare.data_dir / "endpoints.json").exists()
-
-
-# --- questions nobody can answer ---
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "said"),
-    [
-        ('{"start": "2023-07-15", "end": "2023-07-01"}', 422, "before"),
-        ('{"start": "2023-07-01", "end": "2050-11-16"}', 422, "366"),
-        ('{"start": "2023-07-01", "end": "2023-07-01", "unique_id": "Atlantis"}', 404, "unknown series 'Atlantis'"),
-        ('{"start": "01/07/2023", "end": "2023-07-01"}', 422, "start"),
-        ("not JSON", 400, "JSON"),
-        ("[]", 422, ""),
-    ],
-    ids=["end before start", "10,000 days", "unknown series", "no date", "no JSON", "no object"],
-)
-def test_a_question_that_cannot_be_answered_is_a_problem_that_says_why(
-    platform: Platform, body: str, status: int, said: str
-) -> None:
-    headers = {"Content-Type": "application/json"}
-    answer = requests.post(f"{platform.endpoints['app']}/predict", data=body, headers=headers, timeout=30)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert said in answer.json()["detail"]
-
-
-def test_a_command_shows_the_apps_own_words(platform: Platform) -> None:
-    failed = platform.run("forecast", "--start", "2023-07-01", "--end", "2050-11-16")
-    assert (failed.returncode, failed.stdout) == (1, "")
-    assert "366" in failed.stderr

@@ -15,7 +15,7 @@ from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform_tests.end_to_end.conftest import Platform, processes_of, served_platform
 from forecasting_platform_tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 
 DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
@@ -23,11 +23,11 @@ SERIES = 4
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     data_dir = tmp_path_factory.mktemp("on spark") / "data dir"
     words = ["--spark", "--start", DAYS.start.isoformat(), "--end", DAYS.end.isoformat()]
-    with served_platform(data_dir, data_dir.parent / "up.log", {}, words) as started:
-        yield started
+    with served_platform(data_dir, data_dir.parent / "up.log", {}, words) as running:
+        yield running
 
 
 def test_five_years_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(platform: Platform) -> None:
@@ -52,7 +52,7 @@ def test_runs_sensors_and_commands_share_its_tables(platform: Platform) -> None:
     (loaded,) = platform.json("load", *week)
     assert (loaded["new"], loaded["revised"], loaded["unchanged"]) == (SERIES * len(WEEK), 0, 0)
     dagster = DagsterApi(platform.endpoints["dagster"])
-    wait_until("errors of the week", lambda: set(WEEK) <= dagster.materialized_days("forecast_errors"), 200)
+    wait_until("errors of the week", lambda: set(WEEK) <= dagster.materialized_days("forecast_errors"))
     # Beside the runs of forecasts and checks, which have their own session each.
     (again,) = platform.json("load", *week)
     assert (again["new"], again["revised"], again["unchanged"]) == (0, 0, SERIES * len(WEEK))

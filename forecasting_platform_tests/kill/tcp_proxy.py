@@ -70,7 +70,7 @@ class TcpProxy:
     def _accept(self, selector: selectors.BaseSelector) -> None:
         client, _ = self._listener.accept()
         try:
-            server = socket.create_connection(self.target, timeout=5)
+            server = socket.create_connection(self.target, timeout=60)
         except OSError:
             client.close()
             return

@@ -9,7 +9,7 @@ from benchmarks.local_server import open_directory
 from forecasting_platform_tests.kill.arena import Arena, Driver, Outcome, kills
 from forecasting_platform_tests.support.ports import free_ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 SEED = 4
 

@@ -20,6 +20,7 @@ from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SEN
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 from forecasting_platform_tests.kill.promote import WRITES, promoter
 from forecasting_platform_tests.support.mlflow_server import MlflowServer
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def test_a_promotion_killed_after_any_write_is_finished_at_the_next_tick(
         [sys.executable, *module, prepared_dsn, mlflow_server.url, registry.name, str(write)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert killed.returncode == -9, killed.stderr

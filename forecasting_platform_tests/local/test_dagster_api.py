@@ -13,7 +13,7 @@ from forecasting_platform.local.platform import EmbeddedPlatform
 pytestmark = pytest.mark.slow
 
 THREE_DAYS = DateRange(date(2018, 1, 1), date(2018, 1, 3))
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 600.0
 
 
 @pytest.fixture

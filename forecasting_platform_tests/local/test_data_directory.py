@@ -12,6 +12,7 @@ import pytest
 
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+from forecasting_platform_tests.support.waiting import wait_until
 
 ENDPOINTS = {"dagster": "http://127.0.0.1:3000", "postgres": "postgresql://platform:secret@127.0.0.1:3003/forecasting"}
 
@@ -86,7 +87,7 @@ def test_endpoints_left_by_a_crash_are_not_believed(directory: DataDirectory) ->
 @pytest.mark.slow
 def test_recorded_processes_of_a_crashed_platform_are_stopped(directory: DataDirectory) -> None:
     directory.claim()
-    with subprocess.Popen(["sleep", "60"]) as left:
+    with subprocess.Popen(["sleep", "600"]) as left:
         directory.record_processes({"sleeper": left.pid})
         assert directory.stop_leftovers() == [f"sleep ({left.pid})"]
         assert not psutil.pid_exists(left.pid)
@@ -98,9 +99,9 @@ def test_unrecorded_processes_that_carry_the_mark_of_the_directory_are_stopped(d
     directory.claim()
     marked = {**os.environ, OWNER_VARIABLE: str(directory.path)}
     others = {**os.environ, OWNER_VARIABLE: f"{directory.path}-of-another"}
-    with subprocess.Popen(["sleep", "60"], env=marked) as left, subprocess.Popen(["sleep", "60"], env=others) as kept:
-        while psutil.Process(left.pid).name() != "sleep" or psutil.Process(kept.pid).name() != "sleep":
-            time.sleep(0.01)
+    with subprocess.Popen(["sleep", "600"], env=marked) as left, subprocess.Popen(["sleep", "600"], env=others) as kept:
+        both = [psutil.Process(started.pid) for started in (left, kept)]
+        wait_until("both programs", lambda: {process.name() for process in both} == {"sleep"})
         assert directory.stop_leftovers() == [f"sleep ({left.pid})"]
         assert kept.poll() is None
         kept.terminate()
@@ -109,7 +110,7 @@ def test_unrecorded_processes_that_carry_the_mark_of_the_directory_are_stopped(d
 @pytest.mark.slow
 def test_a_recorded_number_that_another_process_has_by_now_is_left_alone(directory: DataDirectory) -> None:
     directory.claim()
-    with subprocess.Popen(["sleep", "60"]) as innocent:
+    with subprocess.Popen(["sleep", "600"]) as innocent:
         directory.record_processes({"sleeper": innocent.pid})
         file = directory.path / "processes.json"
         file.write_text(json.dumps([{**json.loads(file.read_text())[0], "created": time.time() - 9999.0}]))
@@ -123,7 +124,7 @@ def test_a_running_platform_is_stopped_from_another_process(directory: DataDirec
     script = (
         "import sys, time; from pathlib import Path\n"
         "from forecasting_platform.local.data_directory import DataDirectory\n"
-        "DataDirectory(Path(sys.argv[1])).claim(); print('held', flush=True); time.sleep(60)\n"
+        "DataDirectory(Path(sys.argv[1])).claim(); print('held', flush=True); time.sleep(600)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(directory.path)], stdout=subprocess.PIPE, text=True

@@ -4,7 +4,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local import embedded_postgres
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform_tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +59,7 @@ def test_data_survive_a_kill_of_the_server(postgres: EmbeddedPostgres) -> None:
     write_a_number(postgres)
     assert postgres.pid is not None
     os.kill(postgres.pid, signal.SIGKILL)
-    while postgres.is_running:
-        time.sleep(0.01)
+    wait_until("the end of the server", lambda: not postgres.is_running)
     postgres.start()
     assert read_the_number(postgres) == 42
 
@@ -170,7 +169,7 @@ def test_the_server_of_a_killed_process_is_gone_and_its_data_can_be_served_again
         "import sys, time; from pathlib import Path\n"
         "from forecasting_platform.local.embedded_postgres import EmbeddedPostgres\n"
         "server = EmbeddedPostgres(Path(sys.argv[1]), int(sys.argv[2])); server.start()\n"
-        "print(server.pid, flush=True); time.sleep(60)\n"
+        "print(server.pid, flush=True); time.sleep(600)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(open_directory), str(port)], stdout=subprocess.PIPE, text=True

@@ -17,6 +17,7 @@ from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, R
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
 from forecasting_platform.local.platform import EmbeddedPlatform, require_free_ports
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def test_everything_answers_where_endpoints_json_says(platform: tuple[EmbeddedPl
         str(base + 2),
     ]
     for url in (f"{endpoints['dagster']}/server_info", f"{endpoints['mlflow']}/health", endpoints["app"]):
-        assert requests.get(url, timeout=10).status_code == 200
+        assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 200
     with psycopg.connect(endpoints["postgres"]) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("forecasting",)
 
@@ -72,7 +73,7 @@ def test_every_part_has_a_time_after_which_it_answered(platform: tuple[EmbeddedP
 def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, str]) -> None:
     running, _ = platform
     running.wait_until_ready()
-    environment = requests.get(running.endpoints["app"], timeout=10).json()
+    environment = requests.get(running.endpoints["app"], timeout=PATIENCE_SECONDS).json()
     told = {name: value for name, value in environment.items() if name.startswith("FORECASTING_")}
     assert told == {
         **{name: value for name, value in os.environ.items() if name.startswith("FORECASTING_")},
@@ -211,7 +212,7 @@ def test_a_platform_whose_supervisor_was_killed_is_recovered_by_the_next(
         "from forecasting_platform.local.programs import Entrypoints\n"
         "stand_ins = Entrypoints('stand_ins', 'stand_ins', 'stand_ins:app')\n"
         "with EmbeddedPlatform(Path(sys.argv[1]), int(sys.argv[2]), entrypoints=stand_ins) as platform:\n"
-        "    platform.start_services(); print('up', flush=True); time.sleep(60)\n"
+        "    platform.start_services(); print('up', flush=True); time.sleep(600)\n"
     )
     supervisor = subprocess.Popen(
         [sys.executable, "-c", script, str(open_directory), str(base)],

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -10,11 +9,12 @@ import pytest
 
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.processes import ChildProcess, Program, log_tail
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
 
-def program(directory: Path, *argv: str, ready: bool = True, deadline_seconds: float = 10.0) -> Program:
+def program(directory: Path, *argv: str, ready: bool = True, deadline_seconds: float = PATIENCE_SECONDS) -> Program:
     return Program(
         name="the pump",
         argv=argv,
@@ -23,13 +23,6 @@ def program(directory: Path, *argv: str, ready: bool = True, deadline_seconds: f
         is_ready=lambda: ready,
         deadline_seconds=deadline_seconds,
     )
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def is_gone(pid: int) -> bool:
@@ -48,13 +41,13 @@ def test_a_child_that_dies_is_reported_by_name_with_the_last_twenty_lines_of_its
 def test_a_child_killed_by_a_signal_is_reported_with_the_signals_name(tmp_path: Path) -> None:
     child = ChildProcess(program(tmp_path, "sh", "-c", "kill -9 $$"))
     child.start()
-    wait_for(lambda: not child.is_running)
+    wait_until("the end of the child", lambda: not child.is_running)
     with pytest.raises(PlatformStateError, match=r"the pump ended with signal SIGKILL(?s:.*)wrote nothing"):
         child.require_alive()
 
 
 def test_a_child_that_never_answers_is_given_up_at_its_deadline(tmp_path: Path) -> None:
-    child = ChildProcess(program(tmp_path, "sleep", "60", ready=False, deadline_seconds=0.2))
+    child = ChildProcess(program(tmp_path, "sleep", "600", ready=False, deadline_seconds=0.2))
     child.start()
     with pytest.raises(PlatformStateError, match=r"the pump did not answer within 0\.2 s"):
         child.wait_until_ready()
@@ -70,7 +63,7 @@ def test_a_program_that_is_not_there_is_reported_by_name(tmp_path: Path) -> None
 def test_a_stubborn_child_is_killed_after_the_grace_time(tmp_path: Path) -> None:
     child = ChildProcess(program(tmp_path, "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"))
     child.start()
-    wait_for(lambda: "deaf" in log_tail(tmp_path / "pump.log"))
+    wait_until("a deaf child", lambda: "deaf" in log_tail(tmp_path / "pump.log"))
     pid = child.pid
     assert pid is not None
     child.stop(grace_seconds=0.3)
@@ -78,13 +71,13 @@ def test_a_stubborn_child_is_killed_after_the_grace_time(tmp_path: Path) -> None
 
 
 def test_stopping_a_child_stops_what_it_started_even_when_the_child_is_dead_already(tmp_path: Path) -> None:
-    child = ChildProcess(program(tmp_path, "sh", "-c", "sleep 60 & echo $!; wait"))
+    child = ChildProcess(program(tmp_path, "sh", "-c", "sleep 600 & echo $!; wait"))
     child.start()
-    wait_for(lambda: log_tail(tmp_path / "pump.log").strip().isdigit())
+    wait_until("a grandchild", lambda: log_tail(tmp_path / "pump.log").strip().isdigit())
     grandchild = int(log_tail(tmp_path / "pump.log"))
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
-    wait_for(lambda: not child.is_running)
+    wait_until("the end of the child", lambda: not child.is_running)
     assert not is_gone(grandchild)
     child.stop()
     assert is_gone(grandchild)
@@ -95,7 +88,7 @@ def test_an_interrupt_while_stopping_still_leaves_nothing_running(
 ) -> None:
     child = ChildProcess(program(tmp_path, "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"))
     child.start()
-    wait_for(lambda: "deaf" in log_tail(tmp_path / "pump.log"))
+    wait_until("a deaf child", lambda: "deaf" in log_tail(tmp_path / "pump.log"))
     pid = child.pid
     assert pid is not None
 
@@ -106,7 +99,7 @@ def test_an_interrupt_while_stopping_still_leaves_nothing_running(
     monkeypatch.setattr(psutil, "wait_procs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         child.stop()
-    wait_for(lambda: is_gone(pid))
+    wait_until("its end", lambda: is_gone(pid))
     child.stop()
 
 
@@ -114,7 +107,7 @@ def test_the_log_of_the_start_before_is_kept(tmp_path: Path) -> None:
     for word in ("first", "second"):
         child = ChildProcess(program(tmp_path, "echo", word))
         child.start()
-        wait_for(lambda child=child: not child.is_running)
+        wait_until("the end of the child", lambda child=child: not child.is_running)
         child.stop()
     assert (tmp_path / "pump.log").read_text() == "second\n"
     assert (tmp_path / "pump.log.1").read_text() == "first\n"
@@ -132,7 +125,7 @@ def test_a_child_hears_its_stop_signal_though_the_supervisor_was_started_deaf_to
             )
         )
         child.start()
-        wait_for(lambda: not child.is_running)
+        wait_until("the end of the child", lambda: not child.is_running)
     finally:
         signal.signal(signal.SIGINT, before)
     assert (tmp_path / "pump.log").read_text() == "False\n"
@@ -144,8 +137,8 @@ def test_a_child_of_a_killed_supervisor_dies_with_it(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
         "from forecasting_platform.local.processes import ChildProcess, Program\n"
-        "child = ChildProcess(Program('sleeper', ['sleep', '60'], {}, Path(sys.argv[1]), lambda: True))\n"
-        "child.start(); print(child.pid, flush=True); time.sleep(60)\n"
+        "child = ChildProcess(Program('sleeper', ['sleep', '600'], {}, Path(sys.argv[1]), lambda: True))\n"
+        "child.start(); print(child.pid, flush=True); time.sleep(600)\n"
     )
     supervisor = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
@@ -156,4 +149,4 @@ def test_a_child_of_a_killed_supervisor_dies_with_it(tmp_path: Path) -> None:
         assert not is_gone(child)
         supervisor.kill()
         supervisor.wait()
-        wait_for(lambda: is_gone(child))
+        wait_until("its end", lambda: is_gone(child))

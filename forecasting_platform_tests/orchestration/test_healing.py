@@ -29,6 +29,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,7 @@ class Platform:
         self.store, self.feed_url, self.exogenous = store, feed_url, exogenous
         self.today = INITIAL.end + timedelta(days=1)
         self.loaded: set[str] = set()
+        self.is_down = False
         self.running: list[dg.DagsterRun] = []
         self.instance = create_autospec(dg.DagsterInstance, instance=True)
         self.instance.get_materialized_partitions.side_effect = lambda _asset: self.loaded
@@ -66,7 +68,7 @@ class Platform:
             feed_url=f"{self.feed_url}/feed?{asked}",
             exogenous_feed_url=beside,
             exogenous=self.exogenous,
-            feed_timeout_seconds=3,
+            feed_timeout_seconds=3 if self.is_down else PATIENCE_SECONDS,
         )
 
     @property
@@ -74,10 +76,13 @@ class Platform:
         return feed_of(self.settings)
 
     def set_fault(self, name: str, **parameters: object) -> None:
-        assert requests.post(f"{self.feed_url}/faults", json={"name": name, **parameters}, timeout=9).ok
+        # Nobody need wait for a feed that was taken down.
+        self.is_down |= name == "down"
+        assert requests.post(f"{self.feed_url}/faults", json={"name": name, **parameters}, timeout=PATIENCE_SECONDS).ok
 
     def end_faults(self) -> None:
-        assert requests.delete(f"{self.feed_url}/faults", timeout=9).ok
+        self.is_down = False
+        assert requests.delete(f"{self.feed_url}/faults", timeout=PATIENCE_SECONDS).ok
 
     def load(self, days: DateRange) -> None:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""

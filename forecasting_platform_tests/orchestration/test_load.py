@@ -24,6 +24,7 @@ from forecasting_platform.local.programs import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = pytest.mark.slow
@@ -111,7 +112,7 @@ def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
     app = create_app(today=TODAY)
     app.test_client().post("/faults", json={"name": "flaky"})
     with served(app) as base, dg.DagsterInstance.ephemeral(settings=settings) as instance:
-        feed = HttpFeed(f"{base}/feed", date_format="dd/mm/yyyy", timeout_seconds=10.0, max_bytes=200_000)
+        feed = HttpFeed(f"{base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=200_000)
         resources = {"observation_feed": feed, "table_store": MemoryTableStore()}
         job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))

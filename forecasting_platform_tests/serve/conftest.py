@@ -21,6 +21,8 @@ from forecasting_platform.forecasting.forecasters import Naive, SeasonalNaive
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
+from serve import champion
 from serve.app import create_app
 from serve.service import service_of
 
@@ -136,6 +138,7 @@ def make_app(
     registry: MemoryModelRegistry, store: MemoryTableStore, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeApp]:
     """Makes apps of the fixtures' parts and stops them in the end; settings and parts may be given."""
+    monkeypatch.setattr(champion, "FIRST_LOOK_SECONDS", PATIENCE_SECONDS)
     made: list[Flask] = []
 
     def make(settings: Settings | None = None, **parts: object) -> Flask:

@@ -1,7 +1,7 @@
+import functools
 import gc
 import shutil
 import threading
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from serve.champion import ChampionWatch
 from serve.last_good import keep, recall
 
@@ -120,7 +121,7 @@ def test_what_is_there_after_the_first_look_is_kept_from_the_garbage_collector(r
     waiting.join(0.2)
     assert waiting.is_alive(), "what the first look imports comes first"
     watch.look()
-    waiting.join(10)
+    waiting.join(PATIENCE_SECONDS)
     frozen = gc.get_freeze_count()
     gc.unfreeze()
     assert frozen > 100_000
@@ -221,10 +222,8 @@ def test_no_answer_mixes_two_versions_during_swaps(
 
     for number in range(12):
         promoted = registry.promote(naive_and_seasonal[number % 2])
-        deadline = time.monotonic() + 30
-        while ask() != promoted.version:
-            assert time.monotonic() < deadline, f"version {promoted.version} was never served"
-            # Without a network to wait for, this thread would keep the interpreter from the one that polls.
-            time.sleep(0.001)
+        # Without pauses this thread would keep the interpreter from the one that polls.
+        is_served = functools.partial(lambda version: ask() == version, promoted.version)
+        wait_until(f"an answer of version {promoted.version}", is_served, poll_seconds=0.001)
     assert {len(answers) for answers in seen.values()} == {1}
     assert {model for model, _ in seen} == {0, 1}

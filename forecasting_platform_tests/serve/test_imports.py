@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
+
 # What serve's own packages and mlflow-skinny do without.
 BLOCKED = (
     "alembic", "apprise", "dagster", "dagster_aws", "dagster_mlflow", "dagster_postgres", "docker", "graphene",
@@ -51,7 +53,7 @@ import forecasting_platform.adapters.postgres_table_store
 
 
 def run(program: str) -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM + program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", PROGRAM + program], check=True, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from forecasting_platform.forecasting.model import PARTS
-from forecasting_platform_tests.support.chromium import needs_chromium, running_chromium
+from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
 from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = [
@@ -38,6 +38,7 @@ def open_page(browser: Any) -> Iterator[Any]:
 
     def open_at(url: str, **options: Any) -> Any:
         page = browser.new_page(**options)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,6 @@ def test_newman_runs_the_collection_against_the_app_without_a_failure(app: Flask
     with served(app) as url:
         options = ["--environment", str(ENVIRONMENT), "--env-var", f"base_url={url}", "--color", "off"]
         ran = subprocess.run(
-            [NEWMAN, "run", COLLECTION, *options], capture_output=True, text=True, timeout=120, check=False
+            [NEWMAN, "run", COLLECTION, *options], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
         )
     assert ran.returncode == 0, ran.stdout

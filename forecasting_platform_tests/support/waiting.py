@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 """Long enough for a machine on which everything else runs too: a test fails by what is so, never by when."""
 
 T = TypeVar("T")
