@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.charts import Chart, learn
+from forecasting_platform.forecasting.charts import Chart
 from forecasting_platform.forecasting.control import (
     MOST_AGE_DAYS,
     ControlReport,
@@ -28,7 +28,6 @@ from forecasting_platform.forecasting.control_reference import (
     with_control,
 )
 from forecasting_platform.forecasting.drift import drift_report, earlier_years_report
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS
 from forecasting_platform.forecasting.reporting import (
     COLUMNS,
     accuracy_report,
@@ -36,53 +35,8 @@ from forecasting_platform.forecasting.reporting import (
     standard_error,
     vintage_report,
 )
+from forecasting_platform_tests.forecasting.controlled import NOISE, REFERENCES, errors, forecasts, reference
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal, trained
-
-NOISE = np.random.default_rng(5).standard_normal(1000)
-
-
-def errors(days: int, *, bias: float = 0.0, scale: float = 1.0, half: float = 1.28, naive: float = 2.0) -> pd.DataFrame:
-    """One-step forecasts of one series: actual 100, forecast off by `bias` and noise of variance one."""
-    ds = pd.date_range("2023-07-01", periods=days)
-    y_hat = 100 + bias + scale * NOISE[:days]
-    return FORECAST_ERRORS.conform(
-        pd.DataFrame(
-            {
-                "unique_id": "a",
-                "cutoff": ds - timedelta(days=1),
-                "ds": ds,
-                "model_version": "1",
-                "y_hat": y_hat,
-                "y_hat_lo_80": y_hat - half,
-                "y_hat_hi_80": y_hat + half,
-                "y_hat_lo_95": y_hat - 2 * half,
-                "y_hat_hi_95": y_hat + 2 * half,
-                "y_hat_naive": 100 + naive * NOISE[500 : 500 + days],
-                "y_hat_seasonal_naive": 100 + 9 * naive,
-                "y": 100.0,
-                "y_first": 100.0,
-                "issued_at": pd.Timestamp("2023-06-30", tz="UTC"),
-            }
-        )
-    )
-
-
-def reference(*, without: str = "") -> SeriesReference:
-    """A backtest whose errors are noise of variance one, twice as good as naive."""
-    noise = np.random.default_rng(7).standard_normal((2, 640))
-    streams = {
-        "bias": noise[0],
-        "rmse": noise[0],
-        "coverage": (np.abs(noise[0]) > 1.28).astype(float),
-        "naive": np.abs(noise[0]) - 2 * np.abs(noise[1]),
-        "churn": np.abs(noise[0]),
-    }
-    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], [stream])[0])}
-    charts.pop(without, None)
-    return SeriesReference(np.ones((4, 3)), "naive", charts, {"bias": {"1": 9.0, "2": None}, "rmse": {"1.5": 12.0}})
-
-
-REFERENCES = {"a": reference()}
 
 
 def only(report: ControlReport) -> Any:
@@ -169,17 +123,6 @@ def test_each_series_is_judged_alone() -> None:
     assert set(report.daily["unique_id"]) == {"a", "b"}
 
 
-def forecasts(days: int, move: float) -> pd.DataFrame:
-    """Two-day forecasts at consecutive cutoffs that differ by noise of a size."""
-    rows = [
-        {"unique_id": "a", "cutoff": cutoff, "ds": cutoff + timedelta(days=step), "model_version": "1",
-         "issued_at": pd.Timestamp(cutoff, tz="UTC"), "y_hat": 100 + move * NOISE[number] * (step == 1)}
-        for number, cutoff in enumerate(pd.date_range("2023-07-01", periods=days))
-        for step in (1, 2)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def test_forecasts_that_move_more_than_in_the_backtest_are_bad() -> None:
     assert only(churn_report(forecasts(40, 1.0), REFERENCES, pages_a_year=1.0)).state == "good"
     assert only(churn_report(forecasts(40, 6.0), REFERENCES, pages_a_year=1.0)).state == "bad"
@@ -191,12 +134,15 @@ def test_revisions_that_change_the_judgement_are_bad_and_unknown_first_values_un
     assert only(revision_report(errors(28).assign(y_first=np.nan), REFERENCES)).state == "unknown"
 
 
-def test_actuals_are_complete_up_to_the_slowest_series_that_is_alive() -> None:
-    newest = {"a": "2023-07-05", "slow": "2023-07-03", "ended": "2023-06-04"}
+@pytest.mark.parametrize(("third", "complete"), [("2023-06-03", "2023-07-03"), ("2023-06-04", "2023-06-04")])
+def test_actuals_are_complete_up_to_the_slowest_series_that_has_not_ended(third: str, complete: str) -> None:
+    newest = {"a": "2023-07-05", "slow": "2023-07-03", "ended or late": third}
     rows = [(name, pd.Timestamp(day) - pd.Timedelta(days=age)) for name, day in newest.items() for age in range(3)]
     frame = pd.DataFrame(rows, columns=["unique_id", "ds"])
-    assert watermark(frame) == date(2023, 7, 3)
-    assert watermark(frame, ended_days=32) == date(2023, 6, 4)
+    assert str(watermark(frame)) == complete
+
+
+def test_without_actuals_they_are_complete_up_to_no_day() -> None:
     assert watermark(pd.DataFrame({"unique_id": [], "ds": pd.to_datetime([])})) is None
 
 
