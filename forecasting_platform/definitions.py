@@ -25,6 +25,7 @@ from forecasting_platform.orchestration.jobs import (
     training_job,
 )
 from forecasting_platform.orchestration.resources import build_resources
+from forecasting_platform.orchestration.retention import retention_job, retention_sensor
 from forecasting_platform.orchestration.schedules import daily_load_schedule, training_schedule
 from forecasting_platform.orchestration.sensors import (
     alert_sensor,
@@ -53,9 +54,16 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     return dg.Definitions(
         assets=ASSETS,
         asset_checks=CHECKS,
-        jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job],
+        jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job, retention_job],
         schedules=[daily_load_schedule, training_schedule],
-        sensors=[reconcile_sensor, promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor],
+        sensors=[
+            reconcile_sensor,
+            promotion_sensor,
+            forecast_sensor,
+            alert_sensor,
+            run_failure_sensor,
+            retention_sensor,
+        ],
         resources={**build_resources(), **(resources or {})},
         # A step must end with its run: an orphan of a killed worker would materialize under a failed run.
         executor=dg.in_process_executor,

@@ -82,7 +82,17 @@ class Settings(BaseSettings):
     feed_archive_days: int = Field(
         default=400,
         ge=1,
-        description="Days after which a document that is loaded no more is removed from a folder.",
+        description="Days after which a kept document that is loaded no more is deleted.",
+    )
+    prediction_log_days: int = Field(
+        default=400, ge=1, description="Days after which what the app answered is deleted from `prediction_log`."
+    )
+    quarantine_days: int = Field(default=400, ge=1, description="Days after which a refused feed row is deleted.")
+    alert_history_days: int = Field(
+        default=400, ge=8, description="Days after which an incident that is over, its messages and a mute are deleted."
+    )
+    run_log_days: int = Field(
+        default=90, ge=1, description="Days after which what a run wrote to its output is deleted from this machine."
     )
     first_partition_date: date = Field(default=date(2018, 1, 1), description="First day of the daily partitions.")
     horizon_days: int = Field(default=15, ge=1, le=60, description="Days a forecast covers.")

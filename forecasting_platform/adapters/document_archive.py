@@ -10,6 +10,7 @@ not matter here, nor who asks for it.
 
 import gzip
 import hashlib
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationEr
 
 SETTING = "FORECASTING_FEED_ARCHIVE"
 _DAY_SECONDS = 24 * 3600
+_OURS = re.compile(r"\.|[0-9a-f]{64}\.")
+"""What a document, an answer and what a killed writer left of either are called."""
 
 
 class _Answer(BaseModel):
@@ -79,7 +82,6 @@ class DocumentArchive:
             if raw.validators:
                 answer = _Answer(sha256=sha256, suffix=suffix, content_type=raw.content_type, validators=raw.validators)
                 _write(self._answer(raw.address), answer.model_dump_json().encode())
-            self._remove_old()
         return shown(document.as_uri())
 
     def recall(self, address: str, source: str) -> RawDocument | None:
@@ -100,6 +102,22 @@ class DocumentArchive:
             return None
         return RawDocument(content, answer.content_type, source, datetime.now(UTC), address, answer.validators)
 
+    def remove_old(self) -> int:
+        """Delete what was kept so many days ago and not again since; how many files. What is not ours stays.
+
+        Raises:
+            ArchiveUnavailableError: the archive cannot be read or written.
+        """
+        oldest = time.time() - self._keep_days * _DAY_SECONDS
+        removed = 0
+        with self._available():
+            for kept in (*self._root.glob("documents/??/*"), *self._root.glob("answers/*")):
+                with suppress(FileNotFoundError):  # another one removes old ones too
+                    if _OURS.match(kept.name) and _changed_at(kept) < oldest:
+                        kept.unlink()
+                        removed += 1
+        return removed
+
     def _document(self, sha256: str, suffix: str) -> UPath:
         return self._root / "documents" / sha256[:2] / f"{sha256}{suffix}.gz"
 
@@ -114,16 +132,6 @@ class DocumentArchive:
             reason = f"{type(error).__name__}: {error.strerror or error}"
             raise ArchiveUnavailableError(f"the feed archive {self.shown} ({SETTING})", reason) from error
 
-    def _remove_old(self) -> None:
-        root = _folder(self._root)
-        if root is None:
-            return
-        oldest = time.time() - self._keep_days * _DAY_SECONDS
-        for kept in [*root.glob("documents/??/*"), *root.glob("answers/*")]:
-            with suppress(FileNotFoundError):  # another load removes old ones too
-                if kept.stat().st_mtime < oldest:
-                    kept.unlink()
-
 
 def _write(target: UPath, content: bytes) -> None:
     """Whole or not at all. An object store shows an object once it is complete; a file is moved into place."""
@@ -132,6 +140,13 @@ def _write(target: UPath, content: bytes) -> None:
         target.write_bytes(content)
         return
     write_whole(folder / target.name, content)
+
+
+def _changed_at(path: UPath) -> float:
+    if (file := _folder(path)) is not None:
+        return file.stat().st_mtime
+    changed: datetime = path.fs.modified(path.path)
+    return changed.timestamp()
 
 
 def _folder(path: UPath) -> Path | None:

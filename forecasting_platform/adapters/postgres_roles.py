@@ -49,7 +49,7 @@ _NEW_ROWS: LiteralString = "SELECT, INSERT"
 _RUNS_RIGHTS: dict[str, LiteralString] = {
     "promotion_decisions": _NEW_ROWS,
     OBSERVATIONS.name: _NEW_ROWS,
-    QUARANTINED_OBSERVATIONS.name: _NEW_ROWS,
+    QUARANTINED_OBSERVATIONS.name: "SELECT, INSERT, DELETE",
     REVISION_TABLE: "SELECT",
 }
 _APP_RIGHTS: dict[str, LiteralString] = {

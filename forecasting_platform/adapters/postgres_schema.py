@@ -183,6 +183,9 @@ def _creation(table: Table) -> Iterator[sql.Composed]:
     yield sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(identifier(table), sql.SQL(", ").join(columns), key)
     # Ranges of days are what is read and replaced; the key starts with the series.
     yield sql.SQL("CREATE INDEX ON {} ({})").format(identifier(table), sql.Identifier(table.day_column))
+    if table is PREDICTION_LOG:
+        # Rows are written in the order of this time, and the oldest are deleted by it.
+        yield sql.SQL("CREATE INDEX prediction_log_served_at ON {} USING brin (served_at)").format(identifier(table))
 
 
 def _view_description(name: str) -> Iterator[sql.Composed]:

@@ -7,6 +7,7 @@ Files kept here: `lock` (held by the living supervisor), `supervisor.json`, `pro
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from forecasting_platform.local.processes import wait_or_kill
 OWNER_VARIABLE = "EMBEDDED_PLATFORM_DIRECTORY"
 """Set for every process of a platform to its data directory; a crashed platform's are found by it."""
 STOP_SECONDS = 60.0
+MAX_LOG_BYTES = 32 * 1024 * 1024
 
 
 class DataDirectory:
@@ -122,6 +124,16 @@ class DataDirectory:
         """Living processes of this directory, however they came to be, but never ourselves."""
         mark = str(self.path)
         return [p for p in psutil.process_iter() if p.pid != os.getpid() and _variable(p, OWNER_VARIABLE) == mark]
+
+    def bound_logs(self, max_bytes: int = MAX_LOG_BYTES) -> None:
+        """Begin a log anew that has grown too long; the one before is kept as `<log>.1`.
+
+        Its process goes on appending to the same file, so what it writes between the copy and the cut is lost.
+        """
+        for log in self.logs.glob("*.log"):
+            if log.stat().st_size > max_bytes:
+                shutil.copyfile(log, f"{log}.1")
+                os.truncate(log, 0)
 
     def write_endpoints(self, endpoints: Mapping[str, str]) -> None:
         """Say where everything answers. Only its owner may read it: it holds a DSN."""

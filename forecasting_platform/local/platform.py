@@ -204,6 +204,7 @@ class EmbeddedPlatform:
         """
         while True:
             self.look()
+            self.directory.bound_logs()
             time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:

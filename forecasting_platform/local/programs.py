@@ -61,6 +61,10 @@ DAGSTER_INSTANCE = {
     "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
     # What the adapters log, such as a feed that is asked again, is shown in the run's own log.
     "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},
+    "retention": {
+        "schedule": {"purge_after_days": 90},
+        "sensor": {"purge_after_days": {"skipped": 7, "failure": 30, "success": -1}},
+    },
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},
 }

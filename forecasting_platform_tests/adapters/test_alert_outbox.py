@@ -219,6 +219,23 @@ def test_reminders_do_not_pile_up_for_a_route_that_has_not_even_heard_of_the_inc
     assert [message.kind for message in watch.waiting()] == ["FIRING"]
 
 
+def test_an_alertmanager_of_the_settings_is_a_route_beside_the_others(hook: Hook) -> None:
+    with Hook() as manager:
+        watch = Watch(hook.alert_url, changes={"alertmanager_url": manager.url})
+        watch.look(evaluation(1))
+        watch.look(evaluation(2, "passed"), times=3)
+        assert hook.titles == [FIRING, RESOLVED]
+        assert manager.paths == ["/api/v2/alerts"] * 2
+        assert [posted["labels"]["alertname"] for (posted,) in manager.messages] == ["a:bias"] * 2
+
+
+def test_a_dead_alertmanager_is_told_to_the_others(hook: Hook, silent_port: int) -> None:
+    watch = Watch(hook.alert_url, changes={"alertmanager_url": f"http://127.0.0.1:{silent_port}"})
+    watch.look(evaluation(1), times=4)
+    assert [title.partition("-")[0] for title in hook.titles] == [FIRING, "[FIRING] alert_route:alertmanager"]
+    assert "FORECASTING_ALERTMANAGER_URL does not work: the Alertmanager did not answer" in hook.messages[1]["message"]
+
+
 def test_two_senders_send_a_message_once(hook: Hook) -> None:
     watch = Watch(hook.alert_url)
     hook.answers.clear()

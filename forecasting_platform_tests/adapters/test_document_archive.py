@@ -4,10 +4,11 @@ import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.raw_document import RawDocument, Validators
@@ -103,9 +104,33 @@ def test_what_was_not_loaded_for_long_is_removed_and_what_was_stays(tmp_path: Pa
     for path in files(tmp_path):
         os.utime(path, (long_ago, long_ago))
     archive.keep(raw(b"Date,a\n02/01/2020,1\n"))
+    assert archive.remove_old() == 2
     left = [path.relative_to(tmp_path).parts[0] for path in files(tmp_path)]
     assert left == ["answers", "documents", "notes.txt"], "the one loaded again, and what is not ours"
     assert archive.recall(ADDRESS, "feed") is not None
+
+
+def test_an_object_store_is_cleaned_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"memory://bucket-{uuid.uuid4().hex}/feeds"
+    archive = DocumentArchive(url, keep_days=30)
+    assert archive.remove_old() == 0, "there is nothing yet"
+    for day in (1, 2):
+        archive.keep(raw(f"Date,a\n0{day}/01/2020,1\n".encode()))
+    store = UPath(url).fs
+    (UPath(url) / "documents" / "ab").mkdir(parents=True, exist_ok=True)
+    (UPath(url) / "documents" / "ab" / "notes.txt").write_text("not ours")
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    monkeypatch.setattr(type(store), "modified", lambda _store, _path: long_ago)
+    loaded_again = archive.keep(raw(b"Date,a\n02/01/2020,1\n")).rpartition("/")[2]
+    answer = next((UPath(url) / "answers").iterdir()).name
+    monkeypatch.setattr(
+        type(store),
+        "modified",
+        lambda _store, path: datetime.now(UTC) if path.rpartition("/")[2] in {loaded_again, answer} else long_ago,
+    )
+    assert archive.remove_old() == 1
+    assert archive.recall(ADDRESS, "feed") is not None
+    assert (UPath(url) / "documents" / "ab" / "notes.txt").exists()
 
 
 def test_an_unreadable_note_of_an_address_is_none(tmp_path: Path) -> None:

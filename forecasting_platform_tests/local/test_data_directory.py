@@ -133,3 +133,20 @@ def test_a_running_platform_is_stopped_from_another_process(directory: DataDirec
         supervisor.stdout.readline()
         assert directory.stop_supervisor()
         assert directory.supervisor() is None
+
+
+def test_a_log_that_grows_too_long_begins_anew_and_its_process_writes_on(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.claim()
+    log, short = directory.logs / "app.log", directory.logs / "short.log"
+    short.write_text("a line\n")
+    with log.open("ab") as writer:
+        writer.write(b"x" * 1000)
+        writer.flush()
+        directory.bound_logs(max_bytes=999)
+        writer.write(b"goes on")
+        writer.flush()
+        directory.bound_logs(max_bytes=999)
+    assert (log.read_bytes(), (directory.logs / "app.log.1").stat().st_size) == (b"goes on", 1000)
+    assert short.read_text() == "a line\n"
+    directory.release()

@@ -13,6 +13,8 @@ from forecasting_platform import orchestration
 from forecasting_platform.definitions import ASSETS, build_definitions, defs
 from forecasting_platform.orchestration import assets, checks
 
+JOBS = (UnresolvedAssetJobDefinition, dg.JobDefinition)
+
 
 def test_the_listed_order_is_the_order_of_the_graph() -> None:
     graph = defs.resolve_asset_graph()
@@ -48,7 +50,7 @@ def names(kind: type | tuple[type, ...]) -> set[str]:
 def test_everything_that_is_written_is_in_the_definitions_and_nothing_else() -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == names(UnresolvedAssetJobDefinition)
+    assert jobs == names(JOBS)
     assert {schedule.name for schedule in repository.schedule_defs} == names(dg.ScheduleDefinition)
     assert {sensor.name for sensor in repository.sensor_defs} == names(dg.SensorDefinition)
     graph = defs.resolve_asset_graph()
@@ -59,12 +61,13 @@ def test_everything_that_is_written_is_in_the_definitions_and_nothing_else() -> 
 
 def test_the_names_of_the_contract_are_all_that_there_are() -> None:
     repository = defs.get_repository_def()
-    assert names(UnresolvedAssetJobDefinition) == {
-        "load_job", "training_job", "promotion_job", "rollback_job", "forecast_job",
+    assert names(JOBS) == {
+        "load_job", "training_job", "promotion_job", "rollback_job", "forecast_job", "retention_job",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily_load_schedule", "training_schedule"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "reconcile_sensor", "promotion_sensor", "forecast_sensor", "alert_sensor", "run_failure_sensor",
+        "retention_sensor",
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +30,7 @@ from forecasting_platform.forecasting.promotion import Fitness
 from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.forecasting.training import train
+from forecasting_platform.orchestration.assets import champion_model as champion_model_module
 from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR, Promoter
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
@@ -244,6 +246,31 @@ def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Pla
     assert (decision.verdict, platform.champion()) == ("rollback", "1")
     assert decision.evidence[AUTOMATIC]["rmse_to_naive"] == pytest.approx(5.0)
     agree(platform)
+
+
+def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECASTING_ALERT_PENDING_SECONDS", "0")
+    monkeypatch.setattr(champion_model_module, "promoter_of", lambda *_: platform.promoter())
+
+    def materialize(**config: str) -> None:
+        assert dg.materialize(
+            [champion_model_module.champion_model],
+            resources={"table_store": platform.store, "model_registry": platform.registry, "ledger": platform.ledger},
+            run_config={"ops": {"champion_model": {"config": config}}},
+        ).success
+
+    materialize()
+    assert platform.ledger.alerts() == []
+    record_errors(platform, errors("2", 5.0))
+    materialize()
+    (incident,) = platform.ledger.alerts()
+    assert (incident.fingerprint, incident.state) == ("champion_model:automatic_rollback", "FIRING")
+    assert incident.summary.startswith("rollback: ")
+    assert str(incident.runbook).endswith("automatic_rollback.md")
+    materialize(action="override", to_version="2", reason="the feed was wrong")
+    assert [alert.state for alert in platform.ledger.alerts()] == ["RESOLVED"]
 
 
 def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everything(

@@ -37,6 +37,10 @@ ALTER TABLE forecasting.prediction_log ADD COLUMN IF NOT EXISTS given_inputs boo
 ALTER TABLE forecasting.prediction_log ALTER COLUMN given_inputs DROP DEFAULT
 """
 
+_SERVED_AT = """
+CREATE INDEX IF NOT EXISTS prediction_log_served_at ON forecasting.prediction_log USING brin (served_at)
+"""
+
 _ROUTES = """
 -- Not renamed: the constraint that it is not null would keep the old name.
 ALTER TABLE forecasting.alert_messages
@@ -55,6 +59,7 @@ def upgrade() -> None:
     """Bring revision 0004 to this one."""
     op.execute(_OF_RECORD)
     op.execute(_GIVEN_INPUTS)
+    op.execute(_SERVED_AT)
     if "route" not in _columns("alert_messages"):
         op.execute(_ROUTES)
 

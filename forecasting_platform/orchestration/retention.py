@@ -1,0 +1,59 @@
+"""What is deleted by itself once a day: see docs/growth.md for what grows, and what is never deleted."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+from forecasting_platform.adapters.feeds import archive_of
+from forecasting_platform.adapters.postgres_retention import days_kept, delete_outdated
+from forecasting_platform.settings import Settings
+
+LOOK_BACK = timedelta(days=31)
+"""A run whose log could not be deleted is looked at again for so long."""
+
+
+@dg.op(out=dg.Out(dg.Nothing), description="Deletes outdated predictions, refused rows, incidents, messages and mutes.")
+def outdated_rows(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Of Postgres, whichever table store is chosen: the prediction log and the ledger are always there."""
+    deleted = delete_outdated(settings.require_postgres_dsn(), days_kept(settings), datetime.now(UTC))
+    context.add_output_metadata(deleted)
+
+
+@dg.op(out=dg.Out(dg.Nothing), description="Deletes kept feed documents that no load has used for long.")
+def outdated_documents(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """In a folder or an object store."""
+    archive = archive_of(settings)
+    context.add_output_metadata({"documents": archive.remove_old() if archive else 0})
+
+
+@dg.op(out=dg.Out(dg.Nothing), description="Deletes what old runs wrote to their output.")
+def outdated_run_logs(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Files of this machine only: an object store has rules of its own for that."""
+    logs = context.instance.compute_log_manager
+    deleted = 0
+    if isinstance(logs, LocalComputeLogManager):
+        before = datetime.now(UTC) - timedelta(days=settings.run_log_days)
+        for run in context.instance.get_runs(dg.RunsFilter(created_before=before, created_after=before - LOOK_BACK)):
+            logs.delete_logs(prefix=[run.run_id])
+            deleted += 1
+    context.add_output_metadata({"runs": deleted})
+
+
+@dg.job(description="Delete what is outdated by FORECASTING_…_DAYS; nothing that forecasts or decisions rest on.")
+def retention_job() -> None:
+    """Each for itself: that one fails keeps the others from nothing."""
+    outdated_rows()
+    outdated_documents()
+    outdated_run_logs()
+
+
+@dg.sensor(job=retention_job, minimum_interval_seconds=3600, default_status=dg.DefaultSensorStatus.RUNNING)
+def retention_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Once a day, from the day after the first look: asks for what is outdated to be deleted."""
+    today = datetime.now(UTC).date().isoformat()
+    if context.cursor in {None, today}:
+        context.update_cursor(today)
+        return dg.SkipReason(f"{today} has had its turn")
+    context.update_cursor(today)
+    return dg.RunRequest(run_key=f"retention-{today}")

@@ -1,0 +1,89 @@
+"""The daily deletion of what is outdated: asked for once a day, each part for itself."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+from forecasting_platform.adapters.document_archive import DocumentArchive
+from forecasting_platform.orchestration import retention
+from forecasting_platform.orchestration.retention import retention_job, retention_sensor
+from forecasting_platform.settings import Settings
+
+
+class Clock(datetime):
+    """A time that a test sets."""
+
+    moment = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return cls.moment
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as found:
+        yield found
+
+
+def test_it_is_asked_for_once_a_day_and_not_before_the_first_day_is_over(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "datetime", Clock)
+    cursor, asked = None, []
+    for hours in range(0, 72, 6):
+        monkeypatch.setattr(Clock, "moment", datetime(2026, 11, 28, 12, tzinfo=UTC) + timedelta(hours=hours))
+        context = dg.build_sensor_context(instance=instance, cursor=cursor)
+        answer = retention_sensor(context)
+        cursor = context.cursor
+        asked += [answer.run_key] if isinstance(answer, dg.RunRequest) else []
+    assert asked == ["retention-2026-11-29", "retention-2026-11-30", "retention-2026-12-01"]
+
+
+def run(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> tuple[bool, Mapping[str, Any]]:
+    monkeypatch.setattr(retention, "delete_outdated", lambda *_: {"prediction_log": 3, "alerts": 0})
+    done = retention_job.execute_in_process(instance=instance, resources={"settings": settings}, raise_on_error=False)
+    metadata = {
+        name: value.value
+        for event in done.all_events
+        if event.event_type == dg.DagsterEventType.STEP_OUTPUT
+        for name, value in event.step_output_data.metadata.items()
+    }
+    return done.success, metadata
+
+
+def test_it_deletes_rows_documents_and_the_output_of_old_runs_and_says_how_many(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(DocumentArchive, "remove_old", lambda _archive: 2)
+    manager = LocalComputeLogManager(str(tmp_path / "storage"))
+    monkeypatch.setattr(type(instance), "compute_log_manager", manager)
+    for run_id in ("old", "new"):
+        (tmp_path / "storage" / run_id / "compute_logs").mkdir(parents=True)
+        (tmp_path / "storage" / run_id / "compute_logs" / "step.err").write_text("lines")
+    old = dg.DagsterRun("load_job", run_id="old")
+    asked: list[dg.RunsFilter] = []
+    monkeypatch.setattr(type(instance), "get_runs", lambda _instance, found: [asked.append(found), old][1:])
+    settings = Settings(postgres_dsn="postgresql://x", feed_archive=str(tmp_path / "archive"))
+    assert run(instance, monkeypatch, settings) == (
+        True, {"prediction_log": 3, "alerts": 0, "documents": 2, "runs": 1},
+    )  # fmt: skip
+    assert not (tmp_path / "storage" / "old").exists()
+    assert (tmp_path / "storage" / "new" / "compute_logs" / "step.err").exists()
+    (found,) = asked
+    assert found.created_before is not None
+    assert datetime.now(UTC) - found.created_before >= timedelta(days=90)
+
+
+def test_a_part_that_fails_keeps_the_others_from_nothing(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(feed_archive="memory://kept/feeds")
+    assert run(instance, monkeypatch, settings) == (False, {"documents": 0, "runs": 0}), "no DSN is set"
