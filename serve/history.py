@@ -14,8 +14,8 @@ from forecasting_platform.forecasting.record import newest_of_record
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_DAYS = 3660
-MAX_SERIES_DAYS = 4_000
-"""Days × series shown at once; of each day every forecast issued of it is read."""
+MAX_SERIES_DAYS = 6_000
+"""Days × series read at once, from `horizon` days before the first day shown: of each day all forecasts are read."""
 DEFAULT_DAYS = 365
 FORECAST_COLUMNS = ["unique_id", "cutoff", "ds", "model_version", "y_hat", *interval_columns()]
 
@@ -29,25 +29,27 @@ class History:
     shadows: list[dict[str, Any]]
 
 
-def history_period(start: date | None, end: date | None, newest: date, series: int = 1) -> DateRange:
+def history_period(start: date | None, end: date | None, newest: date, series: int = 1, horizon: int = 15) -> DateRange:
     """The days to show: those given, or the last year up to the newest observation, or as much of it as is shown.
 
     Args:
         series: how many are shown.
+        horizon: days a stored forecast reaches beyond its cutoff.
 
     Raises:
         InvalidRangeError: the end lies before the start, or there are too many days and series.
 
     >>> str(history_period(None, date(2023, 6, 30), date(2023, 7, 9)))
     '2022-07-01..2023-06-30'
+    >>> str(history_period(None, None, date(2023, 7, 9), series=300))
+    '2023-07-05..2023-07-09'
     """
-    last = end or (newest if start is None else max(newest, start))
-    days = max(1, min(DEFAULT_DAYS, MAX_SERIES_DAYS // max(1, series)))
-    period = DateRange(start or last - timedelta(days=days - 1), last)
-    if len(period) > MAX_DAYS or len(period) * series > MAX_SERIES_DAYS:
+    last, most = end or (newest if start is None else max(newest, start)), MAX_SERIES_DAYS // series - horizon
+    period = DateRange(start or last - timedelta(days=max(0, min(DEFAULT_DAYS, most) - 1)), last)
+    if len(period) > min(MAX_DAYS, most):
         raise InvalidRangeError(
-            f"{period} has {len(period)} days, of {series} series; at most {MAX_DAYS} days, and {MAX_SERIES_DAYS} days "
-            "of all series together, are shown at once: ask for fewer days, or name series in unique_id"
+            f"{period} has {len(period)} days; at most {max(0, min(MAX_DAYS, most))} of {series} series are shown at "
+            "once: ask for fewer days, or name series in unique_id"
         )
     return period
 

@@ -204,8 +204,9 @@ def history(query: HistoryQuery) -> Response:
     champion.model.positions(query.unique_id or [])
     newest = champion.model.feature_days.max().item()
     series = len(set(query.unique_id or champion.model.unique_ids))
-    period = history_period(query.start, query.end, newest, series)
-    found = read_history(service.require_store(), period, query.unique_id, service.settings.horizon_days)
+    horizon = service.settings.horizon_days
+    period = history_period(query.start, query.end, newest, series, horizon)
+    found = read_history(service.require_store(), period, query.unique_id, horizon)
     return _json({"start": period.start, "end": period.end, **asdict(found)})
 
 
