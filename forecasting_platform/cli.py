@@ -14,6 +14,7 @@ import click
 
 from forecasting_platform.commands.connection import DEFAULT_DATA_DIR, Connection, connect
 from forecasting_platform.commands.output import print_json, print_rows, records
+from forecasting_platform.csv_cells import cell
 from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
@@ -414,9 +415,11 @@ def backtest_policy(
 
 def _print_csv(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
     """With a header, which needs the columns where there may be no row."""
-    writer = csv.DictWriter(sys.stdout, fieldnames=columns or (list(rows[0]) if rows else []))
-    writer.writeheader()
-    writer.writerows(rows)
+    # Some fields stand only in the rows where they are true.
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(sys.stdout)
+    writer.writerow(map(cell, names))
+    writer.writerows([cell(row.get(name)) for name in names] for row in rows)
 
 
 @main.command(epilog="Example: forecasting-platform report --html report.html")

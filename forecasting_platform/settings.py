@@ -5,7 +5,7 @@ The prefix is `FORECASTING_`. A secret has no default: what needs one says so wh
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -191,6 +191,10 @@ class Settings(BaseSettings):
         plain = [key.strip() for key in accepted if not key.strip().startswith("sha256:")]
         key = self.api_key.get_secret_value() if self.api_key else next(iter(plain), "")
         return {"X-API-Key": key} if key else {}
+
+    def without_keys(self) -> Self:
+        """The same, without the app's keys: for what lives as long as the app, which holds their hashes only."""
+        return self.model_copy(update={"api_keys": None, "api_key": None})
 
     def require_mlflow_tracking_uri(self) -> str:
         """The tracking URI, or `ConfigurationError` saying which variable to set."""

@@ -19,7 +19,7 @@ from serve.problems import invalid_fields, register_problems
 from serve.rate_limit import RateLimit
 from serve.routes import OPEN_ENDPOINTS, api
 from serve.schemas import Problem
-from serve.security import refuse_open_interface
+from serve.security import ApiKeys, refuse_open_interface
 from serve.service import EXTENSION, Service, build_service
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def create_app(
         ConfigurationError: it would listen beyond this machine without API keys, or an allowed host is none.
     """
     settings = settings or Settings()
-    service = build_service(settings, registry, store, ledger)
-    refuse_open_interface(settings.app_host, service.keys)
+    keys = ApiKeys(settings.api_keys)
+    refuse_open_interface(settings.app_host, keys)
+    service = build_service(settings.without_keys(), keys, registry, store, ledger)
     app = OpenAPI(
         __name__,
         info=Info(title="Forecasting platform", version="1", description="Forecasts of daily series."),

@@ -14,6 +14,8 @@ from forecasting_platform.errors import (
     ForecastingPlatformError,
     InvalidRangeError,
     NoChampionError,
+    RegistryUnavailableError,
+    StoreUnavailableError,
     UnavailableError,
     UnknownAlertError,
     UnknownSeriesError,
@@ -36,6 +38,12 @@ KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
     UnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "part-unavailable"),
     ConfigurationError: (HTTPStatus.SERVICE_UNAVAILABLE, "not-configured"),
 }
+
+PARTS: dict[type[UnavailableError], str] = {
+    StoreUnavailableError: "the table store",
+    RegistryUnavailableError: "the model registry",
+}
+"""How clients hear of a part; an error names its host."""
 
 _log = logging.getLogger("serve.errors")
 
@@ -115,8 +123,14 @@ def _of_platform(error: ForecastingPlatformError) -> Response:
 
 
 def _public(error: ForecastingPlatformError) -> str:
-    # The reason of an unavailable part may name hosts; the log has it.
-    return f"{error.part} does not answer; try again later" if isinstance(error, UnavailableError) else str(error)
+    """What a client is told: no host, path or driver's text; the log has them."""
+    if isinstance(error, UnavailableError):
+        part = next((name for family, name in PARTS.items() if isinstance(error, family)), "a part of the platform")
+        return f"{part} does not answer; try again later"
+    if isinstance(error, ConfigurationError):
+        seen = f"its log says more under request {request.environ[REQUEST_ID]}"
+        return f"the app is not set up for this: whoever runs it looks at {error.setting}; {seen}"
+    return str(error)
 
 
 def _of_any(error: Exception) -> Response:

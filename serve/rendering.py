@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from forecasting_platform.csv_cells import cell
 from forecasting_platform.forecasting.model import Forecasts
 
 PIECE_ROWS = 2_000
@@ -87,7 +88,7 @@ def _opening(head: Record, name: str) -> bytes:
 
 
 def csv_pieces(records: Iterable[list[Record]], marks: Sequence[str] = ()) -> Iterator[bytes]:
-    r"""The same rows as CSV (RFC 4180) with a header; a mark that does not hold is empty.
+    r"""The same rows as CSV (RFC 4180) with a header; a mark that does not hold is empty, and no text is a formula.
 
     >>> b"".join(csv_pieces([[{"ds": "2023-07-01", "late": True}], [{"ds": "2023-07-02"}]], ["late"]))
     b'ds,late\r\n2023-07-01,true\r\n2023-07-02,\r\n'
@@ -98,10 +99,10 @@ def csv_pieces(records: Iterable[list[Record]], marks: Sequence[str] = ()) -> It
         writer = csv.writer(text)
         if not header:
             header = [name for name in piece[0] if name not in marks] + list(marks)
-            writer.writerow(header)
+            writer.writerow(map(cell, header))
         writer.writerows([_cell(record.get(name)) for name in header] for record in piece)
         yield text.getvalue().encode()
 
 
 def _cell(value: Any) -> Any:
-    return "true" if value is True else value
+    return "true" if value is True else cell(value)

@@ -84,9 +84,17 @@ def current_service() -> Service:
 
 
 def build_service(
-    settings: Settings, registry: ModelRegistry | None, store: TableStore | None, ledger: Ledger | None
+    settings: Settings,
+    keys: ApiKeys,
+    registry: ModelRegistry | None,
+    store: TableStore | None,
+    ledger: Ledger | None,
 ) -> Service:
-    """The parts: those given, and otherwise those that the settings name."""
+    """The parts: those given, and otherwise those that the settings name.
+
+    Args:
+        settings: without keys; the parts keep them.
+    """
     postgres = store or _postgres_store(settings)
     # Without its rows the app answers from those that the model carries.
     chosen_store = postgres if store is not None or settings.table_store == "postgres" else None
@@ -101,7 +109,7 @@ def build_service(
     platform = PlatformMetrics(chosen_store, chosen_ledger)
     return Service(
         settings=settings,
-        keys=ApiKeys(settings.api_keys),
+        keys=keys,
         watch=watch,
         store=chosen_store,
         ledger=chosen_ledger,

@@ -19,10 +19,10 @@ from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.document_reader import DocumentReader
 from forecasting_platform.adapters.feed_dates import DateFormat
 from forecasting_platform.adapters.http_download import HttpDownload, http_url, joined_url
-from forecasting_platform.adapters.raw_document import shown
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.redaction import shown
 
 _FORMATS = ("json", "csv")
 _QUARTER = re.compile(

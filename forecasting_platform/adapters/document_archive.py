@@ -23,9 +23,10 @@ from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
 from forecasting_platform.adapters.feed_document import is_json
-from forecasting_platform.adapters.raw_document import RawDocument, Validators, shown
+from forecasting_platform.adapters.raw_document import RawDocument, Validators
 from forecasting_platform.adapters.whole_files import write_whole
 from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError
+from forecasting_platform.redaction import shown
 
 SETTING = "FORECASTING_FEED_ARCHIVE"
 _DAY_SECONDS = 24 * 3600

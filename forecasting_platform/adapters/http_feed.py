@@ -4,10 +4,10 @@ from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.document_reader import DocumentReader
 from forecasting_platform.adapters.feed_dates import DateFormat
 from forecasting_platform.adapters.http_download import HttpDownload, http_url
-from forecasting_platform.adapters.raw_document import shown
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.redaction import shown
 
 
 class HttpFeed:

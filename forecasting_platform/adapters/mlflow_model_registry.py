@@ -18,6 +18,7 @@ import mlflow.artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from forecasting_platform.adapters.mlflow_address import address_of
 from forecasting_platform.adapters.mlflow_metric_names import MEAN, metric_prefix
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import (
@@ -30,9 +31,11 @@ from forecasting_platform.forecasting.inputs import ModelInputs
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.model_card import model_card
 from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
+from forecasting_platform.redaction import without_credentials
 from forecasting_platform.settings import REGISTERED_MODEL
 
 ARTIFACT = "forecast_model"
+CHECKSUM_TAG = "artifact_sha256"
 LOADER = "forecasting_platform.adapters.mlflow_model_loader"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 SERIES_WITH_METRICS = 50
@@ -50,7 +53,7 @@ class MlflowModelRegistry:
     """
 
     def __init__(self, tracking_uri: str, *, name: str = REGISTERED_MODEL) -> None:
-        self.tracking_uri = tracking_uri
+        self.tracking_uri = address_of(tracking_uri)
         self.name = name
         # The client's own defaults wait for minutes before they say that a server is gone.
         for variable, value in (
@@ -58,7 +61,7 @@ class MlflowModelRegistry:
             ("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_TIMEOUT_SECONDS),
         ):
             os.environ.setdefault(variable, str(value))
-        self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self._client = MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
     def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
         """See `ModelRegistry.register`. An MLflow run that is active already is used and ended."""
@@ -110,7 +113,10 @@ class MlflowModelRegistry:
 
     def load(self, version: ModelVersion) -> ForecastModel:
         """See `ModelRegistry.load`."""
-        self.get_version(version.version)
+        checksum = self.get_version(version.version).tags.get(CHECKSUM_TAG)
+        if checksum is None:
+            problem = f"it has no tag {CHECKSUM_TAG!r}, so nothing tells whether its files were changed"
+            raise InvalidArtifactError(version.version, problem)
         with self._translated(), tempfile.TemporaryDirectory() as scratch:
             # A `models:/` address would be looked up in the process's own registry, whatever this one's is.
             location = self._client.get_model_version_download_uri(self.name, version.version)
@@ -118,9 +124,7 @@ class MlflowModelRegistry:
                 artifact_uri=location, dst_path=scratch, tracking_uri=self.tracking_uri
             )
             return read_artifact(
-                Path(downloaded) / "data" / ARTIFACT,
-                version=version.version,
-                expected_sha256=version.tags.get("artifact_sha256"),
+                Path(downloaded) / "data" / ARTIFACT, version=version.version, expected_sha256=checksum
             )
 
     def move_champion(self, to: ModelVersion, *, expected: str | None) -> None:
@@ -156,7 +160,8 @@ class MlflowModelRegistry:
             yield
         except MlflowException as error:
             if error.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
-                raise RegistryUnavailableError(f"MLflow at {self.tracking_uri}", _first_line(error)) from error
+                place = without_credentials(self.tracking_uri)
+                raise RegistryUnavailableError(f"MLflow at {place}", _first_line(error)) from error
             raise
 
     def _versions(self) -> list[str]:
@@ -178,7 +183,7 @@ def _model_version(found: Any) -> ModelVersion:
 
 
 def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
-    return fingerprint_tags(model) | {"artifact_sha256": checksum, "cutoff": model.cutoff.isoformat()}
+    return fingerprint_tags(model) | {CHECKSUM_TAG: checksum, "cutoff": model.cutoff.isoformat()}
 
 
 def _example(model: ForecastModel) -> ModelInputs:
@@ -247,4 +252,4 @@ def _description(model: ForecastModel) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]
+    return without_credentials(str(error).splitlines()[0])[:300]

@@ -8,7 +8,6 @@ import io
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit, urlunsplit
 
 from forecasting_platform.errors import FeedDocumentError
 
@@ -82,13 +81,3 @@ def too_large(source: str, max_bytes: int, found: str = "more") -> FeedDocumentE
     """The refusal of a document beyond the limit."""
     problem = f"it may have {max_bytes:,} bytes and has {found}"
     return FeedDocumentError(source, problem, "Raise FORECASTING_FEED_MAX_BYTES if this is really the feed.")
-
-
-def shown(url: str) -> str:
-    """The URL without what may be secret: user, password, query and fragment.
-
-    >>> shown("https://user:secret@example.org:8443/feed?key=secret")
-    'https://example.org:8443/feed'
-    """
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

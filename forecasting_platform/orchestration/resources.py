@@ -72,6 +72,13 @@ def model_registry(_context: dg.InitResourceContext) -> ModelRegistry:
     return MlflowModelRegistry(Settings().require_mlflow_tracking_uri())
 
 
+def _mlflow_config(_config: object) -> dict[str, str]:
+    from forecasting_platform.adapters.mlflow_address import address_of
+
+    uri = address_of(Settings().require_mlflow_tracking_uri())
+    return {"experiment_name": REGISTERED_MODEL, "mlflow_tracking_uri": uri}
+
+
 def build_resources() -> dict[str, Any]:
     """Every resource of the platform by its key."""
     return {
@@ -81,10 +88,5 @@ def build_resources() -> dict[str, Any]:
         "ledger": ledger,
         "observation_feed": observation_feed,
         "model_registry": model_registry,
-        "mlflow": mlflow_tracking.configured(
-            {
-                "experiment_name": REGISTERED_MODEL,
-                "mlflow_tracking_uri": {"env": "FORECASTING_MLFLOW_TRACKING_URI"},
-            }
-        ),
+        "mlflow": mlflow_tracking.configured(_mlflow_config, config_schema={}),
     }

@@ -184,6 +184,17 @@ def test_a_changed_byte_of_a_stored_model_is_refused(
         mlflow_registry.load(version)
 
 
+def test_a_version_without_its_checksum_is_refused_by_the_tag_that_is_missing(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
+) -> None:
+    version = register(mlflow_registry)
+    MlflowClient(mlflow_server.url).delete_model_version_tag(version.name, version.version, "artifact_sha256")
+    # What was read before knows the tag; what the registry says now counts.
+    for known in (version, mlflow_registry.get_version(version.version)):
+        with pytest.raises(InvalidArtifactError, match=r"version 1 cannot be used: it has no tag 'artifact_sha256'"):
+            mlflow_registry.load(known)
+
+
 def test_a_pickle_put_in_the_place_of_the_parameters_is_not_loaded(
     mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, tmp_path: Path
 ) -> None:
