@@ -123,12 +123,12 @@ def platform_environment(
     Args:
         settings: further fields of `Settings`, JSON-ready.
     """
-    elsewhere = ("PG", "MLFLOW_", "DAGSTER_", "FORECASTING_POSTGRES_", "PYTHONDONTWRITEBYTECODE")
-    kept = {
-        name: value
-        for name, value in caller.items()
-        if not name.startswith(elsewhere) and not name.endswith("_ROLE_PASSWORD")
-    }
+    elsewhere = (
+        *("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE"),
+        *("FORECASTING_POSTGRES_DSN", "FORECASTING_POSTGRES_PASSWORD"),
+        *(f"FORECASTING_{service}_ROLE_PASSWORD" for service in ("DAGSTER", "MLFLOW", "RUNS", "APP")),
+    )
+    kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
     return kept | {
         "PYTHONUNBUFFERED": "1",
         OWNER_VARIABLE: str(directory.path),
