@@ -441,7 +441,7 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
         "answered": "forecasts answered by the app before their day's value was known, by version and days ahead",
         "drift": "drift: evidence of a lasting change, against the threshold of its budget",
         "detection": "median days until a change of the champion's errors pages, at one false page a year",
-        "series": "series apart: constant ones decide nothing, ended ones are not forecast",
+        "series": "series apart: new and constant ones decide nothing, ended ones are not forecast",
     }
     rows = {name: records(getattr(found, name)) for name in tables}
     if as_json:

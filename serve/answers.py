@@ -5,7 +5,7 @@ range that starts in the past from the day before its start. No HTTP.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.model import MAX_HORIZON_DAYS, PARTS, Forecasts
+from forecasting_platform.forecasting.new_series import following
 from forecasting_platform.ports.table_store import TableStore
 from serve.ahead import is_finite, left_out
 from serve.champion import Champion
@@ -94,7 +95,7 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most:
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
         if len(begun) < len(wanted) and (asked.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
-        wanted, model = [name for name in wanted if name in begun], model.with_features(rows)
+        wanted, model = [name for name in wanted if name in begun], following(model, rows)
     if asked.unique_ids is None:
         wanted = model.reaching(asked.period.end, wanted, known_until)
     else:
@@ -230,31 +231,42 @@ def explanation(parts: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def moved_since(
-    champion: Champion, inputs: ModelInputs, parts: pd.DataFrame, since: date, store: TableStore | None
-) -> dict[str, list[float]]:
+    champion: Champion, inputs: ModelInputs, parts: pd.DataFrame, asked: Asked, since: date, store: TableStore | None
+) -> dict[str, list[float | None]]:
     """How far each forecast moved since the champion would have made it from what was known at an earlier day.
 
     Args:
         inputs: the rows of a range that the forecasts are made from.
         parts: what these forecasts are made of.
+        asked: what they were asked for.
         since: the earlier last day known, inclusive.
 
     Returns:
-        `moved`, and `moved_` and a part's name -> its values, which add up to it.
+        `moved`, and `moved_` and a part's name -> its values, which add up to it; None where all series were asked
+        for and one could not be forecast then.
 
     Raises:
-        InvalidRangeError: the day does not lie before every cutoff, or what was known then is not.
+        InvalidRangeError: the day does not lie before the newest cutoff, or what was known then is not.
         StoreUnavailableError: the store does not answer.
     """
-    first = inputs.cutoff.min().item()
-    if since >= first:
+    newest = inputs.cutoff.max().item()
+    if since >= newest:
         raise InvalidRangeError(
-            f"since {since} does not lie before {first}, which the forecast knows; ask for an earlier day"
+            f"since {since} does not lie before {newest}, which the forecast knows; ask for an earlier day"
         )
-    period = DateRange(inputs.ds.min().item(), inputs.ds.max().item())
-    asked = Asked(period, sorted(set(inputs.unique_id.tolist())), since)
-    moved = parts - parts_of(champion, inputs_for(champion, asked, store, len(inputs)))
-    return {"moved": moved.sum(axis=1).tolist(), **{f"moved_{part}": moved[part].tolist() for part in PARTS}}
+    earlier = inputs_for(champion, replace(asked, as_of=since), store, MAX_CELLS)
+    now, before = (
+        of.set_index(pd.MultiIndex.from_arrays([rows.unique_id, rows.ds]))
+        for of, rows in ((parts, inputs), (parts_of(champion, earlier), earlier))
+    )
+    moved = now - before.reindex(now.index)
+    moved.insert(0, "moved", moved.sum(axis=1, skipna=False))
+    names = {"moved": "moved"} | {part: f"moved_{part}" for part in PARTS}
+    known = moved.notna().all(axis=1).tolist()
+    return {
+        name: [value if there else None for value, there in zip(moved[of].tolist(), known, strict=True)]
+        for of, name in names.items()
+    }
 
 
 def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:

@@ -17,8 +17,8 @@ import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.lifetime import series_states
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.new_series import following
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
@@ -67,7 +67,7 @@ def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> di
     model = champion.model
     wanted = sorted(model.unique_ids)[:MAX_SERIES_DESCRIBED] if unique_ids is None else sorted(set(unique_ids))
     newest = model.feature_days[model.positions(wanted)].tolist()
-    states = series_states(model.metadata, model.ended_at())
+    states = model.states()
     control = model.metadata.get("control", {})
     metadata = model.metadata | {"series": _picked(model.metadata, wanted)}
     return {
@@ -246,4 +246,4 @@ class ChampionWatch:
 def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
     if champion is None or rows is None:
         return champion
-    return Champion(champion.version, champion.model.with_features(rows), champion.loaded_at)
+    return Champion(champion.version, following(champion.model, rows), champion.loaded_at)

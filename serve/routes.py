@@ -132,13 +132,14 @@ def _more(
 ) -> dict[str, list[Any]]:
     """The further columns asked for."""
     more: dict[str, list[Any]] = {}
-    since = asked.since if isinstance(asked, PredictRangeBody) else None
-    if isinstance(asked, PredictRangeBody) and asked.actuals:
+    ranged = asked if isinstance(asked, PredictRangeBody) else None
+    if ranged and ranged.actuals:
         more["y"] = actuals_of(forecasts, service.require_store())
-    if asked.explain or since is not None:
+    if asked.explain or (ranged and ranged.since):
         parts = parts_of(champion, inputs)
         more |= explanation(parts) if asked.explain else {}
-        more |= moved_since(champion, inputs, parts, since, service.store) if since is not None else {}
+        if ranged and ranged.since:
+            more |= moved_since(champion, inputs, parts, ranged.asked, ranged.since, service.store)
     return more
 
 

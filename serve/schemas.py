@@ -326,6 +326,10 @@ class ForecastRow(BaseModel):
         default=None,
         description="Present where an exogenous value of the day was not known: the season's mean stands in.",
     )
+    new_series: Literal[True] | None = Field(
+        default=None,
+        description="Present where the series is new to the champion: the known series stand for its past.",
+    )
     in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
     y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
     explain_level: float | None = Field(default=None, description="Where `explain` was asked for, like those below.")
@@ -418,8 +422,9 @@ class SeriesState(BaseModel):
 
     unique_id: str
     newest_observation: date
-    state: Literal["constant", "ended"] | None = Field(
-        description="`constant` in the champion's backtest: served, deciding nothing. `ended`: not forecast any more."
+    state: Literal["constant", "ended", "new"] | None = Field(
+        description="`constant` in the champion's backtest: served, deciding nothing. `ended`: not forecast any more. "
+        "`new` to the champion: forecast from its first days and from how the known series go on."
     )
 
 

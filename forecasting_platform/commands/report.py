@@ -45,7 +45,7 @@ th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></h
 <h2>Answered by the app, compared with what came</h2>{answered}
 <h2>Drift</h2>{drift}
 <h2>How soon a change would page</h2>{detection}
-<h2>Constant and ended series</h2>{series}
+<h2>New, constant and ended series</h2>{series}
 <h2>Open incidents</h2>{alerts}</body></html>
 """
 

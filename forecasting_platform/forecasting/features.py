@@ -171,5 +171,5 @@ def trailing_sum(values: Floats, terms: int, decay: float = 1.0, stride: int = 1
 def back(values: Floats, days: int, before: float = 0.0) -> Floats:
     """What stood some days earlier; `before` where that lies before the first day."""
     earlier = np.full_like(values, before)
-    earlier[:, days:] = values[:, : values.shape[1] - days]
+    earlier[:, days:] = values[:, : max(values.shape[1] - days, 0)]
     return earlier

@@ -76,16 +76,16 @@ def error_quantiles(errors: Floats) -> Floats:
             grow. A series without any error is given zeros: its interval has no width, and its
             metadata says that nothing was measured.
     """
-    quantiles = _weibull(errors.swapaxes(1, 2))
+    quantiles = weibull_quantiles(errors.swapaxes(1, 2))
     few = np.isfinite(errors).sum(axis=1) < LEAST_ERRORS
     steps = np.sqrt(np.arange(1, errors.shape[2] + 1))
     for series in np.nonzero(few.any(axis=1))[0]:
-        pooled = _weibull((errors[series] / steps).reshape(1, -1))
+        pooled = weibull_quantiles((errors[series] / steps).reshape(1, -1))
         quantiles[series, few[series]] = pooled * steps[few[series], None]
     return quantiles
 
 
-def _weibull(samples: Floats) -> Floats:
+def weibull_quantiles(samples: Floats) -> Floats:
     """Quantiles along the last axis, NaN left out; zeros where nothing is known."""
     if not samples.shape[-1]:
         return np.zeros((*samples.shape[:-1], len(PROBABILITIES)))

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, LEVELS
 from forecasting_platform.forecasting.intervals import learned
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.new_series import following
 
 
 def issue_forecasts(
@@ -25,14 +26,14 @@ def issue_forecasts(
 
     Args:
         features: rows of `FEATURE_TABLE`; each row's `ds` is a cutoff. Rows before the model's own
-            cutoff are left out, since a forecast of days it was fitted on is none; so are series
-            that the model does not know.
+            cutoff are left out, since a forecast of days it was fitted on is none. Series that are new to the
+            model are forecast as such: what was known of them at the cutoff is in its row, like of any other.
 
     Returns:
         Rows of `FORECASTS`, one for each series, cutoff and day.
     """
     errors = FORECAST_ERRORS.empty() if matured is None else matured
-    usable = features[(features["ds"] >= pd.Timestamp(model.cutoff)) & features["unique_id"].isin(model.unique_ids)]
+    usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
     frames = [
         _issue(model.widened(learned_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)
         for cutoff, rows in usable.groupby("ds", sort=True)
@@ -46,8 +47,8 @@ def issue_forecasts(
 def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataFrame:
     first = pd.Timestamp(str(cutoff)).date()
     days = [first + timedelta(days=step) for step in range(1, model.horizon + 1)]
-    inputs = model.with_features(rows).inputs(days, unique_ids=rows["unique_id"].tolist())
-    return model.predict(inputs).to_frame()
+    known = following(model, rows)
+    return known.predict(known.inputs(days, unique_ids=rows["unique_id"].tolist())).to_frame()
 
 
 def learned_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:

@@ -91,28 +91,41 @@ def last_days(observations: pd.DataFrame, newest: date | None = None) -> pd.Data
     return pd.DataFrame({"last": last, "ended_after_days": ended_after, "ended": ended, "is_news": is_news})
 
 
-SeriesState = Literal["constant", "ended"]
+SeriesState = Literal["constant", "ended", "new"]
 """What is shown of a series that is not like the others."""
 
 
-def series_states(metadata: Mapping[str, Any], ended: Collection[str] = ()) -> dict[str, SeriesState]:
-    """The state of each series that has one.
+def series_states(
+    metadata: Mapping[str, Any], ended: Collection[str] = (), new: Collection[str] = ()
+) -> dict[str, SeriesState]:
+    """The state of each series that has one; of several the last of constant, new, ended.
 
     Args:
         metadata: of the model.
         ended: the series that have ended by now.
+        new: the series that are new to the model.
     """
-    constant: dict[str, SeriesState] = dict.fromkeys(undecided_series(metadata), "constant")
-    return constant | dict.fromkeys(ended, "ended")
+    constant: dict[str, SeriesState] = dict.fromkeys(constant_series(metadata), "constant")
+    return constant | dict.fromkeys(new, "new") | dict.fromkeys(ended, "ended")
 
 
-def undecided_series(metadata: Mapping[str, Any]) -> frozenset[str]:
-    """The series of a model that are served and decide nothing: those that were constant in its backtest.
+def constant_series(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """The series that were constant in a model's backtest.
 
     Args:
         metadata: of the model; that of a version which does not know the word has none.
 
-    >>> undecided_series({"series": {"a": {"constant": True}, "b": {"constant": False}, "c": {}}})
+    >>> constant_series({"series": {"a": {"constant": True}, "b": {"constant": False}, "c": {}}})
     frozenset({'a'})
     """
     return frozenset(name for name, of in metadata.get("series", {}).items() if of.get("constant"))
+
+
+def undecided_series(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """The series of a model that are served and decide nothing: constant ones, and those new to it."""
+    return new_series(metadata) | constant_series(metadata)
+
+
+def new_series(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """The series of which a model's training knew too few days."""
+    return frozenset(name for name, of in metadata.get("series", {}).items() if of.get("new_series"))

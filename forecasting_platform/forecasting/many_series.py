@@ -16,6 +16,7 @@ from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.backtesting import LEAST_HISTORY_DAYS
 from forecasting_platform.forecasting.control_reference import with_control
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.first_days import PREFIX, FirstDays
 from forecasting_platform.forecasting.model import ForecastModel, model_from
 from forecasting_platform.forecasting.plots import training_plots
 from forecasting_platform.forecasting.recipe import Recipe
@@ -87,7 +88,8 @@ def joined(models: Sequence[ForecastModel]) -> ForecastModel:
     arrays = {
         name: values if name == "probabilities" else np.concatenate([part[name] for part in parts])
         for name, values in parts[0].items()
-    }
+        if not name.startswith(PREFIX)
+    } | FirstDays.joined([model.how_series_begin() for model in models]).to_arrays()
     unique_ids = [unique_id for model in models for unique_id in model.unique_ids]
     metadata = _joined([model.metadata for model in models])
     return model_from(arrays, models[0].to_document() | {"unique_ids": unique_ids, "metadata": metadata})

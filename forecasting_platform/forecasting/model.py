@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError, examples
 from forecasting_platform.forecasting.calendar import Days, Floats
+from forecasting_platform.forecasting.first_days import FirstDays
 from forecasting_platform.forecasting.forecasters import (
     FORECASTERS,
     LEVEL,
@@ -31,7 +32,7 @@ from forecasting_platform.forecasting.forecasters import (
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.intervals import VOLATILITIES, adapted, volatility_scale
-from forecasting_platform.forecasting.lifetime import UNKNOWN_RHYTHM_DAYS, has_ended
+from forecasting_platform.forecasting.lifetime import UNKNOWN_RHYTHM_DAYS, SeriesState, has_ended, series_states
 from forecasting_platform.forecasting.panel import feature_values
 
 MAX_HORIZON_DAYS = 366
@@ -53,6 +54,7 @@ class Forecasts:
         extrapolated: whether the day lies beyond the trained horizon.
         replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
         lacks_exogenous: whether an exogenous value was not known, and the mean of the season stood for it.
+        new_series: whether the series is new to the model, so that the known ones stand for its past.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -63,6 +65,7 @@ class Forecasts:
     extrapolated: npt.NDArray[np.bool_]
     replaced: npt.NDArray[np.bool_]
     lacks_exogenous: npt.NDArray[np.bool_]
+    new_series: npt.NDArray[np.bool_]
     y_hat_naive: Floats
     y_hat_seasonal_naive: Floats
 
@@ -107,6 +110,8 @@ class ForecastModel:
             was known wait for three months.
         trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
             shape (S, F + E, 2). None of a model that was trained before they were kept.
+        first_days: what was learnt of series that it was not trained on; None in versions of before.
+        is_new: which series are forecast so; shape (S,).
     """
 
     unique_ids: tuple[str, ...]
@@ -126,6 +131,8 @@ class ForecastModel:
     exogenous: tuple[str, ...] = ()
     ended_after_days: Positions = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     trained_ranges: Floats | None = None
+    first_days: FirstDays | None = None
+    is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +140,8 @@ class ForecastModel:
         object.__setattr__(self, "_index", index)
         if not len(self.ended_after_days):
             object.__setattr__(self, "ended_after_days", np.full(len(index), UNKNOWN_RHYTHM_DAYS))
+        if not len(self.is_new):
+            object.__setattr__(self, "is_new", np.zeros(len(index), dtype=bool))
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
         """Where series stand on the first axes; shape (n,).
@@ -220,6 +229,16 @@ class ForecastModel:
         ended = has_ended(self.feature_days, self.ended_after_days, known)
         return {self.unique_ids[position]: self.feature_days[position].item() for position in np.flatnonzero(ended)}
 
+    def how_series_begin(self) -> FirstDays:
+        """How it forecasts series that it was not trained on."""
+        names = [candidate.name for candidate in self.candidates]
+        return self.first_days or FirstDays.default(names, self.horizon, self.probabilities)
+
+    def states(self) -> dict[str, SeriesState]:
+        """Each series that is not like the others, with what it is."""
+        new = np.array(self.unique_ids, dtype=object)[self.is_new]
+        return series_states(self.metadata, self.ended_at(), new.tolist())
+
     def reaching(self, last: date, unique_ids: Iterable[str], known: date | None = None) -> list[str]:
         """Those of some series that have not ended and can be forecast up to a day.
 
@@ -258,6 +277,7 @@ class ForecastModel:
             extrapolated=inputs.step > self.horizon,
             replaced=replaced,
             lacks_exogenous=self._lacks_exogenous(inputs, series),
+            new_series=self.is_new[series],
             y_hat_naive=naive,
             y_hat_seasonal_naive=seasonal_naive,
         )
@@ -343,9 +363,11 @@ class ForecastModel:
             "features",
             "feature_days",
             "ended_after_days",
+            "is_new",
         )
         ranges = {} if self.trained_ranges is None else {"trained_ranges": self.trained_ranges}
-        return parameters | {name: getattr(self, name) for name in own} | ranges
+        own_arrays = {name: getattr(self, name) for name in own}
+        return parameters | own_arrays | ranges | self.how_series_begin().to_arrays()
 
     def to_document(self) -> dict[str, Any]:
         """Everything of the model that is not a number, JSON-ready."""
@@ -391,6 +413,8 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             exogenous=tuple(document.get("exogenous", ())),
             ended_after_days=arrays.get("ended_after_days", np.empty(0, dtype=np.int64)),
             trained_ranges=arrays.get("trained_ranges"),
+            first_days=FirstDays.from_arrays(arrays),
+            is_new=arrays.get("is_new", np.empty(0, dtype=bool)),
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
@@ -16,6 +17,7 @@ from forecasting_platform.forecasting.calendar import Floats
 from forecasting_platform.forecasting.combining import combination_weights
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import exogenous_values
+from forecasting_platform.forecasting.first_days import is_established, learn_first_days
 from forecasting_platform.forecasting.fitting import fit_candidates
 from forecasting_platform.forecasting.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.intervals import (
@@ -30,6 +32,7 @@ from forecasting_platform.forecasting.intervals import (
 )
 from forecasting_platform.forecasting.lifetime import ended_after_days
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.new_series import following
 from forecasting_platform.forecasting.panel import Panel, panel_from
 from forecasting_platform.forecasting.recipe import Recipe
 from forecasting_platform.forecasting.scores import series_scores
@@ -73,6 +76,7 @@ def train(
     judged = judge_intervals(results, panel)
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
+    new = _is_new(panel, results)
     model = ForecastModel(
         unique_ids=panel.unique_ids,
         cutoff=cutoff,
@@ -87,13 +91,32 @@ def train(
         plausible=_plausible(panel),
         features=newest,
         feature_days=newest_days,
-        metadata=_metadata(known, panel, results, weights, judged.coverage(), recipe, code_version),
+        metadata=_metadata(known, panel, results, weights, judged.coverage(), new, recipe, code_version),
         exogenous=panel.exogenous,
         ended_after_days=ended_after_days(panel.observed),
         # Unlike `nanmin`, these take a column that was never known without a warning.
         trained_ranges=np.stack([limit.reduce(panel.features, axis=1) for limit in (np.fmin, np.fmax)], axis=2),
+        first_days=learn_first_days(panel, recipe),
+        is_new=new,
     )
-    return Training(model, results, panel, judged)
+    return Training(_taking_in_new(model, known), results, panel, judged)
+
+
+def _is_new(panel: Panel, results: Backtest) -> npt.NDArray[np.bool_]:
+    """The series whose few days say less than how the others go on; shape (S,).
+
+    Where all are young each is known by its own backtest, except one of which that says nothing.
+    """
+    established = is_established(panel)
+    unmeasured = ~np.isfinite(results.served_errors).any(axis=(1, 2))
+    return ~established & (established.any() | unmeasured)
+
+
+def _taking_in_new(model: ForecastModel, known: pd.DataFrame) -> ForecastModel:
+    """The model, its new series forecast as any that it will never have seen."""
+    new = [unique_id for unique_id, is_new in zip(model.unique_ids, model.is_new, strict=True) if is_new]
+    rows = known[known["unique_id"].isin(new)].sort_values("ds").drop_duplicates("unique_id", keep="last")
+    return following(model, rows) if new else model
 
 
 def _honest_errors(results: Backtest, weights: Floats) -> Floats:
@@ -163,6 +186,7 @@ def _metadata(
     results: Backtest,
     weights: Floats,
     coverage: Floats,
+    new: npt.NDArray[np.bool_],
     recipe: Recipe,
     code_version: str,
 ) -> dict[str, Any]:
@@ -191,6 +215,7 @@ def _metadata(
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
                 "constant": bool(constant[series]),
+                "new_series": bool(new[series]),
                 "observed_days": int(observed[series].sum()),
                 "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
             }

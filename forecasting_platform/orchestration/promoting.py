@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.decisions import (
 )
 from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
-from forecasting_platform.forecasting.lifetime import undecided_series
+from forecasting_platform.forecasting.lifetime import new_series, undecided_series
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.promotion import Candidacy, Evidence, Fitness, Shadow, decide
@@ -227,7 +227,9 @@ class Promoter:
 
     def _compared(self, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
         shared = set(model.unique_ids) & set(serving.unique_ids if serving else model.unique_ids)
-        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(shared)))
+        # A series new to one of them is forecast by what the others say, and judges no recipe.
+        known = shared - new_series(model.metadata) - new_series(serving.metadata if serving else {})
+        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
         champion = recipe_from(serving.metadata["recipe"]) if serving else None
         return compare_recipes(panel, recipe_from(model.metadata["recipe"]), champion)
 

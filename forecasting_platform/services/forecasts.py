@@ -9,6 +9,8 @@ from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issued, match_errors
+from forecasting_platform.forecasting.lifetime import new_series
+from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
@@ -23,12 +25,14 @@ class Issued:
         record: its rows of `FORECASTS` for these cutoffs, earlier ones included.
         shadows: the other versions that forecast too.
         failed: why those that could not did not, by version.
+        new_series: those of the record that are new to the champion.
     """
 
     champion: ModelVersion
     record: pd.DataFrame
     shadows: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    new_series: list[str] = field(default_factory=list)
 
 
 def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Issued:
@@ -41,12 +45,15 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
     if champion is None:
         raise NoChampionError(REGISTERED_MODEL)
     features = store.read(FEATURE_TABLE, cutoffs)
-    issued = Issued(champion, _issue(store, registry, champion, features, cutoffs))
+    model = registry.load(champion)
+    record = _issue(store, model, champion, features, cutoffs)
+    known = set(model.unique_ids) - new_series(model.metadata)
+    issued = Issued(champion, record, new_series=sorted(set(record["unique_id"]) - known))
     named = (registry.version_at("challenger"), registry.version_at("previous"))
     versions = {version.version: version for version in named if version is not None}
     for number in sorted(versions.keys() - {champion.version}, key=int):
         try:
-            _issue(store, registry, versions[number], features, cutoffs)
+            _issue(store, registry.load(versions[number]), versions[number], features, cutoffs)
         except InvalidArtifactError as error:
             issued.failed[number] = str(error)
         else:
@@ -55,14 +62,14 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
 
 
 def _issue(
-    store: TableStore, registry: ModelRegistry, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
+    store: TableStore, model: ForecastModel, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
 ) -> pd.DataFrame:
     """Issue and store one version's forecasts; its record of these cutoffs."""
     since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
     recorded = store.read(FORECASTS, since)
     recorded = recorded[recorded["model_version"] == version.version]
     issued = issue_forecasts(
-        registry.load(version),
+        model,
         features,
         model_version=version.version,
         issued_at=datetime.now(UTC),

@@ -30,12 +30,27 @@ def model() -> ForecastModel:
 
 @pytest.fixture(scope="module")
 def features() -> pd.DataFrame:
-    return features_of(observations({"a": seasonal(400), "new": seasonal(400)}, JULY), JULY)
+    return features_of(observations({"a": seasonal(400)}, JULY), JULY)
 
 
-def test_cutoffs_the_model_was_trained_beyond_and_unknown_series_get_none(
-    model: ForecastModel, features: pd.DataFrame
-) -> None:
+def test_a_series_new_to_the_model_is_on_record_from_its_first_day(model: ForecastModel) -> None:
+    # Of two series, one has its first value on the fifth of July.
+    both = features_of(observations({"a": seasonal(400), "new": seasonal(6)}, JULY), JULY)
+    issued = issue_forecasts(model, both, model_version="1", issued_at=AT)
+    alone = issue_forecasts(model, both[both["unique_id"] == "a"], model_version="1", issued_at=AT)
+    new, known = issued[issued["unique_id"] == "new"], issued[issued["unique_id"] == "a"]
+    assert sorted(new["cutoff"].unique()) == pd.date_range("2023-07-05", JULY).tolist()
+    assert len(new) == 6 * 15
+    width = (new["y_hat_hi_95"] - new["y_hat_lo_95"]).groupby(new["cutoff"]).mean()
+    assert (width > 0).all()
+    # What was known at a cutoff decides, not what came later.
+    first = both[(both["unique_id"] == "new") & (both["ds"] == "2023-07-05")]
+    then = issue_forecasts(model, first, model_version="1", issued_at=AT)
+    pd.testing.assert_frame_equal(then, FORECASTS.conform(new[new["cutoff"] == "2023-07-05"]))
+    pd.testing.assert_frame_equal(known.reset_index(drop=True), alone)
+
+
+def test_cutoffs_the_model_was_trained_beyond_get_none(model: ForecastModel, features: pd.DataFrame) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
     assert issued["cutoff"].min() == pd.Timestamp("2023-06-30")
     assert issued["cutoff"].max() == pd.Timestamp(JULY)

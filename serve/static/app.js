@@ -224,6 +224,7 @@ function note(row) {
   if (row.extrapolated) notes.push("beyond the trained horizon");
   if (row.replaced) notes.push("naive: the model's own was not plausible");
   if (row.lacks_exogenous) notes.push("exogenous missing");
+  if (row.new_series) notes.push("new series");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
 }

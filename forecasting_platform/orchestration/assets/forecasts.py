@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.plots import HISTORY_DAYS, forecasts_plot
 from forecasting_platform.orchestration.assets.champion_model import champion_model
@@ -33,7 +34,8 @@ def forecasts(
 
     Refreshed after each load, for the next 15 days. A forecast once issued stands as the record; days that a
     version was trained on get none. Intervals learn from a version's earlier forecasts whose actuals have come.
-    Challenger and previous champion forecast beside it, in its shadow, under their own `model_version`.
+    Challenger and previous champion forecast beside it, in its shadow, under their own `model_version`. A series
+    new to the champion is on record from its first day.
     """
     cutoffs = partition_period(context)
     issued = issue(table_store, model_registry, cutoffs)
@@ -48,6 +50,7 @@ def forecasts(
             "model_version": issued.champion.version,
             "champion_cutoff": issued.champion.cutoff.isoformat(),
             "shadow_versions": ", ".join(issued.shadows) or "none",
+            "new_series": examples(issued.new_series) or "none",
         }
     )
 

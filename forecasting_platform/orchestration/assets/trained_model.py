@@ -9,7 +9,6 @@ from pydantic import Field
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_never_known
-from forecasting_platform.forecasting.lifetime import series_states
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.recipe import default_recipe
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -76,7 +75,7 @@ def trained_model(
 
 def series_apart(model: ForecastModel) -> pd.DataFrame:
     """The series that are not like the others, the first hundred: `unique_id`, `state`, and the newest day known."""
-    states = sorted(series_states(model.metadata, model.ended_at()).items())[:SHOWN_SERIES]
+    states = sorted(model.states().items())[:SHOWN_SERIES]
     newest = dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
     rows = [(unique_id, state, str(newest[unique_id])) for unique_id, state in states]
     return pd.DataFrame(rows, columns=["unique_id", "state", "newest_observation"])
