@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.hostile.app_requests import app_requests
+from benchmarks.hostile.feeds import feeds
 from benchmarks.results_file import Aim, report
 
 Section = Callable[[], tuple[list[dict[str, Any]], list[Aim]]]
-SECTIONS: tuple[Section, ...] = (app_requests,)
+SECTIONS: tuple[Section, ...] = (app_requests, feeds)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
-from forecasting_platform.adapters.feed_document import is_json
+from forecasting_platform.adapters.feed_rows import is_json
 from forecasting_platform.adapters.raw_document import RawDocument, Validators
 from forecasting_platform.adapters.whole_files import write_whole
 from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from forecasting_platform.adapters import feed_rows
 from forecasting_platform.adapters.feed_dates import DateFormat
 from forecasting_platform.adapters.feed_document import parse_feed_document
 from forecasting_platform.adapters.table_writes import check_load
@@ -478,6 +479,25 @@ def test_the_work_grows_with_the_document_and_not_with_its_square(content: str, 
     """With the square of these the time would be an hour."""
     document = parse(content)
     assert (len(document.observations), len(document.quarantined)) == (taken, refused)
+
+
+def test_a_document_of_more_cells_or_refusals_than_memory_is_for_is_refused_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_rows, "MAX_CELLS", 6)
+    monkeypatch.setattr(feed_rows, "MAX_REFUSED", 2)
+    assert len(parse("Date,a,b\n01/01/2020,1,1\n02/01/2020,2,2\n").observations) == 4
+    for content in (
+        "Date,a,b\n01/01/2020,,\n02/01/2020,,\n03/01/2020,,\n",
+        '[{"Date": "01/01/2020", "a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1}]',
+    ):
+        with pytest.raises(FeedDocumentError, match=r"it has more than 6 cells\. .* ask for fewer days"):
+            parse(content)
+    assert len(parse("Date,a\n01/01/2020,x\n02/01/2020,y\n03/01/2020,1\n").quarantined) == 2
+    with pytest.raises(
+        FeedDocumentError, match="more than 2 of its rows and values cannot be used, such as row 1 of 'a'"
+    ):
+        parse("Date,a\n01/01/2020,x\n02/01/2020,y\n03/01/2020,z\n")
 
 
 def test_ten_thousand_values_are_parsed_well_under_a_second() -> None:
