@@ -133,6 +133,9 @@ _SELECT_WAITING = """
 SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
 ORDER BY due_at, created_at, kind, key
 """
+MAX_PROMOTION_WAIT = "10min"
+"""How long a promoter waits for another, who backtests models meanwhile: longer than anything else waits here."""
+
 _DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
 _NEXT_DECISION = """
 SELECT
@@ -193,7 +196,9 @@ class PostgresLedger:
         """See `Ledger`."""
         with self._connections.transaction("promotion_decisions") as connection:
             # Held while models are backtested: longer than anything else waits, or may be idle, here.
-            connection.execute("SET LOCAL lock_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = 0")
+            limits = {"lock_timeout": MAX_PROMOTION_WAIT, "idle_in_transaction_session_timeout": "0"}
+            for name, value in limits.items():
+                connection.execute("SELECT set_config(%s, %s, true)", [name, value])
             lock(connection, "promotion")
             yield
 

@@ -4,6 +4,7 @@ Postgres refuses to run as root. So root's server runs as an unprivileged accoun
 its program files and its data. Running the server is `embedded_postgres`'s.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -166,19 +167,19 @@ def _write_owner(home: Path, link: Path) -> None:
 
 def remove_orphans(homes: Path, older_than_seconds: float = ORPHAN_SECONDS) -> list[Path]:
     """Remove the homes that no link points to any more and nobody uses; those removed."""
-    orphans = [
-        owner.parent
-        for owner in homes.glob("*/owner")
-        if time.time() - owner.stat().st_mtime > older_than_seconds
-        and _is_orphan(owner)
-        and not processes_in(owner.parent / "data")
-    ]
-    for home in orphans:
-        shutil.rmtree(home)
-    return orphans
+    removed = []
+    for owner in list(homes.glob("*/owner")):
+        # Platforms that start at once remove the same orphans: each is the one's that could rename it.
+        with contextlib.suppress(FileNotFoundError):
+            if _is_orphan(owner, older_than_seconds) and not processes_in(owner.parent / "data"):
+                shutil.rmtree(owner.parent.rename(homes / f"removed-{secrets.token_hex(8)}"))
+                removed.append(owner.parent)
+    return removed
 
 
-def _is_orphan(owner: Path) -> bool:
+def _is_orphan(owner: Path, older_than_seconds: float) -> bool:
+    if time.time() - owner.stat().st_mtime <= older_than_seconds:
+        return False
     link = Path(owner.read_text(encoding="utf-8"))
     return not link.is_symlink() or link.readlink() != owner.parent
 

@@ -493,3 +493,22 @@ def test_what_is_no_http_url_is_a_configuration_error(url: str) -> None:
 def test_a_wrong_date_format_is_found_before_anything_is_fetched() -> None:
     with pytest.raises(ConfigurationError, match="FORECASTING_FEED_DATE_FORMAT"):
         HttpFeed("http://host/feed", date_format="dd/mm", timeout_seconds=1, max_bytes=1)
+
+
+def test_a_feed_behind_a_proxy_of_the_environment_is_asked_for_through_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/feed"))
+    monkeypatch.setenv("NO_PROXY", "")
+    assert len(feed("http://data.example/feed").fetch(DAY).observations) == 1
+    assert [asked.path for asked in server.asked] == ["http://data.example/feed"]
+
+
+@pytest.mark.usefixtures("three_attempts")
+def test_a_proxy_of_the_environment_that_is_not_there_makes_an_https_feed_unavailable(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent_port}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(FeedUnavailableError, match="Connection refused"):
+        feed("https://data.example/feed").fetch(DAY)

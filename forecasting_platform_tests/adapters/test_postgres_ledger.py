@@ -1,12 +1,17 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from forecasting_platform.adapters import postgres_ledger
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.decisions import first_break
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, RemoteLedgerContract
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -99,3 +104,38 @@ def test_a_ledger_of_the_first_release_is_chained_from_now_on(prepared: Postgres
     newest, old = prepared.decisions()
     assert (old.entry_hash, newest) == (None, entry)
     assert first_break([newest, old]) is None
+
+
+def test_the_right_to_promote_that_is_not_to_be_had_is_unavailable(
+    prepared: PostgresLedger, prepared_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert postgres_ledger.MAX_PROMOTION_WAIT == "10min"
+    monkeypatch.setattr(postgres_ledger, "MAX_PROMOTION_WAIT", "200ms")
+    other = PostgresLedger(prepared_dsn)
+    with prepared.promotion():
+        with pytest.raises(StoreUnavailableError, match="then retry"), other.promotion():
+            pass
+        assert other.decisions() == [], "nobody else waits"
+    with other.promotion():
+        pass
+    other.close()
+
+
+def test_processes_that_prepare_an_empty_database_at_once_all_succeed(postgres_dsn: str) -> None:
+    script = f"""
+import sys
+from {PostgresLedger.__module__} import PostgresLedger
+from {PostgresTableStore.__module__} import PostgresTableStore
+parts = PostgresTableStore(sys.argv[1]), PostgresLedger(sys.argv[1])
+sys.stdin.readline()
+for part in parts:
+    part.prepare()
+"""
+    command = [sys.executable, "-c", script, postgres_dsn]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    ended = [process.communicate("go\n", timeout=PATIENCE_SECONDS)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, ended
+    store, ledger = PostgresTableStore(postgres_dsn), PostgresLedger(postgres_dsn)
+    assert (store.read_observations().empty, ledger.decisions()) == (True, [])
+    store.close()
+    ledger.close()

@@ -9,6 +9,7 @@ import requests
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.adapters.http_feed import HttpFeed
 from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     JUNE,
@@ -80,6 +81,17 @@ class TestSimulatedFeedByDays(TestSimulatedFeed):
 def simulation() -> Iterator[Simulation]:
     with served(create_app(today=TODAY)) as base:
         yield Simulation(base)
+
+
+def test_a_feed_that_moved_is_followed_on_its_own_host_and_nowhere_else(simulation: Simulation) -> None:
+    feed = HttpFeed(
+        f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+    )
+    simulation.fail("moved", location="/weather")
+    assert set(feed.fetch(JUNE).observations["unique_id"]) != set(published(JUNE)["unique_id"])
+    simulation.fail("moved", location="http://10.0.0.1/feed")
+    with pytest.raises(FeedDocumentError, match=r"leads to 10\.0\.0\.1, a private address"):
+        feed.fetch(JUNE)
 
 
 @pytest.mark.parametrize(("fault", "parameters"), [("flaky", {"times": 2}), ("slow", {"seconds": 0.2})])

@@ -309,6 +309,13 @@ class TableStoreContract:
         assert store.read(OBSERVATIONS).empty
         assert store.read(QUARANTINED_OBSERVATIONS).empty
 
+    def test_an_append_that_fails_leaves_no_row(self, store: TableStore, break_next_write: Callable[[], None]) -> None:
+        store.append(PREDICTION_LOG, predictions("r1"))
+        break_next_write()
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            store.append(PREDICTION_LOG, predictions("r2", unique_ids=("a", "b", "c")))
+        pd.testing.assert_frame_equal(store.read(PREDICTION_LOG), predictions("r1"), check_dtype=False)
+
     # 5. Wrong columns, kinds, repeated keys, and days outside the range are refused by name before any write.
 
     @pytest.mark.parametrize(
@@ -349,6 +356,16 @@ class TableStoreContract:
         with pytest.raises(InvalidFrameError, match=r"the key .* stands twice"):
             store.replace(FEATURE_TABLE, pd.concat([features(DAY_1)] * 2), DAY_1)
         pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
+
+    def test_a_wrong_frame_of_refused_values_is_refused_with_the_load_it_came_with(self, store: TableStore) -> None:
+        rows = observations(("a", "2020-01-01", 1))
+        with pytest.raises(InvalidFrameError, match="raw") as caught:
+            store.record_observations(
+                rows, JANUARY, available_at=MONDAY, quarantined=refused((None, None, "x", "7")).drop(columns="raw")
+            )
+        assert caught.value.table == "quarantined_observations"
+        assert store.read(OBSERVATIONS).empty
+        assert store.read(QUARANTINED_OBSERVATIONS).empty
 
     def test_every_table_refuses_what_is_no_name(self, store: TableStore) -> None:
         bad = "x" * (MAX_NAME_BYTES + 1)

@@ -1,6 +1,7 @@
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,20 @@ def test_a_home_whose_directory_may_only_be_moving_is_kept_for_an_hour(tmp_path:
     long_ago = time.time() - 3601.0
     os.utime(home / "owner", (long_ago, long_ago))
     assert remove_orphans(tmp_path / "homes") == [home]
+
+
+def test_platforms_that_start_at_once_remove_the_same_orphans(tmp_path: Path, unreachable: None) -> None:
+    homes, orphans = tmp_path / "homes", []
+    for number in range(30):
+        link = _directory(tmp_path / f"gone {number}") / "postgres"
+        orphans.append(cluster_home(link, ELSEWHERE, homes))
+        for file in range(20):
+            (orphans[-1] / f"{file:04}").touch()
+        link.unlink()
+    with ThreadPoolExecutor(8) as starting:
+        removed = list(starting.map(lambda _: remove_orphans(homes, older_than_seconds=-1.0), range(8)))
+    assert set(orphans) <= {home for homes in removed for home in homes}
+    assert list(homes.iterdir()) == []
 
 
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path, unreachable: None) -> None:

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, StoreUnavailableError
+from forecasting_platform.errors import (
+    ArchiveUnavailableError,
+    FeedDocumentError,
+    FeedUnavailableError,
+    StoreUnavailableError,
+)
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS, Table
 from forecasting_platform.orchestration import retries
@@ -89,7 +94,8 @@ def error_of(result: dg.ExecuteInProcessResult) -> str:
 
 @pytest.mark.parametrize("tags", [BY_THE_SCHEDULE, BY_A_SENSOR])
 def test_a_part_that_is_back_after_a_while_costs_the_night_nothing(tags: dict[str, str]) -> None:
-    parts = Parts([FeedUnavailableError("the feed", "503")] * 2, [StoreUnavailableError("Postgres", "it is restarted")])
+    away = [FeedUnavailableError("the feed", "503"), ArchiveUnavailableError("s3://feed-archive", "503")]
+    parts = Parts(away, [StoreUnavailableError("Postgres", "it is restarted")])
     result, shown = load(parts, tags)
     assert result.success
     assert shown == {str(day) for day in WEEK}

@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
-from forecasting_platform.orchestration.promoting import MOVED_BY
+from forecasting_platform.orchestration.promoting import MOVED_BY, Promoter
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
 
 CUTOFF = date(2023, 6, 30)
@@ -149,6 +149,33 @@ class TestPromotionSensor:
         assert first.run_key not in {key_at(10, 0), None}
         assert key_at(10, 0) == key_at(10, 59)
         assert key_at(10, 59) != key_at(11, 0)
+
+    def test_asks_once_because_of_new_days_that_say_that_the_champion_should_change(
+        self, registry: MemoryModelRegistry, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
+        monkeypatch.setattr(Promoter, "shown_by_new_days", lambda _: "the champion goes wrong")
+        parts = {"table_store": MemoryTableStore(), "model_registry": registry, "ledger": ledger}
+        cursor: str | None = None
+
+        def look() -> list[str | None]:
+            nonlocal cursor
+            context = dg.build_sensor_context(instance=self.instance, cursor=cursor, resources=parts)
+            tick = promotion_sensor.evaluate_tick(context)
+            cursor = tick.cursor
+            return [request.run_key for request in tick.run_requests or []]
+
+        assert look() == [], "no forecast has matured yet"
+        materialize(self.instance, "forecast_errors", "2023-07-01")
+        (first,) = look()
+        assert str(first).startswith("promotion-days-")
+        assert look() == [], "these days were looked at"
+        materialize(self.instance, "forecast_errors", "2023-07-02")
+        (second,) = look()
+        assert second != first
+        monkeypatch.setattr(Promoter, "shown_by_new_days", lambda _: None)
+        materialize(self.instance, "forecast_errors", "2023-07-03")
+        assert look() == [], "these days say nothing"
 
 
 def materialize(instance: dg.DagsterInstance, asset: str, *days: str) -> None:

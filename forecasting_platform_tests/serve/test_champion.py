@@ -2,6 +2,7 @@ import functools
 import gc
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
+from serve import champion
 from serve.champion import ChampionWatch
 from serve.last_good import keep, recall
 
@@ -110,6 +112,28 @@ def test_without_a_champion_a_request_learns_so_after_the_first_look() -> None:
     watch.look()
     with pytest.raises(NoChampionError):
         watch.require()
+
+
+def test_a_request_waits_for_a_first_look_that_is_slow(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, answered = watch_of(registry), threading.Event()
+    look = registry.version_at
+    monkeypatch.setattr(registry, "version_at", lambda alias: answered.wait(PATIENCE_SECONDS) and look(alias))
+    monkeypatch.setattr(champion, "FIRST_LOOK_SECONDS", PATIENCE_SECONDS)
+    watch.start()
+    with ThreadPoolExecutor(1) as aside:
+        waiting = aside.submit(version_of, watch)
+        assert not waiting.done()
+        answered.set()
+        assert waiting.result() == "1"
+    watch.stop()
+
+
+def test_a_request_that_waited_long_enough_for_a_first_look_is_told_that_there_is_no_champion_yet(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(champion, "FIRST_LOOK_SECONDS", 0.01)
+    with pytest.raises(NoChampionError):
+        watch_of(registry).require()
 
 
 def test_what_is_there_after_the_first_look_is_kept_from_the_garbage_collector(registry: Registry) -> None:

@@ -72,6 +72,13 @@ def test_what_does_not_fit_is_dropped_and_counted() -> None:
     assert logged(store) == ["first", "third"]
 
 
+def test_without_a_word_200_000_rows_wait_and_no_more() -> None:
+    log = PredictionLog(Store())
+    for number in range(201):
+        log.offer(answer(f"{number}", days=1000))
+    assert (log.waiting, log.dropped) == (200_000, 1000)
+
+
 def test_rows_the_store_refuses_do_not_block_those_that_follow() -> None:
     store = Store()
     log = PredictionLog(store)
