@@ -62,14 +62,15 @@ def raise_alerts(
 
 def tell(ledger: Ledger, evaluations: Sequence[Evaluation], settings: Settings, clock: Clock = utc_now) -> int:
     """Take evaluations into the ledger's incidents, with the messages they call for; how many incidents changed."""
-    now, mutes, routes, waiting = clock(), ledger.mutes(), routes_of(settings), ledger.waiting_messages()
+    mutes, routes, waiting = ledger.mutes(), routes_of(settings), ledger.waiting_messages()
     policy = AlertPolicy(
         pending=timedelta(seconds=settings.alert_pending_seconds),
         repeat=timedelta(hours=settings.alert_repeat_hours),
     )
 
     def taken_in(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
-        changed, messages = take_in(alerts, evaluations, now, mutes=mutes, routes=routes, policy=policy)
+        # Looked up here, where nobody else changes incidents: of two messages the later one has the later time.
+        changed, messages = take_in(alerts, evaluations, clock(), mutes=mutes, routes=routes, policy=policy)
         return changed, without_pointless_reminders(messages, waiting)
 
     return ledger.change_alerts(taken_in)

@@ -131,7 +131,7 @@ _TABLES = {
 _NOTHING = sql.SQL("")
 _SELECT_WAITING = """
 SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
-ORDER BY due_at, created_at, kind, key
+ORDER BY due_at, kind, created_at, key
 """
 MAX_PROMOTION_WAIT = "10min"
 """How long a promoter waits for another, who backtests models meanwhile: longer than anything else waits here."""

@@ -78,9 +78,12 @@ class Message:
         return self.delivered_at or self.given_up_at
 
     @property
-    def place(self) -> tuple[datetime, str, str]:
-        """Where it comes among the messages about its incident; the names of the kinds sort as they follow."""
-        return self.created_at, self.kind, self.key
+    def place(self) -> tuple[str, datetime, str]:
+        """Where it comes among the messages about its incident; the names of the kinds sort as they follow.
+
+        Whatever the clocks of those say who queued them: that it is over comes last.
+        """
+        return self.kind, self.created_at, self.key
 
 
 def new_message(alert_id: str, kind: Kind, route: Route, at: datetime) -> Message:
