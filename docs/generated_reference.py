@@ -8,11 +8,11 @@ from flask_openapi3.openapi import OpenAPI
 
 from forecasting_platform.definitions import defs
 from forecasting_platform.forecasting.frames import (
+    DERIVED_TABLES,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    REPLACEABLE_TABLES,
     Table,
 )
 from forecasting_platform.settings import Settings
@@ -54,7 +54,7 @@ def _statuses(operation: dict[str, Any]) -> str:
 
 def tables_page() -> str:
     """Every table with its columns."""
-    tables = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG, PREDICTION_ERRORS)
+    tables = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG, PREDICTION_ERRORS)
     return _page("Tables", "In schema `forecasting`.", *map(_table_section, tables))
 
 

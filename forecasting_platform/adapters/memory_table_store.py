@@ -6,15 +6,23 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
+from forecasting_platform.adapters.table_writes import (
+    check_addition,
+    check_load,
+    check_replacement,
+    conform,
+    versions_to_add,
+)
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import (
+    FORECASTS,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     Table,
 )
+from forecasting_platform.forecasting.issuing import newly_issued
 from forecasting_platform.forecasting.prediction_errors import match_predictions
 from forecasting_platform.ports.table_store import LoadReport
 
@@ -58,16 +66,20 @@ class MemoryTableStore:
             versions = versions[versions["available_at"] <= as_of]
         return versions.drop_duplicates(["unique_id", "ds"], keep="last").reset_index(drop=True)
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange, *, model_version: str | None = None) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period, model_version)
+        replacement = check_replacement(table, rows, period)
         with self._lock:
             held = self._held(table)
             is_replaced = _lies_in(held[table.day_column], period)
-            if model_version is not None:
-                is_replaced &= held["model_version"] == model_version
             self._tables[table.name] = pd.concat([held[~is_replaced], replacement], ignore_index=True)
         return len(replacement)
+
+    def record_forecasts(self, forecasts: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        issued = conform(FORECASTS, forecasts)
+        with self._lock:
+            return self._add(FORECASTS, newly_issued(issued, self._held(FORECASTS)))
 
     def append(self, table: Table, rows: pd.DataFrame) -> int:
         """See `TableStore`."""
@@ -94,6 +106,10 @@ class MemoryTableStore:
         if at_or_before is not None:
             rows = rows[rows[table.day_column] <= pd.Timestamp(at_or_before)]
         return rows.drop_duplicates("unique_id", keep="last").reset_index(drop=True)
+
+    def count(self, table: Table, period: DateRange) -> int:
+        """See `TableStore`."""
+        return int(_lies_in(self._held(table)[table.day_column], period).sum())
 
     def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""

@@ -13,11 +13,11 @@ from psycopg import sql
 from forecasting_platform.adapters.postgres_connections import PostgresConnection
 from forecasting_platform.errors import SchemaRevisionError
 from forecasting_platform.forecasting.frames import (
+    DERIVED_TABLES,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    REPLACEABLE_TABLES,
     Column,
     Kind,
     Table,
@@ -28,7 +28,7 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Of `revisions`, the oldest first: known here because the app runs without Alembic."""
 FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
 REVISION_TABLE = "alembic_version"
-TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG)
+TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 
 _TYPES: dict[Kind, str] = {
     # Sorted as Python sorts, whatever the server's language.

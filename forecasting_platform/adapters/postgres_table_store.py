@@ -1,7 +1,7 @@
 """The table store on Postgres, schema `forecasting`. Tables are in `postgres_schema`, rules in `table_writes`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import LiteralString, Self
 
@@ -11,9 +11,16 @@ from psycopg import sql
 from forecasting_platform.adapters.postgres_blocks import copy_blocks, frame_of_blocks, select_blocks
 from forecasting_platform.adapters.postgres_connections import PostgresConnection, PostgresConnections, lock
 from forecasting_platform.adapters.postgres_schema import create_missing, identifier
-from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
+from forecasting_platform.adapters.table_writes import (
+    check_addition,
+    check_load,
+    check_replacement,
+    conform,
+    versions_to_add,
+)
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.frames import FORECASTS, OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.issuing import newly_issued
 from forecasting_platform.ports.table_store import LoadReport
 
 
@@ -72,17 +79,28 @@ class PostgresTableStore:
         with self._connections.transaction(OBSERVATIONS.name) as connection:
             return _select(connection, OBSERVATIONS, *_newest_versions(where))
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange, *, model_version: str | None = None) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period, model_version)
+        replacement = check_replacement(table, rows, period)
         where = _Where.of(table, period)
-        if model_version is not None:
-            where.add("model_version = %(model_version)s", model_version=model_version)
         with self._connections.transaction(table.name) as connection:
             lock(connection, table.name)
             connection.execute(sql.SQL("DELETE FROM {} {}").format(identifier(table), where.clause), where.parameters)
             _copy(connection, table, replacement)
         return len(replacement)
+
+    def record_forecasts(self, forecasts: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        issued = conform(FORECASTS, forecasts)
+        if issued.empty:
+            return 0
+        where = _Where.of(FORECASTS, DateRange(issued["cutoff"].min().date(), issued["cutoff"].max().date()))
+        recorded = sql.SQL(_RECORDED).format(identifier(FORECASTS), where.clause)
+        with self._connections.transaction(FORECASTS.name) as connection:
+            lock(connection, FORECASTS.name)
+            added = newly_issued(issued, _select(connection, _ISSUES, recorded, where.parameters))
+            _copy(connection, FORECASTS, added)
+        return len(added)
 
     def append(self, table: Table, rows: pd.DataFrame) -> int:
         """See `TableStore`."""
@@ -109,6 +127,14 @@ class PostgresTableStore:
         with self._connections.transaction(table.name) as connection:
             return _select(connection, table, source, parameters)
 
+    def count(self, table: Table, period: DateRange) -> int:
+        """See `TableStore`."""
+        where = _Where.of(table, period)
+        query = sql.SQL("SELECT count(*) FROM {} {}").format(identifier(table), where.clause)
+        with self._connections.transaction(table.name) as connection:
+            (found,) = connection.execute(query, where.parameters).fetchone() or (0,)
+        return int(found)
+
     def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
         where = _Where.of(table, unique_ids=unique_ids)
@@ -123,6 +149,17 @@ class PostgresTableStore:
         """See `TableStore`."""
         self._connections.close()
 
+
+_RECORDED = """
+SELECT unique_id, cutoff, model_version, max(issued_at) AS issued_at
+FROM {} {} GROUP BY unique_id, cutoff, model_version
+"""
+_ISSUES = replace(
+    FORECASTS,
+    columns=tuple(c for c in FORECASTS.columns if c.name in {"unique_id", "cutoff", "model_version", "issued_at"}),
+    key=("unique_id", "cutoff", "model_version"),
+)
+"""One row a series, cutoff and version that has forecasts."""
 
 # One index look-up a series, to find it and to find its newest row: an app asks this for each forecast.
 _EVERY_SERIES: LiteralString = """

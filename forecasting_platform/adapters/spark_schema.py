@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from forecasting_platform.forecasting.frames import (
+    DERIVED_TABLES,
     OBSERVATIONS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -17,7 +18,7 @@ from forecasting_platform.forecasting.frames import (
     Table,
 )
 
-TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *REPLACEABLE_TABLES, PREDICTION_LOG)
+TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 
 _TYPES: dict[Kind, str] = {
     "text": "STRING",
@@ -59,12 +60,12 @@ _LOGS = {
     **{
         table: Log(
             f"{table.name}_batches",
-            f"Batches of {table.name}; the newest that holds a day is all of that day, a row without series says none.",
+            f"Batches of {table.name}; where days are replaced, the newest holds all of a day or a row without series.",
             table.columns,
             table.day_column,
             replaces_days=table in REPLACEABLE_TABLES,
         )
-        for table in (*REPLACEABLE_TABLES, PREDICTION_LOG)
+        for table in (*DERIVED_TABLES, PREDICTION_LOG)
     },
 }
 LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
@@ -73,7 +74,7 @@ LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
 ONLY: dict[Table, str] = {
     OBSERVATIONS: "fingerprint IS NULL",
     QUARANTINED_OBSERVATIONS: "fingerprint IS NOT NULL",
-    **dict.fromkeys((*REPLACEABLE_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
+    **dict.fromkeys((*DERIVED_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
 }
 """Which rows of its log are a table's."""
 

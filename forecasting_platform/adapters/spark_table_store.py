@@ -28,16 +28,24 @@ from forecasting_platform.adapters.spark_schema import (
 )
 from forecasting_platform.adapters.spark_session import SparkOptions, spark_session
 from forecasting_platform.adapters.spark_table_log import TableLog
-from forecasting_platform.adapters.table_writes import check_addition, check_load, check_replacement, versions_to_add
+from forecasting_platform.adapters.table_writes import (
+    check_addition,
+    check_load,
+    check_replacement,
+    conform,
+    versions_to_add,
+)
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import (
+    FORECASTS,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     Table,
 )
+from forecasting_platform.forecasting.issuing import newly_issued
 from forecasting_platform.forecasting.prediction_errors import match_predictions
 from forecasting_platform.ports.table_store import LoadReport
 
@@ -118,18 +126,23 @@ class SparkTableStore:
         versions = by_key(self._rows(OBSERVATIONS, period, known), OBSERVATIONS.key)
         return from_arrow(OBSERVATIONS, last_of_each(versions, ["unique_id", "ds"]))
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange, *, model_version: str | None = None) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period, model_version)
+        replacement = check_replacement(table, rows, period)
+        return self._commit(table, lambda: (_whole_days(table, replacement, period), len(replacement)))
+
+    def record_forecasts(self, forecasts: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        issued = conform(FORECASTS, forecasts)
+        if issued.empty:
+            return 0
+        cutoffs = DateRange(issued["cutoff"].min().date(), issued["cutoff"].max().date())
 
         def plan() -> tuple[pa.Table, int]:
-            if model_version is None:
-                return _whole_days(table, replacement, period), len(replacement)
-            others = self._rows(table, period, lambda days: days.where(sql.col("model_version") != model_version))
-            kept = from_arrow(table, others)
-            return _whole_days(table, pd.concat([kept, replacement]), period), len(replacement)
+            added = newly_issued(issued, self.read(FORECASTS, cutoffs))
+            return _batch(FORECASTS, added), len(added)
 
-        return self._commit(table, plan)
+        return self._commit(FORECASTS, plan)
 
     def append(self, table: Table, rows: pd.DataFrame) -> int:
         """See `TableStore`."""
@@ -165,6 +178,12 @@ class SparkTableStore:
         picked = _of_series(unique_ids)
         found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
         return from_arrow(table, by_key(found, table.key))
+
+    def count(self, table: Table, period: DateRange) -> int:
+        """See `TableStore`."""
+        first, last = (sql.lit(day.isoformat()).cast("date") for day in (period.start, period.end))
+        with self.translated(table.name):
+            return self.frame(table).where(sql.col(table.day_column).between(first, last)).count()
 
     def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""

@@ -104,18 +104,15 @@ def _beside(loaded: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     return loaded.merge(newest, on=keys, how="left", suffixes=("", "_known"))
 
 
-def check_replacement(table: Table, rows: pd.DataFrame, period: DateRange, model_version: str | None) -> pd.DataFrame:
+def check_replacement(table: Table, rows: pd.DataFrame, period: DateRange) -> pd.DataFrame:
     """The rows as a store may write them in place of the period's.
 
     Raises:
-        InvalidFrameError: promise 5, another model's rows, or a table that only grows.
+        InvalidFrameError: promise 5, or a table that only grows.
     """
     if table not in REPLACEABLE_TABLES:
         raise InvalidFrameError(table.name, "the table only grows; its days are not replaced")
-    replacement = conform(table, rows, period)
-    if model_version is not None:
-        _refuse_other_versions(table, replacement, model_version)
-    return replacement
+    return conform(table, rows, period)
 
 
 def check_addition(table: Table, rows: pd.DataFrame) -> pd.DataFrame:
@@ -198,14 +195,6 @@ def _refuse_stale(stale: pd.DataFrame, available_at: pd.Timestamp) -> None:
             OBSERVATIONS.name,
             f"values known at {available_at} would replace newer ones ({found}); fetch the feed again and load that",
         )
-
-
-def _refuse_other_versions(table: Table, rows: pd.DataFrame, model_version: str) -> None:
-    if "model_version" not in table.column_names:
-        raise InvalidFrameError(table.name, f"the table has no model_version, so not that of {model_version!r} alone")
-    others = rows.loc[rows["model_version"] != model_version, "model_version"].unique()
-    if len(others):
-        raise InvalidFrameError(table.name, f"rows of model version {model_version!r} only, not of {examples(others)}")
 
 
 def _report(load: Load, days_by_outcome: dict[str, pd.Series]) -> LoadReport:

@@ -309,5 +309,8 @@ PREDICTION_ERRORS = Table(
     day_column="ds",
 )
 
-REPLACEABLE_TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+REPLACEABLE_TABLES = (FEATURE_TABLE, FORECAST_ERRORS)
 """Tables of which a range of days is written anew as a whole."""
+
+DERIVED_TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+"""What the platform makes of observations, in this order."""

@@ -73,15 +73,30 @@ def learned_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
     return widths
 
 
-def keep_issued(issued: pd.DataFrame, existing: pd.DataFrame) -> pd.DataFrame:
-    """`issued` and `existing` together; where a series and cutoff was issued before, that record stands.
+def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts that are to be recorded: what a version said once of a series at a cutoff stands, whole.
 
-    Both are rows of `FORECASTS` of one model version.
+    Each is issued after every other one of its series and cutoff: the forecast of record, which is the first, does not
+    change by one that was made earlier and arrives later.
+
+    Args:
+        issued: rows of `FORECASTS`.
+        recorded: `unique_id`, `cutoff`, `model_version` and `issued_at` of what was recorded of their cutoffs, in any
+            number of rows.
+
+    Returns:
+        Rows of `issued`, their `issued_at` raised where it must be.
     """
-    record = existing[["unique_id", "cutoff"]].drop_duplicates()
-    merged = issued.merge(record, on=["unique_id", "cutoff"], how="left", indicator="known")
-    fresh = merged.loc[merged["known"] == "left_only", FORECASTS.column_names]
-    return FORECASTS.conform(pd.concat([existing, fresh]) if len(existing) else issued)
+    if recorded.empty or issued.empty:
+        return issued
+    versions = recorded[["unique_id", "cutoff", "model_version"]].drop_duplicates().assign(is_known=True)
+    newest = recorded.groupby(["unique_id", "cutoff"], as_index=False)["issued_at"].max()
+    beside = issued.merge(versions, how="left").merge(
+        newest, on=["unique_id", "cutoff"], how="left", suffixes=("", "_")
+    )
+    earliest = beside["issued_at_"] + pd.Timedelta(microseconds=1)
+    raised = beside.assign(issued_at=beside["issued_at"].where(~(beside["issued_at"] < earliest), earliest))
+    return raised.loc[beside["is_known"].isna(), issued.columns].reset_index(drop=True)
 
 
 def cutoffs_of(days: DateRange, horizon: int) -> DateRange:

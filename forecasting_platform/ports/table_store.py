@@ -4,7 +4,8 @@ Promises that every adapter keeps, numbered; the contract suite has a test for e
 
 1. What was written is read back: columns, dtypes, nulls, order by key.
 2. Recording the same values again adds no row; a changed value adds one version and keeps the old.
-3. Replacing twice leaves one copy; replacing one day leaves the others.
+3. Replacing twice leaves one copy; replacing one day leaves the others. A forecast that was recorded never changes, nor
+   does which of several was issued first.
 4. A write that fails leaves what was there, whole.
 5. Wrong columns, kinds, repeated keys, days outside the range, names that `series_name_problem` refuses and values
    beyond `MAX_VALUE` are refused by name before any write.
@@ -97,13 +98,21 @@ class TableStore(Protocol):
         """
         ...
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange, *, model_version: str | None = None) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
         """Make `rows` all that `table` holds for the days of `period`; the number of rows written.
 
         Args:
             table: one of `REPLACEABLE_TABLES`.
-            model_version: for a table that has the column: only rows of this version are replaced,
-                and `rows` may hold no other.
+        """
+        ...
+
+    def record_forecasts(self, forecasts: pd.DataFrame) -> int:
+        """Add what was not issued before (`newly_issued`), in one transaction; the rows added.
+
+        Args:
+            forecasts: rows of `FORECASTS`. Those of a series, cutoff and model version that has forecasts already are
+                ignored, whatever they say; `issued_at` of the others is raised where it is no later than that of
+                another version's.
         """
         ...
 
@@ -126,6 +135,14 @@ class TableStore(Protocol):
     ) -> pd.DataFrame:
         """For each series its row of `table` (keyed by `unique_id` and day) of the newest day at or
         before the given one, ordered by `unique_id`; a series without such a row is absent.
+        """
+        ...
+
+    def count(self, table: Table, period: DateRange) -> int:
+        """How many rows there are of these days.
+
+        Of a table that only grows, such as `OBSERVATIONS` and `FORECASTS`, the same number twice means that nothing was
+        added in between.
         """
         ...
 

@@ -8,7 +8,7 @@ import pandas as pd
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import Exogenous
 from forecasting_platform.forecasting.features import build_features, days_depending_on, observations_period
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS
 from forecasting_platform.ports.table_store import TableStore
 
 
@@ -26,16 +26,19 @@ def build_feature_table(
 ) -> BuiltFeatures:
     """Build and store the features of loaded days, and of the days after them whose rows look back at these.
 
+    Done again where another load recorded values meanwhile: whoever wrote last has then written what is known. One
+    that dies before it has looked again is repeated as any failed load.
+
     Args:
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own.
     """
-    days = _days_to_build(store, loaded)
-    built = _build(store, days, country, exogenous)
-    # Another load may have built later days meanwhile, from values that came after these were read.
-    while days != loaded and not built.observations.equals(store.read_observations(observations_period(days))):
+    while True:
+        days = _days_to_build(store, loaded)
+        known = store.count(OBSERVATIONS, observations_period(days))
         built = _build(store, days, country, exogenous)
-    return built
+        if store.count(OBSERVATIONS, observations_period(days)) == known:
+            return built
 
 
 def _days_to_build(store: TableStore, loaded: DateRange) -> DateRange:

@@ -19,13 +19,19 @@ class MatchedErrors:
 
 
 def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> MatchedErrors:
-    """Match and store the errors of all forecasts of these days.
+    """Match and store the errors of all forecasts of these days; again where values or forecasts came meanwhile.
 
     Args:
         horizon: how many days ahead forecasts reach.
     """
-    issued = store.read(FORECASTS, cutoffs_of(days, horizon))
-    versions = store.read(OBSERVATIONS, days)
-    matched = match_errors(issued, versions, days)
-    store.replace(FORECAST_ERRORS, matched, days)
-    return MatchedErrors(matched, versions)
+    while True:
+        known = _known(store, days, horizon)
+        versions = store.read(OBSERVATIONS, days)
+        matched = match_errors(store.read(FORECASTS, cutoffs_of(days, horizon)), versions, days)
+        store.replace(FORECAST_ERRORS, matched, days)
+        if _known(store, days, horizon) == known:
+            return MatchedErrors(matched, versions)
+
+
+def _known(store: TableStore, days: DateRange, horizon: int) -> tuple[int, int]:
+    return store.count(OBSERVATIONS, days), store.count(FORECASTS, cutoffs_of(days, horizon))

@@ -8,7 +8,7 @@ import pandas as pd
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
-from forecasting_platform.forecasting.issuing import issue_forecasts, keep_issued, match_errors
+from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
 from forecasting_platform.forecasting.lifetime import new_series
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
@@ -64,10 +64,9 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
 def _issue(
     store: TableStore, model: ForecastModel, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
 ) -> pd.DataFrame:
-    """Issue and store one version's forecasts; its record of these cutoffs."""
+    """Issue and record one version's forecasts; all that it ever issued for these cutoffs."""
     since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
-    recorded = store.read(FORECASTS, since)
-    recorded = recorded[recorded["model_version"] == version.version]
+    recorded = _of_version(store.read(FORECASTS, since), version)
     issued = issue_forecasts(
         model,
         features,
@@ -75,6 +74,9 @@ def _issue(
         issued_at=datetime.now(UTC),
         matured=match_errors(recorded, store.read_observations(since), since),
     )
-    record = keep_issued(issued, recorded[recorded["cutoff"] >= pd.Timestamp(cutoffs.start)])
-    store.replace(FORECASTS, record, cutoffs, model_version=version.version)
-    return record
+    store.record_forecasts(issued)
+    return _of_version(store.read(FORECASTS, cutoffs), version)
+
+
+def _of_version(forecasts: pd.DataFrame, version: ModelVersion) -> pd.DataFrame:
+    return forecasts[forecasts["model_version"] == version.version].reset_index(drop=True)

@@ -18,7 +18,7 @@ from forecasting_platform.adapters.spark_session import SparkOptions, spark_sess
 from forecasting_platform.adapters.spark_table_log import TableLog
 from forecasting_platform.adapters.spark_table_store import SparkTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS, OBSERVATIONS, PREDICTION_LOG
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS, PREDICTION_LOG
 from forecasting_platform_tests.contracts.table_store_contract import (
     DAY_1,
     DAY_2,
@@ -141,7 +141,7 @@ def test_a_compaction_changes_no_answer_and_its_leftovers_are_cleaned_up(
             quarantined=refused((None, None, "no object", str(value))),
         )
         store.replace(FEATURE_TABLE, features(JANUARY, value=float(value)), JANUARY)
-        store.replace(FORECASTS, forecasts(JANUARY, str(value)), JANUARY, model_version=str(value))
+        store.record_forecasts(forecasts(JANUARY, str(value)))
         store.append(PREDICTION_LOG, predictions(f"r{value}"))
     store.replace(FEATURE_TABLE, FEATURE_TABLE.empty(), DAY_1)
     before = {table: store.read(table) for table in TABLES}

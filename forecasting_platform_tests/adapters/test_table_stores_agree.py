@@ -93,11 +93,12 @@ class StoresAgree(RuleBasedStateMachine):
         for store in (self.store, self.memory):
             assert store.replace(FEATURE_TABLE, rows, period) == len(rows)
 
-    @rule(period=periods, version=st.sampled_from(["1", "2"]), only_this=st.booleans(), y_hat=values)
-    def replace_forecasts(self, period: DateRange, version: str, only_this: bool, y_hat: float) -> None:
+    @rule(period=periods, version=st.sampled_from(["1", "2"]), hours=st.integers(0, 3), y_hat=values)
+    def record_forecasts(self, period: DateRange, version: str, hours: int, y_hat: float) -> None:
         rows = forecasts(period, version, y_hat)
-        for store in (self.store, self.memory):
-            store.replace(FORECASTS, rows, period, model_version=version if only_this else None)
+        rows = rows.assign(issued_at=rows["issued_at"] + timedelta(hours=hours))
+        assert self.store.record_forecasts(rows) == self.memory.record_forecasts(rows)
+        assert self.store.count(FORECASTS, period) == self.memory.count(FORECASTS, period)
 
     @rule(request_id=st.sampled_from(["r1", "r2"]), y_hat=values, names=st.sets(series))
     def append_predictions(self, request_id: str, y_hat: float, names: set[str]) -> None:

@@ -106,7 +106,7 @@ def issued(store: TableStore, known: Known, day: date, now: datetime) -> Known:
     keys = {"cutoff": pd.Timestamp(day), "model_version": known.champion, "issued_at": pd.Timestamp(now)}
     days = [pd.Timestamp(day) + timedelta(days=step) for step in (1, 2)]
     rows = pd.DataFrame([row | keys | {"unique_id": uid, "ds": ds} for uid in sorted(present) for ds in days])
-    store.replace(FORECASTS, rows, DateRange(day, day), model_version=known.champion)
+    store.record_forecasts(rows)
     return replace(known, forecasts=known.forecasts | dict.fromkeys(present, (day, known.champion, value)))
 
 

@@ -129,10 +129,9 @@ class TableStoreContract:
         ("table", "rows"),
         [
             (FEATURE_TABLE, features(JANUARY)),
-            (FORECASTS, forecasts(JANUARY)),
             (FORECAST_ERRORS, forecasts(JANUARY).assign(y=float(np.pi), y_first=np.nan)),
         ],
-        ids=["feature_table", "forecasts", "forecast_errors"],
+        ids=["feature_table", "forecast_errors"],
     )
     def test_replaced_rows_are_read_back(self, store: TableStore, table: Table, rows: pd.DataFrame) -> None:
         period = DateRange(JANUARY.start, JANUARY.end + timedelta(days=1))
@@ -254,13 +253,45 @@ class TableStoreContract:
         assert store.replace(FEATURE_TABLE, FEATURE_TABLE.empty(), DAY_1) == 0
         assert len(store.read(FEATURE_TABLE)) == 60
 
-    def test_replacing_one_model_version_leaves_the_other(self, store: TableStore) -> None:
-        store.replace(FORECASTS, forecasts(JANUARY, "1"), JANUARY, model_version="1")
-        store.replace(FORECASTS, forecasts(JANUARY, "2"), JANUARY, model_version="2")
-        store.replace(FORECASTS, forecasts(DAY_1, "2", y_hat=9.0), JANUARY, model_version="2")
+    def test_a_forecast_is_recorded_once_for_each_series_cutoff_and_version(self, store: TableStore) -> None:
+        assert store.record_forecasts(FORECASTS.empty()) == 0
+        assert store.record_forecasts(forecasts(JANUARY, "1").sample(frac=1, random_state=0)) == 31
+        pd.testing.assert_frame_equal(store.read(FORECASTS), forecasts(JANUARY, "1"))
+        february = DateRange(JANUARY.end, JANUARY.end + timedelta(days=1))
+        # One of a day that has some already, and of it a longer horizon: refused as a whole.
+        again = forecasts(february, "1", y_hat=9.0)
+        longer = again.assign(ds=again["ds"] + pd.Timedelta(days=1))
+        assert store.record_forecasts(pd.concat([again, longer])) == 2
         held = store.read(FORECASTS)
-        assert (held["model_version"] == "1").sum() == 31
-        assert held.loc[held["model_version"] == "2", "y_hat"].tolist() == [9.0]
+        assert held.loc[held["y_hat"] == 9.0, "cutoff"].unique().tolist() == [pd.Timestamp(february.end)]
+        assert store.record_forecasts(again.assign(unique_id="b")) == 2
+        assert store.record_forecasts(again.assign(model_version="2")) == 2
+
+    def test_what_was_recorded_first_was_issued_first(self, store: TableStore) -> None:
+        store.record_forecasts(forecasts(DAY_1, "1"))
+        store.record_forecasts(forecasts(DAY_1, "2").assign(issued_at=pd.Timestamp(MONDAY) - pd.Timedelta(days=1)))
+        store.record_forecasts(forecasts(DAY_1, "3"))
+        store.record_forecasts(forecasts(DAY_1, "4").assign(issued_at=pd.Timestamp(TUESDAY)))
+        issued = store.read(FORECASTS).set_index("model_version")["issued_at"]
+        assert issued.sort_values().index.tolist() == ["1", "2", "3", "4"]
+        assert issued["1"] == pd.Timestamp(MONDAY)
+        assert issued["4"] == pd.Timestamp(TUESDAY)
+
+    def test_of_two_who_issue_the_same_at_once_one_is_recorded_whole(self, store: TableStore) -> None:
+        with ThreadPoolExecutor(4) as writers:
+            numbers = [float(number) for number in range(4)]
+            added = list(writers.map(lambda y: store.record_forecasts(forecasts(JANUARY, "1", y_hat=y)), numbers))
+        assert sorted(added) == [0, 0, 0, 31]
+        assert store.read(FORECASTS)["y_hat"].unique().tolist() == [numbers[added.index(31)]]
+
+    def test_rows_are_counted_by_day_and_growth_is_seen(self, store: TableStore) -> None:
+        assert store.count(OBSERVATIONS, JANUARY) == 0
+        for value, moment in ((1, MONDAY), (1, TUESDAY), (2, WEDNESDAY)):
+            rows = observations(("a", "2020-01-01", value), ("a", "2020-01-02", 1))
+            store.record_observations(rows, JANUARY, available_at=moment)
+        assert [store.count(OBSERVATIONS, days) for days in (JANUARY, DAY_1, DAY_2)] == [3, 2, 1]
+        store.record_forecasts(forecasts(JANUARY))
+        assert [store.count(FORECASTS, days) for days in (JANUARY, DAY_1)] == [31, 1]
 
     def test_appending_keeps_a_key_that_is_there(self, store: TableStore) -> None:
         assert store.append(PREDICTION_LOG, predictions("r1")) == 1
@@ -369,23 +400,21 @@ class TableStoreContract:
 
     def test_every_table_refuses_what_is_no_name(self, store: TableStore) -> None:
         bad = "x" * (MAX_NAME_BYTES + 1)
-        for table, rows in ((FEATURE_TABLE, features(DAY_1)), (FORECASTS, forecasts(DAY_1, "1"))):
+        for write in (
+            lambda: store.replace(FEATURE_TABLE, features(DAY_1, (bad,)), DAY_1),
+            lambda: store.record_forecasts(forecasts(DAY_1).assign(unique_id=bad)),
+        ):
             with pytest.raises(InvalidFrameError, match="its name has 501 bytes"):
-                store.replace(table, rows.assign(unique_id=bad).drop_duplicates([*table.key]), DAY_1)
+                write()
         given = refused((bad, "2020-01-01", "too long", "1"))
         with pytest.raises(InvalidFrameError, match="its name has 501 bytes"):
             store.record_observations(observations(), JANUARY, available_at=MONDAY, quarantined=given)
         assert store.read(QUARANTINED_OBSERVATIONS).empty
 
-    def test_rows_of_another_model_version_are_refused(self, store: TableStore) -> None:
-        with pytest.raises(InvalidFrameError, match="model version '2' only, not of '1'"):
-            store.replace(FORECASTS, forecasts(DAY_1, "1"), DAY_1, model_version="2")
-        with pytest.raises(InvalidFrameError, match="the table has no model_version"):
-            store.replace(FEATURE_TABLE, features(DAY_1), DAY_1, model_version="2")
-
     def test_tables_that_only_grow_are_not_replaced_and_the_others_not_appended_to(self, store: TableStore) -> None:
-        with pytest.raises(InvalidFrameError, match=r"raw_observations .* only grows"):
-            store.replace(OBSERVATIONS, OBSERVATIONS.empty(), JANUARY)
+        for table in (OBSERVATIONS, FORECASTS):
+            with pytest.raises(InvalidFrameError, match=rf"{table.name} .* only grows"):
+                store.replace(table, table.empty(), JANUARY)
         with pytest.raises(InvalidFrameError, match="appended to prediction_log only"):
             store.append(FEATURE_TABLE, features(DAY_1))
 
@@ -424,8 +453,9 @@ class TableStoreContract:
         # Random, since an index compresses what repeats.
         name = base64.b85encode(random.Random(1).randbytes(MAX_NAME_BYTES)).decode()[:MAX_NAME_BYTES]
         store.record_observations(observations((name, "2020-01-01", 1)), JANUARY, available_at=MONDAY)
-        for table, rows in ((FEATURE_TABLE, features(DAY_1)), (FORECASTS, forecasts(DAY_1, "1"))):
-            store.replace(table, rows.assign(unique_id=name).drop_duplicates([*table.key]), DAY_1)
+        store.replace(FEATURE_TABLE, features(DAY_1, (name,)), DAY_1)
+        store.record_forecasts(forecasts(DAY_1).assign(unique_id=name))
+        for table in (FEATURE_TABLE, FORECASTS):
             assert set(store.read(table)["unique_id"]) == {name}
 
     # 7. Two writers of different days both survive; of the same day, one whole version does.

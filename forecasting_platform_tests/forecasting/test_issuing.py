@@ -1,7 +1,7 @@
 """Forecasts of record: once, honestly, and matched with what came."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,12 @@ from forecasting_platform.forecasting.frames import FORECASTS
 from forecasting_platform.forecasting.issuing import (
     cutoffs_of,
     issue_forecasts,
-    keep_issued,
     learned_widths,
     match_errors,
+    newly_issued,
 )
 from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.record import forecasts_of_record
 from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal, trained
 
 AT = datetime(2023, 7, 20, tzinfo=UTC)
@@ -68,10 +69,20 @@ def test_what_was_issued_once_stands(model: ForecastModel, features: pd.DataFram
     first = issue_forecasts(model, features.head(395), model_version="1", issued_at=AT)
     louder = replace(model, lower_bound=model.lower_bound + 1e6)
     again = issue_forecasts(louder, features, model_version="1", issued_at=AT)
-    record = keep_issued(again, first)
-    assert len(record) == len(again)
-    old = record.merge(first[["cutoff"]].drop_duplicates(), on="cutoff")
-    pd.testing.assert_frame_equal(FORECASTS.conform(old), first)
+    added = newly_issued(again, first)
+    assert len(added) == len(again) - len(first) > 0
+    assert not set(added["cutoff"]) & set(first["cutoff"])
+
+
+def test_what_arrives_later_was_issued_later(model: ForecastModel, features: pd.DataFrame) -> None:
+    first = issue_forecasts(model, features.tail(2), model_version="2", issued_at=AT)
+    shadow = issue_forecasts(model, features.tail(3), model_version="1", issued_at=AT - timedelta(minutes=1))
+    added = newly_issued(shadow, first)
+    assert len(added) == len(shadow)
+    is_new = ~added["cutoff"].isin(first["cutoff"])
+    assert (added.loc[is_new, "issued_at"] == AT - timedelta(minutes=1)).all()
+    assert (added.loc[~is_new, "issued_at"] == AT + timedelta(microseconds=1)).all()
+    assert (forecasts_of_record(pd.concat([first, added[~is_new]]))["model_version"] == "2").all()
 
 
 def test_errors_match_forecasts_with_actuals_of_the_days_asked_for(
@@ -92,15 +103,15 @@ def test_a_record_without_news_stays_and_news_without_a_record_begin_one(
     model: ForecastModel, features: pd.DataFrame
 ) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
-    pd.testing.assert_frame_equal(keep_issued(FORECASTS.empty(), issued), issued)
-    pd.testing.assert_frame_equal(keep_issued(issued, FORECASTS.empty()), issued)
-    assert keep_issued(FORECASTS.empty(), FORECASTS.empty()).empty
+    assert newly_issued(FORECASTS.empty(), issued).empty
+    pd.testing.assert_frame_equal(newly_issued(issued, FORECASTS.empty()), issued)
+    assert newly_issued(issued, issued).empty
 
 
 def test_another_series_of_a_cutoff_already_issued_is_added(model: ForecastModel, features: pd.DataFrame) -> None:
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
     other = issued.assign(unique_id="b")
-    assert len(keep_issued(pd.concat([issued, other]), issued)) == 2 * len(issued)
+    pd.testing.assert_frame_equal(newly_issued(pd.concat([issued, other]), issued), other)
 
 
 def test_a_forecast_of_record_is_the_models_from_the_row_of_its_cutoff(

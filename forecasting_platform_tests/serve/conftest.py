@@ -18,7 +18,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.features import build_features
 from forecasting_platform.forecasting.forecasters import Naive, SeasonalNaive
-from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
@@ -99,14 +99,9 @@ def store(features: pd.DataFrame, model: ForecastModel) -> MemoryTableStore:
     store.record_observations(make_observations(), period, available_at=datetime(2023, 7, 1, tzinfo=UTC))
     store.replace(FEATURE_TABLE, features, period)
     for cutoff in (date(2023, 6, 20), date(2023, 6, 25)):
-        store.replace(FORECASTS, issued(model, features, cutoff), DateRange(cutoff, cutoff))
+        store.record_forecasts(issued(model, features, cutoff))
     shadow, cutoff = make_model(features, weight=0.0), date(2023, 6, 18)
-    store.replace(
-        FORECASTS,
-        issued(shadow, features, cutoff).assign(model_version="2"),
-        DateRange(cutoff, cutoff),
-        model_version="2",
-    )
+    store.record_forecasts(issued(shadow, features, cutoff).assign(model_version="2"))
     return store
 
 
