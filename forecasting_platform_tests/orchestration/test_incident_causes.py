@@ -55,7 +55,9 @@ class Platform:
     store: BrokenStore
     ledger: MemoryLedger
 
-    def run(self, job: str, days: DateRange | None = None, tags: Mapping[str, str] | None = None) -> dg.DagsterRun:
+    def run(
+        self, job: str, days: DateRange | None = None, tags: Mapping[str, str] | None = None, asset: str | None = None
+    ) -> dg.DagsterRun:
         resources = {
             "observation_feed": FileFeed(self.file.as_uri(), date_format="dd/mm/yyyy", max_bytes=1_000_000),
             "table_store": self.store,
@@ -70,6 +72,7 @@ class Platform:
             .execute_in_process(
                 instance=self.instance,
                 tags={**(range_tags(days) if days else {}), **(tags or {})},
+                asset_selection=[dg.AssetKey(asset)] if asset else None,
                 raise_on_error=False,
             )
         )
@@ -130,6 +133,11 @@ def break_no_champion(platform: Platform) -> dg.DagsterRun:
     return platform.run("forecast_job", DAYS)
 
 
+def break_errors(platform: Platform) -> dg.DagsterRun:
+    platform.store.broken = "read"
+    return platform.run("forecast_job", DAYS, asset="forecast_errors")
+
+
 @pytest.mark.parametrize(
     ("fail", "job", "asset", "said"),
     [
@@ -137,6 +145,7 @@ def break_no_champion(platform: Platform) -> dg.DagsterRun:
         (break_nothing_to_train_on, "training_job", "trained_model", "InsufficientHistoryError: training needs"),
         (break_no_challenger, "promotion_job", "champion_model", "NoChallengerError: forecasting_platform has no"),
         (break_no_champion, "forecast_job", "forecasts", "NoChampionError: forecasting_platform has no champion"),
+        (break_errors, "forecast_job", "forecast_errors", "StoreUnavailableError: the table store is unavailable"),
     ],
 )
 def test_a_failed_run_of_each_asset_tells_its_own_error(
