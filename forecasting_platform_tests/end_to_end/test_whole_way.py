@@ -328,11 +328,13 @@ def test_a_level_shift_is_an_alert_on_a_webhook_the_page_and_in_dagster(
 
 
 def test_a_dead_feed_is_an_alert_and_a_command_that_says_so(
-    platform: Platform, dead_feed: subprocess.CompletedProcess[str]
+    platform: Platform, webhook: Webhook, dead_feed: subprocess.CompletedProcess[str]
 ) -> None:
     assert dead_feed.returncode == 1
     assert "raw_observations: FeedUnavailableError: the feed http" in dead_feed.stderr
     assert FAILED_LOAD in open_on_the_page(platform)
+    (message,) = told(webhook, "FIRING", FAILED_LOAD)
+    assert "2023-08-01..2023-08-31: raw_observations: FeedUnavailableError: the feed http" in message
 
 
 @pytest.mark.usefixtures("dead_feed")
