@@ -14,6 +14,7 @@ from forecasting_platform.errors import (
     PlatformStateError,
     UnavailableError,
 )
+from forecasting_platform.local.app_request import ask_app
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.settings import Settings
@@ -56,16 +57,8 @@ class Connection:
             AppRefusedError: it answered with a problem.
             UnavailableError: it did not answer.
         """
-        headers = Settings().api_key_header()
         try:
-            response = requests.request(
-                method,
-                f"{self.app_url}{path}",
-                json=body,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,  # the key would be sent along, to wherever it leads
-            )
+            response = ask_app(self.app_url, method, path, body, timeout_seconds=TIMEOUT_SECONDS)
         except requests.RequestException as error:
             raise UnavailableError(f"the app at {self.app_url}", type(error).__name__) from error
         if not response.ok or response.is_redirect:

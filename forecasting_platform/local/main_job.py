@@ -12,9 +12,9 @@ import requests
 
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.local.app_request import ask_app
 from forecasting_platform.local.dagster_answers import BackfillStatus, Materialization
 from forecasting_platform.local.dagster_api import DagsterApi
-from forecasting_platform.settings import Settings
 
 LOAD_ASSETS = ("raw_observations", "feature_table")
 LOAD_DEADLINE_SECONDS = 1800.0
@@ -94,14 +94,11 @@ class MainJob:
             "start": (self.days.end + timedelta(days=1)).isoformat(),
             "end": (self.days.end + timedelta(days=15)).isoformat(),
         }
-        headers = Settings().api_key_header()
         answers: list[dict[str, object]] = []
 
         def answered() -> bool:
             try:
-                response = requests.post(
-                    f"{self.app_url}/predict", json=body, headers=headers, timeout=5, allow_redirects=False
-                )
+                response = ask_app(self.app_url, "POST", "/predict", body, timeout_seconds=5)
             except requests.RequestException:
                 return False  # still starting; the deadline decides
             if response.status_code == requests.codes.ok:

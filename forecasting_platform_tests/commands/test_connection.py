@@ -111,3 +111,16 @@ def test_an_app_that_is_not_there_is_unavailable(silent_port: int) -> None:
     away = Connection("http://127.0.0.1:1", f"http://127.0.0.1:{silent_port}", "postgresql://x")
     with pytest.raises(UnavailableError, match=r"the app at .* is unavailable"):
         away.ask_app("GET", "/model")
+
+
+def test_no_proxy_is_shown_the_key_of_an_app_on_this_machine(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORECASTING_API_KEYS", "geheim")
+    with RecordingServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert connection.ask_app("POST", "/predict", {})["key"] == "geheim"
+        assert proxy.asked == []

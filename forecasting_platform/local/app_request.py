@@ -1,0 +1,28 @@
+"""One request to the app, with the key that the settings name. What an answer means is the caller's."""
+
+from urllib.parse import urlsplit
+
+import requests
+
+from forecasting_platform.settings import Settings
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def ask_app(app_url: str, method: str, path: str, body: object, *, timeout_seconds: float) -> requests.Response:
+    """The app's answer, whatever its status; a redirect is not followed, since the key would be sent along.
+
+    Raises:
+        requests.RequestException: it did not answer.
+    """
+    with requests.Session() as session:
+        # A proxy of the environment is not for this machine's own servers: it would read the key.
+        session.trust_env = urlsplit(app_url).hostname not in _THIS_MACHINE
+        return session.request(
+            method,
+            f"{app_url}{path}",
+            json=body,
+            headers=Settings().api_key_header(),
+            timeout=timeout_seconds,
+            allow_redirects=False,
+        )
