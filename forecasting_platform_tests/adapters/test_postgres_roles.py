@@ -14,6 +14,7 @@ from forecasting_platform.adapters import postgres_table_store
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.postgres_connections import PostgresConnections
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+from forecasting_platform.adapters.postgres_retention import days_kept, delete_outdated
 from forecasting_platform.adapters.postgres_roles import (
     APP,
     DAGSTER,
@@ -133,6 +134,20 @@ class TestLedgerAsRuns(LedgerContract):
         ledger = PostgresLedger(emptied.dsn(RUNS))
         yield ledger
         ledger.close()
+
+
+def test_what_is_outdated_is_deleted_with_the_login_of_runs(emptied: Server) -> None:
+    with psycopg.connect(emptied.owner("forecasting")) as connection:
+        connection.execute(
+            """
+            INSERT INTO forecasting.quarantined_observations
+                (fingerprint, available_at, reason, raw) VALUES ('f', '2020-01-01', 'x', 'x');
+            INSERT INTO forecasting.alert_mutes VALUES ('x:*', '2020-01-01', 'known', 'ann');
+            """
+        )
+    now = datetime(2023, 7, 1, tzinfo=UTC)
+    deleted = delete_outdated(emptied.dsn(RUNS), days_kept(Settings()), now)
+    assert deleted == {table: int(table in {"quarantined_observations", "alert_mutes"}) for table in deleted}
 
 
 @pytest.fixture
