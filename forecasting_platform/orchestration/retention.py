@@ -1,6 +1,8 @@
 """What is deleted by itself once a day: see docs/growth.md for what grows, and what is never deleted."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
@@ -9,8 +11,7 @@ from forecasting_platform.adapters.feeds import archive_of
 from forecasting_platform.adapters.postgres_retention import days_kept, delete_outdated
 from forecasting_platform.settings import Settings
 
-LOOK_BACK = timedelta(days=31)
-"""A run whose log could not be deleted is looked at again for so long."""
+_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dg.op(out=dg.Out(dg.Nothing), description="Deletes outdated predictions, refused rows, incidents, messages and mutes.")
@@ -29,15 +30,22 @@ def outdated_documents(context: dg.OpExecutionContext, settings: dg.ResourcePara
 
 @dg.op(out=dg.Out(dg.Nothing), description="Deletes what old runs wrote to their output.")
 def outdated_run_logs(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-    """Files of this machine only: an object store has rules of its own for that."""
+    """Folders of this machine only: an object store has rules of its own for that."""
     logs = context.instance.compute_log_manager
     deleted = 0
     if isinstance(logs, LocalComputeLogManager):
+        folder = Path(logs.get_captured_local_path(["run"], "out")).parent
         before = datetime.now(UTC) - timedelta(days=settings.run_log_days)
-        for run in context.instance.get_runs(dg.RunsFilter(created_before=before, created_after=before - LOOK_BACK)):
-            logs.delete_logs(prefix=[run.run_id])
+        for run_id in outdated_runs(folder, before):
+            logs.delete_logs(prefix=[run_id])
             deleted += 1
     context.add_output_metadata({"runs": deleted})
+
+
+def outdated_runs(folder: Path, before: datetime) -> list[str]:
+    """The runs whose output, in a folder of each, was begun before a time; empty where nothing was ever written."""
+    found = folder.iterdir() if folder.exists() else ()
+    return [run.name for run in found if _RUN_ID.fullmatch(run.name) and run.stat().st_mtime < before.timestamp()]
 
 
 @dg.job(description="Delete what is outdated by FORECASTING_…_DAYS; nothing that forecasts or decisions rest on.")

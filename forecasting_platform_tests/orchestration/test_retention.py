@@ -1,5 +1,8 @@
 """The daily deletion of what is outdated: asked for once a day, each part for itself."""
 
+import os
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,21 +68,20 @@ def test_it_deletes_rows_documents_and_the_output_of_old_runs_and_says_how_many(
     monkeypatch.setattr(DocumentArchive, "remove_old", lambda _archive: 2)
     manager = LocalComputeLogManager(str(tmp_path / "storage"))
     monkeypatch.setattr(type(instance), "compute_log_manager", manager)
-    for run_id in ("old", "new"):
-        (tmp_path / "storage" / run_id / "compute_logs").mkdir(parents=True)
-        (tmp_path / "storage" / run_id / "compute_logs" / "step.err").write_text("lines")
-    old = dg.DagsterRun("load_job", run_id="old")
-    asked: list[dg.RunsFilter] = []
-    monkeypatch.setattr(type(instance), "get_runs", lambda _instance, found: [asked.append(found), old][1:])
+    old, new = (str(uuid.uuid4()) for _ in range(2))
+    long_ago = time.time() - 91 * 24 * 3600
+    for name in (old, new, "not a run"):
+        (tmp_path / "storage" / name / "compute_logs").mkdir(parents=True)
+        (tmp_path / "storage" / name / "compute_logs" / "step.err").write_text("lines")
+        if name != new:
+            os.utime(tmp_path / "storage" / name, (long_ago, long_ago))
     settings = Settings(postgres_dsn="postgresql://x", feed_archive=str(tmp_path / "archive"))
     assert run(instance, monkeypatch, settings) == (
         True, {"prediction_log": 3, "alerts": 0, "documents": 2, "runs": 1},
     )  # fmt: skip
-    assert not (tmp_path / "storage" / "old").exists()
-    assert (tmp_path / "storage" / "new" / "compute_logs" / "step.err").exists()
-    (found,) = asked
-    assert found.created_before is not None
-    assert datetime.now(UTC) - found.created_before >= timedelta(days=90)
+    assert not (tmp_path / "storage" / old).exists()
+    for kept in (new, "not a run"):
+        assert (tmp_path / "storage" / kept / "compute_logs" / "step.err").exists()
 
 
 def test_a_part_that_fails_keeps_the_others_from_nothing(
