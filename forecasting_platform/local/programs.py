@@ -63,7 +63,7 @@ DAGSTER_INSTANCE = {
     "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},
     "retention": {
         "schedule": {"purge_after_days": 90},
-        "sensor": {"purge_after_days": {"skipped": 7, "failure": 30, "success": -1}},
+        "sensor": {"purge_after_days": {"skipped": 1, "failure": 30, "success": -1}},
     },
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},

@@ -348,3 +348,13 @@ def test_a_schema_that_is_not_there_is_not_made_by_a_service_which_says_what_to_
     with pytest.raises(ConfigurationError, match="run `forecasting-platform migrate` as its owner"):
         store.prepare()
     store.close()
+
+
+def test_runs_delete_what_is_outdated_and_nothing_else(server: Server) -> None:
+    now = datetime.now(UTC)
+    deleted = delete_outdated(server.dsn(RUNS), dict.fromkeys(days_kept(Settings()), 0), now)
+    assert set(deleted) == set(days_kept(Settings()))
+    with psycopg.connect(server.dsn(RUNS)) as runs:
+        for table in ("raw_observations", "promotion_decisions"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), runs.transaction():
+                runs.execute(f"DELETE FROM forecasting.{table}")
