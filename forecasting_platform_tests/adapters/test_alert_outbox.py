@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from forecasting_platform.adapters import alert_sending, alert_watchers
 from forecasting_platform.adapters.alert_outbox import CLAIM, Raised, raise_alerts, send_waiting
@@ -20,6 +19,7 @@ from forecasting_platform.forecasting.alert_messages import MAX_AGE, MAX_WAIT, M
 from forecasting_platform.forecasting.alerts import Evaluation
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.adapters.hook import Hook
+from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 NOON = datetime(2023, 7, 1, 12, tzinfo=UTC)
 FIRING, RESOLVED = "[FIRING] a:bias", "[RESOLVED] a:bias"

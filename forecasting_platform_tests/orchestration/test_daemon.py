@@ -6,9 +6,9 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from dagster._daemon import backfill, controller
 
 from forecasting_platform.orchestration.daemon import BACKFILL_LOOK_SECONDS, look_for_backfills_often
+from forecasting_platform_tests.support.dagster_internals import backfill, controller
 
 
 def test_dagsters_loop_pauses_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from forecasting_platform import orchestration
 from forecasting_platform.definitions import ASSETS, build_definitions, defs
 from forecasting_platform.orchestration import assets, checks
+from forecasting_platform_tests.support.dagster_internals import UnresolvedAssetJobDefinition
 
 JOBS = (UnresolvedAssetJobDefinition, dg.JobDefinition)
 

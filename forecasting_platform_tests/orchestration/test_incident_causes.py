@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.adapters.file_feed import FileFeed
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
@@ -23,6 +22,7 @@ from forecasting_platform.forecasting.next_steps import NEXT_STEPS
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.sensors import alert_sensor, run_failure_sensor
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.dagster_internals import BulkActionStatus, PartitionBackfill
 from forecasting_platform_tests.support.web_servers import RecordingServer
 
 pytestmark = pytest.mark.slow

@@ -7,16 +7,21 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.remote_representation.external import RemoteJob
-from dagster._core.test_utils import create_run_for_test, create_test_daemon_workspace_context, instance_for_test
-from dagster._core.workspace.load_target import ModuleTarget
-from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
+
+from forecasting_platform_tests.support.dagster_internals import (
+    MOCKED_RUN_LAUNCHER,
+    ModuleTarget,
+    QueuedRunCoordinatorDaemon,
+    RemoteJob,
+    create_run_for_test,
+    create_test_daemon_workspace_context,
+    instance_for_test,
+)
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 TARGET = ModuleTarget("forecasting_platform.definitions", attribute=None, working_directory=None, location_name=None)
-LAUNCHER = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
 """It notes what it was to launch, and launches nothing."""
 
 
@@ -66,7 +71,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setenv("FORECASTING_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nothing runs, so nothing asks there
     overrides = {name: shipped("dagster.yaml")[name] for name in ("run_coordinator", "concurrency", "run_retries")}
     with (
-        instance_for_test(overrides={**overrides, "run_launcher": LAUNCHER}) as instance,
+        instance_for_test(overrides={**overrides, "run_launcher": MOCKED_RUN_LAUNCHER}) as instance,
         create_test_daemon_workspace_context(TARGET, instance) as context,
     ):
         queue = Queue(instance, context)

@@ -10,12 +10,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from forecasting_platform.adapters.document_archive import DocumentArchive
 from forecasting_platform.orchestration import retention
 from forecasting_platform.orchestration.retention import retention_job, retention_sensor
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.dagster_internals import LocalComputeLogManager
 
 
 class Clock(datetime):

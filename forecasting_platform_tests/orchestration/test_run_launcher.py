@@ -13,12 +13,15 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.events import EngineEventData
-from dagster._core.storage.tags import GRPC_INFO_TAG, WILL_RETRY_TAG
-from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from forecasting_platform.local.programs import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.run_launcher import MACHINE_TAG, this_machine
+from forecasting_platform_tests.support.dagster_internals import (
+    GRPC_INFO_TAG,
+    WILL_RETRY_TAG,
+    EngineEventData,
+    execute_run_monitoring_iteration,
+)
 
 pytestmark = pytest.mark.slow
 

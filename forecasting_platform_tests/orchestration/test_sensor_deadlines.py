@@ -2,11 +2,11 @@
 
 import dagster as dg
 import pytest
-from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from forecasting_platform.adapters import feeds
 from forecasting_platform.adapters.feed_with_exogenous import GRACE_SECONDS
 from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
+from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 
 def test_the_deadlines_of_a_sensor_are_nested() -> None:

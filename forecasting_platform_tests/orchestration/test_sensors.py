@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import dagster as dg
 import numpy as np
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
@@ -23,6 +22,7 @@ from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.promoting import MOVED_BY, Promoter
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
+from forecasting_platform_tests.support.dagster_internals import BulkActionStatus, PartitionBackfill
 
 CUTOFF = date(2023, 6, 30)
 

@@ -1,0 +1,37 @@
+"""What tests need of Dagster beyond its public API: one place to look at when Dagster is upgraded."""
+
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.events import EngineEventData
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_representation.external import RemoteJob
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.tags import GRPC_INFO_TAG, WILL_RETRY_TAG
+from dagster._core.test_utils import create_run_for_test, create_test_daemon_workspace_context, instance_for_test
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon import backfill, controller
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
+from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
+from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
+
+MOCKED_RUN_LAUNCHER = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
+
+__all__ = [
+    "DEFAULT_SENSOR_GRPC_TIMEOUT",
+    "GRPC_INFO_TAG",
+    "MOCKED_RUN_LAUNCHER",
+    "WILL_RETRY_TAG",
+    "BulkActionStatus",
+    "EngineEventData",
+    "LocalComputeLogManager",
+    "ModuleTarget",
+    "PartitionBackfill",
+    "QueuedRunCoordinatorDaemon",
+    "RemoteJob",
+    "UnresolvedAssetJobDefinition",
+    "backfill",
+    "controller",
+    "create_run_for_test",
+    "create_test_daemon_workspace_context",
+    "execute_run_monitoring_iteration",
+    "instance_for_test",
+]
