@@ -1,23 +1,20 @@
 """Fixtures of all suites: a Postgres of our own, and a database of its own for a test."""
 
-import itertools
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import settings
-from psycopg import sql
 
 from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
 from forecasting_platform.adapters.spark_session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
+from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.mlflow_server import MlflowServer, running_mlflow
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
 
@@ -30,8 +27,6 @@ pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
 # The clock is no judge: a busy machine is no fault of the code.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
-
-_numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,14 +87,14 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
 @pytest.fixture
 def postgres_dsn(embedded_postgres: EmbeddedPostgres) -> Iterator[str]:
     """The DSN of an empty database that no other test sees."""
-    with _database(embedded_postgres, "template1") as dsn:
+    with copied_database(embedded_postgres) as dsn:
         yield dsn
 
 
 @pytest.fixture
 def prepared_dsn(embedded_postgres: EmbeddedPostgres, prepared_template: str) -> Iterator[str]:
     """The DSN of a database with the platform's tables, without rows, that no other test sees."""
-    with _database(embedded_postgres, prepared_template) as dsn:
+    with copied_database(embedded_postgres, prepared_template) as dsn:
         yield dsn
 
 
@@ -112,16 +107,6 @@ def prepared_template(embedded_postgres: EmbeddedPostgres) -> str:
         prepared.prepare()
         prepared.close()
     return "prepared"
-
-
-@contextmanager
-def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        names = sql.Identifier(name), sql.Identifier(template)
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
-        yield server.dsn(name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
 
 
 @pytest.fixture(scope="session")

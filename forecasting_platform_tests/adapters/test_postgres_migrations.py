@@ -28,6 +28,7 @@ from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.adapters.postgres_catalog import catalog
 from forecasting_platform_tests.contracts.ledger_contract import ALERT
 from forecasting_platform_tests.forecasting import series
+from forecasting_platform_tests.support.databases import copied_database
 
 pytestmark = pytest.mark.slow
 
@@ -36,15 +37,23 @@ LOADED_AT = datetime(2023, 3, 1, tzinfo=UTC)
 NEW_FEATURES = ["volatility_02", "volatility_10", "recent_holidays"]
 
 
-@pytest.fixture
-def first_release(postgres_dsn: str) -> str:
+@pytest.fixture(scope="module")
+def template(embedded_postgres: EmbeddedPostgres) -> str:
     """A database as the first release left it: no revision, and rows in every table."""
     script = ScriptDirectory(str(SCRIPTS)).get_revision(FIRST_REVISION).module
-    with psycopg.connect(postgres_dsn) as connection:
+    embedded_postgres.create_database("first_release")
+    with psycopg.connect(embedded_postgres.dsn("first_release")) as connection:
         connection.execute("CREATE SCHEMA forecasting")
         connection.execute(script._SCHEMA)
         _fill(connection)
-    return postgres_dsn
+    return "first_release"
+
+
+@pytest.fixture
+def first_release(embedded_postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A copy of it."""
+    with copied_database(embedded_postgres, template) as dsn:
+        yield dsn
 
 
 def observations() -> pd.DataFrame:

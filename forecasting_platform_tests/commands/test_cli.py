@@ -12,14 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
 from forecasting_platform import cli
+from forecasting_platform.adapters import postgres_ledger
 from forecasting_platform.adapters.memory_ledger import MemoryLedger
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.commands import report
 from forecasting_platform.commands.as_of import stored_snapshot
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
@@ -27,9 +30,10 @@ from forecasting_platform.forecasting.alert_messages import Message
 from forecasting_platform.forecasting.alerts import Alert, muting
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.forecasting import controlled
 from forecasting_platform_tests.forecasting.decided import NOISE, judged
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")
@@ -137,16 +141,6 @@ def run(
         settings=Settings(postgres_dsn=SecretStr("postgresql://someone:secret@127.0.0.1:1/nothing")),
         ask_app=ask_app,
     )
-    report = SimpleNamespace(
-        accuracy=pd.DataFrame({"unique_id": ["a"], "rmse": [1.5], "skill_naive": [float("nan")]}),
-        drift=pd.DataFrame(),
-        vintages=pd.DataFrame(),
-        answered=pd.DataFrame(),
-        detection=pd.DataFrame(),
-        series=pd.DataFrame(),
-        alerts=[],
-        write_html=lambda path: path.write_text("<!doctype html>"),
-    )
     monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
     features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
     monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *asked: features)
@@ -159,8 +153,11 @@ def run(
         "forecasting_platform.commands.as_of.snapshot_of_platform",
         lambda dsn, moment: stored_snapshot(known, ledger, moment),
     )
-    monkeypatch.setattr("forecasting_platform.commands.report.Report", lambda dsn, metadata: report)
-    monkeypatch.setattr("forecasting_platform.adapters.postgres_ledger.PostgresLedger", lambda dsn: _Ledger(ledger))
+    errors = controlled.errors(30)
+    known.replace(FORECAST_ERRORS, errors, DateRange(errors["ds"].min().date(), errors["ds"].max().date()))
+    monkeypatch.setattr(report, "table_store_of", lambda settings: known)
+    for module in (report, postgres_ledger):
+        monkeypatch.setattr(module, "PostgresLedger", lambda dsn: _Ledger(ledger))
 
     def run(*words: str) -> Result:
         return invoke(*words, "--data-dir", str(tmp_path))
@@ -422,10 +419,16 @@ def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], 
     page = tmp_path / "report.html"
     done = run("report", "--html", str(page), "--json")
     assert done.exit_code == 0
-    assert page.read_text() == "<!doctype html>"
-    assert set(json.loads(done.stdout)) == {
-        "accuracy", "vintages", "answered", "drift", "detection", "series", "alerts",
-    }  # fmt: skip
+    told = json.loads(done.stdout)
+    assert set(told) == {"accuracy", "vintages", "answered", "drift", "detection", "series", "alerts"}
+    (month,) = [row for row in told["accuracy"] if row["window_days"] == 28]
+    assert (month["unique_id"], month["days"]) == ("a", 28)
+    assert month["rmse"] == pytest.approx(np.sqrt((controlled.NOISE[2:30] ** 2).mean()))
+    written = page.read_text()
+    assert written.startswith("<!doctype html>")
+    assert "http" not in written, "one file without references to anything else"
+    assert written.count("data:image/png;base64,") == 1
+    assert f"{month['rmse']:.3g}" in written
 
 
 def test_a_report_that_cannot_be_written_is_a_sentence(run: Callable[..., Result], tmp_path: Path) -> None:

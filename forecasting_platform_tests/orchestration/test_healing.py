@@ -21,6 +21,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import exogenous_from
 from forecasting_platform.forecasting.features import build_features, observations_period
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
@@ -29,6 +30,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
 
@@ -130,18 +132,47 @@ def exogenous() -> list[dict[str, Any]]:
     return []
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
+        yield
+
+
+@pytest.fixture(scope="module")
+def template(embedded_postgres: EmbeddedPostgres, feed_url: str) -> Callable[[list[dict[str, Any]]], str]:
+    """Gives the name of a database loaded from 2023-03-01 to 2023-06-30, loaded once."""
+
+    def loaded(exogenous: list[dict[str, Any]]) -> str:
+        name = f"loaded_{len(exogenous)}"
+        if name not in made:
+            embedded_postgres.create_database(name)
+            store = PostgresTableStore(embedded_postgres.dsn(name))
+            store.prepare()
+            Platform(store, feed_url, exogenous).load(INITIAL)
+            store.close()
+            made.add(name)
+        return name
+
+    made: set[str] = set()
+    return loaded
+
+
 @pytest.fixture
 def platform(
-    prepared_dsn: str, feed_url: str, exogenous: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    embedded_postgres: EmbeddedPostgres,
+    template: Callable[[list[dict[str, Any]]], str],
+    feed_url: str,
+    exogenous: list[dict[str, Any]],
 ) -> Iterator[Platform]:
     """Loaded from 2023-03-01 to 2023-06-30, on a real Postgres; it is 2023-07-01."""
-    monkeypatch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
-    store = PostgresTableStore(prepared_dsn)
-    platform = Platform(store, feed_url, exogenous)
-    platform.load(INITIAL)
-    yield platform
-    platform.end_faults()
-    store.close()
+    with copied_database(embedded_postgres, template(exogenous)) as dsn:
+        store = PostgresTableStore(dsn)
+        platform = Platform(store, feed_url, exogenous)
+        platform.loaded = {day.isoformat() for day in INITIAL}
+        yield platform
+        platform.end_faults()
+        store.close()
 
 
 def context_of(days: DateRange) -> dg.AssetExecutionContext:
