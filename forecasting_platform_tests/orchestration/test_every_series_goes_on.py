@@ -8,6 +8,7 @@ import pytest
 
 from forecasting_platform.adapters.memory_table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
+from forecasting_platform.forecasting.alert_messages import Route
 from forecasting_platform.forecasting.alerts import Alert, Evaluation, Result, take_in
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
@@ -46,7 +47,7 @@ def told_on(store: MemoryTableStore, day: date) -> dg.AssetCheckEvaluation:
 
 
 def test_the_end_of_a_series_is_one_incident_that_ends_by_itself(store: MemoryTableStore) -> None:
-    newest: dict[str, Alert] = {}
+    alerts: dict[str, Alert] = {}
     # By their keys: the outbox holds a message once, however often it is queued.
     messages, failed = {}, []
     for number, day in enumerate(
@@ -54,10 +55,9 @@ def test_the_end_of_a_series_is_one_incident_that_ends_by_itself(store: MemoryTa
     ):
         found, at = told_on(store, day), datetime(day.year, day.month, day.day, tzinfo=UTC)
         result: Result = "passed" if found.passed else "failed"
-        changed, queued = take_in(
-            newest, [Evaluation(NAME, number, result, "warning", at, "")], at + LATER, channels=["a"]
-        )
-        newest |= {alert.fingerprint: alert for alert in changed}
+        evaluation = Evaluation(NAME, number, result, "warning", at, "")
+        changed, queued = take_in(list(alerts.values()), [evaluation], at + LATER, routes=[Route("a")])
+        alerts |= {alert.alert_id: alert for alert in changed}
         messages |= {message.key: message.kind for message in queued if message.kind != "REMINDER"}
         failed += [day] if not found.passed else []
         assert found.passed or "road (2023-05-01)" in str(found.description)
