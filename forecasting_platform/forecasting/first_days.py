@@ -42,7 +42,7 @@ AGES = (1, 2, 3, 5, 7, 10, 14, 21, 28, 45)
 
 MIN_WINDOWS, WINDOWS_A_SERIES = 200, 4
 DEFAULT_WIDTHS = (0.55, 0.8, 1.0, 1.2, 1.2, 0.9, 0.9, 0.9, 0.9, 0.9)
-"""Half of the 80 % interval a day ahead at each of `AGES`, in units of `scale_of`: as 34 public series went on."""
+"""Half of the 80 % interval a day ahead at each of `AGES`, in units of `scale_of`: as 32 public series went on."""
 TAIL_OF_80 = 0.8 / np.sqrt(2 * 0.9 * 0.1)
 DEFAULT_SERIES = 3
 """As how many known series the default counts: a panel of one or two says little of what else may come."""

@@ -10,6 +10,7 @@ from forecasting_platform.forecasting.markdown import markdown_cell
 from forecasting_platform.forecasting.model import ForecastModel
 
 SHOWN_SERIES = 20
+_APART = {"constant": "constant", "new_series": "new"}
 
 _TEXT = re.sub(
     # MLflow shows each line as one: a paragraph must be a single line.
@@ -24,7 +25,7 @@ Trained on what was known at the end of **{cutoff}**, by code {code_version}, on
 
 Backtest: {cutoffs} daily cutoffs from {first_cutoff} to {last_cutoff}, {refits} fits, none of which saw what it was
 judged on. A skill is 1 - RMSE / RMSE of the naive forecast: above 0 is better. Coverage is of intervals that knew only
-what came before. A constant series is served and decides nothing.
+what came before. A constant or new series is served and decides nothing.
 
 {table}
 {more}
@@ -67,7 +68,7 @@ def _row(unique_id: str, of: dict[str, Any]) -> list[str]:
     scores = of["scores"]
     return [
         markdown_cell(unique_id),
-        of["winner"] + (" (constant)" if of.get("constant") else ""),
+        of["winner"] + "".join(f" ({word})" for key, word in _APART.items() if of.get(key)),
         _number(scores["rmse"], ".4g"),
         *(_number(scores[name], ".3f") for name in ("mase", "skill_naive", "skill_seasonal_naive")),
         *(_number(of["coverage"][str(level)], ".1%") for level in LEVELS),
