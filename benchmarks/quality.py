@@ -18,8 +18,9 @@ import pandas as pd
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.data_quality import HISTORY_DAYS, history_period, implausible_values, judge_days
+from forecasting_platform.forecasting.data_quality import HISTORY_DAYS, history_period, judge_days
 from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.holding import held_observations
 
 LOOK_BACK_DAYS = 31
 TICK_DAYS = 5
@@ -35,14 +36,16 @@ def ours(loaded: pd.DataFrame, history: pd.DataFrame, period: DateRange) -> pd.D
         "range": ~judged["y"].between(judged["low"], judged["high"]) & judged["y"].notna() & judged["low"].notna(),
         "jump": judged["change"] > judged["most_change"],
         "flat": judged["flat_days"] > judged["most_flat_days"],
+        "hum": judged["swing"] < judged["least_swing"],
         "missing": judged["is_due"] & judged["y"].isna(),
     }
     return pd.concat([judged.loc[hit, ["unique_id", "ds"]].assign(finding=name) for name, hit in findings.items()])
 
 
-def blocking(loaded: pd.DataFrame, history: pd.DataFrame, _period: DateRange) -> pd.DataFrame:
-    """The values that stop a load."""
-    return implausible_values(loaded, history)[["unique_id", "ds"]].assign(finding="implausible")
+def held(loaded: pd.DataFrame, history: pd.DataFrame, period: DateRange) -> pd.DataFrame:
+    """The values that are held back."""
+    found = held_observations(pd.concat([history, loaded]), period)
+    return found[["unique_id", "ds"]].assign(finding=found["reason"])
 
 
 def three_sigma(loaded: pd.DataFrame, history: pd.DataFrame, _period: DateRange) -> pd.DataFrame:
@@ -66,7 +69,7 @@ def _outside(loaded: pd.DataFrame, low: pd.Series, high: pd.Series) -> pd.DataFr
 
 RULES: dict[str, Rule] = {
     "ours, warnings": ours,
-    "ours, blocking": blocking,
+    "ours, held back": held,
     "3 sigma of 90 days": three_sigma,
     "box plot of 3 years": box_plot,
 }
@@ -116,8 +119,16 @@ def faults(values: pd.Series) -> dict[str, pd.Series]:
         "one value typed × 10": values.where(values.index != last[0], values * 10),
         "stuck for 14 days": values.where(~values.index.isin(values.index[-14:]), values.iloc[-14]),
         "a week missing": values.where(~values.index.isin(values.index[-FAULT_DAYS - 3 : -3])),
+        "humming for 14 days": values.where(~values.index.isin(values.index[-14:]), _hum(values)),
+        "a twentieth of the newest day": values.where(values.index != last[-1], values / 20),
         "sign turned": values.where(~values.index.isin(last), -values),
     }
+
+
+def _hum(values: pd.Series) -> pd.Series:
+    """A dead meter's noise: up to a hundred thousandth of what is usual."""
+    noise = np.random.default_rng(len(values)).uniform(0, 1e-5, len(values))
+    return pd.Series(noise * values.abs().median(), values.index)
 
 
 def found_faults(rule: Rule, observations: pd.DataFrame) -> dict[str, float]:
@@ -156,12 +167,12 @@ def main() -> None:
     rows = [row for feed, observations in feeds(arguments.data) for row in measure(feed, observations)]
     mine = [row for row in rows if row["rule"] == "ours, warnings"]
     incidents = float(np.mean([row["false incidents a year"] for row in mine]))
-    blocked = max(row["false days a year"] for row in rows if row["rule"] == "ours, blocking")
-    units = min(row["another unit (× 1000)"] for row in rows if row["rule"] == "ours, blocking")
+    held_days = max(row["false days a year"] for row in rows if row["rule"] == "ours, held back")
+    units = min(row["another unit (× 1000)"] for row in rows if row["rule"] == "ours, held back")
     aims = [
         Aim("false incidents a series-year, warnings", incidents, "<= 2", incidents <= 2),
-        Aim("false days a series-year, blocking", blocked, "= 0", blocked == 0),
-        Aim("another unit is blocked (least of a feed)", units, "= 1", units == 1),
+        Aim("false days a series-year, held back", held_days, "<= 1", held_days <= 1),
+        Aim("another unit is held back (least of a feed)", units, "= 1", units == 1),
     ]
     report("quality", rows, aims)
 

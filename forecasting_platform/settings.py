@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         default={},
         description="Below which no forecast of a series lies, as JSON by series; 0 where it was never negative.",
     )
+    accepted_values: dict[str, list[str]] = Field(
+        default={},
+        description="Days whose values are right though they look wrong, and are not held back: as JSON, by series a "
+        "list of `YYYY-MM-DD` or `YYYY-MM-DD..YYYY-MM-DD`.",
+    )
     schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
     alert_urls: SecretStr | None = Field(
         default=None,

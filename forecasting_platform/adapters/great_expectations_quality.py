@@ -100,7 +100,7 @@ def _rows(observations: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     absent = judged[judged["is_due"].astype(bool) & judged["y"].isna()]
     limits = judged[["unique_id", "ds", *JUDGED_COLUMNS]].drop(columns="y")
     rows = observations.merge(limits, on=["unique_id", "ds"], how="left")
-    rows = pd.concat([rows, absent.drop(columns=["change", "flat_days"])]) if len(absent) else rows
+    rows = pd.concat([rows, absent.drop(columns=["change", "flat_days", "swing"])]) if len(absent) else rows
     # Great Expectations writes what it is given into its pages as it is.
     return rows.drop(columns="is_due").assign(unique_id=rows["unique_id"].map(html.escape)).reset_index(drop=True)
 
@@ -122,6 +122,7 @@ def _expectations(expect: Any, period: DateRange) -> Iterator[Any]:
         ("high", "y", "no value is unusually high"),
         ("most_change", "change", "no value jumps"),
         ("most_flat_days", "flat_days", "no value stands still for unusually long"),
+        ("swing", "least_swing", "no series moves far less in a week than ever before"),
     ):
         yield expect.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A=above, column_B=below, or_equal=True, ignore_row_if=_ANY_VALUE_MISSING, description=claim

@@ -30,23 +30,27 @@ class QualityPolicy:
 
     Attributes:
         range_spreads: spreads beyond those quantiles at which a value is unusual.
-        plausible_spreads: spreads beyond them at which no such value is believed: another unit, a typing error.
         change_factor: times the 99.5 % quantile of day-to-day changes at which a change is a jump.
         flat_days: equal days in a row that are never unusual; beyond, the longest run of the past counts.
+        least_swing: share of the least swing of the past below which a week is too still: a meter that hums.
         grace_days: newest days that may still be unpublished.
     """
 
     range_spreads: float = 0.25
-    plausible_spreads: float = 10.0
     change_factor: float = 1.5
     flat_days: int = 7
+    least_swing: float = 0.1
     grace_days: int = 3
 
 
 POLICY = QualityPolicy()
 _TAIL = 0.005
 
-JUDGED_COLUMNS = ("y", "low", "high", "change", "most_change", "flat_days", "most_flat_days", "is_due")
+JUDGED_COLUMNS = (
+    "y", "low", "high", "change", "most_change", "flat_days", "most_flat_days", "swing", "least_swing", "is_due"
+)  # fmt: skip
+SWING_DAYS, MIN_SWING_VALUES = 7, 4
+"""Days that a swing is taken over, and values among them without which there is none."""
 
 
 def history_period(period: DateRange) -> DateRange:
@@ -64,28 +68,6 @@ def structural_problem(observations: pd.DataFrame, period: DateRange) -> str | N
     return None if wrong.empty else f"columns of another kind: {', '.join(wrong.index)}"
 
 
-def implausible_values(
-    observations: pd.DataFrame, history: pd.DataFrame, policy: QualityPolicy = POLICY
-) -> pd.DataFrame:
-    """The rows that lie so far beyond their series' past that nothing should be built on them.
-
-    Args:
-        observations: `unique_id`, `ds`, `y` of the loaded days.
-        history: the same of `history_period`.
-
-    Returns:
-        `unique_id`, `ds`, `y`, `low`, `high`; none of a series with less than 91 days or only one value in `history`.
-    """
-    limits = [
-        (unique_id, *_range(rows["y"].to_numpy()[:, None], policy.plausible_spreads))
-        for unique_id, rows in history.groupby("unique_id", sort=True)
-    ]
-    bounds = pd.DataFrame([(name, low[0], high[0]) for name, low, high in limits], columns=["unique_id", "low", "high"])
-    judged = observations.merge(bounds, on="unique_id")
-    outside = (judged["y"] < judged["low"]) | (judged["y"] > judged["high"])
-    return judged.loc[outside, ["unique_id", "ds", "y", "low", "high"]].reset_index(drop=True)
-
-
 def judge_days(
     observations: pd.DataFrame, history: pd.DataFrame, period: DateRange, policy: QualityPolicy = POLICY
 ) -> pd.DataFrame:
@@ -97,8 +79,9 @@ def judge_days(
 
     Returns:
         `unique_id`, `ds` and `JUDGED_COLUMNS`, one row per series and day, ordered. `change` is the absolute
-        difference from the day before; `flat_days` counts the equal days that end with this one; `is_due`
-        says that a value should be there by now. Limits are NaN where the past is too short to give any.
+        difference from the day before; `flat_days` counts the equal days that end with this one; `swing` is the
+        distance between the largest and the smallest value of the seven days that end with this one, NaN of equal ones;
+        `is_due` says that a value should be there by now. Limits are NaN where the past is too short to give any.
     """
     known = DateRange(period.start - timedelta(days=HISTORY_DAYS), period.end)
     names = sorted(history["unique_id"].unique())
@@ -107,6 +90,7 @@ def judge_days(
     past, first = values[:HISTORY_DAYS], HISTORY_DAYS
     low, high = _range(past, policy.range_spreads)
     changes, runs = np.abs(np.diff(values, axis=0, prepend=np.nan)), _run_lengths(values)
+    swings = _swings(values)
     columns = {
         "y": values[first:],
         "low": low,
@@ -115,6 +99,9 @@ def judge_days(
         "most_change": _usual_change(changes[:first]) * policy.change_factor,
         "flat_days": runs[first:],
         "most_flat_days": np.maximum(runs[:first].max(axis=0), policy.flat_days),
+        # A week of one value is a flat line, which has its own limit.
+        "swing": np.where(swings > 0, swings, np.nan)[first:],
+        "least_swing": policy.least_swing * _least(swings[:first]),
         "is_due": _is_due(past, days, policy.grace_days),
     }
     shape = (len(period), len(names))
@@ -157,6 +144,21 @@ def _run_lengths(values: Floats) -> npt.NDArray[np.int64]:
     for day in range(1, len(values)):
         runs[day] += np.where(values[day] == values[day - 1], runs[day - 1], 0)
     return runs
+
+
+def _swings(values: Floats) -> Floats:
+    """Largest minus smallest of the last seven days; NaN where fewer than four of them have a value."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, SWING_DAYS, axis=0)
+    enough = np.isfinite(windows).sum(axis=-1) >= MIN_SWING_VALUES
+    swings = np.full_like(values, np.nan)
+    swings[SWING_DAYS - 1 :] = np.where(enough, np.fmax.reduce(windows, -1) - np.fmin.reduce(windows, -1), np.nan)
+    return swings
+
+
+def _least(swings: Floats) -> Floats:
+    """The least swing of each series; NaN of one with fewer than 91."""
+    enough = np.isfinite(swings).sum(axis=0) >= LEAST_HISTORY_DAYS
+    return np.where(enough, np.fmin.reduce(swings, axis=0), np.nan)
 
 
 def _is_due(past: Floats, days: Days, grace_days: int) -> npt.NDArray[np.bool_]:

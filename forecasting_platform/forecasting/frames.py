@@ -309,7 +309,22 @@ PREDICTION_ERRORS = Table(
     day_column="ds",
 )
 
-REPLACEABLE_TABLES = (FEATURE_TABLE, FORECAST_ERRORS)
+HELD_OBSERVATIONS = Table(
+    "held_observations",
+    "One row is an observation held back: stored and shown, but nothing is built on it until it is let go.",
+    (
+        UNIQUE_ID,
+        DS,
+        Column("y", "float", "The value held."),
+        Column("reason", "text", "Why: `far off` its series' past, or `too low` for a whole day."),
+        Column("lowest", "float", "The lowest value that would not be held."),
+        Column("highest", "float", "The highest value that would not be held."),
+    ),
+    key=("unique_id", "ds"),
+    day_column="ds",
+)
+
+REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS)
 """Tables of which a range of days is written anew as a whole."""
 
 DERIVED_TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)

@@ -24,7 +24,7 @@ RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
 BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
 STATE = "state"
 
-LOAD_CHECKS = ("feed_document_gives_values", "observations_are_plausible")
+LOAD_CHECKS = ("feed_document_gives_values", "observations_are_well_formed")
 """The checks of `raw_observations` that features wait for."""
 
 OWNERS = {

@@ -1,53 +1,116 @@
-"""Observations -> rows of `feature_table`, while other loads may do the same."""
+"""Observations -> rows of `feature_table` and `held_observations`, while other loads may do the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import Exogenous
-from forecasting_platform.forecasting.features import build_features, days_depending_on, observations_period
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS
+from forecasting_platform.forecasting.features import (
+    WINDOW_DAYS,
+    build_features,
+    days_depending_on,
+    observations_period,
+)
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.holding import (
+    Accepted,
+    days_judged_by,
+    deciding_period,
+    held_observations,
+    without_held,
+)
 from forecasting_platform.ports.table_store import TableStore
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltFeatures:
-    """Rows of `FEATURE_TABLE` of some days, and the observations they were built from."""
+    """Rows of `FEATURE_TABLE` of some days, and the observations they were built from.
+
+    Attributes:
+        observations: all that were read, held ones too.
+        held: those of the days, and of the days around the loaded ones, that are held back.
+    """
 
     days: DateRange
     observations: pd.DataFrame
     features: pd.DataFrame
+    held: pd.DataFrame
 
 
 def build_feature_table(
-    store: TableStore, loaded: DateRange, country: str, exogenous: Sequence[Exogenous] = ()
+    store: TableStore,
+    loaded: DateRange,
+    country: str,
+    exogenous: Sequence[Exogenous] = (),
+    accepted: Accepted | None = None,
 ) -> BuiltFeatures:
     """Build and store the features of loaded days, and of the days after them whose rows look back at these.
 
-    Done again where another load recorded values meanwhile: whoever wrote last has then written what is known. One
-    that dies before it has looked again is repeated as any failed load.
+    A loaded value may let go, or hold back, values of days before and after; their rows are built anew too. Done again
+    where another load recorded values meanwhile: whoever wrote last has then written what is known. One that dies
+    before it has looked again is repeated as any failed load.
 
     Args:
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own.
+        accepted: days of a series that are not held back, whatever their values.
     """
     while True:
-        days = _days_to_build(store, loaded)
-        known = store.count(OBSERVATIONS, observations_period(days))
-        built = _build(store, days, country, exogenous)
-        if store.count(OBSERVATIONS, observations_period(days)) == known:
-            return built
+        newest = _newest_day(store, loaded)
+        judged = days_judged_by(loaded, newest)
+        read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
+        known = store.count(OBSERVATIONS, read)
+        observations = store.read_observations(read)
+        held = held_observations(observations, judged, accepted)
+        before = store.read(HELD_OBSERVATIONS, read)
+        is_judged = _lies_in(before, judged)
+        days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
+        plausible = without_held(observations, pd.concat([before[~is_judged], held]))
+        features = build_features(plausible, days, country, exogenous)
+        store.replace(FEATURE_TABLE, features, days)
+        # After the features: a build that ends between the two leaves the change to be found by the next.
+        store.replace(HELD_OBSERVATIONS, held, judged)
+        if store.count(OBSERVATIONS, read) == known:
+            return BuiltFeatures(days, observations, features, held)
 
 
-def _days_to_build(store: TableStore, loaded: DateRange) -> DateRange:
-    newest = store.read_newest(FEATURE_TABLE)["ds"]
-    return days_depending_on(loaded, newest.max().date()) if len(newest) else loaded
+def features_as_of(
+    store: TableStore,
+    days: DateRange,
+    country: str,
+    as_of: datetime | None = None,
+    exogenous: Sequence[Exogenous] = (),
+    accepted: Accepted | None = None,
+) -> pd.DataFrame:
+    """Rows of `FEATURE_TABLE`, built anew from the observations that were known at `as_of` (inclusive), or now.
+
+    They are what `feature_table` held of these days after a load that ended at `as_of`; nothing is written.
+    """
+    window = observations_period(days)
+    known = store.read_observations(deciding_period(window), as_of=as_of)
+    return build_features(without_held(known, held_observations(known, window, accepted)), days, country, exogenous)
 
 
-def _build(store: TableStore, days: DateRange, country: str, exogenous: Sequence[Exogenous]) -> BuiltFeatures:
-    observations = store.read_observations(observations_period(days))
-    features = build_features(observations, days, country, exogenous)
-    store.replace(FEATURE_TABLE, features, days)
-    return BuiltFeatures(days, observations, features)
+def plausible_observations(store: TableStore, period: DateRange) -> pd.DataFrame:
+    """The newest version of each value of the period that is not held back."""
+    return without_held(store.read_observations(period), store.read(HELD_OBSERVATIONS, period))
+
+
+def _newest_day(store: TableStore, loaded: DateRange) -> date:
+    """The newest day that has features, or the newest loaded one."""
+    stored = store.read_newest(FEATURE_TABLE)["ds"]
+    return max(loaded.end, stored.max().date()) if len(stored) else loaded.end
+
+
+def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:
+    """The loaded days, and all from the first to the last that is held now and was not, or the other way round."""
+    keys = ["unique_id", "ds", "y"]
+    changed = pd.concat([known[keys], held[keys]]).drop_duplicates(keep=False)["ds"].dt.date
+    return DateRange(min([loaded.start, *changed]), max([loaded.end, *changed]))
+
+
+def _lies_in(rows: pd.DataFrame, period: DateRange) -> pd.Series:
+    return rows["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))

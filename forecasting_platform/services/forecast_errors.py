@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
+from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.holding import without_held
 from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
 from forecasting_platform.ports.table_store import TableStore
 
@@ -25,11 +26,12 @@ def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> M
         horizon: how many days ahead forecasts reach.
     """
     while True:
-        known = _known(store, days, horizon)
-        versions = store.read(OBSERVATIONS, days)
+        known, held = _known(store, days, horizon), store.read(HELD_OBSERVATIONS, days)
+        # What is held back is no actual yet: a typing error would condemn the model.
+        versions = without_held(store.read(OBSERVATIONS, days), held)
         matched = match_errors(store.read(FORECASTS, cutoffs_of(days, horizon)), versions, days)
         store.replace(FORECAST_ERRORS, matched, days)
-        if _known(store, days, horizon) == known:
+        if _known(store, days, horizon) == known and store.read(HELD_OBSERVATIONS, days).equals(held):
             return MatchedErrors(matched, versions)
 
 

@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.lifetime import new_series
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import REGISTERED_MODEL
 
 
@@ -72,7 +73,7 @@ def _issue(
         features,
         model_version=version.version,
         issued_at=datetime.now(UTC),
-        matured=match_errors(recorded, store.read_observations(since), since),
+        matured=match_errors(recorded, plausible_observations(store, since), since),
     )
     store.record_forecasts(issued)
     return _of_version(store.read(FORECASTS, cutoffs), version)

@@ -35,7 +35,7 @@ def test_days_like_the_past_meet_every_expectation() -> None:
     found = report(july())
     assert (found.passed, unmet(found)) == (True, [])
     assert found.expectations.columns.tolist() == ["expectation", "met", "judged", "unexpected"]
-    assert len(found.expectations) == 10
+    assert len(found.expectations) == 11
     assert found.sample.empty
 
 

@@ -21,6 +21,7 @@ from forecasting_platform.forecasting.frames import (
     FEATURE_TABLE,
     FORECAST_ERRORS,
     FORECASTS,
+    HELD_OBSERVATIONS,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
@@ -55,6 +56,12 @@ def refused(*rows: tuple[str | None, str | None, str, str]) -> pd.DataFrame:
     """Rows of (`unique_id`, `ds`, `reason`, `raw`)."""
     frame = pd.DataFrame(rows, columns=["unique_id", "ds", "reason", "raw"], dtype="object")
     return frame.assign(ds=pd.to_datetime(frame["ds"]))
+
+
+def held(period: DateRange) -> pd.DataFrame:
+    """A held value of each day."""
+    rows = pd.DataFrame({"unique_id": "Größe", "ds": pd.date_range(period.start, period.end), "y": 1e50})
+    return HELD_OBSERVATIONS.conform(rows.assign(reason="far off", lowest=-np.pi, highest=1e9 / 7))
 
 
 def features(period: DateRange, unique_ids: tuple[str, ...] = ("a", "b"), value: float = 1.0) -> pd.DataFrame:
@@ -128,10 +135,11 @@ class TableStoreContract:
     @pytest.mark.parametrize(
         ("table", "rows"),
         [
+            (HELD_OBSERVATIONS, held(JANUARY)),
             (FEATURE_TABLE, features(JANUARY)),
             (FORECAST_ERRORS, forecasts(JANUARY).assign(y=float(np.pi), y_first=np.nan)),
         ],
-        ids=["feature_table", "forecast_errors"],
+        ids=["held_observations", "feature_table", "forecast_errors"],
     )
     def test_replaced_rows_are_read_back(self, store: TableStore, table: Table, rows: pd.DataFrame) -> None:
         period = DateRange(JANUARY.start, JANUARY.end + timedelta(days=1))

@@ -10,7 +10,6 @@ from forecasting_platform.forecasting.data_quality import (
     HISTORY_DAYS,
     LEAST_HISTORY_DAYS,
     history_period,
-    implausible_values,
     judge_days,
     structural_problem,
 )
@@ -50,6 +49,7 @@ def findings(rows: pd.DataFrame, history: pd.DataFrame | None = None) -> dict[st
         "high": judged["y"] > judged["high"],
         "jump": judged["change"] > judged["most_change"],
         "flat": judged["flat_days"] > judged["most_flat_days"],
+        "hum": judged["swing"] < judged["least_swing"],
         "missing": judged["is_due"] & judged["y"].isna(),
     }
     return {name: judged.loc[hit, "ds"].dt.strftime("%m-%d").tolist() for name, hit in hits.items() if hit.any()}
@@ -119,7 +119,6 @@ def test_a_short_or_constant_past_limits_nothing() -> None:
     for history in (short, constant):
         judged = judge_days(loaded(), history, JULY)
         assert judged[["low", "high", "most_change"]].isna().all(axis=None)
-        assert implausible_values(loaded(), history).empty
 
 
 def test_a_new_series_is_not_judged() -> None:
@@ -136,13 +135,15 @@ def test_limits_do_not_depend_on_what_is_judged_by_them(value: float, position: 
     pd.testing.assert_frame_equal(judged[limits], before[limits])
 
 
-@pytest.mark.parametrize("factor", [1000.0, -1000.0])
-def test_another_unit_is_implausible_and_an_outage_is_not(factor: float) -> None:
-    history = pd.concat([series(PAST), series(PAST, "b")])
-    assert implausible_values(changed(loaded(), "2023-07-10", 0.0), history).empty
-    wild = implausible_values(changed(loaded(), "2023-07-10", 100.0 * factor), history)
-    assert wild["ds"].dt.date.tolist() == [date(2023, 7, 10)]
-    assert wild.columns.tolist() == ["unique_id", "ds", "y", "low", "high"]
+def test_a_meter_that_hums_is_found_within_a_week_and_one_that_rests_on_sundays_is_not() -> None:
+    hum = np.random.default_rng(2).uniform(0.0, 0.04, len(JULY))
+    dead = loaded().assign(y=lambda rows: rows["y"].where(rows["ds"] < "2023-07-10", hum))
+    assert findings(dead)["hum"][0] == "07-16"
+
+    def shut(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(y=rows["y"].where(rows["ds"].dt.day_of_week < 6, 0.0))
+
+    assert findings(shut(loaded()), shut(series(PAST))) == {}
 
 
 @pytest.mark.parametrize(

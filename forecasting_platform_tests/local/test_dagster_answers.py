@@ -121,7 +121,7 @@ def test_a_step_that_a_check_stopped_is_told_by_what_the_check_found() -> None:
                 "description": "20 of 20 values were refused",
             },
         }
-        for key, success in (("raw_observations_observations_are_plausible", True), (step, False))
+        for key, success in (("raw_observations_observations_are_well_formed", True), (step, False))
     )
     message = "dagster._core.errors.DagsterAssetCheckFailedError: 1 blocking asset check failed with ERROR severity"
     stopped = {

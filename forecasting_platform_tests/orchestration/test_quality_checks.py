@@ -17,9 +17,10 @@ from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.data_quality import history_period
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.test_data_quality import changed, series
 
@@ -75,19 +76,41 @@ def test_an_unusual_load_is_told_and_goes_on(load: Callable[[pd.DataFrame], Load
     assert order.index("feature_table") < order.index("raw_observations_observations_meet_expectations")
 
 
-def test_an_implausible_load_stops_before_features(load: Callable[[pd.DataFrame], Loaded]) -> None:
-    result, store = load(series(DAYS).assign(y=lambda rows: rows["y"] * 1000))
-    assert store.read(FEATURE_TABLE).empty
-    assert len(store.read_observations(DAYS)) == 5
-    stopped = checks(result)["observations_are_plausible"]
-    assert (stopped.passed, stopped.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert "5 of 5 values are implausible" in str(stopped.description)
+def test_implausible_values_are_held_back_and_named_and_the_other_series_go_on(
+    load: Callable[[pd.DataFrame], Loaded],
+) -> None:
+    result, store = load(pd.concat([series(DAYS).assign(y=lambda rows: rows["y"] * 1000), series(DAYS, "b")]))
+    assert result.success
+    assert store.read(FEATURE_TABLE, DAYS)["unique_id"].tolist() == ["b"] * 5
+    assert len(store.read_observations(DAYS)) == 10
+    assert store.read(HELD_OBSERVATIONS)["unique_id"].tolist() == ["a"] * 5
+    told = checks(result)["observations_are_plausible"]
+    assert (told.passed, told.severity, told.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
+    assert "5 values are far off and held back, nothing else waits for them: 'a 2023-07-01: 1003" in str(
+        told.description
+    )
+    assert checks(result)["feature_table_has_every_series"].passed
+
+
+def test_a_day_in_progress_is_held_back_until_it_is_revised(load: Callable[[pd.DataFrame], Loaded]) -> None:
+    result, store = load(pd.concat([changed(series(DAYS), "2023-07-05", 4.0), series(DAYS, "b")]))
+    newest = store.read_newest(FEATURE_TABLE).set_index("unique_id")["ds"].dt.day
+    assert newest.to_dict() == {"a": 4, "b": 5}
+    told = checks(result)["newest_values_are_complete"]
+    assert (told.passed, told.severity, told.blocking) == (False, dg.AssetCheckSeverity.WARN, False)
+    assert "1 values are too low and held back, nothing else waits for them: 'a 2023-07-05: 4'" in str(told.description)
+    revised = pd.concat([series(DAYS), series(DAYS, "b")])
+    store.record_observations(revised, DAYS, available_at=datetime(2023, 7, 7, tzinfo=UTC))
+    build_feature_table(store, DAYS, "IE")
+    assert set(store.read_newest(FEATURE_TABLE)["ds"].dt.day) == {5}
+    assert store.read(HELD_OBSERVATIONS).empty
 
 
 def test_nothing_published_is_no_failure(load: Callable[[pd.DataFrame], Loaded]) -> None:
     result, _ = load(series(DAYS).iloc[:0])
     assert result.success
     assert checks(result)["observations_are_plausible"].passed
+    assert checks(result)["observations_are_well_formed"].passed
     # Two days are due, the newest three may still come.
     assert checks(result)["observations_meet_expectations"].metadata["rows"].value == 0
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.exogenous import exogenous_from
+from forecasting_platform.forecasting.holding import accepted_days
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE
@@ -29,17 +30,20 @@ def feature_table(
     """A row is what was known of a series at the end of a day: lags, means, weekday effects, levels, holidays,
     and what is known then of exogenous columns, which have no rows of their own.
 
-    Refreshed with every load: for the same days, and for the days after them whose rows look back at these.
+    Refreshed with every load: for the same days, and for the days after them whose rows look back at these. Values
+    that are held back (`held_observations`) count as not observed.
     """
     loaded = partition_period(context)
-    built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous_from(settings.exogenous))
+    exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
+    built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous, accepted)
     observations = built.observations
     return dg.MaterializeResult(
         metadata={
             "rows": len(built.features),
             "series": built.features["unique_id"].nunique(),
             "days": len(loaded),
-            "later_days_rebuilt": len(built.days) - len(loaded),
+            "other_days_rebuilt": len(built.days) - len(loaded),
+            "held_back": len(built.held),
             # Built as of this time, the same rows come again, whatever is revised later.
             "as_of": observations["available_at"].max().isoformat() if len(observations) else "nothing was known",
         }

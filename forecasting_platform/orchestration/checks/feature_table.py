@@ -14,7 +14,8 @@ from forecasting_platform.forecasting.exogenous import (
     is_exogenous,
     unknown_columns,
 )
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.holding import FAR_OFF, TOO_LOW
 from forecasting_platform.forecasting.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
@@ -22,10 +23,60 @@ from forecasting_platform.orchestration.metadata import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import Settings
 
 RHYTHM_DAYS = 730
 """How far back a series' gaps are looked at."""
+
+
+@dg.asset_check(asset=feature_table)
+def observations_are_plausible(
+    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+) -> dg.AssetCheckResult:
+    """No value of the days is held back because it lies far off its series' past; the others go on."""
+    return _held_result(context, table_store, "observations_are_plausible", FAR_OFF, dg.AssetCheckSeverity.ERROR)
+
+
+@dg.asset_check(asset=feature_table)
+def newest_values_are_complete(
+    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+) -> dg.AssetCheckResult:
+    """No newest value of a series is held back because it is too low for a whole day; the others go on."""
+    return _held_result(context, table_store, "newest_values_are_complete", TOO_LOW, dg.AssetCheckSeverity.WARN)
+
+
+def _held_result(
+    context: dg.AssetCheckExecutionContext,
+    table_store: TableStore,
+    check_name: str,
+    reason: str,
+    severity: dg.AssetCheckSeverity,
+) -> dg.AssetCheckResult:
+    days = checked_period(context)
+    held = table_store.read(HELD_OBSERVATIONS, days)
+    held = held[held["reason"] == reason].drop(columns="reason").reset_index(drop=True)
+    return dg.AssetCheckResult(
+        passed=held.empty,
+        severity=severity,
+        description=f"{days}: {_said_of(held, reason)}",
+        metadata={
+            "held": len(held),
+            "held_series": held["unique_id"].nunique(),
+            "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
+            "runbook": dg.MetadataValue.url(runbook_url(check_name)),
+        },
+    )
+
+
+def _said_of(held: pd.DataFrame, reason: str) -> str:
+    if held.empty:
+        return "nothing is held back"
+    found = examples(f"{name} {day:%Y-%m-%d}: {y:.6g}" for name, day, y in held[["unique_id", "ds", "y"]].to_numpy())
+    return (
+        f"{len(held)} values are {reason} and held back, nothing else waits for them: {found}. Have the publisher "
+        "mend them and load again; accept right ones by FORECASTING_ACCEPTED_VALUES, then materialize feature_table"
+    )
 
 
 @dg.asset_check(asset=feature_table)
@@ -34,10 +85,10 @@ def feature_table_has_every_series(
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """Every observed value of the days has its feature row, those of exogenous series apart."""
+    """Every observed value of the days that is not held back has its feature row, those of exogenous series apart."""
     days = checked_period(context)
     keys = ["unique_id", "ds"]
-    observed = table_store.read_observations(days)[keys]
+    observed = plausible_observations(table_store, days)[keys]
     observed = observed[~is_exogenous(observed["unique_id"].tolist(), exogenous_from(settings.exogenous))]
     built = table_store.read(FEATURE_TABLE, days)[keys]
     missing = observed.merge(built, on=keys, how="left", indicator="found").query("found == 'left_only'")

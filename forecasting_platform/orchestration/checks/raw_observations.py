@@ -1,12 +1,10 @@
 """Claims about `raw_observations`: one that stops a bad load, and a suite that a person reads."""
 
 import dagster as dg
-import pandas as pd
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
 from forecasting_platform.forecasting.data_quality import (
     history_period,
-    implausible_values,
     judge_days,
     structural_problem,
 )
@@ -66,26 +64,21 @@ _LOADED = raw_observations.key
 
 
 @dg.asset_check(asset=raw_observations, blocking=True)
-def observations_are_plausible(
+def observations_are_well_formed(
     context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
 ) -> dg.AssetCheckResult:
-    """The loaded days have the right shape and no value is wildly beyond its series' past; else features wait."""
+    """The loaded days have the columns, kinds and keys that everything after them needs; else features wait."""
     days = checked_period(context)
     observations = table_store.read_observations(days)
-    if problem := structural_problem(observations, days):
-        return dg.AssetCheckResult(passed=False, description=f"{days}: {problem}")
-    wild = implausible_values(observations, table_store.read_observations(history_period(days)))
+    problem = structural_problem(observations, days)
     return dg.AssetCheckResult(
-        passed=wild.empty,
-        description=f"{days}: {len(wild)} of {len(observations)} values are implausible" + _remedy(wild),
-        metadata={"rows": len(observations), "implausible": len(wild), "sample": table(wild.head(20))},
+        passed=problem is None,
+        description=f"{days}: {problem or f'{len(observations)} values'}",
+        metadata={
+            "rows": len(observations),
+            "runbook": dg.MetadataValue.url(runbook_url("observations_are_well_formed")),
+        },
     )
-
-
-def _remedy(wild: pd.DataFrame) -> str:
-    if wild.empty:
-        return ""
-    return "; have the publisher mend them and load again, or, if they are right, materialize feature_table alone"
 
 
 @dg.asset_check(asset=raw_observations, op_tags=AFTER_EVERYTHING)
