@@ -32,6 +32,8 @@ VOLATILITY_POWERS = (0.5, 0.25)
 """How much the slow and the fast volatility widen an interval; chosen on cutoffs before the reported ones."""
 
 CALM_SHARE = 0.1
+MIN_VOLATILITY = 1e-200
+"""Of a series that changes at all: a division by less overflows."""
 
 ADAPTATION_RATE = 0.05
 """How much of a day's excess of misses the logarithm of a width learns; chosen on the same earlier cutoffs."""
@@ -48,7 +50,7 @@ def calm_volatility(features: Floats) -> Floats:
     slow = features[:, :, FEATURE_NAMES.index(VOLATILITIES[0])]
     known = np.isfinite(slow)
     mean = np.where(known, slow, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return np.where(mean > 0, CALM_SHARE * mean, np.inf)
+    return np.where(mean > MIN_VOLATILITY, CALM_SHARE * mean, np.inf)
 
 
 def volatility_scale(volatilities: Floats, calm: Floats) -> Floats:
