@@ -100,7 +100,10 @@ def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats
         return None
     centre = float(known.mean()) if chart.centred else 0.0
     level = known - centre
-    persistence = float(np.clip((level[1:] @ level[:-1]) / (level @ level), 0.0, 0.95))
+    energy = level @ level
+    if energy == 0:  # of numbers whose squares vanish
+        return None
+    persistence = float(np.clip((level[1:] @ level[:-1]) / energy, 0.0, 0.95))
     spread = float((level[1:] - persistence * level[:-1]).std())
     if spread == 0:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.forecasting.calendar import Floats
+from forecasting_platform.forecasting.solving import solve_each
 
 
 def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floats:
@@ -22,7 +23,8 @@ def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floa
         shrinkage: how many times the candidates' mean squared error a squared distance from the prior costs.
 
     Returns:
-        The first candidate alone, which is the simplest, where nothing is known or nobody errs.
+        The first candidate alone, which is the simplest, where nothing is known, nobody errs, or the errors are of
+        sizes that no arithmetic compares.
 
     >>> same = np.array([1.0, -1.0]).reshape(1, 1, 2, 1)
     >>> combination_weights(np.concatenate([same, -same]), np.array([0.5, 0.5]), 0.0).tolist()
@@ -33,7 +35,7 @@ def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floa
     judged &= unit > 0
     cost = products / np.where(judged, unit, 1.0)[:, None, None] + max(shrinkage, 1e-9) * np.eye(len(prior))
     weights = _least_on_simplex(cost, max(shrinkage, 1e-9) * prior)
-    weights[~judged] = np.eye(len(prior))[0]
+    weights[~judged | ~(weights.sum(axis=1) > 0)] = np.eye(len(prior))[0]
     return weights
 
 
@@ -64,7 +66,7 @@ def _least_on_simplex(cost: Floats, pull: Floats) -> Floats:
 def _least_on_plane(cost: Floats, pull: Floats) -> Floats:
     """The same without w >= 0: Lagrange's multiplier of the sum in closed form."""
     sides = np.broadcast_to(np.column_stack([pull, np.ones(len(pull))]), (len(cost), len(pull), 2))
-    solved = np.linalg.solve(cost, sides)
+    solved = solve_each(cost, sides)
     multiplier = (1 - solved[:, :, 0].sum(axis=1)) / solved[:, :, 1].sum(axis=1)
     weights: Floats = solved[:, :, 0] + multiplier[:, None] * solved[:, :, 1]
     return weights

@@ -33,6 +33,7 @@ from forecasting_platform.forecasting.forecasters import (
 )
 from forecasting_platform.forecasting.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.panel import Panel
+from forecasting_platform.forecasting.solving import solve_each
 
 LEAST_ROWS = 4 * REGRESSORS
 """Fewer days than this fit no regression: its forecast then is the naive one."""
@@ -114,7 +115,7 @@ def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
     terms = np.where(count[..., None] >= DAYS_PER_YEAR, SEASONAL_MEAN, np.minimum(count[..., None], 1))
     kept = np.arange(SEASONAL_MEAN) < terms
     gram = np.where(kept[..., :, None] & kept[..., None, :], gram, np.eye(SEASONAL_MEAN))
-    mean: Floats = np.linalg.solve(gram, np.where(kept, moment, 0.0)[..., None])[..., 0]
+    mean: Floats = solve_each(gram, np.where(kept, moment, 0.0)[..., None])[..., 0]
     return mean
 
 
@@ -248,10 +249,9 @@ def _solutions(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray
     if not usable.all():
         covariance *= usable[:, :, None] & usable[:, None, :]
     diagonal += np.where(varies, penalty * diagonal, 1.0)
-    solved = np.linalg.solve(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(
-        np.float64, copy=False
-    )
-    solved[rows < LEAST_ROWS] = 0.0
+    solved = solve_each(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(np.float64, copy=False)
+    # Of columns that no arithmetic tells apart nothing is learned: the mean change remains.
+    solved[(rows < LEAST_ROWS) | ~np.isfinite(solved).all(axis=-1)] = 0.0
     intercept = np.where(rows >= LEAST_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
     exogenous = range(REGRESSORS, usable.shape[1])
     return intercept, _of_the_day_ahead(solved[..., np.argsort([*_SHARED, *exogenous, *_FLAGS])])

@@ -30,7 +30,7 @@ def issue_forecasts(
             model are forecast as such: what was known of them at the cutoff is in its row, like of any other.
 
     Returns:
-        Rows of `FORECASTS`, one for each series, cutoff and day.
+        Rows of `FORECASTS`, one for each series, cutoff and day; none of what is not finite.
     """
     errors = FORECAST_ERRORS.empty() if matured is None else matured
     usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
@@ -41,7 +41,13 @@ def issue_forecasts(
     if not frames:
         return FORECASTS.empty()
     issued = pd.concat(frames, ignore_index=True).assign(model_version=model_version, issued_at=pd.Timestamp(issued_at))
-    return FORECASTS.conform(issued)
+    return FORECASTS.conform(_finite(issued))
+
+
+def _finite(issued: pd.DataFrame) -> pd.DataFrame:
+    """Without what no arithmetic gave: one such forecast of one series would keep all from being stored."""
+    numbers = issued[[column.name for column in FORECASTS.columns if column.kind == "float"]]
+    return issued[np.isfinite(numbers).all(axis=1)]
 
 
 def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataFrame:

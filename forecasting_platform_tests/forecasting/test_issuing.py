@@ -60,6 +60,14 @@ def test_cutoffs_the_model_was_trained_beyond_get_none(model: ForecastModel, fea
     assert (issued["ds"] > issued["cutoff"]).all()
 
 
+def test_a_series_without_a_finite_forecast_keeps_no_other_from_being_issued(features: pd.DataFrame) -> None:
+    both = trained({"a": seasonal(390), "new": seasonal(390)}).model
+    alone = issue_forecasts(both, features, model_version="1", issued_at=AT)
+    calm = both.calm_volatility * np.array([1.0, np.nan])
+    issued = issue_forecasts(replace(both, calm_volatility=calm), features, model_version="1", issued_at=AT)
+    pd.testing.assert_frame_equal(issued, alone[alone["unique_id"] == "a"].reset_index(drop=True))
+
+
 def test_no_usable_cutoff_is_an_empty_table(model: ForecastModel, features: pd.DataFrame) -> None:
     old = features[features["ds"] < "2023-06-01"]
     assert issue_forecasts(model, old, model_version="1", issued_at=AT).empty
