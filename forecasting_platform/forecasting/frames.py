@@ -327,5 +327,5 @@ HELD_OBSERVATIONS = Table(
 REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS)
 """Tables of which a range of days is written anew as a whole."""
 
-DERIVED_TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+DERIVED_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
 """What the platform makes of observations, in this order."""

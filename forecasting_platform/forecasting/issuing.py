@@ -47,7 +47,7 @@ def issue_forecasts(
 def _finite(issued: pd.DataFrame) -> pd.DataFrame:
     """Without what no arithmetic gave: one such forecast of one series would keep all from being stored."""
     numbers = issued[[column.name for column in FORECASTS.columns if column.kind == "float"]]
-    return issued[np.isfinite(numbers).all(axis=1)]
+    return issued.loc[np.isfinite(numbers.to_numpy()).all(axis=1)]
 
 
 def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataFrame:
