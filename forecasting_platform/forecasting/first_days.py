@@ -196,8 +196,9 @@ def _learn_age(age: int, features: Floats, windows: Floats, level: float, recipe
         return default.weights[at], int(default.smoothing[at]), 0.0, default.errors[at]
 
     def errors(candidate: FittedForecaster) -> Floats:
-        off = (ahead - candidate.predict_block(rows[None], np.empty((len(rows), recipe.horizon, 0)))[0]) / scale
-        return np.clip(off, -MAX_SCALED_ERROR, MAX_SCALED_ERROR)
+        off = ahead - candidate.predict_block(rows[None], np.empty((len(rows), recipe.horizon, 0)))[0]
+        with np.errstate(over="ignore"):  # what overflows is clipped
+            return np.clip(off / scale, -MAX_SCALED_ERROR, MAX_SCALED_ERROR)
 
     smoothed = min(_SMOOTHINGS, key=lambda found: float(np.nanmean(np.abs(errors(found)))))
     simple: dict[str, FittedForecaster] = {found.name: found for found in (Naive(), SeasonalNaive(), smoothed)}

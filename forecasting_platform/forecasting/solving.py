@@ -16,7 +16,7 @@ def solve_each(matrices: Floats, sides: Floats) -> Floats:
     [2.0, nan]
     """
     try:
-        together: Floats = np.linalg.solve(matrices, sides)
+        together: Floats = np.linalg.solve(matrices, sides).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:
         solved = np.full_like(sides, np.nan)
         for place in np.ndindex(*matrices.shape[:-2]):
