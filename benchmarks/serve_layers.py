@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
-from serve.answers import MAX_ROWS, forecast, inputs_for
+from serve.answers import forecast, inputs_for, max_rows
 from serve.app import create_app
 from serve.bodies import parse_object
 from serve.champion import Champion
@@ -56,7 +56,7 @@ def layers(model: ForecastModel, asked: dict[str, str]) -> list[dict[str, Any]]:
         "validation": lambda: PredictBody.model_validate(asked),
         "forecast, made at the swap": lambda: _joined(champion, ranged.period, ranged.unique_ids),
         "forecast, computed": lambda: forecast(
-            champion, inputs_for(champion, ranged.asked, None, MAX_ROWS), ranged.level
+            champion, inputs_for(champion, ranged.asked, None, max_rows(ranged.level)), ranged.level
         ),
         "metrics": lambda: metrics.observe("POST", "predict", 200, 0.001),
         "a line of the log": lambda: JsonLines().format(line),

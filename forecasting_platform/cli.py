@@ -19,6 +19,7 @@ from forecasting_platform.errors import ForecastingPlatformError, PlatformStateE
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import first_break
+from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -221,8 +222,8 @@ def _status(connection: Connection) -> dict[str, Any]:
         champion = {"version": None, "why": str(error)}
     alerts = _ledger_alerts(connection)
     return {
-        "dagster": connection.dagster_url,
-        "app": connection.app_url,
+        "dagster": shown(connection.dagster_url),
+        "app": shown(connection.app_url),
         "champion": champion.get("version"),
         "champion_cutoff": champion.get("cutoff"),
         "loaded_days": len(days),
@@ -303,20 +304,20 @@ def rollback(to_version: str | None, reason: str, data_dir: Path, as_json: bool)
 
 
 def _promotion(data_dir: Path, config: dict[str, Any], *, as_json: bool) -> None:
-    shown = ("decision_id", "verdict", "champion_version", "reason")
+    told = ("decision_id", "verdict", "champion_version", "reason")
     run_config = {"ops": {"champion_model": {"config": config}}}
-    _run_job(connect(data_dir), "promotion_job", run_config, shown, as_json=as_json)
+    _run_job(connect(data_dir), "promotion_job", run_config, told, as_json=as_json)
 
 
 def _run_job(
-    connection: Connection, job: str, run_config: dict[str, Any], shown: Sequence[str], *, as_json: bool
+    connection: Connection, job: str, run_config: dict[str, Any], told: Sequence[str], *, as_json: bool
 ) -> None:
     dagster = connection.dagster
     run_id = dagster.launch_job(job, run_config=run_config)
-    click.echo(f"{job}: {dagster.url}/runs/{run_id}", err=True)
+    click.echo(f"{job}: {shown(dagster.url)}/runs/{run_id}", err=True)
     dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS)
     metadata = dagster.materializations(run_id)[0].metadata
-    print_rows([{name: metadata[name] for name in shown}], as_json=as_json)
+    print_rows([{name: metadata[name] for name in told}], as_json=as_json)
 
 
 @main.command(epilog="Example: forecasting-platform forecast --start 2023-07-01 --end 2023-07-15 --format csv")

@@ -24,7 +24,7 @@ from serve.ahead import is_finite, left_out
 from serve.champion import Champion
 from serve.rendering import Record
 
-MAX_CELLS = 300_000
+MAX_CELLS = 250_000
 """Rows × columns of one answer: what its text takes, a second of a core at most."""
 MAX_INPUT_ROWS = 5_000
 """Rows of the input frame in one answer, or in one request."""
@@ -36,7 +36,7 @@ def max_rows(levels: Sequence[int], more: int = 0) -> int:
     """Forecasts of one answer at most, each with the bounds of these levels and so many further columns.
 
     >>> max_rows([80, 95]), max_rows(range(50, 100))
-    (37500, 2884)
+    (31250, 2403)
     """
     return MAX_CELLS // (len(KEYS) + 1 + 2 * len(set(levels)) + more)
 

@@ -18,10 +18,11 @@ import requests
 from benchmarks.hostile.app_server import FULL, KEY, Attacked, attacked_app
 from benchmarks.hostile.process_cost import cost_of
 from benchmarks.results_file import Aim
-from serve.bodies import MAX_INPUTS_BYTES
+from serve.bodies import INPUTS_PATH, MAX_INPUTS_BYTES, MAX_RANGE_BYTES
 
 KIB, MIB = 1024, 1024 * 1024
-SIZES = (256 * KIB, 16 * MIB, 32 * MIB) if FULL else (256 * KIB,)
+SIZES = (256 * KIB, MAX_INPUTS_BYTES - KIB) if FULL else (256 * KIB,)
+TOO_LARGE = 2 * MAX_INPUTS_BYTES
 MAX_CPU_SECONDS, MAX_MEMORY_MIB = 1.0, 200.0
 TIMEOUT_SECONDS = 300.0
 HEADER_BYTES = 60 * KIB
@@ -127,15 +128,15 @@ def _dear_answers(app: Attacked) -> Iterator[Attack]:
         "the same with actuals, parts and since": {
             "start": "2023-05-01", "end": "2023-05-30", "actuals": True, "explain": True, "since": "2023-03-01",
         },
-        "37 days of every series": {"start": "2023-07-01", "end": "2023-08-06"},
+        "31 days of every series": {"start": "2023-07-01", "end": "2023-07-31"},
         "100 days of every series": {"start": "2023-07-01", "end": "2023-10-08"},
-        "a year of 100 series": _YEAR | {"unique_id": list(app.series[:100])},
-        "330 days of 35 series, their parts, moved": {
-            "start": "2023-07-01", "end": "2024-05-25", "unique_id": list(app.series[:35]),
+        "a year of 85 series": _YEAR | {"unique_id": list(app.series[:85])},
+        "330 days of 30 series, their parts, moved": {
+            "start": "2023-07-01", "end": "2024-05-25", "unique_id": list(app.series[:30]),
             "explain": True, "since": "2023-06-01",
         },
-        "300 past days of 35 series, with all": {
-            "start": "2022-09-01", "end": "2023-06-27", "unique_id": list(app.series[:35]),
+        "300 past days of 30 series, with all": {
+            "start": "2022-09-01", "end": "2023-06-27", "unique_id": list(app.series[:30]),
             "actuals": True, "explain": True, "since": "2022-07-01",
         },
         "2 days of every series, every level": {"start": "2023-07-01", "end": "2023-07-02", "level": _EVERY_LEVEL},
@@ -196,7 +197,7 @@ def _input_rows(app: Attacked) -> Iterator[Attack]:
     exact = _json({"inputs": rows})
     yield Attack(f"{len(rows)} input rows", "POST", "/predict", exact)
     yield Attack(
-        "2,800 input rows, every level", "POST", "/predict", _json({"inputs": rows[:2800], "level": _EVERY_LEVEL})
+        "2,400 input rows, every level", "POST", "/predict", _json({"inputs": rows[:2400], "level": _EVERY_LEVEL})
     )
     yield Attack("the same, explained", "POST", "/predict", _json({"inputs": rows, "explain": True}))
     yield Attack(
@@ -233,7 +234,7 @@ def _input_rows(app: Attacked) -> Iterator[Attack]:
         "/predict",
         _json({"inputs": [row | {"exogenous": many} for row in rows[:1500]]}),
     )
-    for size in SIZES:
+    for size in (*SIZES, TOO_LARGE):
         yield Attack(
             f"{{}} {size // KIB} KiB", "POST", "/predict", b'{"inputs":[' + b",".join([b"{}"] * (size // 3)) + b"]}"
         )
@@ -266,7 +267,7 @@ def _headers() -> Iterator[Attack]:
     yield Attack("a path that climbs", "GET", "/static/" + "../" * (HEADER_BYTES // 3))
     yield Attack("a method nobody knows", "A" * 1000, "/predict")
     yield Attack("no chunks, but said to be", "POST", "/predict", body, {"Transfer-Encoding": "chunked"})
-    for size in SIZES:
+    for size in (*SIZES, TOO_LARGE):
         yield Attack(f"chunks, {size // KIB} KiB", "POST", "/predict", b" " * size, chunked=True)
 
 
@@ -276,8 +277,11 @@ def _headers() -> Iterator[Attack]:
 def _of_operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> Iterator[Attack]:
     yield from _queries(path, method, [parameter["name"] for parameter in operation.get("parameters", [])])
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    for size in SIZES:
-        for what, body in _bodies(_fields(content["schema"], document) if content else [], size):
+    if content is None:
+        yield Attack("a body nobody asked for", method, path, b"[" + b"{}," * (SIZES[-1] // 3) + b"{}]")
+        return
+    for size in SIZES if path == INPUTS_PATH else (MAX_RANGE_BYTES - KIB,):
+        for what, body in _bodies(_fields(content["schema"], document), size):
             yield Attack(f"{what}, {size // KIB} KiB", method, path, body)
 
 
@@ -302,7 +306,7 @@ def _queries(path: str, method: str, names: list[str]) -> Iterator[Attack]:
 def _bodies(fields: list[str], size: int) -> Iterator[tuple[str, bytes]]:
     for what, grown in _grown(size):
         yield f"the body is {what}", grown
-    for name in fields or ["inputs"]:
+    for name in fields:
         for what, grown in _grown(size):
             yield f"{name} is {what}", b'{"%b":%b}' % (name.encode(), grown)
             yield (

@@ -30,6 +30,7 @@ def cost_of(*pids: int) -> Iterator[Cost]:
         pids: of leaders; their children count as well, for memory only those of the first.
     """
     cost = Cost()
+    _settle(lambda: cpu_seconds(pids))
     own = [process.pid for process in family(pids[0])]
     for pid in own:
         # Linux then counts the peak from here on.

@@ -17,6 +17,7 @@ from forecasting_platform.errors import (
 from forecasting_platform.local.app_request import ask_app
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
 
 DEFAULT_DATA_DIR = Path(".platform")
@@ -60,7 +61,7 @@ class Connection:
         try:
             response = ask_app(self.app_url, method, path, body, timeout_seconds=TIMEOUT_SECONDS)
         except requests.RequestException as error:
-            raise UnavailableError(f"the app at {self.app_url}", type(error).__name__) from error
+            raise UnavailableError(f"the app at {shown(self.app_url)}", type(error).__name__) from error
         if not response.ok or response.is_redirect:
             raise AppRefusedError(_problem(response))
         return response.json()

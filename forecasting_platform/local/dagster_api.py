@@ -23,6 +23,7 @@ from forecasting_platform.local.dagster_answers import (
     failure_messages,
     materialization,
 )
+from forecasting_platform.redaction import shown
 
 LOCATION = "forecasting_platform.definitions"
 REPOSITORY = "__repository__"
@@ -145,7 +146,7 @@ class DagsterApi:
         if not status.succeeded:
             causes = [message for run_id in status.run_ids for message in self.run_status(run_id).messages]
             messages = [*([status.message] if status.message else []), *causes]
-            link = f"{self.url}/runs/b/{backfill_id}"
+            link = f"{shown(self.url)}/runs/b/{backfill_id}"
             raise RunFailedError(what, status.status, messages, link)
         return status
 
@@ -228,7 +229,7 @@ class DagsterApi:
         """
         status = _poll(lambda: self.run_status(run_id), f"run {run_id}", deadline_seconds, progress, meanwhile)
         if status.status != "SUCCESS":
-            link = f"{self.url}/runs/{run_id}"
+            link = f"{shown(self.url)}/runs/{run_id}"
             raise RunFailedError(f"{status.job} (run {run_id})", status.status, status.messages, link)
         return status
 
@@ -443,7 +444,7 @@ class DagsterApi:
             body = response.json()
         except requests.RequestException as error:
             raise UnavailableError(
-                f"Dagster at {self.url}", f"{type(error).__name__} when asked to {request}"
+                f"Dagster at {shown(self.url)}", f"{type(error).__name__} when asked to {request}"
             ) from error
         if "errors" in body or "data" not in body:
             said = "; ".join(str(error.get("message")) for error in body.get("errors", [])) or response.reason

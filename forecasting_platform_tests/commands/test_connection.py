@@ -108,9 +108,11 @@ def test_an_answer_that_is_no_problem_document_is_told_by_its_status(connection:
 
 
 def test_an_app_that_is_not_there_is_unavailable(silent_port: int) -> None:
-    away = Connection("http://127.0.0.1:1", f"http://127.0.0.1:{silent_port}", "postgresql://x")
-    with pytest.raises(UnavailableError, match=r"the app at .* is unavailable"):
-        away.ask_app("GET", "/model")
+    secret = f"http://operator:secret@127.0.0.1:{silent_port}"
+    away = Connection(secret, secret, "postgresql://x")
+    for ask, part in ((lambda: away.ask_app("GET", "/model"), "app"), (away.dagster.unhealthy_daemons, "Dagster")):
+        with pytest.raises(UnavailableError, match=rf"{part} at http://127.0.0.1:{silent_port} is unavailable"):
+            ask()
 
 
 def test_no_proxy_is_shown_the_key_of_an_app_on_this_machine(

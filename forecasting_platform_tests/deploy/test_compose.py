@@ -129,7 +129,7 @@ def test_dagsters_web_server_is_the_guarded_one_under_its_name_among_the_contain
 def test_the_proxy_hands_on_to_the_app_only() -> None:
     caddyfile = (ROOT / "deploy/compose/Caddyfile").read_text(encoding="utf-8")
     port = PARTS["app"]["ports"][0].rpartition(":")[2]
-    assert re.findall(r"reverse_proxy (.+)", caddyfile) == [f"app:{port}"]
+    assert re.findall(r"reverse_proxy (\S+)", caddyfile) == [f"app:{port}"]
 
 
 def test_images_of_others_are_named_by_digest() -> None:
