@@ -67,7 +67,7 @@ class Alert:
     Attributes:
         alert_id: `fingerprint@event_id` of the first failure.
         last_event_id: the newest evaluation taken in.
-        delivered: when every message about the present state was accepted, None while one waits.
+        delivered: when every message about the present state was accepted or given up, None while one waits.
         announced: when its opening was put into the outbox; None for one nobody was told of.
         reminded: when the newest reminder was.
         muted_by: why nobody is told, None where somebody is.
