@@ -76,7 +76,12 @@ def migrate_databases(environment: Mapping[str, str], passwords: Mapping[str, st
 
 
 def _migrate_dagster(environment: Mapping[str, str]) -> None:
-    _run("dagster", ["-m", "dagster", "instance", "migrate"], environment)
+    # Its command first describes the run launcher, which on AWS asks for a right that a migration does without.
+    _run(
+        "dagster",
+        ["-c", "import dagster\nwith dagster.DagsterInstance.get() as found: found.upgrade(print)"],
+        environment,
+    )
 
 
 def _migrate_mlflow(environment: Mapping[str, str]) -> None:

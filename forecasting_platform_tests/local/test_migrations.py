@@ -60,19 +60,21 @@ def test_migrate_brings_up_the_schema_that_the_environment_names(postgres_dsn: s
 
 
 @pytest.mark.slow
-def test_migrate_makes_the_logins_that_it_is_given_passwords_for(
+def test_migrate_makes_the_logins_that_it_is_given_passwords_for_and_asks_aws_for_nothing(
     postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_password = conninfo_to_dict(postgres_dsn)
     password = str(with_password.pop("password"))
     home = tmp_path / "dagster"
     home.mkdir()
-    shutil.copy(ROOT / "dagster.yaml", home)
+    shutil.copy(ROOT / "deploy" / "aws" / "dagster.yaml", home)
     environment = {
         "FORECASTING_POSTGRES_DSN": make_conninfo(**with_password),
         "FORECASTING_POSTGRES_PASSWORD": password,
         "FORECASTING_APP_ROLE_PASSWORD": "of the app",
         "FORECASTING_DAGSTER_ROLE_PASSWORD": "of dagster",
+        **dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION", "BUCKET", "RUN_TASK_DEFINITION"), "x"),
+        "AWS_EC2_METADATA_DISABLED": "true",
         "DAGSTER_HOME": str(home),
         "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://dagster@127.0.0.1:{with_password['port']}/dagster",
         "MLFLOW_BACKEND_STORE_URI": None,
