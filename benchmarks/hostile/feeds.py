@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,12 @@ def _document(what: str, grow: Grow) -> dict[str, Any]:
 
 
 def _packed() -> dict[str, Any]:
-    return _row("a small gzip file of a huge document", _loaded(gzip.compress(b" " * 20 * LIMIT_BYTES, 1)))
+    return _row("a small gzip file of a huge document", _loaded(_small_file_of_a_huge_one()))
+
+
+@cache
+def _small_file_of_a_huge_one() -> bytes:
+    return gzip.compress(b" " * 20 * LIMIT_BYTES, 1)
 
 
 def _loaded(content: bytes) -> dict[str, Any]:
@@ -232,7 +238,7 @@ def _endless(handler: _Answering) -> None:
 
 def _bomb(handler: _Answering) -> None:
     _start(handler, Content_Encoding="gzip")
-    handler.wfile.write(gzip.compress(b" " * 20 * LIMIT_BYTES, 1))
+    handler.wfile.write(_small_file_of_a_huge_one())
 
 
 def _circle(handler: _Answering) -> None:
