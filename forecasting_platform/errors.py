@@ -194,7 +194,7 @@ class UnknownVersionError(ForecastingPlatformError):
     def __init__(self, version: str, known: Iterable[str]) -> None:
         self.version = version
         self.known = tuple(known)
-        super().__init__(f"there is no model version {version!r}; known versions are {examples(self.known)}")
+        super().__init__(f"there is no model version {version!r}; known versions are {examples(self.known) or 'none'}")
 
 
 class InvalidArtifactError(ForecastingPlatformError):

@@ -121,6 +121,7 @@ class ChampionWatch:
         self._loaded: Champion | None = None
         self._features: pd.DataFrame | None = None
         self._refused: Refused | None = None
+        self._is_nameless = False
         self._recalled = False
         self._looked = threading.Event()
         self._threads = [Repeating("champion-poll", poll_seconds, self.look)]
@@ -159,9 +160,11 @@ class ChampionWatch:
     def trouble(self) -> str | None:
         """Why the version named champion is not the one that answers; None when it is."""
         refused, champion = self._refused, self.current
+        answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
+        if self._is_nameless:
+            return f"no version has the alias champion any more, so {answers}"
         if refused is None:
             return None
-        answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
         return f"version {refused.version} is champion but cannot be served, so {answers}: {refused.reason}"
 
     def look(self) -> None:
@@ -172,7 +175,7 @@ class ChampionWatch:
         """
         self._recall()
         try:
-            self._follow(self._registry().version_at("champion"))
+            self._follow(self._named())
             self.looked_at = datetime.now(UTC)
         finally:
             self._looked.set()
@@ -187,8 +190,17 @@ class ChampionWatch:
                 self.current = _with_features(self._loaded, rows)
                 self._features = rows
 
+    def _named(self) -> ModelVersion | None:
+        try:
+            return self._registry().version_at("champion")
+        except InvalidArtifactError as error:
+            self._is_nameless, self._refused = False, Refused(error.version, error.problem, time.monotonic())
+            raise
+
     def _follow(self, version: ModelVersion | None) -> None:
         loaded = self._loaded
+        # Before the first promotion there is nothing to miss.
+        self._is_nameless = version is None and loaded is not None
         if version is None:
             return
         if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):

@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import distributions
 from pathlib import Path
@@ -38,6 +38,8 @@ ARTIFACT = "forecast_model"
 CHECKSUM_TAG = "artifact_sha256"
 LOADER = "forecasting_platform.adapters.mlflow_model_loader"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+MISSING_FILES = ("404 Client Error", "No such artifact", "No such file")
+"""What MLflow says where the files of a version are gone: its code is the one of any internal error."""
 SERIES_WITH_METRICS = 50
 MOST_DESCRIPTION = 5000
 EXAMPLE_ROWS = 5
@@ -93,23 +95,13 @@ class MlflowModelRegistry:
 
     def version_at(self, alias: Alias) -> ModelVersion | None:
         """See `ModelRegistry.version_at`."""
-        with self._translated():
-            try:
-                return _model_version(self._client.get_model_version_by_alias(self.name, alias))
-            except MlflowException as error:
-                if error.error_code in ABSENT:
-                    return None
-                raise
+        found = self._at(alias)
+        return _model_version(found) if found is not None else None
 
     def get_version(self, version: str) -> ModelVersion:
         """See `ModelRegistry.get_version`."""
-        with self._translated():
-            try:
-                return _model_version(self._client.get_model_version(self.name, version))
-            except MlflowException as error:
-                if error.error_code in ABSENT:
-                    raise UnknownVersionError(version, self._versions()) from error
-                raise
+        with self._translated(version):
+            return _model_version(self._client.get_model_version(self.name, version))
 
     def load(self, version: ModelVersion) -> ForecastModel:
         """See `ModelRegistry.load`."""
@@ -120,29 +112,37 @@ class MlflowModelRegistry:
         with self._translated(), tempfile.TemporaryDirectory() as scratch:
             # A `models:/` address would be looked up in the process's own registry, whatever this one's is.
             location = self._client.get_model_version_download_uri(self.name, version.version)
-            downloaded = mlflow.artifacts.download_artifacts(
-                artifact_uri=location, dst_path=scratch, tracking_uri=self.tracking_uri
-            )
+            try:
+                downloaded = mlflow.artifacts.download_artifacts(
+                    artifact_uri=location, dst_path=scratch, tracking_uri=self.tracking_uri
+                )
+            except (MlflowException, OSError) as error:
+                if any(said in str(error) for said in MISSING_FILES):
+                    problem = "its files are not in MLflow's artifact store any more"
+                    raise InvalidArtifactError(version.version, problem) from error
+                raise
             return read_artifact(
                 Path(downloaded) / "data" / ARTIFACT, version=version.version, expected_sha256=checksum
             )
 
     def move_champion(self, to: ModelVersion, *, expected: str | None) -> None:
         """See `ModelRegistry.move_champion`."""
-        current = self.version_at("champion")
-        found = current.version if current else None
+        # Its number is all that is needed: the champion may be one that nobody can use.
+        champion = self._at("champion")
+        found = str(champion.version) if champion is not None else None
         if found != expected:
             raise ChampionMovedError(expected, found)
         self.get_version(to.version)
-        with self._translated():
-            if found is not None and found != to.version:
+        if found is not None and found != to.version:
+            with suppress(UnknownVersionError), self._translated(found):
                 self._client.set_registered_model_alias(self.name, "previous", found)
+        with self._translated(to.version):
             self._client.set_registered_model_alias(self.name, "champion", to.version)
 
     def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
         """See `ModelRegistry.tag`."""
         self.get_version(version.version)
-        with self._translated():
+        with self._translated(version.version):
             for key, value in tags.items():
                 self._client.set_model_version_tag(self.name, version.version, key, value)
 
@@ -154,11 +154,24 @@ class MlflowModelRegistry:
         with mlflow.active_run() or mlflow.start_run() as run:
             yield run
 
+    def _at(self, alias: Alias) -> Any:
+        """What MLflow says of the version that an alias names, None when it names none."""
+        with self._translated():
+            try:
+                return self._client.get_model_version_by_alias(self.name, alias)
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    return None
+                raise
+
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, version: str | None = None) -> Iterator[None]:
+        """Errors of MLflow as those of the port; with a version, that it is not there is one."""
         try:
             yield
         except MlflowException as error:
+            if version is not None and error.error_code in ABSENT:
+                raise UnknownVersionError(version, self._versions()) from error
             if error.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
                 place = without_credentials(self.tracking_uri)
                 raise RegistryUnavailableError(f"MLflow at {place}", _first_line(error)) from error

@@ -136,7 +136,13 @@ def unless_rolled_back(decision: PromotionDecision, decisions: Iterable[Promotio
 
 
 def rollback_decision(
-    *, to_version: str, to_cutoff: date, champion_version: str, reason: str, decided_at: datetime, decided_by: str
+    *,
+    to_version: str,
+    to_cutoff: date,
+    champion_version: str | None,
+    reason: str,
+    decided_at: datetime,
+    decided_by: str,
 ) -> PromotionDecision:
     """A person's decision to serve another version again."""
     return PromotionDecision(

@@ -13,6 +13,8 @@ from forecasting_platform.forecasting.promotion import Shadow
 from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 
 TRIPWIRE_DAYS = 7
+BROKEN = "broken"
+"""Key of the numbers of a rollback from a champion that could not be had: a disk's fault, not the champion's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ def better_before(shadow: Shadow | None, policy: PromotionPolicy, horizon: int) 
 
 
 def may_move(decisions: Iterable[PromotionDecision], now: datetime, policy: PromotionPolicy) -> bool:
-    """Whether one more automatic rollback is allowed: after too many, a person decides."""
+    """Whether one more automatic rollback is allowed: after too many, a person decides.
+
+    Those from a champion that could not be loaded do not count.
+    """
     since = now - timedelta(days=policy.cool_down_days)
     moves = [found for found in decisions if found.verdict == "rollback" and AUTOMATIC in found.evidence]
-    return sum(found.decided_at > since for found in moves) < policy.most_automatic_rollbacks
+    judged = [found for found in moves if BROKEN not in found.evidence[AUTOMATIC]]
+    return sum(found.decided_at > since for found in judged) < policy.most_automatic_rollbacks

@@ -2,15 +2,26 @@
 
 Knows the ports and no Dagster. Everything happens while this process alone may change the champion, and the alias
 moves last: a decision without its move is one that a crash prevented, and the next call makes exactly that move.
+
+What recovers needs nothing of what it replaces: a champion that is deleted, damaged or without its alias is taken back,
+replaced by the challenger, or left by a person's word, and the ledger says what was missing.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any, Literal
 
 import pandas as pd
 
-from forecasting_platform.errors import NoChallengerError, NoChampionError, ReasonMissingError, UnknownVersionError
+from forecasting_platform.errors import (
+    InvalidArtifactError,
+    NoChallengerError,
+    NoChampionError,
+    ReasonMissingError,
+    UnknownVersionError,
+)
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import (
     AUTOMATIC,
@@ -26,10 +37,10 @@ from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.promotion import Candidacy, Evidence, Fitness, Shadow, decide
 from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 from forecasting_platform.forecasting.recipe import recipe_from
-from forecasting_platform.forecasting.rollback import Trip, better_before, may_move, tripped
+from forecasting_platform.forecasting.rollback import BROKEN, Trip, better_before, may_move, tripped
 from forecasting_platform.forecasting.shadow import shadow_of
 from forecasting_platform.ports.ledger import Ledger
-from forecasting_platform.ports.model_registry import FINGERPRINTS, Alias, ModelRegistry, ModelVersion
+from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
 
@@ -37,6 +48,22 @@ PROMOTION_SENSOR = "promotion_sensor"
 LEDGER_LOOK_BACK = 100
 MOVED_BY = "moved_by_decision"
 """Tag of a version: the decision whose move was completed. Without it the move is still owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the alias `champion` names.
+
+    Attributes:
+        number: the version, None where the alias names none.
+        broken: why it cannot serve, or is not what was decided last; None where nothing is wrong.
+        version, model: None where they cannot be had.
+    """
+
+    number: str | None
+    broken: str | None = None
+    version: ModelVersion | None = None
+    model: ForecastModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +95,32 @@ class Promoter:
             finished = self.finish()
             if finished is not None:
                 return finished
-            decision = self._taken_back(decided_by) or self._judged(decided_by)
-            if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence:
+            serving = self._serving()
+            decision = self._taken_back(serving, decided_by) or self._judged(serving, decided_by)
+            if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
                 decision = unless_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
             return self._carry_out(decision)
 
     def roll_back(self, to_version: str | None, reason: str, decided_by: str) -> PromotionDecision:
-        """Serve an earlier version again, because a person says so; the previous champion without `to_version`.
+        """Serve an earlier version again, because a person says so; without `to_version` the newest earlier champion
+        that can be loaded.
 
         Raises:
             ReasonMissingError: nothing says why.
-            NoChampionError, UnknownVersionError: there is none to leave, or to go to.
+            NoChampionError: there never was one.
+            UnknownVersionError, InvalidArtifactError: there is none to go to, or it cannot be loaded.
         """
-        return self._by_a_person("rollback", to_version, "previous", reason, decided_by)
+        return self._by_a_person("rollback", to_version, reason, decided_by)
 
     def override(self, to_version: str | None, reason: str, decided_by: str) -> PromotionDecision:
         """Serve a version whatever the evidence, because a person says so; the challenger without `to_version`.
 
         Raises:
             ReasonMissingError: nothing says why.
-            NoChampionError, UnknownVersionError: there is none to leave, or to go to.
+            NoChampionError: there never was one.
+            UnknownVersionError, InvalidArtifactError: there is none to go to, or it cannot be loaded.
         """
-        return self._by_a_person("override", to_version, "challenger", reason, decided_by)
+        return self._by_a_person("override", to_version, reason, decided_by)
 
     def finish(self) -> PromotionDecision | None:
         """Make the move that a crash prevented, if one is owed; the decision that asked for it."""
@@ -99,39 +130,101 @@ class Promoter:
         return owed
 
     def owed(self) -> PromotionDecision | None:
-        """The newest decision that moves the champion, where its move was not completed."""
-        newest = next((found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion), None)
+        """The newest decision that moves the champion, where its move was not completed or the alias was lost since."""
+        newest = self._newest_move()
         if newest is None or newest.entry_hash is None:
             return None
-        to, champion = self.registry.get_version(newest.challenger_version), self.registry.version_at("champion")
-        serving = champion.version if champion else None
+        to, serving = self._known(newest.challenger_version), self.serving_number()
+        if to is None:
+            return None
+        if serving is None:
+            return newest
         # Where somebody moved the alias by hand meanwhile, what was decided was about another champion.
         if to.tags.get(MOVED_BY) == str(newest.decision_id) or serving not in {newest.champion_version, to.version}:
             return None
         return newest
 
+    def lost(self) -> PromotionDecision | None:
+        """The newest decision that moves the champion, where its version is not in the registry any more."""
+        newest = self._newest_move()
+        return newest if newest is not None and self._known(newest.challenger_version) is None else None
+
     def shown_by_new_days(self) -> str | None:
         """What matured forecasts say without any backtest: that the champion goes wrong, or how its shadow does."""
-        challenger, champion, previous = (
-            self.registry.version_at(alias) for alias in ("challenger", "champion", "previous")
-        )
-        if champion is None:
+        serving, challenger = self._serving(), self.registry.version_at("challenger")
+        if serving.broken is not None:
+            return serving.broken
+        champion, model = serving.version, serving.model
+        if champion is None or model is None:
             return None
-        trip = self._trip(champion, previous) if previous and previous.version != champion.version else None
+        trip = self._trip(champion, model, self._earlier(champion.version))
         if trip is not None:
             return f"version {champion.version}: {trip.reason}"
         if challenger is None or challenger.version == champion.version:
             return None
-        model = self.registry.load(champion)
         shadow = self._shadow(challenger, champion, _unit(_of_deciding(self._errors(), model)))
         better = better_before(shadow, self.policy, model.horizon)
         return f"version {challenger.version}'s recipe: {better.reason}" if better else None
+
+    # ---- what there is
+
+    def _newest_move(self) -> PromotionDecision | None:
+        return next((found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion), None)
+
+    def _known(self, version: str) -> ModelVersion | None:
+        try:
+            return self.registry.get_version(version)
+        except (UnknownVersionError, InvalidArtifactError):
+            return None
+
+    def serving_number(self) -> str | None:
+        """The version that the alias `champion` names, whatever it is."""
+        try:
+            champion = self.registry.version_at("champion")
+        except InvalidArtifactError as error:
+            return error.version
+        return champion.version if champion else None
+
+    def _loaded(self, version: ModelVersion) -> tuple[ForecastModel | None, str | None]:
+        """Its model, or why there is none."""
+        try:
+            return self.registry.load(version), None
+        except (UnknownVersionError, InvalidArtifactError) as error:
+            return None, str(error)
+
+    def _serving(self) -> Serving:
+        number, lost = self.serving_number(), _said_of(self.lost())
+        if number is None:
+            return Serving(None, lost)
+        version = self._known(number)
+        if version is None:
+            return Serving(number, f"version {number} has the alias champion, and this platform did not register it")
+        model, problem = self._loaded(version)
+        return Serving(number, problem or lost, version, model)
+
+    def _earlier(self, champion: str | None) -> ModelVersion | None:
+        """The newest earlier champion that can be loaded: `previous`, and where that is none, by the ledger."""
+        decided = [found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion]
+        named = [version for found in decided for version in (found.challenger_version, found.champion_version)]
+        with suppress(InvalidArtifactError):
+            previous = self.registry.version_at("previous")
+            named.insert(0, previous.version if previous else None)
+        for number in dict.fromkeys(named):
+            version = self._known(number) if number is not None and number != champion else None
+            if version is not None and self._loaded(version)[0] is not None:
+                return version
+        return None
 
     # ---- carrying out
 
     def _carry_out(self, decision: PromotionDecision) -> PromotionDecision:
         entry = self.ledger.append_decision(decision)
-        self._move(entry, self.registry.get_version(entry.challenger_version))
+        try:
+            self._move(entry, self.registry.get_version(entry.challenger_version))
+        except UnknownVersionError:
+            # Deleted while it was judged. What was decided stands; a move that is asked for cannot be made.
+            if entry.moves_champion:
+                raise
         return entry
 
     def _move(self, entry: PromotionDecision, to: ModelVersion) -> None:
@@ -140,35 +233,48 @@ class Promoter:
             self.registry.tag(to, said | {"decision_hash": entry.entry_hash or ""})
         if not entry.moves_champion:
             return
-        champion = self.registry.version_at("champion")
-        if champion is None or champion.version != to.version:
-            self.registry.move_champion(to, expected=entry.champion_version)
+        serving = self.serving_number()
+        if serving != to.version:
+            # An alias that was lost since stands in nobody's way.
+            self.registry.move_champion(to, expected=entry.champion_version if serving is not None else None)
         self.registry.tag(to, {MOVED_BY: str(entry.decision_id)})
 
     # ---- a person's word
 
     def _by_a_person(
-        self, verdict: str, to_version: str | None, alias: Alias, reason: str, decided_by: str
+        self, verdict: Literal["rollback", "override"], to_version: str | None, reason: str, decided_by: str
     ) -> PromotionDecision:
         if not reason.strip():
             raise ReasonMissingError(verdict)
         with self.ledger.promotion():
             # The person decides about what serves once everything decided before is done.
             self.finish()
-            champion = self.registry.version_at("champion")
-            if champion is None:
+            champion, lost = self.serving_number(), _said_of(self.lost())
+            if champion is None and lost is None:
                 raise NoChampionError(REGISTERED_MODEL)
-            to = self.registry.get_version(to_version) if to_version else self.registry.version_at(alias)
-            if to is None or to.version == champion.version:
-                raise UnknownVersionError(to_version or alias, [champion.version])
+            to = self._wanted(verdict, to_version, champion)
+            self.registry.load(to)
             decision = self._rollback(champion, to, reason, decided_by)
-            return self._carry_out(replace(decision, verdict="override") if verdict == "override" else decision)
+            evidence = decision.evidence | ({"lost": lost} if lost else {})
+            return self._carry_out(replace(decision, verdict=verdict, evidence=evidence))
 
-    def _rollback(self, champion: ModelVersion, to: ModelVersion, reason: str, decided_by: str) -> PromotionDecision:
+    def _wanted(self, verdict: str, to_version: str | None, champion: str | None) -> ModelVersion:
+        if to_version is not None:
+            to: ModelVersion | None = self.registry.get_version(to_version)
+        elif verdict == "rollback":
+            to = self._earlier(champion)
+        else:
+            to = self.registry.version_at("challenger")
+        if to is None or to.version == champion:
+            named = "previous" if verdict == "rollback" else "challenger"
+            raise UnknownVersionError(to_version or named, [champion] if champion else [])
+        return to
+
+    def _rollback(self, champion: str | None, to: ModelVersion, reason: str, decided_by: str) -> PromotionDecision:
         return rollback_decision(
             to_version=to.version,
             to_cutoff=to.cutoff,
-            champion_version=champion.version,
+            champion_version=champion,
             reason=reason,
             decided_at=self.now(),
             decided_by=decided_by,
@@ -176,23 +282,34 @@ class Promoter:
 
     # ---- taking back without a person
 
-    def _taken_back(self, decided_by: str) -> PromotionDecision | None:
-        champion, previous = self.registry.version_at("champion"), self.registry.version_at("previous")
-        if champion is None or previous is None or previous.version == champion.version:
+    def _taken_back(self, serving: Serving, decided_by: str) -> PromotionDecision | None:
+        if serving.broken is not None:
+            # Where only what was decided last is gone, what serves goes on, and the ledger says so.
+            to = serving.version if serving.model is not None else self._earlier(serving.number)
+            return self._replaced(serving, to, serving.broken, {BROKEN: serving.broken}, decided_by) if to else None
+        if serving.version is None or serving.model is None:
             return None
-        trip = self._trip(champion, previous)
-        if trip is None:
+        previous = self._earlier(serving.number)
+        trip = self._trip(serving.version, serving.model, previous)
+        if previous is None or trip is None:
             return None
-        decision = self._rollback(champion, previous, f"version {champion.version}: {trip.reason}", decided_by)
-        decision = replace(decision, evidence={AUTOMATIC: trip.numbers})
+        reason = f"version {serving.number}: {trip.reason}"
+        decision = self._replaced(serving, previous, reason, trip.numbers, decided_by)
         if may_move(self.ledger.decisions(LEDGER_LOOK_BACK), self.now(), self.policy):
             return decision
         most, days = self.policy.most_automatic_rollbacks, self.policy.cool_down_days
-        reason = f"{decision.reason}; not rolled back: {most} automatic rollbacks in {days} days, so a person decides"
+        reason = f"{reason}; not rolled back: {most} automatic rollbacks in {days} days, so a person decides"
         return replace(decision, verdict="hold", reason=reason)
 
-    def _trip(self, champion: ModelVersion, previous: ModelVersion) -> Trip | None:
-        model = self.registry.load(champion)
+    def _replaced(
+        self, serving: Serving, to: ModelVersion, reason: str, numbers: dict[str, Any], decided_by: str
+    ) -> PromotionDecision:
+        decision = self._rollback(serving.number, to, reason, decided_by)
+        return replace(decision, evidence={AUTOMATIC: numbers})
+
+    def _trip(self, champion: ModelVersion, model: ForecastModel, previous: ModelVersion | None) -> Trip | None:
+        if previous is None:
+            return None
         errors = _of_deciding(self._errors(), model)
         own = errors[errors["model_version"] == champion.version]
         trip = tripped(own, self.impossible(model), self.policy)
@@ -206,13 +323,19 @@ class Promoter:
 
     # ---- judging the challenger
 
-    def _judged(self, decided_by: str) -> PromotionDecision:
-        challenger, champion = self.registry.version_at("challenger"), self.registry.version_at("champion")
+    def _judged(self, serving: Serving, decided_by: str) -> PromotionDecision:
+        challenger, champion = self.registry.version_at("challenger"), serving.version if serving.model else None
         if challenger is None:
             raise NoChallengerError(REGISTERED_MODEL)
-        model = self.registry.load(challenger)
-        comparison = self._compared(model, self.registry.load(champion) if champion else None)
-        return decide(
+        model, problem = self._loaded(challenger)
+        if model is None:
+            return self._unfit(challenger, serving, problem or "", decided_by)
+        try:
+            fitness = self.fitness(model)
+        except InvalidArtifactError as error:
+            return self._unfit(challenger, serving, str(error), decided_by)
+        comparison = self._compared(model, serving.model)
+        decision = decide(
             _candidacy(challenger, comparison.challenger),
             _candidacy(champion, comparison.champion) if champion and comparison.champion else None,
             comparison.naive,
@@ -221,8 +344,24 @@ class Promoter:
             decided_at=self.now(),
             decided_by=decided_by,
             shadow=self._shadow(challenger, champion, comparison.naive["seasonal_naive"].rmse) if champion else None,
-            fitness=self.fitness(model),
+            fitness=fitness,
             provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
+        )
+        if serving.broken is None:
+            return decision
+        # Judged as if nothing served, since nothing that serves could be judged.
+        reason, evidence = f"{decision.reason}; {serving.broken}", decision.evidence | {"lost": serving.broken}
+        return replace(decision, champion_version=serving.number, reason=reason, evidence=evidence)
+
+    def _unfit(self, challenger: ModelVersion, serving: Serving, problem: str, decided_by: str) -> PromotionDecision:
+        return PromotionDecision(
+            verdict="reject",
+            reason=problem,
+            challenger_version=challenger.version,
+            champion_version=serving.number,
+            challenger_cutoff=challenger.cutoff,
+            decided_at=self.now(),
+            decided_by=decided_by,
         )
 
     def _compared(self, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
@@ -246,11 +385,15 @@ class Promoter:
         return shadow_of(errors, versions_of(challenger), versions_of(champion), unit)
 
     def _recipe_of(self, version: str) -> str:
-        try:
-            return self.registry.get_version(version).tags.get("recipe_fingerprint", "")
-        except UnknownVersionError:
-            # Deleted since; its forecasts stay on record, but nobody can say of which recipe they were.
-            return ""
+        # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.
+        known = self._known(version)
+        return known.tags.get("recipe_fingerprint", "") if known else ""
+
+
+def _said_of(lost: PromotionDecision | None) -> str | None:
+    if lost is None:
+        return None
+    return f"version {lost.challenger_version}, made champion by decision {lost.decision_id}, is not in MLflow any more"
 
 
 def _of_deciding(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """When things happen by the clock: the daily load, and training each 15 days from an anchor date."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -12,6 +12,7 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
 
 CYCLE_TAG = "forecasting/training_cycle"
+UNSUCCESSFUL = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _switched_on = Settings().schedules_enabled
 _status = dg.DefaultScheduleStatus.RUNNING if _switched_on else dg.DefaultScheduleStatus.STOPPED
 
@@ -57,17 +58,34 @@ def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @dg.schedule(job=training_job, cron_schedule="0 1 * * *", default_status=_status)
 def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Every 15 days from the anchor date; a tick that was missed is made up for on the next day."""
+    """Every 15 days from the anchor date; one that was missed, failed or was cancelled is asked for again each day."""
     today, settings = context.scheduled_execution_time.date(), Settings()
     cycle = training_cycle(today, settings)
+    runs = _runs_of(context, cycle)
+    if any(run.status not in UNSUCCESSFUL for run in runs):
+        following = cycle + timedelta(days=settings.training_interval_days)
+        return dg.SkipReason(f"the cycle of {cycle} has a run; the next training falls on {following}")
+    if runs:
+        return _request(cycle, f"training-{cycle}-{today}")
     if today == cycle or _was_missed(cycle, _trained_cycles(context)):
-        return dg.RunRequest(run_key=f"training-{cycle}", tags={CYCLE_TAG: cycle.isoformat()})
-    following = cycle + timedelta(days=settings.training_interval_days)
-    return dg.SkipReason(f"the cycle of {cycle} was asked for; the next training falls on {following}")
+        return _request(cycle, f"training-{cycle}")
+    return dg.SkipReason(
+        f"the clock never asked for a training; the first falls on a cycle's first day, as {cycle} was"
+    )
+
+
+def _request(cycle: date, run_key: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=run_key, tags={CYCLE_TAG: cycle.isoformat()})
+
+
+def _runs_of(context: dg.ScheduleEvaluationContext, cycle: date) -> Sequence[dg.DagsterRun]:
+    if context.instance_ref is None:  # a dry evaluation knows of no runs
+        return []
+    return context.instance.get_runs(dg.RunsFilter(tags={CYCLE_TAG: cycle.isoformat()}))
 
 
 def _trained_cycles(context: dg.ScheduleEvaluationContext) -> list[str]:
-    if context.instance_ref is None:  # a dry evaluation knows of no runs
+    if context.instance_ref is None:
         return []
     return [cycle for _tag, cycles in context.instance.get_run_tags([CYCLE_TAG]) for cycle in cycles]
 

@@ -39,6 +39,7 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 # It loads by the clock, so it is switched on and off with the schedules.
 WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorStatus.STOPPED
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS]
 ASKED_TAG = "forecasting/asked"
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
 
@@ -88,7 +89,11 @@ def promotion_sensor(
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.
         return _request(context.instance, f"promotion-finish-{owed.decision_id}", run_config=BY_PROMOTION_SENSOR)
-    return _by_new_days(context, promoter) or _by_versions(context.instance, model_registry, ledger)
+    lost = promoter.lost()
+    if lost is not None:
+        # Its version was deleted from MLflow, and the alias with it: the asset finds another one.
+        return _request(context.instance, f"promotion-lost-{lost.decision_id}", run_config=BY_PROMOTION_SENSOR)
+    return _by_new_days(context, promoter) or _by_versions(context.instance, promoter)
 
 
 def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.RunRequest | None:
@@ -105,17 +110,14 @@ def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.
     return _request(context.instance, f"promotion-days-{newest}", run_config=BY_PROMOTION_SENSOR)
 
 
-def _by_versions(
-    instance: dg.DagsterInstance, model_registry: ModelRegistry, ledger: Ledger
-) -> dg.RunRequest | dg.SkipReason:
-    challenger, champion = model_registry.version_at("challenger"), model_registry.version_at("champion")
-    serving = champion.version if champion else None
+def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequest | dg.SkipReason:
+    challenger, serving = promoter.registry.version_at("challenger"), promoter.serving_number()
     if challenger is None:
         return dg.SkipReason("no version has the alias challenger")
     if challenger.version == serving:
         return dg.SkipReason(f"challenger and champion are both version {serving}")
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
-    decision = newest_decision(ledger.decisions(limit=50), challenger.version, serving)
+    decision = newest_decision(promoter.ledger.decisions(limit=50), challenger.version, serving)
     if decision is None:
         return _request(instance, asked, run_config=BY_PROMOTION_SENSOR)
     if decision.verdict == "rollback":
@@ -133,9 +135,9 @@ def _request(
     run_config: Mapping[str, Any] | None = None,
     days: DateRange | None = None,
 ) -> dg.RunRequest:
-    """Ask once for what was seen; where the run failed, once an hour until one succeeds."""
-    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={ASKED_TAG: asked})
-    run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(failed) else asked
+    """Ask once for what was seen; where a run that ended did not end it, once an hour."""
+    ended = dg.RunsFilter(statuses=ENDED, tags={ASKED_TAG: asked})
+    run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(ended) else asked
     tags = {ASKED_TAG: asked} | (range_tags(days) if days else {})
     return dg.RunRequest(run_key=run_key, run_config=run_config, tags=tags)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from forecasting_platform.errors import InvalidArtifactError, NoChampionError
+from forecasting_platform.errors import InvalidArtifactError, NoChampionError, UnknownVersionError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
@@ -55,7 +55,7 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
     for number in sorted(versions.keys() - {champion.version}, key=int):
         try:
             _issue(store, registry.load(versions[number]), versions[number], features, cutoffs)
-        except InvalidArtifactError as error:
+        except (InvalidArtifactError, UnknownVersionError) as error:
             issued.failed[number] = str(error)
         else:
             issued.shadows.append(number)

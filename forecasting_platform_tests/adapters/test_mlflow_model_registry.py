@@ -3,6 +3,7 @@
 import itertools
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform.errors import InvalidArtifactError, UnknownVersionError
 from forecasting_platform.forecasting.many_series import joined
 from forecasting_platform_tests.contracts.model_registry_contract import (
     NEXT,
@@ -267,3 +268,43 @@ def test_a_version_is_loaded_from_its_own_server_whatever_the_process_points_at(
     with monkeypatch.context() as patched:
         patched.setattr(mlflow.tracking._model_registry.utils, "_registry_uri", f"sqlite:///{tmp_path}/other.db")
         assert mlflow_registry.load(version).unique_ids == trained_model().unique_ids
+
+
+@pytest.mark.parametrize("name", ["parameters.npz", "model.json", "forecast_model", "MLmodel"])
+def test_a_lost_file_of_a_stored_model_is_the_versions_fault(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, name: str
+) -> None:
+    version = register(mlflow_registry)
+    folder = next(file for file in files_of(mlflow_server, mlflow_registry) if file.name == "MLmodel").parent
+    for lost in [*folder.rglob(name)]:
+        shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    if name == "MLmodel":
+        shutil.rmtree(folder)
+    with pytest.raises(InvalidArtifactError, match="version 1 cannot be used"):
+        mlflow_registry.load(version)
+
+
+def test_a_champion_that_is_deleted_takes_its_alias_along_and_another_one_follows(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
+) -> None:
+    first, second = register(mlflow_registry), register(mlflow_registry)
+    mlflow_registry.move_champion(first, expected=None)
+    MlflowClient(mlflow_server.url).delete_model_version(mlflow_registry.name, "1")
+    assert mlflow_registry.version_at("champion") is None
+    for call in (lambda: mlflow_registry.get_version("1"), lambda: mlflow_registry.load(first)):
+        with pytest.raises(UnknownVersionError, match="known versions are '2'"):
+            call()
+    mlflow_registry.move_champion(second, expected=None)
+    assert mlflow_registry.version_at("champion") == second
+
+
+def test_a_champion_that_the_platform_did_not_register_is_replaced(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
+) -> None:
+    ours, client = register(mlflow_registry), MlflowClient(mlflow_server.url)
+    foreign = str(client.create_model_version(mlflow_registry.name, "s3://nowhere/model").version)
+    client.set_registered_model_alias(mlflow_registry.name, "champion", foreign)
+    with pytest.raises(InvalidArtifactError, match="this platform did not register it"):
+        mlflow_registry.version_at("champion")
+    mlflow_registry.move_champion(ours, expected=foreign)
+    assert mlflow_registry.version_at("champion") == ours

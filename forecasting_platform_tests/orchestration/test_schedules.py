@@ -56,6 +56,55 @@ def test_a_missed_training_is_made_up_for_the_next_day(instance: dg.DagsterInsta
     assert isinstance(tick(training_schedule, instance, date(2024, 1, 3)), dg.SkipReason)
 
 
+@dg.job(name="training_job", executor_def=dg.in_process_executor)
+def trains_or_not() -> None:
+    @dg.op(config_schema=bool)
+    def train(context: dg.OpExecutionContext) -> None:
+        assert context.op_config
+
+    train()
+
+
+def run_of(request: Answer, instance: dg.DagsterInstance, *, succeeds: bool) -> None:
+    assert isinstance(request, dg.RunRequest)
+    config = {"ops": {"train": {"config": succeeds}}}
+    ran = trains_or_not.execute_in_process(config, instance, tags=dict(request.tags), raise_on_error=False)
+    assert ran.success == succeeds
+
+
+def test_a_training_that_failed_is_asked_for_again_each_day_until_one_succeeds(instance: dg.DagsterInstance) -> None:
+    days = [date(2023, 12, 31) + timedelta(days=offset) for offset in range(15)]
+    keys = []
+    for day in days[:3]:
+        request = tick(training_schedule, instance, day)
+        run_of(request, instance, succeeds=False)
+        keys.append(request.run_key if isinstance(request, dg.RunRequest) else None)
+    assert keys == ["training-2023-12-31", "training-2023-12-31-2024-01-01", "training-2023-12-31-2024-01-02"]
+    run_of(tick(training_schedule, instance, days[3]), instance, succeeds=True)
+    for day in days[4:]:
+        assert isinstance(tick(training_schedule, instance, day), dg.SkipReason)
+    assert isinstance(tick(training_schedule, instance, date(2024, 1, 15)), dg.RunRequest)
+
+
+@pytest.mark.parametrize(
+    ("status", "asks"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, False),
+        (dg.DagsterRunStatus.STARTING, False),
+        (dg.DagsterRunStatus.STARTED, False),
+        (dg.DagsterRunStatus.CANCELING, False),
+        (dg.DagsterRunStatus.SUCCESS, False),
+        (dg.DagsterRunStatus.CANCELED, True),
+        (dg.DagsterRunStatus.FAILURE, True),
+    ],
+)
+def test_a_training_is_never_asked_for_beside_one_in_progress(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, asks: bool
+) -> None:
+    instance.add_run(dg.DagsterRun("training_job", status=status, tags={CYCLE_TAG: "2023-12-31"}))
+    assert isinstance(tick(training_schedule, instance, date(2024, 1, 2)), dg.RunRequest) == asks
+
+
 def test_the_daily_load_runs_at_midnight_for_yesterday_and_a_look_back(instance: dg.DagsterInstance) -> None:
     assert daily_load_schedule.cron_schedule == "0 0 * * *"
     request = tick(daily_load_schedule, instance, date(2023, 7, 31))

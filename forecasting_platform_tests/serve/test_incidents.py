@@ -70,6 +70,31 @@ def test_an_alias_back_at_the_version_that_answers_ends_the_trouble(registry: Re
     assert watch.trouble() is None
 
 
+def test_a_champion_that_lost_its_alias_answers_on_and_is_told(registry: Registry, model: ForecastModel) -> None:
+    watch = watch_of(registry)
+    look(watch)
+    del registry._aliases["champion"]
+    look(watch)
+    assert watch.trouble() == "no version has the alias champion any more, so version 1 goes on answering"
+    registry.move_champion(registry.get_version("1"), expected=None)
+    look(watch)
+    assert watch.trouble() is None
+
+
+def test_a_champion_that_the_platform_did_not_register_is_told(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watch_of(registry)
+    look(watch)
+
+    def foreign(alias: object) -> None:
+        raise InvalidArtifactError("7", "it has no tag 'cutoff', so this platform did not register it")
+
+    monkeypatch.setattr(registry, "version_at", foreign)
+    look(watch)
+    assert "version 7 is champion but cannot be served, so version 1 goes on answering" in str(watch.trouble())
+
+
 def test_an_incident_of_an_earlier_process_is_ended_by_the_first_good_look(
     registry: Registry, model: ForecastModel
 ) -> None:

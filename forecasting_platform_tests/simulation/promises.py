@@ -31,6 +31,9 @@ def heal(world: World) -> None:
     if world.server.count:
         for _ in range(4):
             _attempt(world, "the promotion sensor", actors.sensor(world, 1))
+        if "champion" not in world.server.aliases:
+            actors.training(world, "newer")()
+            _attempt(world, "the promotion sensor", actors.sensor(world, 1))
     if world.app_has_told:
         actors.app(world, [world.app_trouble])()
     actors.teller(world, world.results)()
@@ -122,7 +125,7 @@ def _check_champion(world: World) -> None:
     usable = set(world.server.versions) - world.server.damaged
     if usable and (champion is None or champion not in usable):
         world.breaks(f"the champion is {champion}, though {sorted(usable)} could serve")
-    elif usable and champion != named:
+    elif usable and champion != named and named in usable:
         world.breaks(f"the champion is {champion}, though the newest moving decision names {named}")
 
 

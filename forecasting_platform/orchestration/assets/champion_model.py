@@ -53,7 +53,7 @@ def champion_model(
     first; the alias moves last. A champion that goes wrong is taken back without a person.
     """
     decision = _decided(promoter_of(table_store, model_registry, ledger), config)
-    tell(ledger, [_evaluation(decision)], Settings())
+    tell(ledger, [evaluation_of(decision)], Settings())
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
     serving = decision.challenger_version if decision.moves_champion else decision.champion_version
     return dg.MaterializeResult(
@@ -90,7 +90,7 @@ def _decided(promoter: Promoter, config: PromotionConfig) -> PromotionDecision:
     return promoter.evaluate(config.decided_by)
 
 
-def _evaluation(decision: PromotionDecision) -> Evaluation:
+def evaluation_of(decision: PromotionDecision) -> Evaluation:
     """What people are told: a champion was taken back, or should be and was not."""
     return Evaluation(
         fingerprint=AUTOMATIC_ROLLBACK,
