@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -35,27 +35,53 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["__main__"].__file__ = __file__
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what fails soon is seen soon. What shares a costly fixture runs in one process.
-
-    Whole platforms come next, one after the other: they take longest, and much of that they wait.
-    """
-    groups = {item: _group(item) for item in items}
-    items.sort(key=lambda item: (_is_slow(item), *(groups[item] != group for group in (PLATFORMS, SPARK, MLFLOW))))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-
-
 PLATFORMS, SPARK, MLFLOW = "platforms", "spark", "mlflow"
+SHARING = {
+    "end_to_end/": PLATFORMS,
+    "adapters/test_spark_table_store.py": SPARK,
+    "adapters/test_spark_trainer.py": SPARK,
+    "adapters/test_table_stores_agree.py": SPARK,
+    "adapters/test_mlflow_model_registry.py": MLFLOW,
+    "kill/test_promotion_kills.py": MLFLOW,
+}
+"""Files whose tests share what is costly to start: one process runs them all."""
+STARTED_BY = {"spark_options": SPARK, "mlflow_server": MLFLOW}
 
 
-def _group(item: pytest.Item) -> str:
-    """Which tests one process runs: those of one server of the session, else those of one file."""
-    if item.get_closest_marker("end_to_end"):
-        return PLATFORMS
-    servers = {"spark_options": SPARK, "mlflow_server": MLFLOW}
-    needed = [group for fixture, group in servers.items() if fixture in getattr(item, "fixturenames", ())]
-    return needed[0] if needed else f"{item.nodeid.partition('::')[0]} {_is_slow(item)}"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what fails soon is seen soon. Then what shares a server, the whole platforms before all.
+
+    These run one after the other: they take longest, and much of that they wait.
+    """
+    order = [PLATFORMS, SPARK, MLFLOW]
+    groups = {item: _group(item.nodeid) for item in items}
+    items.sort(key=lambda item: (_is_slow(item), *(groups[item] != group for group in order)))
+    for item in items:
+        for fixture, group in STARTED_BY.items():
+            if fixture in getattr(item, "fixturenames", ()) and groups[item] != group:
+                raise pytest.UsageError(f"{item.nodeid} uses {fixture}: name its file in SHARING of {__file__}")
+
+
+def _group(nodeid: str) -> str:
+    """Which tests one process runs: those that share a server, else those of a file."""
+    path = nodeid.partition("::")[0]
+    return next((group for place, group in SHARING.items() if place in path), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give neighbours of one group to one process; the fast ones of a file and its slow ones are no neighbours."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid not in scopes:
+                group, (newest, number) = _group(nodeid), next(reversed(scopes.values()), ("", 0))
+                scopes[nodeid] = (group, number if group == newest else number + 1)
+            return "{} {}".format(*scopes[nodeid])
+
+    scopes: dict[str, tuple[str, int]] = {}
+    return Groups(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
