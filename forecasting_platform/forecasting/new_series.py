@@ -51,7 +51,8 @@ def _new_to(model: ForecastModel, rows: pd.DataFrame) -> list[str]:
 
 def _with_new(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
     """The model with some series as new ones: in their place where it has one, else after the others."""
-    count, unknown = len(model.unique_ids), [name for name in rows["unique_id"] if name not in set(model.unique_ids)]
+    count, known = len(model.unique_ids), set(model.unique_ids)
+    unknown = [name for name in rows["unique_id"] if name not in known]
     unique_ids = [*model.unique_ids, *unknown]
     position = {name: at for at, name in enumerate(unique_ids)}
     at = np.array([position[name] for name in rows["unique_id"]])
