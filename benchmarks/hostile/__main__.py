@@ -9,10 +9,11 @@ from typing import Any
 
 from benchmarks.hostile.app_requests import app_requests
 from benchmarks.hostile.feeds import feeds
+from benchmarks.hostile.names_and_values import names_and_values
 from benchmarks.results_file import Aim, report
 
 Section = Callable[[], tuple[list[dict[str, Any]], list[Aim]]]
-SECTIONS: tuple[Section, ...] = (app_requests, feeds)
+SECTIONS: tuple[Section, ...] = (app_requests, feeds, names_and_values)
 
 
 def main() -> None:

@@ -58,10 +58,15 @@ class Platform:
     """The real definitions on memory adapters, run in this process."""
 
     def __init__(
-        self, instance: dg.DagsterInstance, settings: Settings | None = None, *, weather: bool = False
+        self,
+        instance: dg.DagsterInstance,
+        settings: Settings | None = None,
+        *,
+        weather: bool = False,
+        feed: SimulatedFeed | None = None,
     ) -> None:
         self.instance = instance
-        self.feed = SimulatedFeed(weather=weather)
+        self.feed = feed or SimulatedFeed(weather=weather)
         self.store, self.registry, self.ledger = MemoryTableStore(), MemoryModelRegistry(), MemoryLedger()
         self.definitions = build_definitions(
             resources={
