@@ -55,8 +55,8 @@ class SiteGuard:
         Args:
             host, origin, fetch_site: its headers Host, Origin and Sec-Fetch-Site; None where it has none. One that
                 is sent more than once is given joined by commas.
-            any_address: whether the Host may be any IP address, as in the health checks of a load balancer. No page
-                can take an address as its name, so DNS rebinding does not lead here.
+            any_address: whether the Host may be any IP address, or missing, as in the health checks of a load
+                balancer. No page can take an address as its name, so DNS rebinding does not lead here.
 
         >>> guard = SiteGuard("app.example.org")
         >>> guard.refusal("app.example.org", "https://app.example.org", "same-origin")
@@ -86,8 +86,11 @@ def _is_of(origin: str, host: str | None, fetch_site: str | None) -> bool:
 
 
 def _is_address(host: str | None) -> bool:
+    """Whether a Host is an address, or none: every browser sends one."""
+    if host is None:
+        return True
     try:
-        ipaddress.ip_address(_name(host or "").strip("[]"))
+        ipaddress.ip_address(_name(host).strip("[]"))
     except ValueError:
         return False
     return True

@@ -113,8 +113,11 @@ def test_a_default_port_may_be_left_out_on_either_side() -> None:
     assert guard.refusal("app.example.org", "https://app.example.org:8443", None) is not None
 
 
-@pytest.mark.parametrize(("host", "known"), [("10.1.2.3:3002", True), ("[fd00::7]", True), ("evil.example", False)])
-def test_a_health_check_may_name_any_address_but_no_name(host: str, known: bool) -> None:
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [("10.1.2.3:3002", True), ("[fd00::7]", True), (None, True), ("", False), ("evil.example", False)],
+)
+def test_a_health_check_may_name_any_address_or_nothing_but_no_name(host: str | None, known: bool) -> None:
     assert (SiteGuard().refusal(host, None, None, any_address=True) is None) == known
 
 
