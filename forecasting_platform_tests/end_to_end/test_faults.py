@@ -324,7 +324,7 @@ def test_before_there_is_a_champion_the_app_says_how_to_get_one(bare: Platform) 
     ("words", "said"),
     [
         (("forecast", "--start", "2023-07-01", "--end", "2023-07-02"), "has no champion yet"),
-        (("train",), "Load an earlier start date, then train again"),
+        (("train",), "Load the days to train on, then train again"),
         (("promote",), "has no challenger to evaluate. Run `forecasting-platform train` first"),
         (("rollback", "--reason", "a drill"), "has no champion yet"),
     ],
