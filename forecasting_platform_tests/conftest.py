@@ -1,6 +1,7 @@
 """Fixtures of all suites: a Postgres of our own, and a database of its own for a test."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,13 @@ settings.load_profile("project")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give a process of pytest-xdist the file that a main module has: without it pyspark sees a doctest, and exits."""
+    """Make this process the same wherever it was started.
+
+    In the background of a shell it is deaf to Ctrl-C, and so would be the platforms that tests start. A process of
+    pytest-xdist has a main module without a file: pyspark sees a doctest in that, and exits.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         sys.modules["__main__"].__file__ = __file__
 
