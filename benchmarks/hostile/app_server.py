@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.alerts import Alert
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.decisions import PromotionDecision
 from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.model import ForecastModel
 from forecasting_platform.forecasting.training import train
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
@@ -124,7 +124,7 @@ def _issue(store: PostgresTableStore, model: ForecastModel, features: pd.DataFra
         days = list(DateRange(cutoff + timedelta(days=1), cutoff + timedelta(days=model.horizon)))
         issued = known.predict(known.inputs(days)).to_frame()
         rows = issued.assign(model_version=version, issued_at=pd.Timestamp(cutoff, tz="UTC"))
-        store.replace(FORECASTS, rows, DateRange(cutoff, cutoff), model_version=version)
+        store.record_forecasts(rows)
 
 
 def _remember(ledger: PostgresLedger) -> None:

@@ -30,7 +30,7 @@ INHIBITIONS: tuple[tuple[str, str], ...] = (
     ("backfill_failure:*raw_observations*", "forecast_errors:*"),
     ("forecast_errors:actuals_are_complete", "forecast_errors:*"),
 )
-"""(source, target): while an incident of the source is open, one of the target is not told."""
+"""(source, target): while an error of the source is open, an incident of the target is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,8 @@ def muting(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mappin
     for source, target in INHIBITIONS:
         if fnmatchcase(fingerprint, target) and not fnmatchcase(fingerprint, source):
             for alert in newest.values():
-                if alert.state in {"PENDING", "FIRING"} and fnmatchcase(alert.fingerprint, source):
+                is_error = alert.severity == "error" and alert.state in {"PENDING", "FIRING"}
+                if is_error and fnmatchcase(alert.fingerprint, source):
                     return f"follows from {alert.fingerprint}"
     return None
 

@@ -147,6 +147,13 @@ def test_a_stale_feed_silences_the_error_checks_and_not_itself(ledger: Ledger) -
     assert ledger.alerts[f"{NAME}@1"].state == "FIRING", "it fails on its own"
 
 
+def test_one_late_series_silences_nothing_of_the_others(ledger: Ledger) -> None:
+    late = evaluation(2, "failed", fingerprint=FEED, severity="warning")
+    ledger.look(evaluation(1, "failed"), late, at=NOON + timedelta(minutes=1, seconds=10))
+    ledger.look(at=NOON + timedelta(minutes=5))
+    assert {alert.fingerprint: alert.state for alert in ledger.alerts.values()} == {NAME: "FIRING", FEED: "FIRING"}
+
+
 def test_muting_an_incident_that_was_told_silences_reminders_but_not_the_recovery(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "failed"), evaluation(2, "failed"))
     mutes = [Mute("*", NOON + timedelta(days=9), "known", "ann")]

@@ -48,8 +48,8 @@ def test_the_order_of_rows_decides_nothing(rows: pd.DataFrame) -> None:
 def test_the_page_shows_the_newest_forecast_of_record_of_each_day(rows: pd.DataFrame, data: st.DataObject) -> None:
     store = MemoryTableStore()
     # The table of forecasts always knows when one was issued.
-    held = rows.dropna(subset=["issued_at"])
-    store.replace(FORECASTS, held[FORECASTS.column_names], DateRange(DAYS[0], DAYS[-1]))
+    store.record_forecasts(rows.dropna(subset=["issued_at"])[FORECASTS.column_names])
+    held = store.read(FORECASTS)
     start = data.draw(st.sampled_from(DAYS))
     shown = read_history(store, DateRange(start, DAYS[-1]), None, horizon=len(DAYS)).forecasts
     record = forecasts_of_record(held)

@@ -77,7 +77,7 @@ class World:
         store = MemoryTableStore()
         store.record_observations(rows, all_days, available_at=datetime(2023, 9, 1, tzinfo=UTC))
         store.replace(FEATURE_TABLE, features[features["ds"] != pd.Timestamp(self.missing or "NaT")], all_days)
-        store.replace(FORECASTS, self.issued, all_days)
+        store.record_forecasts(self.issued)
         store.replace(FORECAST_ERRORS, self.errors, all_days)
         return store
 
@@ -121,12 +121,17 @@ BROKEN_BY: dict[str, Callable[[World], None]] = {
 }
 ELSEWHERE = {
     # Seen to fail in a load: test_quality_checks.py and test_load.py.
-    "observations_are_plausible", "observations_meet_expectations", "feed_document_gives_values",
+    "observations_are_well_formed", "observations_are_plausible", "observations_meet_expectations",
+    "newest_values_are_complete", "feed_document_gives_values",
 }  # fmt: skip
 NAMED = {key.name: check for check in CHECKS for key in check.check_keys}
 
 
 def passes(name: str, world: World) -> bool:
+    return evaluated(name, world).passed
+
+
+def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
     resources = {"table_store": world.store(), "model_registry": world, "settings": Settings(exogenous=EXOGENOUS)}
     definitions = dg.Definitions(
         assets=ASSETS,
@@ -136,7 +141,7 @@ def passes(name: str, world: World) -> bool:
     )
     done = definitions.resolve_job_def("check").execute_in_process(tags=range_tags(MONTH))
     (found,) = done.get_asset_check_evaluations()
-    return found.passed
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +160,18 @@ def test_a_check_passes_until_what_it_is_there_for_is_broken(name: str) -> None:
     world = World()
     BROKEN_BY[name](world)
     assert not passes(name, world)
+
+
+@pytest.mark.parametrize(("stale", "severity"), [(["b"], "WARN"), (["a", "b"], "ERROR")])
+def test_late_series_are_named_and_an_error_only_where_all_are_late(stale: list[str], severity: str) -> None:
+    world = World()
+    for unique_id in stale:
+        fresh = world.values[unique_id]
+        world.values = world.values | {unique_id: np.where(np.arange(LENGTH) >= LENGTH - 10, np.nan, fresh)}
+    found = evaluated("actuals_are_complete", world)
+    assert (found.passed, found.severity.value) == (False, severity)
+    assert f"{len(stale)} series are over 3 days late" in str(found.description)
+    assert "b (" in str(found.description)
 
 
 @pytest.mark.parametrize("name", ["champion_model_loads_and_forecasts", "trained_model_beats_naive"])

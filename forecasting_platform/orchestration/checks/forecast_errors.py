@@ -7,6 +7,7 @@ from typing import Protocol
 import dagster as dg
 import pandas as pd
 
+from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.control import (
     CONTROL_DAYS,
     ControlReport,
@@ -20,6 +21,7 @@ from forecasting_platform.forecasting.control import (
 from forecasting_platform.forecasting.control_reference import SeriesReference, references_from
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.lifetime import last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
@@ -117,22 +119,37 @@ def revisions_leave_errors_unchanged(
 def actuals_are_complete(
     context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
 ) -> dg.AssetCheckResult:
-    """Actuals of every series reach to the days that were forecast: the feed is not stale."""
+    """Actuals of every series that goes on reach to the days that were forecast.
+
+    An error where all of them are late, since the feed is stale then; a warning where some are.
+    """
     days = checked_period(context)
     window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
     observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
+    known = last_days(observations)
+    going_on = known.loc[~known["ended"], "last"]
+    missing = (pd.Timestamp(days.end) - going_on).dt.days
+    late = going_on[missing > MOST_MISSING_DAYS]
+    is_known = len(going_on) > 0 and len(issued) > 0
+    is_stale = len(late) == len(going_on)
     complete_to = watermark(observations)
-    age = (days.end - complete_to).days if complete_to else None
-    known = age is not None and len(issued) > 0
     return dg.AssetCheckResult(
-        passed=not known or (age or 0) <= MOST_MISSING_DAYS,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"actuals are complete up to {complete_to or 'no day'}, looked at up to {days.end}",
+        passed=not is_known or late.empty,
+        severity=dg.AssetCheckSeverity.ERROR if is_stale else dg.AssetCheckSeverity.WARN,
+        description=f"actuals are complete up to {complete_to or 'no day'}, looked at up to {days.end}" + _named(late),
         metadata={
-            "state": "unknown" if not known else "good" if (age or 0) <= MOST_MISSING_DAYS else "bad",
+            "state": "unknown" if not is_known else "good" if late.empty else "bad",
             "watermark": str(complete_to),
-            "missing_days": age if age is not None else -1,
+            "missing_days": int(missing.max()) if is_known else -1,
+            "late_series": len(late),
             "most_missing_days": MOST_MISSING_DAYS,
             "runbook": dg.MetadataValue.url(runbook_url("actuals_are_complete")),
         },
     )
+
+
+def _named(late: "pd.Series[pd.Timestamp]") -> str:
+    if late.empty:
+        return ""
+    found = examples(f"{unique_id} ({day:%Y-%m-%d})" for unique_id, day in late.items())
+    return f"; {len(late)} series are over {MOST_MISSING_DAYS} days late, with their last day: {found}"
