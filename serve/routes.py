@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
 from forecasting_platform.forecasting.alerts import Mute
 from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import PREDICTION_ERRORS
+from forecasting_platform.forecasting.frames import OBSERVATIONS, PREDICTION_ERRORS
 from forecasting_platform.forecasting.inputs import INPUT_NAMES, KEYS, ModelInputs
 from forecasting_platform.forecasting.model import Forecasts
 from forecasting_platform.forecasting.prediction_errors import prediction_accuracy
@@ -217,9 +217,11 @@ def prediction_errors(query: PredictionErrorsQuery) -> Response:
     service = current_service()
     champion = service.watch.require()
     champion.model.positions([query.unique_id])
-    newest = champion.newest_observation()[query.unique_id]
-    days = DateRange(newest - timedelta(days=query.days - 1), max(newest, datetime.now(UTC).date()))
-    errors = service.require_store().read(PREDICTION_ERRORS, days, unique_ids=[query.unique_id])
+    store = service.require_store()
+    observed = store.span(OBSERVATIONS, unique_ids=[query.unique_id])
+    newest = observed.end if observed else champion.model.cutoff
+    days = DateRange(newest - timedelta(days=query.days - 1), newest)
+    errors = store.read(PREDICTION_ERRORS, days, unique_ids=[query.unique_id])
     accuracy = prediction_accuracy(errors).to_dict("records")
     return _json({"start": days.start, "end": days.end, "accuracy": accuracy})
 

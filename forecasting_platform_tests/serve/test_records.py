@@ -97,7 +97,9 @@ def test_what_was_answered_is_compared_with_what_came(make_app: Any, store: Memo
     came = pd.DataFrame([{"unique_id": CORRIB, "ds": row["ds"], "y": row["y_hat"] - 2.0} for row in forecasts])
     came["ds"] = pd.to_datetime(came["ds"])
     store.record_observations(came, days, available_at=datetime.now(UTC) + timedelta(hours=1))
-    found = client.get("/prediction-errors", query_string={"unique_id": CORRIB}).json["accuracy"]
+    answered = client.get("/prediction-errors", query_string={"unique_id": CORRIB}).json
+    assert (answered["start"], answered["end"]) == ("2023-04-17", "2023-07-15")
+    found = answered["accuracy"]
     shown = [(row["model_version"], row["days_ahead"], row["forecasts"], row["answers"]) for row in found]
     assert shown == [("1", "1-3", 3, 6), ("1", "4-7", 4, 8), ("1", "8+", 8, 16)]
     assert all(abs(row["bias"] - 2.0) < 1e-9 and abs(row["rmse"] - 2.0) < 1e-9 for row in found)
