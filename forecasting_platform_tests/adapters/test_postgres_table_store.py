@@ -154,10 +154,8 @@ def test_a_text_that_is_no_dsn_is_refused_without_repeating_it() -> None:
     assert "geheim" not in str(caught.value)
 
 
-def test_an_index_row_that_is_too_large_is_the_datas_fault_and_not_retried(
-    store: PostgresTableStore, postgres_dsn: str
-) -> None:
-    connections = PostgresConnections(postgres_dsn)
+def test_an_index_row_that_is_too_large_is_the_datas_fault_and_not_retried(prepared_dsn: str) -> None:
+    connections = PostgresConnections(prepared_dsn)
     name = "".join(chr(code) for code in random.Random(1).sample(range(0x4E00, 0x9FFF), 2000))
     row = [name, date(2020, 1, 1), 1.0, datetime(2020, 1, 2, tzinfo=UTC)]
     with (

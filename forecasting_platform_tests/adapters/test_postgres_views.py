@@ -27,9 +27,8 @@ random_histories = settings(
 
 
 @pytest.fixture
-def store(postgres_dsn: str) -> Iterator[PostgresTableStore]:
-    prepared = PostgresTableStore(postgres_dsn)
-    prepared.prepare()
+def store(prepared_dsn: str) -> Iterator[PostgresTableStore]:
+    prepared = PostgresTableStore(prepared_dsn)
     yield prepared
     prepared.close()
 
@@ -37,10 +36,10 @@ def store(postgres_dsn: str) -> Iterator[PostgresTableStore]:
 @random_histories
 @given(histories())
 def test_daily_accuracy_is_that_of_the_forecasts_of_record(
-    store: PostgresTableStore, postgres_dsn: str, rows: pd.DataFrame
+    store: PostgresTableStore, prepared_dsn: str, rows: pd.DataFrame
 ) -> None:
     store.replace(FORECAST_ERRORS, rows, PERIOD)
-    with psycopg.connect(postgres_dsn) as connection:
+    with psycopg.connect(prepared_dsn) as connection:
         found = connection.execute(
             "SELECT unique_id, ds, forecasts, mean_y_hat, bias, bias_by_first_published "
             'FROM forecasting.daily_accuracy ORDER BY unique_id COLLATE "C", ds'
@@ -82,10 +81,10 @@ values = st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from(DAYS))
 @random_histories
 @given(answers, st.lists(values, max_size=3))
 def test_prediction_errors_are_those_of_the_pure_function(
-    postgres_dsn: str, store: PostgresTableStore, asked: list[tuple[str, int, int, str, float, int, bool]],
+    prepared_dsn: str, store: PostgresTableStore, asked: list[tuple[str, int, int, str, float, int, bool]],
     loads: list[dict[tuple[str, date], float]],
 ) -> None:  # fmt: skip
-    with psycopg.connect(postgres_dsn) as connection:
+    with psycopg.connect(prepared_dsn) as connection:
         connection.execute("TRUNCATE forecasting.prediction_log, forecasting.raw_observations")
     log = pd.DataFrame(
         [
@@ -114,8 +113,8 @@ def test_prediction_errors_are_those_of_the_pure_function(
     pd.testing.assert_frame_equal(store.read(PREDICTION_ERRORS), expected)
 
 
-def test_the_views_columns_are_described(store: PostgresTableStore, postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn) as connection:
+def test_the_views_columns_are_described(store: PostgresTableStore, prepared_dsn: str) -> None:
+    with psycopg.connect(prepared_dsn) as connection:
         described = connection.execute(
             "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
             "WHERE attrelid = 'forecasting.prediction_errors'::regclass AND attnum > 0 ORDER BY attnum"
