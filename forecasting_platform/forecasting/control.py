@@ -22,11 +22,11 @@ from forecasting_platform.forecasting.control_reference import (
     NAIVE,
     RMSE,
     SeriesReference,
-    bucket_of,
     season_of,
 )
 from forecasting_platform.forecasting.lifetime import last_days
 from forecasting_platform.forecasting.record import forecasts_of_record
+from forecasting_platform.forecasting.steps_ahead import bucket_of
 
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120

@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.calendar import Days, Floats
 from forecasting_platform.forecasting.charts import BUDGETS, Chart, Reference, days_to_detect, learn
 from forecasting_platform.forecasting.panel import Panel
 from forecasting_platform.forecasting.scores import BASELINES, naive_errors, root_mean_square
+from forecasting_platform.forecasting.steps_ahead import STEP_BUCKETS, bucket_of
 
 BIAS = Chart("bias", allowance=0.45, two_sided=True, centred=False)
 RMSE = Chart("rmse", allowance=0.4, squared=True)
@@ -24,7 +25,6 @@ NAIVE = Chart("naive", allowance=0.35)
 CHURN = Chart("churn", allowance=0.35)
 CHARTS = {chart.name: chart for chart in (BIAS, RMSE, COVERAGE, NAIVE, CHURN)}
 
-STEP_BUCKETS = ("1-3", "4-7", "8+")
 SEASONS = ("winter", "spring", "summer", "autumn")
 LEAST_CELLS = 100
 LEVEL = 80
@@ -40,15 +40,6 @@ def season_of(days: Days) -> npt.NDArray[np.int64]:
     month = days.astype("datetime64[M]").astype(np.int64) % 12
     positions: npt.NDArray[np.int64] = (month + 1) % 12 // 3
     return positions
-
-
-def bucket_of(step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Positions in `STEP_BUCKETS`.
-
-    >>> bucket_of(np.array([1, 3, 4, 7, 8, 60])).tolist()
-    [0, 0, 1, 1, 2, 2]
-    """
-    return np.searchsorted([4, 8], step, side="right")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.control_reference import STEP_BUCKETS, bucket_of
 from forecasting_platform.forecasting.frames import PREDICTION_ERRORS
+from forecasting_platform.forecasting.steps_ahead import STEP_BUCKETS, bucket_of
 
 ACCURACY_COLUMNS = ["unique_id", "model_version", "days_ahead", "forecasts", "answers", "bias", "rmse", "mae"]
 

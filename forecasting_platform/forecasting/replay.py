@@ -25,7 +25,6 @@ from forecasting_platform.forecasting.control_reference import (
     BIAS,
     RMSE,
     SeriesReference,
-    bucket_of,
     references_from,
     season_of,
     with_control,
@@ -37,6 +36,7 @@ from forecasting_platform.forecasting.panel import panel_from
 from forecasting_platform.forecasting.promotion import Candidacy, Evidence, decide
 from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
 from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.steps_ahead import bucket_of
 from forecasting_platform.forecasting.training import Training, train
 
 Rule = Literal["evidence", "any gain", "always", "never"]

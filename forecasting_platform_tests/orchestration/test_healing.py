@@ -19,7 +19,6 @@ from forecasting_platform.commands.features import features_as_of
 from forecasting_platform.errors import FeedUnavailableError
 from forecasting_platform.forecasting.date_range import DateRange
 from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.features import build_features, observations_period
 from forecasting_platform.forecasting.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -121,8 +120,7 @@ class Platform:
         held = self.store.read_observations(days)
         values = ["unique_id", "ds", "y"]
         pd.testing.assert_frame_equal(held[values], expected[values], check_exact=True)
-        observations, exogenous = fresh.read_observations(observations_period(days)), exogenous_from(self.exogenous)
-        features = build_features(observations, days, self.settings.holiday_country, exogenous)
+        features = features_as_of(fresh, days, self.settings.holiday_country, exogenous=exogenous_from(self.exogenous))
         pd.testing.assert_frame_equal(self.store.read(FEATURE_TABLE, days), features, check_exact=True)
 
 
