@@ -1,7 +1,7 @@
 """Which of the forecasts issued of a day counts: the forecast of record.
 
-The only definition. Control, report, history, `as-of` and the promotion policy's backtest call it; the SQL view
-`forecasting.daily_accuracy` orders its rows alike, and a test holds it to this module on random histories.
+The only definition. Control, report, history and `as-of` call it; the SQL view `forecasting.daily_accuracy` orders its
+rows alike, and a test holds it to this module on random histories.
 Issuing forecasts does not belong here.
 """
 

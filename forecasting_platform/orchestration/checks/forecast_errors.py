@@ -16,7 +16,6 @@ from forecasting_platform.forecasting.control import (
     naive_report,
     revision_report,
     rmse_report,
-    watermark,
 )
 from forecasting_platform.forecasting.control_reference import SeriesReference, references_from
 from forecasting_platform.forecasting.date_range import DateRange
@@ -132,7 +131,7 @@ def actuals_are_complete(
     late = going_on[missing > MOST_MISSING_DAYS]
     is_known = len(going_on) > 0 and len(issued) > 0
     is_stale = len(late) == len(going_on)
-    complete_to = watermark(observations)
+    complete_to = going_on.min().date() if len(going_on) else None
     return dg.AssetCheckResult(
         passed=not is_known or late.empty,
         severity=dg.AssetCheckSeverity.ERROR if is_stale else dg.AssetCheckSeverity.WARN,
