@@ -64,7 +64,8 @@ Day = Annotated[
     BeforeValidator(_iso_day, json_schema_input_type=str),
     Field(ge=FIRST_DAY, le=LAST_DAY, json_schema_extra={"type": "string", "format": "date"}, examples=["2023-07-01"]),
 ]
-Series = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", examples=["Corrib production"])]
+SeriesName = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+Series = Annotated[SeriesName, Field(examples=["Corrib production"])]
 SeriesList = Annotated[list[Series], Field(min_length=1, max_length=MAX_SERIES_ASKED)]
 Level = Annotated[int, Field(strict=True, ge=50, le=99)]
 Levels = Annotated[
@@ -282,7 +283,8 @@ class HistoryQuery(Strict):
 class PredictionErrorsQuery(Strict):
     """A series, and how many days up to its newest observation are looked at."""
 
-    unique_id: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
+    # Without an example: those of a query have another shape.
+    unique_id: SeriesName
     days: int = Field(default=90, ge=1, le=366)
 
 
