@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast coverage check audit docs format bench mutate lock clean
+.PHONY: help install up test test-fast coverage check audit docs format bench mutate house lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -62,6 +62,9 @@ format: $(STAMP) ## format the code
 
 bench: $(STAMP) ## run a benchmark (NAME=accuracy, DATA=folder of feeds)
 	@$(BIN)/python -m benchmarks.$(or $(NAME),accuracy) $(if $(DATA),--data "$(DATA)")
+
+house: $(STAMP) ## how the code is laid out: lines, functions, comments
+	@$(BIN)/python -m benchmarks.house
 
 mutate: $(STAMP) ## change the promotion rule and the control functions, and count which changes the tests notice
 	@$(BIN)/uv pip install --quiet --target build/mutation "mutmut==3.8.1"
