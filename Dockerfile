@@ -32,8 +32,8 @@ USER forecasting
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
-# The daemon is the same image: command `python -m forecasting_platform.orchestration.daemon run --log-format json --workspace …`.
-CMD ["python", "-m", "forecasting_platform.orchestration.webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "/app/workspace.yaml", "--log-format", "json"]
+# The daemon is the same image: command `python -m forecasting_platform.orchestration.dagster_instance.daemon run --log-format json --workspace …`.
+CMD ["python", "-m", "forecasting_platform.orchestration.dagster_instance.webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "/app/workspace.yaml", "--log-format", "json"]
 
 FROM base AS serve
 COPY locks/serve.txt locks/serve.txt

@@ -24,15 +24,15 @@ import pandas as pd
 
 from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
-from forecasting_platform.adapters.feed_dates import DateFormat
-from forecasting_platform.adapters.feed_document import parse_feed_document
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from forecasting_platform.adapters.feeds.feed_document import parse_feed_document
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import FeedDocumentError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.scores import mean_absolute, root_mean_square, seasonal_scale
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.scores import mean_absolute, root_mean_square, seasonal_scale
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
 
 SINCE = date(2018, 1, 1)
 COUNTRIES = {"spain": "ES", "ireland": "IE"}

@@ -28,11 +28,11 @@ from psycopg import sql
 
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import Aim, report
-from forecasting_platform.adapters.postgres_blocks import copy_blocks
-from forecasting_platform.adapters.postgres_schema import identifier
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS
+from forecasting_platform.adapters.postgres.blocks import copy_blocks
+from forecasting_platform.adapters.postgres.schema import identifier
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 
 FULL = os.environ.get("FULL", "1") != "0"

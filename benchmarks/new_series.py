@@ -19,13 +19,13 @@ import pandas as pd
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.calendar import Floats
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.new_series import following
-from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
 
 FULL = os.environ.get("FULL", "1") != "0"
 AGES = (1, 2, 3, 4, 6, 7, 9, 14, 20, 30, 45, 59) if FULL else (1, 4, 9, 30)

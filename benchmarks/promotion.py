@@ -22,14 +22,18 @@ import numpy as np
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.backtesting import backtest
-from forecasting_platform.forecasting.calendar import Floats
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.paired_tests import chance_in_a_year, confidence_sequence, diebold_mariano
-from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
-from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.models.backtest import backtest
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.promotion.paired_tests import (
+    chance_in_a_year,
+    confidence_sequence,
+    diebold_mariano,
+)
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.panel import panel_from
 
 FULL = os.environ.get("FULL", "1") != "0"
 YEARS = 10_000 if FULL else 500

@@ -32,15 +32,15 @@ import requests
 from benchmarks.environments import system_program
 from benchmarks.results_file import Aim, report
 from benchmarks.serve_layers import layers
-from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program, family
 from forecasting_platform.ports.model_registry import ModelVersion

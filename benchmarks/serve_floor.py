@@ -10,7 +10,7 @@ import orjson
 from flask import Flask, Response, request
 
 from forecasting_platform.settings import Settings
-from serve.server import server
+from serve.http.server import server
 
 
 def serving() -> Flask:

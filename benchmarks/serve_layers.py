@@ -13,24 +13,24 @@ from flask import Flask, Response, request
 from pydantic import SecretStr
 from werkzeug.datastructures import Headers
 
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
-from serve.answers import forecast, inputs_for, max_rows
-from serve.app import create_app
-from serve.bodies import parse_object
-from serve.champion import Champion
-from serve.logs import LOGGING
-from serve.prediction_log import Answer, PredictionLog
-from serve.rate_limit import RateLimit
-from serve.rendering import json_document
-from serve.responses import name_of
-from serve.schemas import PredictBody, PredictRangeBody
-from serve.security import ApiKeys
+from serve.api_keys import ApiKeys
+from serve.forecasts.answers import forecast, inputs_for, max_rows
+from serve.forecasts.champion import Champion
+from serve.forecasts.rendering import json_document
+from serve.http.app import create_app
+from serve.http.rate_limit import RateLimit
+from serve.http.responses import name_of
+from serve.http.schemas import PredictBody, PredictRangeBody
+from serve.http.strict_json import parse_object
 from serve.service import service_of
+from serve.telemetry.logs import LOGGING
+from serve.telemetry.prediction_log import Answer, PredictionLog
 
 CALLS, ROUNDS = 500, 12
 KEY = "benchmark-key"

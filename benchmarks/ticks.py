@@ -21,10 +21,10 @@ import pandas as pd
 import psycopg
 
 from benchmarks.results_file import Aim, report
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.reconciliation import differing_values
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.reconciliation import differing_values
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations

@@ -15,7 +15,7 @@ extensions = ["myst_parser", "sphinx_click"]
 exclude_patterns = ["generated_reference.py"]
 html_theme = "furo"
 html_title = project
-html_favicon = html_logo = "../serve/static/icon.svg"
+html_favicon = html_logo = "../serve/http/static/icon.svg"
 html_theme_options = {"sidebar_hide_name": False}
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

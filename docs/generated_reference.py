@@ -7,7 +7,7 @@ from typing import Any, cast
 from flask_openapi3.openapi import OpenAPI
 
 from forecasting_platform.definitions import defs
-from forecasting_platform.forecasting.frames import (
+from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
     PREDICTION_ERRORS,
@@ -16,7 +16,7 @@ from forecasting_platform.forecasting.frames import (
     Table,
 )
 from forecasting_platform.settings import Settings
-from serve.app import create_app
+from serve.http.app import create_app
 
 
 def write(folder: Path) -> None:

@@ -3,6 +3,16 @@
 feed -> `raw_observations` -> `feature_table` -> `trained_model` -> `champion_model` -> `forecasts`
 -> `/predict` -> `forecast_errors` -> checks -> alerts.
 
-`forecasting` is pure, `ports` says what is promised, `adapters` keeps the promises, one technology
-a file, `orchestration` is the only place that knows Dagster, `definitions` puts it all together.
+Where do I go to …
+
+- add a candidate: a file in `forecasting/models/candidates/`, its entry in `forecasting/models/recipe.py`
+- read another feed: a file in `adapters/feeds/`, its scheme in `wiring.feed_at`
+- store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
+- send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
+- add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
+- add a setting: `settings.py`
+- add a command: `cli.py`, what it does in `commands/`
+- draw a plot: `forecasting/reports/plots.py`
+- add a section to the page: `serve/http/templates/`, `serve/http/static/`, its endpoint in `serve/http/routes.py`
+- know what the platform promises of a port: the docstrings in `ports/`
 """

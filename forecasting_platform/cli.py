@@ -16,9 +16,9 @@ from forecasting_platform.commands.connection import DEFAULT_DATA_DIR, Connectio
 from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.csv_cells import cell
 from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnknownAlertError
-from forecasting_platform.forecasting.alerts import Mute
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import first_break
+from forecasting_platform.forecasting.monitoring.incidents import Mute
+from forecasting_platform.forecasting.promotion.decisions import first_break
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
 
@@ -75,7 +75,7 @@ class DayOrMoment(click.ParamType[datetime]):  # type: ignore[type-arg,unused-ig
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """The moment, or a usage error that says what is expected."""
-        from forecasting_platform.forecasting.time_machine import end_of
+        from forecasting_platform.forecasting.reports.as_of import end_of
 
         if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
             return end_of(Day().convert(value, param, ctx))
@@ -233,10 +233,10 @@ def _status(connection: Connection) -> dict[str, Any]:
 
 
 def _ledger_alerts(connection: Connection) -> list[dict[str, object]]:
-    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
     from forecasting_platform.commands.report import alert_rows
+    from forecasting_platform.wiring import ledger_of
 
-    ledger = PostgresLedger(connection.postgres_dsn)
+    ledger = ledger_of(connection.settings)
     try:
         ledger.prepare()
         return alert_rows(ledger.alerts(open_only=True))
@@ -402,7 +402,7 @@ def backtest_policy(
 ) -> None:  # fmt: skip
     """Replay the stored history under a grid of policies: how often to train, which promotion rule, when to page."""
     from forecasting_platform.commands.backtest_policy import recipe_of, replayed_policies, stored_history
-    from forecasting_platform.forecasting.replay import policies
+    from forecasting_platform.forecasting.policy_backtest import policies
 
     if (start is None) != (end is None):
         raise click.UsageError("give both --start and --end, or neither for the whole history")
@@ -517,8 +517,8 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
 @json_option
 def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
-    from forecasting_platform.adapters.alert_routes import routes_of
     from forecasting_platform.adapters.alert_watchers import watch_watchers
+    from forecasting_platform.adapters.alerts.routes import routes_of
 
     settings = Settings()
     with _ledger(data_dir) as ledger:
@@ -536,9 +536,9 @@ def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _ledger(data_dir: Path) -> Iterator["Ledger"]:
-    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
+    from forecasting_platform.wiring import ledger_of
 
-    found = PostgresLedger(connect(data_dir).postgres_dsn)
+    found = ledger_of(connect(data_dir).settings)
     try:
         found.prepare()
         yield found
@@ -599,7 +599,7 @@ def verify(data_dir: Path, as_json: bool) -> None:
 @json_option
 def replay(decision_id: int | None, data_dir: Path, as_json: bool) -> None:
     """Judge again from the stored evidence (all decisions without an id); exit code 1 where anything differs."""
-    from forecasting_platform.forecasting.promotion import replayed
+    from forecasting_platform.forecasting.promotion.rule import replayed
 
     with _ledger(data_dir) as ledger:
         entries = ledger.decisions()

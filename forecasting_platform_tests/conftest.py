@@ -10,9 +10,9 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.spark_session import SparkOptions
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
 from forecasting_platform_tests.support.databases import copied_database
@@ -20,7 +20,7 @@ from forecasting_platform_tests.support.mlflow_server import MlflowServer, runni
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
 
 if TYPE_CHECKING:
-    from forecasting_platform.adapters.spark_table_store import SparkTableStore
+    from forecasting_platform.adapters.spark.table_store import SparkTableStore
 
 # Contracts are no test modules, so pytest would not explain their assertions by itself.
 pytest.register_assert_rewrite("forecasting_platform_tests.contracts")
@@ -45,10 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
 PLATFORMS, SPARK, MLFLOW = "platforms", "spark", "mlflow"
 SHARING = {
     "end_to_end/": PLATFORMS,
-    "adapters/test_spark_table_store.py": SPARK,
-    "adapters/test_spark_trainer.py": SPARK,
+    "adapters/spark/test_table_store.py": SPARK,
+    "adapters/spark/test_trainer.py": SPARK,
     "adapters/test_table_stores_agree.py": SPARK,
-    "adapters/test_mlflow_model_registry.py": MLFLOW,
+    "adapters/mlflow/test_model_registry.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
 }
 """Files whose tests share what is costly to start: one process runs them all."""
@@ -154,7 +154,7 @@ def spark_options(tmp_path_factory: pytest.TempPathFactory) -> SparkOptions:
 
 @pytest.fixture(scope="session")
 def prepared_spark_store(spark_options: SparkOptions) -> "SparkTableStore":
-    from forecasting_platform.adapters.spark_table_store import SparkTableStore
+    from forecasting_platform.adapters.spark.table_store import SparkTableStore
 
     store = SparkTableStore(spark_options)
     store.prepare()
@@ -164,7 +164,7 @@ def prepared_spark_store(spark_options: SparkOptions) -> "SparkTableStore":
 @pytest.fixture
 def spark_store(prepared_spark_store: "SparkTableStore") -> Iterator["SparkTableStore"]:
     """A prepared, empty Spark store."""
-    from forecasting_platform_tests.adapters.spark_tables import empty_spark_tables
+    from forecasting_platform_tests.adapters.spark.spark_tables import empty_spark_tables
 
     yield prepared_spark_store
     empty_spark_tables(prepared_spark_store)

@@ -1,6 +1,6 @@
 """`python -m serve`."""
 
-from serve.server import main
+from serve.http.server import main
 
 if __name__ == "__main__":
     main()

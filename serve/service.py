@@ -12,12 +12,13 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
-from serve.champion import ChampionWatch
-from serve.incidents import Incidents
-from serve.metrics import Metrics
-from serve.platform_metrics import PlatformMetrics
-from serve.prediction_log import PredictionLog
-from serve.security import ApiKeys
+from forecasting_platform.wiring import ledger_of, model_registry_of, postgres_store_of
+from serve.api_keys import ApiKeys
+from serve.forecasts.champion import ChampionWatch
+from serve.telemetry.incidents import Incidents
+from serve.telemetry.metrics import Metrics
+from serve.telemetry.platform_metrics import PlatformMetrics
+from serve.telemetry.prediction_log import PredictionLog
 
 EXTENSION = "forecasting"
 
@@ -95,7 +96,7 @@ def build_service(
     Args:
         settings: without keys; the parts keep them.
     """
-    postgres = store or _postgres_store(settings)
+    postgres = store or (postgres_store_of(settings) if settings.postgres_dsn else None)
     # Without its rows the app answers from those that the model carries.
     chosen_store = postgres if store is not None or settings.table_store == "postgres" else None
     watch = ChampionWatch(
@@ -105,7 +106,7 @@ def build_service(
         cache_dir=settings.model_cache_dir,
     )
     log = PredictionLog(postgres)
-    chosen_ledger = ledger or _ledger(settings)
+    chosen_ledger = ledger or (ledger_of(settings) if settings.postgres_dsn else None)
     platform = PlatformMetrics(chosen_store, chosen_ledger)
     return Service(
         settings=settings,
@@ -126,25 +127,7 @@ def _lazy_registry(settings: Settings) -> Callable[[], ModelRegistry]:
     def registry() -> ModelRegistry:
         if not made:
             # Importing MLflow takes seconds: in the background, after the app has begun to answer.
-            from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-
-            made.append(MlflowModelRegistry(settings.require_mlflow_tracking_uri()))
+            made.append(model_registry_of(settings))
         return made[0]
 
     return registry
-
-
-def _postgres_store(settings: Settings) -> TableStore | None:
-    if settings.postgres_dsn is None:
-        return None
-    from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-
-    return PostgresTableStore(settings.require_postgres_dsn())
-
-
-def _ledger(settings: Settings) -> Ledger | None:
-    if settings.postgres_dsn is None:
-        return None
-    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-
-    return PostgresLedger(settings.require_postgres_dsn())

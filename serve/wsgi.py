@@ -1,4 +1,4 @@
-"""The WSGI entry points: `app` for any server, `serving` for the one of `serve.server`."""
+"""The WSGI entry points: `app` for any server, `serving` for the one of `serve.http.server`."""
 
 import gc
 import threading
@@ -6,10 +6,10 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from serve.app import create_app
-from serve.champion import ChampionWatch
-from serve.logs import log_without_lookups
+from serve.forecasts.champion import ChampionWatch
+from serve.http.app import create_app
 from serve.service import service_of
+from serve.telemetry.logs import log_without_lookups
 
 app = create_app()
 

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from benchmarks.hostile.app_server import FULL, KEY, Attacked
-from serve.bodies import INPUTS_PATH, MAX_INPUTS_BYTES, MAX_RANGE_BYTES, MAX_VALUES
+from serve.http.strict_json import INPUTS_PATH, MAX_INPUTS_BYTES, MAX_RANGE_BYTES, MAX_VALUES
 
 KIB = 1024
 SIZES = (256 * KIB, MAX_INPUTS_BYTES - KIB) if FULL else (256 * KIB,)

@@ -14,7 +14,7 @@ from benchmarks.hostile.app_attacks import Attack, attacks_on
 from benchmarks.hostile.app_server import KEY, Attacked, attacked_app
 from benchmarks.hostile.process_cost import cost_of
 from benchmarks.results_file import Aim
-from serve.bodies import MAX_INPUTS_BYTES
+from serve.http.strict_json import MAX_INPUTS_BYTES
 
 MIB = 1024 * 1024
 MAX_CPU_SECONDS, MAX_MEMORY_MIB = 1.0, 200.0

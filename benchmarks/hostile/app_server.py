@@ -16,19 +16,19 @@ import requests
 
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.speed import DAYS, END, RECIPE, simulated
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.ports.model_registry import ModelVersion
-from serve.last_good import keep
+from serve.forecasts.last_good import keep
 
 FULL = os.environ.get("FULL", "1") != "0"
 SERIES = 1_000 if FULL else 50

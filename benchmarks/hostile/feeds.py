@@ -20,10 +20,10 @@ from typing import Any
 
 from benchmarks.hostile.app_server import FULL
 from benchmarks.results_file import Aim
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ForecastingPlatformError
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 
 MIB = 1024 * 1024
 LIMIT_BYTES = (64 if FULL else 4) * MIB

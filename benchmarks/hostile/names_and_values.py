@@ -16,16 +16,16 @@ import pandas as pd
 
 from benchmarks.hostile.app_server import FULL
 from benchmarks.results_file import Aim
-from forecasting_platform.adapters.feed_dates import DateFormat
-from forecasting_platform.adapters.feed_document import parse_feed_document
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.mlflow_metric_names import metric_prefix
+from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from forecasting_platform.adapters.feeds.feed_document import parse_feed_document
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.mlflow.metric_names import metric_prefix
 from forecasting_platform.errors import ForecastingPlatformError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS, QUARANTINED_OBSERVATIONS
-from forecasting_platform.forecasting.issuing import issue_forecasts
-from forecasting_platform.forecasting.many_series import train_block
-from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.block_training import train_block
+from forecasting_platform.forecasting.models.issuing import issue_forecasts
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.services.feature_table import build_feature_table
 
 DAYS = 900 if FULL else 450

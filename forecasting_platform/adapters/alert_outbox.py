@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from forecasting_platform.adapters.alert_routes import Destination, delivery_of, destinations, routes_of
-from forecasting_platform.adapters.alert_sending import Parcel, send_parcels
-from forecasting_platform.forecasting.alert_messages import (
+from forecasting_platform.adapters.alerts.routes import Destination, delivery_of, destinations, routes_of
+from forecasting_platform.adapters.alerts.sending import Parcel, send_parcels
+from forecasting_platform.forecasting.monitoring.alert_messages import (
     ROUTE_FAILURE,
     Message,
     Route,
@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.alert_messages import (
     new_message,
     without_pointless_reminders,
 )
-from forecasting_platform.forecasting.alerts import Alert, AlertPolicy, Evaluation, Result, take_in
+from forecasting_platform.forecasting.monitoring.incidents import Alert, AlertPolicy, Evaluation, Result, take_in
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import requests
 
 from forecasting_platform.adapters.alert_outbox import send_waiting, tell, utc_now
-from forecasting_platform.adapters.alert_routes import routes_of
-from forecasting_platform.forecasting.alert_messages import Route
-from forecasting_platform.forecasting.alerts import Evaluation
+from forecasting_platform.adapters.alerts.routes import routes_of
+from forecasting_platform.forecasting.monitoring.alert_messages import Route
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.settings import Settings
 

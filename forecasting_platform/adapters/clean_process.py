@@ -11,8 +11,8 @@ import numpy as np
 
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.promotion import Fitness
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.promotion.rule import Fitness
 
 _MEGABYTE = 2**20
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from forecasting_platform.errors import InvalidFrameError, examples
-from forecasting_platform.forecasting.alerts import Alert
+from forecasting_platform.forecasting.monitoring.incidents import Alert
 
 
 def check_evidence(evidence: Mapping[str, Any]) -> dict[str, Any]:

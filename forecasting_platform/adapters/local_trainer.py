@@ -2,8 +2,7 @@
 
 import logging
 
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.many_series import (
+from forecasting_platform.forecasting.block_training import (
     BLOCK_SERIES,
     TrainedModel,
     days_to_train,
@@ -11,7 +10,8 @@ from forecasting_platform.forecasting.many_series import (
     series_blocks,
     train_block,
 )
-from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.table_store import TableStore
 
 log = logging.getLogger(__name__)

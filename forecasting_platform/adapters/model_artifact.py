@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.model import ForecastModel, model_from
 
 DOCUMENT = "model.json"
 PARAMETERS = "parameters.npz"

@@ -12,8 +12,8 @@ from datetime import datetime
 import pandas as pd
 
 from forecasting_platform.errors import InvalidFrameError, examples
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import (
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import (
     OBSERVATIONS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.frames import (
     UNIQUE_ID,
     Table,
 )
-from forecasting_platform.forecasting.limits import MAX_VALUE, beyond_limits, legal_name, series_name_problem
+from forecasting_platform.forecasting.series.limits import MAX_VALUE, beyond_limits, legal_name, series_name_problem
 from forecasting_platform.ports.table_store import COUNTS, LoadReport
 
 _LOADED = replace(

@@ -5,19 +5,18 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_platform.adapters.chosen_table_store import table_store_of
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
 from forecasting_platform.commands.output import records
 from forecasting_platform.commands.report import alert_rows
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.exogenous import exogenous_from, is_exogenous
-from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.time_machine import Snapshot, snapshot
-from forecasting_platform.forecasting.training import fingerprint
+from forecasting_platform.forecasting.models.training import fingerprint
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.reports.as_of import Snapshot, snapshot
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import ledger_of, table_store_of
 
 
 def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime) -> Snapshot:
@@ -36,7 +35,7 @@ def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime) -> Snap
 
 def snapshot_of_platform(settings: Settings, moment: datetime) -> Snapshot:
     """The snapshot of a platform."""
-    store, ledger = table_store_of(settings), PostgresLedger(settings.require_postgres_dsn())
+    store, ledger = table_store_of(settings), ledger_of(settings)
     try:
         return stored_snapshot(store, ledger, moment)
     finally:

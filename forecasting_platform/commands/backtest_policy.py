@@ -8,13 +8,9 @@ from datetime import date
 
 import pandas as pd
 
-from forecasting_platform.adapters.chosen_table_store import table_store_of
 from forecasting_platform.errors import InsufficientHistoryError, UnknownSeriesError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.recipe import Recipe, default_recipe
-from forecasting_platform.forecasting.replay import (
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.policy_backtest import (
     DEFAULT_POLICY,
     FIRST_TRAINING_DAYS,
     Cycle,
@@ -25,7 +21,11 @@ from forecasting_platform.forecasting.replay import (
     summarize,
     training_days,
 )
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import table_store_of
 
 Progress = Callable[[str], None]
 _shared: dict[str, tuple[pd.DataFrame, tuple[Recipe, Recipe]]] = {}

@@ -4,12 +4,12 @@ from datetime import datetime
 
 import pandas as pd
 
-from forecasting_platform.adapters.chosen_table_store import table_store_of
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.holding import accepted_days
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.holding import accepted_days
 from forecasting_platform.services.feature_table import features_as_of
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import table_store_of
 
 
 def stored_features(settings: Settings, days: DateRange, as_of: datetime | None) -> pd.DataFrame:

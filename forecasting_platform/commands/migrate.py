@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
-from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS, Role, make_roles
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, Role, make_roles
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.migrations import Migrated, migrate_databases, record_releases

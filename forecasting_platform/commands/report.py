@@ -9,28 +9,31 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_platform.adapters.chosen_table_store import table_store_of
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.control import ControlReport
-from forecasting_platform.forecasting.control_reference import references_from
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report, with_exogenous
-from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.frames import (
+from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.drift import (
+    NEEDED_DAYS,
+    drift_report,
+    earlier_years_report,
+    with_exogenous,
+)
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
+from forecasting_platform.forecasting.monitoring.questions import ControlReport
+from forecasting_platform.forecasting.monitoring.references import references_from
+from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
+from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.frames import (
     FEATURE_TABLE,
     FORECAST_ERRORS,
     OBSERVATIONS,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
 )
-from forecasting_platform.forecasting.plots import errors_plot, evidence_plot
-from forecasting_platform.forecasting.prediction_errors import match_predictions, prediction_accuracy
-from forecasting_platform.forecasting.record import forecasts_of_record
-from forecasting_platform.forecasting.reporting import accuracy_report, detection_report, vintage_report
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import ledger_of, postgres_store_of, table_store_of
 
 ANSWERED_DAYS = 90
 
@@ -61,7 +64,7 @@ class Report:
         self.detection = detection_report(references_from(champion.get("metadata", {})))
         self.series = _series_apart(champion)
         store = table_store_of(settings)
-        ledger = PostgresLedger(settings.require_postgres_dsn())
+        ledger = ledger_of(settings)
         try:
             store.prepare()
             ledger.prepare()
@@ -103,7 +106,7 @@ def _prediction_errors(settings: Settings, store: TableStore) -> pd.DataFrame:
     if settings.table_store == "postgres":
         return store.read(PREDICTION_ERRORS, days)
     # The app logs to Postgres, wherever the other tables are.
-    log_store = PostgresTableStore(settings.require_postgres_dsn())
+    log_store = postgres_store_of(settings)
     try:
         return match_predictions(log_store.read(PREDICTION_LOG, days), store.read(OBSERVATIONS, days))
     finally:

@@ -8,14 +8,14 @@ from types import FrameType
 
 import click
 
-from forecasting_platform.adapters.feeds import feed_of
 from forecasting_platform.commands.output import print_json
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.main_job import MainJob
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import feed_of
 
 
 def run_platform(

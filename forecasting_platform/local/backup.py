@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from forecasting_platform.adapters.postgres_schema import REVISIONS
+from forecasting_platform.adapters.postgres.schema import REVISIONS
 from forecasting_platform.errors import BackupError, PlatformStateError
 from forecasting_platform.local.copying import copy_folder, sha256_of
 from forecasting_platform.local.data_directory import DataDirectory

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forecasting_platform.errors import ForecastingPlatformError, examples
-from forecasting_platform.forecasting.failures import cause
+from forecasting_platform.forecasting.monitoring.failures import cause
 
 FINISHED_BACKFILLS = frozenset({"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"})
 FINISHED_RUNS = frozenset({"SUCCESS", "FAILURE", "CANCELED"})

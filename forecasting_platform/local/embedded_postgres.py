@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from forecasting_platform.adapters.postgres_roles import ROLES, Role, make_roles
+from forecasting_platform.adapters.postgres.roles import ROLES, Role, make_roles
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.postgres_home import cluster_home, processes_in, server_account, server_binaries
 from forecasting_platform.local.processes import Account, ChildProcess, Program, identity

@@ -11,7 +11,7 @@ from datetime import timedelta
 import requests
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.app_request import ask_app
 from forecasting_platform.local.dagster_answers import BackfillStatus, Materialization
 from forecasting_platform.local.dagster_api import DagsterApi

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from forecasting_platform.adapters.postgres_schema import HEAD_REVISION
+from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.errors import MigrationError
 
 RELEASES_FILE = "releases.json"
@@ -60,7 +60,7 @@ def migrate_databases(environment: Mapping[str, str], passwords: Mapping[str, st
     Raises:
         MigrationError: one could not be brought up. Ours is then as it was; those before it are done.
     """
-    from forecasting_platform.adapters.postgres_migrations import migrate_schema
+    from forecasting_platform.adapters.postgres.migrations import migrate_schema
 
     if dsn := environment.get("FORECASTING_POSTGRES_DSN"):
         done = migrate_schema(dsn)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forecasting_platform.adapters.postgres_roles import DAGSTER, MLFLOW, prepare_schema
-from forecasting_platform.adapters.spark_session import require_pyspark
+from forecasting_platform.adapters.postgres.roles import DAGSTER, MLFLOW, prepare_schema
+from forecasting_platform.adapters.spark.session import require_pyspark
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory

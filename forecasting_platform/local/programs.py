@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS, Role
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, Role
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
@@ -33,6 +33,7 @@ SPARK_OF_ONE_MACHINE = {
 """`FORECASTING_SPARK_CONF`, where the caller gives none."""
 EVENT_BATCH_SIZE = "1000"
 PROBE_SECONDS = 2.0
+ADJUSTED_DAGSTER = "forecasting_platform.orchestration.dagster_instance"
 
 DAGSTER_INSTANCE = {
     **{
@@ -43,11 +44,18 @@ DAGSTER_INSTANCE = {
         }
         for part, module, name in (
             ("run", "dagster_postgres.run_storage", "PostgresRunStorage"),
-            ("event_log", "forecasting_platform.orchestration.event_storage", "BulkPostgresEventLogStorage"),
+            (
+                "event_log",
+                f"{ADJUSTED_DAGSTER}.event_storage",
+                "BulkPostgresEventLogStorage",
+            ),
             ("schedule", "dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
         )
     },
-    "run_launcher": {"module": "forecasting_platform.orchestration.run_launcher", "class": "WatchedRunLauncher"},
+    "run_launcher": {
+        "module": f"{ADJUSTED_DAGSTER}.run_launcher",
+        "class": "WatchedRunLauncher",
+    },
     # It launches a run at once, where the queued one looks every few seconds. Nothing here needs that
     # one's limits: writes are idempotent and fenced.
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
@@ -81,7 +89,7 @@ class Entrypoints:
 
     definitions: str = "forecasting_platform.definitions"
     app: str = "serve"
-    feed: str = "forecasting_platform.adapters.simulated_feed:create_app()"
+    feed: str = "forecasting_platform.adapters.feeds.simulated_feed:create_app()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +258,9 @@ class Programs:
         port = self.addresses.port(METASTORE)
         options = ["--port", str(port), "--directory", str(self.directory.spark / "metastore")]
         return self._program(
-            "the Hive metastore", ["forecasting_platform.adapters.hive_metastore", *options], lambda: _listens(port)
+            "the Hive metastore",
+            ["forecasting_platform.adapters.spark.hive_metastore", *options],
+            lambda: _listens(port),
         )
 
     def code_server(self) -> Program:
@@ -259,7 +269,7 @@ class Programs:
         return self._program(
             "Dagster's code server",
             [
-                "forecasting_platform.orchestration.code_server",
+                f"{ADJUSTED_DAGSTER}.code_server",
                 *options,
                 "--empty-working-directory",
                 "--use-python-environment-entry-point",
@@ -273,7 +283,12 @@ class Programs:
         options = ["--host", HOST, "--port", str(self.addresses.port("dagster"))]
         return self._program(
             "Dagster's web server",
-            ["forecasting_platform.orchestration.webserver", *options, "--workspace", str(self._workspace)],
+            [
+                f"{ADJUSTED_DAGSTER}.webserver",
+                *options,
+                "--workspace",
+                str(self._workspace),
+            ],
             lambda: _knows_definitions(api),
             self._stores_of_dagster,
         )
@@ -282,7 +297,7 @@ class Programs:
         """Dagster's daemon: backfills, schedules, sensors."""
         return self._program(
             "Dagster's daemon",
-            ["forecasting_platform.orchestration.daemon", "run", "--workspace", str(self._workspace)],
+            [f"{ADJUSTED_DAGSTER}.daemon", "run", "--workspace", str(self._workspace)],
             lambda: _daemons_are_healthy(api),
             self._stores_of_dagster,
         )

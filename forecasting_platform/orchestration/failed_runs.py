@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from forecasting_platform.forecasting.failures import cause
+from forecasting_platform.forecasting.monitoring.failures import cause
 from forecasting_platform.orchestration.partitions import days_of_tags
 
 MAX_STEPS = 3

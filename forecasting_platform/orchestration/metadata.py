@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from forecasting_platform.forecasting.markdown import markdown_cell
+from forecasting_platform.forecasting.reports.markdown import markdown_cell
 
 
 def plot(png: bytes) -> dg.MarkdownMetadataValue:

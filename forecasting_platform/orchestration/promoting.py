@@ -22,23 +22,23 @@ from forecasting_platform.errors import (
     ReasonMissingError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import (
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
     PromotionDecision,
     rollback_decision,
     unless_rolled_back,
 )
-from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
-from forecasting_platform.forecasting.lifetime import new_series, undecided_series
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.promotion import Candidacy, Evidence, Fitness, Shadow, decide
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
-from forecasting_platform.forecasting.recipe import recipe_from
-from forecasting_platform.forecasting.rollback import BROKEN, Trip, better_before, may_move, tripped
-from forecasting_platform.forecasting.shadow import shadow_of
+from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rollback import BROKEN, Trip, better_before, may_move, tripped
+from forecasting_platform.forecasting.promotion.rule import Candidacy, Evidence, Fitness, Shadow, decide
+from forecasting_platform.forecasting.promotion.shadow import shadow_of
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
+from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore

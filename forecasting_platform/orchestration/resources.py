@@ -1,6 +1,6 @@
 """Adapters as resources, built when a run or a tick starts, from the environment.
 
-Which table store it is, `adapters.chosen_table_store` says; commands ask there too.
+Which adapter it is, `wiring` decides; commands ask there too.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,13 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
-from forecasting_platform.adapters.chosen_table_store import table_store_of
-from forecasting_platform.adapters.chosen_trainer import trainer_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.settings import REGISTERED_MODEL, Settings
+from forecasting_platform.wiring import feed_of, ledger_of, model_registry_of, table_store_of, trainer_of
 
 SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
@@ -42,9 +41,7 @@ def trainer(context: dg.InitResourceContext) -> Trainer:
 @dg.resource(description="Promotion decisions and alerts.")
 def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
     """The ledger in Postgres, its schema prepared."""
-    from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-
-    found = PostgresLedger(Settings().require_postgres_dsn())
+    found = ledger_of(Settings())
     try:
         found.prepare()
         yield found
@@ -55,8 +52,6 @@ def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
 @dg.resource(description="The feed of daily values.")
 def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
     """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL beside it."""
-    from forecasting_platform.adapters.feeds import feed_of
-
     settings = Settings()
     if context.run is None:
         seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)
@@ -67,13 +62,11 @@ def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
 @dg.resource(description="Model versions and aliases in MLflow.")
 def model_registry(_context: dg.InitResourceContext) -> ModelRegistry:
     """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
-    from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-
-    return MlflowModelRegistry(Settings().require_mlflow_tracking_uri())
+    return model_registry_of(Settings())
 
 
 def _mlflow_config(_config: object) -> dict[str, str]:
-    from forecasting_platform.adapters.mlflow_address import address_of
+    from forecasting_platform.adapters.mlflow.address import address_of
 
     uri = address_of(Settings().require_mlflow_tracking_uri())
     return {"experiment_name": REGISTERED_MODEL, "mlflow_tracking_uri": uri}

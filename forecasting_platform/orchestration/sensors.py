@@ -12,10 +12,10 @@ import dagster as dg
 
 from forecasting_platform.adapters.alert_outbox import raise_alerts, tell
 from forecasting_platform.adapters.alert_watchers import beat
-from forecasting_platform.forecasting.alerts import latest_alerts
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import newest_decision
-from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values, fingerprint
+from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
+from forecasting_platform.forecasting.promotion.decisions import newest_decision
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values, fingerprint
 from forecasting_platform.orchestration.assets.champion_model import champion_model, promoter_of
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors

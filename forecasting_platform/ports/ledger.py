@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from forecasting_platform.forecasting.alert_messages import Message
-from forecasting_platform.forecasting.alerts import Alert, Mute
-from forecasting_platform.forecasting.decisions import PromotionDecision
+from forecasting_platform.forecasting.monitoring.alert_messages import Message
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 
 AlertsChange = Callable[[list[Alert]], tuple[Sequence[Alert], Sequence[Message]]]
 """What becomes of the incidents there are: those to save, and the messages to queue. Pure."""

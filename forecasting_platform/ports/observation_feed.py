@@ -18,8 +18,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.refusals import Refusals
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)

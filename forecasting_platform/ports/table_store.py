@@ -22,8 +22,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import Table
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import Table
 
 COUNTS = ("new", "revised", "unchanged", "quarantined")
 

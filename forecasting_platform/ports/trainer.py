@@ -6,8 +6,8 @@ same bits of the same table; a table without a row, or with too few days, is an 
 
 from typing import Protocol
 
-from forecasting_platform.forecasting.many_series import TrainedModel
-from forecasting_platform.forecasting.recipe import Recipe
+from forecasting_platform.forecasting.block_training import TrainedModel
+from forecasting_platform.forecasting.models.recipe import Recipe
 
 
 class Trainer(Protocol):

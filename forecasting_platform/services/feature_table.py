@@ -6,16 +6,16 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import Exogenous
-from forecasting_platform.forecasting.features import (
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import Exogenous
+from forecasting_platform.forecasting.series.features import (
     WINDOW_DAYS,
     build_features,
     days_depending_on,
     observations_period,
 )
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS, OBSERVATIONS
-from forecasting_platform.forecasting.holding import (
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.holding import (
     Accepted,
     days_judged_by,
     deciding_period,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
-from forecasting_platform.forecasting.holding import without_held
-from forecasting_platform.forecasting.issuing import cutoffs_of, match_errors
+from forecasting_platform.forecasting.models.issuing import cutoffs_of, match_errors
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.holding import without_held
 from forecasting_platform.ports.table_store import TableStore
 
 

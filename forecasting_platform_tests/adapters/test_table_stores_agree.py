@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.postgres_schema import TABLES
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.spark_table_store import SparkTableStore
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.postgres.schema import TABLES
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.errors import InvalidFrameError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS, PREDICTION_LOG
-from forecasting_platform.forecasting.limits import MAX_VALUE
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, PREDICTION_LOG
+from forecasting_platform.forecasting.series.limits import MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform_tests.adapters.spark_tables import empty_spark_tables
+from forecasting_platform_tests.adapters.spark.spark_tables import empty_spark_tables
 from forecasting_platform_tests.contracts.table_store_contract import (
     features,
     forecasts,

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.cli import DayOrMoment, main
 from forecasting_platform.commands.as_of import data_rows, decision_rows, document, stored_snapshot
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision, Verdict
-from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.time_machine import Snapshot
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, Verdict
+from forecasting_platform.forecasting.reports.as_of import Snapshot
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.contracts.ledger_contract import ALERT

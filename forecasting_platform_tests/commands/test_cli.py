@@ -18,23 +18,22 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from forecasting_platform import cli
-from forecasting_platform.adapters import postgres_ledger
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform import cli, wiring
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.commands import report
 from forecasting_platform.commands.as_of import stored_snapshot
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
-from forecasting_platform.forecasting.alert_messages import Message
-from forecasting_platform.forecasting.alerts import Alert, muting
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.monitoring.alert_messages import Message
+from forecasting_platform.forecasting.monitoring.incidents import Alert, muting
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting import controlled
-from forecasting_platform_tests.forecasting.decided import NOISE, judged
+from forecasting_platform_tests.forecasting.monitoring import controlled
+from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")
 COMMANDS = {
@@ -156,8 +155,8 @@ def run(
     errors = controlled.errors(30)
     known.replace(FORECAST_ERRORS, errors, DateRange(errors["ds"].min().date(), errors["ds"].max().date()))
     monkeypatch.setattr(report, "table_store_of", lambda settings: known)
-    for module in (report, postgres_ledger):
-        monkeypatch.setattr(module, "PostgresLedger", lambda dsn: _Ledger(ledger))
+    for module in (report, wiring):
+        monkeypatch.setattr(module, "ledger_of", lambda settings: _Ledger(ledger))
 
     def run(*words: str) -> Result:
         return invoke(*words, "--data-dir", str(tmp_path))

@@ -10,9 +10,9 @@ from typing import Literal
 import pytest
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
-from forecasting_platform.forecasting.alert_messages import Message, attempted
-from forecasting_platform.forecasting.alerts import Alert, Mute
-from forecasting_platform.forecasting.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
+from forecasting_platform.forecasting.monitoring.alert_messages import Message, attempted
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.ports.ledger import Ledger
 
 NUMBERS = (0.1, 1e22, -0.0, 5, 2**60, 1e-300, [1.5, None, True], {"ä": float(2**53)})

@@ -8,13 +8,13 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.recipe import default_recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 
 PERIOD = DateRange(date(2022, 7, 1), date(2023, 6, 30))

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 
-from forecasting_platform.adapters.document_archive import DocumentArchive
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.simulated_feed import create_app
-from forecasting_platform.adapters.simulated_gas_supply import published_gas_supply
+from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.feeds.simulated_gas_supply import published_gas_supply
 from forecasting_platform.errors import ArchiveUnavailableError, FeedDocumentError, FeedUnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 

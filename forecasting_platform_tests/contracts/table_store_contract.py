@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import (
+from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import (
     FEATURE_NAMES,
     FEATURE_TABLE,
     FORECAST_ERRORS,
@@ -28,8 +29,7 @@ from forecasting_platform.forecasting.frames import (
     QUARANTINED_OBSERVATIONS,
     Table,
 )
-from forecasting_platform.forecasting.limits import MAX_NAME_BYTES, MAX_VALUE
-from forecasting_platform.forecasting.prediction_errors import match_predictions
+from forecasting_platform.forecasting.series.limits import MAX_NAME_BYTES, MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
 
 JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.local_trainer import LocalTrainer
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import KnownAtCutoff
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
-from forecasting_platform_tests.forecasting.series import END, days_after, features_of, observations, seasonal
+from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, seasonal
 
 RECIPE = Recipe(backtest_days=200, refit_days=60, exogenous=(KnownAtCutoff("Temperature"),))
 BLOCK_SERIES = 2

@@ -16,7 +16,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 from werkzeug.wrappers import Response
 
-from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS
 from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]

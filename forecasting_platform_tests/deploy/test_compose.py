@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, RUNS
-from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS
 from forecasting_platform.local.programs import SERVICES
 from forecasting_platform.settings import Settings
 
@@ -120,7 +120,7 @@ def test_nothing_listens_beyond_this_host_but_the_proxy_that_speaks_https_when_a
 
 
 def test_dagsters_web_server_is_the_guarded_one_under_its_name_among_the_containers() -> None:
-    assert '"-m", "forecasting_platform.orchestration.webserver"' in DOCKERFILE
+    assert '"-m", "forecasting_platform.orchestration.dagster_instance.webserver"' in DOCKERFILE
     assert "command" not in PARTS["dagster"]
     assert PARTS["dagster"]["environment"]["FORECASTING_ALLOWED_HOSTS"].startswith("dagster,")
     assert PARTS["dagster"]["environment"].items() >= PARTS["code"]["environment"].items()

@@ -81,7 +81,7 @@ def _uv_commands(name: str) -> list[str]:
 
 ANSWER = """
 import importlib.util
-from serve.app import create_app
+from serve.http.app import create_app
 app = create_app()
 client = app.test_client()
 body = {"start": "2023-07-01", "end": "2023-07-02"}

@@ -12,7 +12,7 @@ import pytest
 
 from forecasting_platform.cli import main
 from forecasting_platform.definitions import defs
-from forecasting_platform.forecasting.next_steps import NEXT_STEPS
+from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
 from forecasting_platform.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -24,16 +24,16 @@ import pytest
 import requests
 from flask import Response
 
-from forecasting_platform.adapters import http_download
-from forecasting_platform.adapters.http_feed import HttpFeed
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.simulated_feed import create_app
+from forecasting_platform.adapters.feeds import http_download
+from forecasting_platform.adapters.feeds.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, StoreUnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings

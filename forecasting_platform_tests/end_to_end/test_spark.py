@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform_tests.end_to_end.conftest import Platform, processes_of, served_platform
 from forecasting_platform_tests.support.waiting import wait_until

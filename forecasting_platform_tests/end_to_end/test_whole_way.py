@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform_tests.docs.test_docs import commands_of, snippets
 from forecasting_platform_tests.end_to_end.conftest import (

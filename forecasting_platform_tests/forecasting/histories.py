@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pandas as pd
 from hypothesis import strategies as st
 
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
 
 DAYS = [date(2023, 1, 1) + timedelta(days=offset) for offset in range(6)]
 TIMES = [None, *pd.date_range("2023-01-03", periods=3, freq="6h", tz="UTC")]

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.adapters.clean_process import impossible_forecasts
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.first_days import PREFIX
-from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.limits import MAX_VALUE, series_name_problem
-from forecasting_platform.forecasting.many_series import TrainedModel, train_block
-from forecasting_platform.forecasting.recipe import Recipe
-from forecasting_platform_tests.forecasting.series import END, features_of, observations, seasonal
+from forecasting_platform.forecasting.block_training import TrainedModel, train_block
+from forecasting_platform.forecasting.models.first_days import PREFIX
+from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECASTS
+from forecasting_platform.forecasting.series.limits import MAX_VALUE, series_name_problem
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 DAYS = 430
 PERIOD = DateRange(END - timedelta(days=DAYS - 1), END)

@@ -9,16 +9,16 @@ import os
 import sys
 from collections.abc import Mapping
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
 
 _IMPORTED_ONCE = [
     "forecasting_platform.definitions",
     "forecasting_platform.adapters.great_expectations_quality",
     "forecasting_platform.adapters.feeds",
-    "forecasting_platform.adapters.postgres_ledger",
-    "forecasting_platform.adapters.postgres_table_store",
+    "forecasting_platform.adapters.postgres.ledger",
+    "forecasting_platform.adapters.postgres.table_store",
     "forecasting_platform_tests.kill.loads",
 ]
 _processes = multiprocessing.get_context("forkserver")
@@ -52,9 +52,9 @@ def _load(days: DateRange, run_id: str | None, environment: dict[str, str], log_
 
 
 def _load_alone(days: DateRange) -> None:
-    from forecasting_platform.adapters.feeds import feed_at
-    from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-    from forecasting_platform.forecasting.features import build_features, observations_period
+    from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+    from forecasting_platform.forecasting.series.features import build_features, observations_period
+    from forecasting_platform.wiring import feed_at
 
     settings = Settings()
     store = PostgresTableStore(settings.require_postgres_dsn())

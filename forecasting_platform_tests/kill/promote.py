@@ -9,11 +9,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.forecasting.promotion import Fitness
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
+from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR, Promoter
 
 WRITES = ("append_decision", "tag", "move_champion", "tag")

@@ -20,12 +20,11 @@ from typing import Literal, Self, TypeVar, get_args
 import psutil
 import psycopg
 
-from forecasting_platform.adapters.feeds import feed_at
-from forecasting_platform.adapters.postgres_roles import prepare_schema
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
+from forecasting_platform.adapters.postgres.roles import prepare_schema
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import OBSERVATIONS
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local.dagster_answers import DagsterRequestError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
@@ -35,6 +34,7 @@ from forecasting_platform.local.platform import prepare_databases
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.local.programs import Addresses, Entrypoints, Programs, platform_environment
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import feed_at
 
 Victim = Literal["worker", "fork server", "code server", "daemon", "postgres", "everything"]
 LOADED_DAYS = 30

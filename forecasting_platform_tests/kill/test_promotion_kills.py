@@ -7,18 +7,18 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
-from forecasting_platform.adapters.postgres_ledger import PostgresLedger
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import first_break
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.recipe import default_recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.promotion.decisions import first_break
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR
-from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
 from forecasting_platform_tests.kill.promote import WRITES, promoter
+from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 from forecasting_platform_tests.support.mlflow_server import MlflowServer
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 

@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.dagster_answers import DagsterRequestError, Materialization, RunFailedError
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.platform import EmbeddedPlatform

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forecasting_platform.adapters.postgres_migrations import SCRIPTS
-from forecasting_platform.adapters.postgres_schema import FIRST_REVISION, HEAD_REVISION
+from forecasting_platform.adapters.postgres.migrations import SCRIPTS
+from forecasting_platform.adapters.postgres.schema import FIRST_REVISION, HEAD_REVISION
 from forecasting_platform.cli import main
 from forecasting_platform.commands.migrate import migrate_platform
 from forecasting_platform.errors import MigrationError, PlatformStateError

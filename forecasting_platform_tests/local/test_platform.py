@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import requests
 
-from forecasting_platform.adapters.postgres_roles import APP, DAGSTER, MLFLOW, ROLES, RUNS
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, ROLES, RUNS
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
 from forecasting_platform.local.platform import EmbeddedPlatform, require_free_ports

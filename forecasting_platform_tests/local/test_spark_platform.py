@@ -54,7 +54,7 @@ def test_tables_that_are_in_postgres_are_not_left_behind_for_spark(tmp_path: Pat
 
 
 def test_without_pyspark_the_start_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecasting_platform.adapters.spark_session.find_spec", lambda _name: None)
+    monkeypatch.setattr("forecasting_platform.adapters.spark.session.find_spec", lambda _name: None)
     with (
         pytest.raises(ConfigurationError, match=r"forecasting-platform\[spark\]"),
         platform_of(tmp_path, spark=True) as platform,

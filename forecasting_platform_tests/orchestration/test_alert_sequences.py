@@ -18,13 +18,13 @@ import dagster as dg
 import pytest
 
 from forecasting_platform.adapters import alert_outbox
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.alert_messages import Kind
-from forecasting_platform.forecasting.alerts import Alert, Result
+from forecasting_platform.forecasting.monitoring.alert_messages import Kind
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Result
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.sensors import alert_sensor
-from forecasting_platform_tests.forecasting.test_alerts import true_incidents
+from forecasting_platform_tests.forecasting.monitoring.test_incidents import true_incidents
 
 pytestmark = pytest.mark.slow
 

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import ASSETS, CHECKS
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.orchestration.checks import forecast_errors, forecasts
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting import controlled
-from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
+from forecasting_platform_tests.forecasting.monitoring import controlled
+from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 pytestmark = pytest.mark.slow
 

@@ -6,15 +6,15 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
-from forecasting_platform.forecasting.alert_messages import Route
-from forecasting_platform.forecasting.alerts import Alert, Evaluation, Result, take_in
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.monitoring.alert_messages import Route
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result, take_in
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.checks.feature_table import every_series_goes_on
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform_tests.forecasting.series import END, features_of, observations, seasonal
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 ENDED = date(2023, 5, 1)
 SINCE = 200

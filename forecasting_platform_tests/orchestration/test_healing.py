@@ -10,16 +10,15 @@ import pandas as pd
 import pytest
 import requests
 
-from forecasting_platform.adapters.feeds import feed_of
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.postgres_table_store import PostgresTableStore
-from forecasting_platform.adapters.simulated_feed import create_app
-from forecasting_platform.adapters.simulated_gas_supply import SERIES
+from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.feeds.simulated_gas_supply import SERIES
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.commands.features import features_as_of
 from forecasting_platform.errors import FeedUnavailableError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -29,6 +28,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served

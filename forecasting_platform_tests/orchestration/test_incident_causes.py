@@ -10,15 +10,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.next_steps import NEXT_STEPS
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.sensors import alert_sensor, run_failure_sensor
 from forecasting_platform.settings import Settings

@@ -14,12 +14,12 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.document_archive import DocumentArchive
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.http_feed import HttpFeed
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.simulated_feed import create_app
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.feeds.http_feed import HttpFeed
+from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.programs import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags

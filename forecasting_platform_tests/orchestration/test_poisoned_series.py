@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, Table
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    FORECASTS,
+    HELD_OBSERVATIONS,
+    Table,
+)
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform_tests.orchestration.test_the_way import Platform, SimulatedFeed
 

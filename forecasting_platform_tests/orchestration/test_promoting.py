@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import (
     InvalidArtifactError,
     NoChallengerError,
@@ -22,19 +22,19 @@ from forecasting_platform.errors import (
     ReasonMissingError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import AUTOMATIC, first_break
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.promotion import Fitness
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
-from forecasting_platform.forecasting.recipe import default_recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, first_break
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rule import Fitness
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.orchestration.assets import champion_model as champion_model_module
 from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR, Promoter
 from forecasting_platform.ports.model_registry import ModelVersion
-from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
-from forecasting_platform_tests.forecasting.test_shadow import errors
+from forecasting_platform_tests.forecasting.promotion.test_shadow import errors
+from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 NOW = datetime(2023, 8, 1, tzinfo=UTC)
 

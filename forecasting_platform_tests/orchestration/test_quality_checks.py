@@ -10,19 +10,19 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.file_feed import FileFeed
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.feeds.file_feed import FileFeed
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.data_quality import history_period
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.data_quality import history_period
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting.test_data_quality import changed, series
+from forecasting_platform_tests.forecasting.series.test_data_quality import changed, series
 
 pytestmark = pytest.mark.slow
 

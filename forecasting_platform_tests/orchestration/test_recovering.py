@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.errors import InvalidArtifactError, NoChallengerError, UnknownVersionError
-from forecasting_platform.forecasting.decisions import AUTOMATIC, PromotionDecision, first_break
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.rollback import BROKEN
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
+from forecasting_platform.forecasting.promotion.rollback import BROKEN
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.assets.champion_model import evaluation_of
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
 from forecasting_platform_tests.orchestration.test_promoting import Platform, features, models  # noqa: F401 - fixtures

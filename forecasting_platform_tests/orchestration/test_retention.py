@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters.document_archive import DocumentArchive
+from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.orchestration import retention
 from forecasting_platform.orchestration.retention import retention_job, retention_sensor
 from forecasting_platform.settings import Settings

@@ -8,15 +8,15 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import (
     ArchiveUnavailableError,
     FeedDocumentError,
     FeedUnavailableError,
     StoreUnavailableError,
 )
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS, Table
 from forecasting_platform.orchestration import retries
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations

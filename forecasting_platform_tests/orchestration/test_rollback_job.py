@@ -7,15 +7,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import ReasonMissingError
-from forecasting_platform.forecasting.recipe import default_recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting.series import features_of, observations, seasonal
+from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 pytestmark = pytest.mark.slow
 

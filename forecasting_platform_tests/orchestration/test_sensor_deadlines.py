@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters import feeds
-from forecasting_platform.adapters.feed_with_exogenous import GRACE_SECONDS
+from forecasting_platform.adapters.feeds.feed_with_exogenous import GRACE_SECONDS
+from forecasting_platform.orchestration import resources
 from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
 from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
 
@@ -21,7 +21,7 @@ def test_a_sensor_waits_for_a_feed_no_longer_than_it_may(
     monkeypatch.setenv("FORECASTING_FEED_URL", "http://host/feed")
     monkeypatch.setenv("FORECASTING_FEED_TIMEOUT_SECONDS", "300")
     found: list[float] = []
-    monkeypatch.setattr(feeds, "feed_of", lambda settings: found.append(settings.feed_timeout_seconds))
+    monkeypatch.setattr(resources, "feed_of", lambda settings: found.append(settings.feed_timeout_seconds))
 
     @dg.op(required_resource_keys={"observation_feed"})
     def use() -> None:

@@ -9,14 +9,14 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.forecasters import Naive
-from forecasting_platform.forecasting.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.models.candidates.forecasters import Naive
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START

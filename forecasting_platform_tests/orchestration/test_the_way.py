@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.adapters.simulated_gas_supply import simulate_gas_supply, simulate_weather
+from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply, simulate_weather
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import CHECKS, build_definitions
 from forecasting_platform.errors import FeedUnavailableError, NoChampionError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.settings import Settings

@@ -11,11 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.orchestration.test_the_way import INITIAL, Platform
-from serve.app import create_app
+from serve.http.app import create_app
 from serve.service import service_of
 
 pytestmark = pytest.mark.slow

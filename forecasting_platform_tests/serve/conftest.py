@@ -10,20 +10,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.alerts import Alert
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.forecasters import Naive, SeasonalNaive
-from forecasting_platform.forecasting.frames import FEATURE_NAMES, FEATURE_TABLE
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.models.candidates.forecasters import Naive, SeasonalNaive
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, FEATURE_TABLE
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
-from serve import champion
-from serve.app import create_app
+from serve.forecasts import champion
+from serve.http.app import create_app
 from serve.service import service_of
 
 SERIES = ("Corrib production", 'Größe "x"; drop table')

@@ -28,11 +28,11 @@ sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 ANSWERS = """
 from datetime import date
 import numpy as np
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.forecasters import Naive
-from forecasting_platform.forecasting.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.model import ForecastModel
-from serve.app import create_app
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.forecasting.models.candidates.forecasters import Naive
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.models.model import ForecastModel
+from serve.http.app import create_app
 
 model = ForecastModel(
     ("a",), date(2023, 6, 30), 1, "IE", (Naive(),), np.ones((1, 1)), np.array([0.1, 0.9]), np.array([[[-1.0, 1.0]]]),
@@ -46,9 +46,9 @@ assert answer.json["forecasts"][0]["y_hat"] == 1.0, answer.text
 assert "mlflow" not in sys.modules, "the registry is imported when it is needed"
 """
 CLIENTS = """
-import forecasting_platform.adapters.mlflow_model_registry
-import forecasting_platform.adapters.postgres_ledger
-import forecasting_platform.adapters.postgres_table_store
+import forecasting_platform.adapters.mlflow.model_registry
+import forecasting_platform.adapters.postgres.ledger
+import forecasting_platform.adapters.postgres.table_store
 """
 
 

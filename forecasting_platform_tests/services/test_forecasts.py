@@ -4,17 +4,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from forecasting_platform.adapters.memory_model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECASTS
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.recipe import default_recipe
-from forecasting_platform.forecasting.training import train
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.forecasts import issue
-from forecasting_platform_tests.forecasting.series import END, features_of, observations, seasonal
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 DAYS = 120
 LAST = DateRange(END - timedelta(days=1), END)

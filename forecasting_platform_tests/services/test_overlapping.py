@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.features import build_features
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS, Table
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, Table
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform_tests.contracts.table_store_contract import forecasts

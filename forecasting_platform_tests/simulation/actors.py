@@ -6,9 +6,9 @@ from datetime import timedelta
 import pandas as pd
 
 from forecasting_platform.adapters import alert_outbox
-from forecasting_platform.forecasting.alerts import Evaluation, Result
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import newest_decision
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation, Result
+from forecasting_platform.forecasting.promotion.decisions import newest_decision
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
@@ -16,7 +16,7 @@ from forecasting_platform.services.forecasts import issue
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.simulation.models import HORIZON, SERIES, model_named
 from forecasting_platform_tests.simulation.world import World
-from serve.incidents import Incidents
+from serve.telemetry.incidents import Incidents
 
 COUNTRY = "IE"
 Body = Callable[[], object]

@@ -10,9 +10,9 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-from forecasting_platform.adapters.mlflow_model_registry import MlflowModelRegistry
+from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.model import ForecastModel
+from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion, fingerprint_tags
 
 

@@ -5,13 +5,13 @@ from functools import cache
 
 import pandas as pd
 
-from forecasting_platform.forecasting.evaluation import Comparison, compare_recipes
-from forecasting_platform.forecasting.frames import FORECASTS
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.panel import panel_from
-from forecasting_platform.forecasting.recipe import Recipe, default_recipe
-from forecasting_platform.forecasting.training import train
-from forecasting_platform_tests.forecasting.series import END, features_of, observations, seasonal
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
+from forecasting_platform.forecasting.series.frames import FORECASTS
+from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 HORIZON = 3
 SERIES = ("a", "b")

@@ -23,7 +23,7 @@ from forecasting_platform_tests.simulation.ports import Clock
 from forecasting_platform_tests.simulation.promises import check, heal
 from forecasting_platform_tests.simulation.scheduler import Actor, Crash, Scheduler
 from forecasting_platform_tests.simulation.world import World
-from serve import incidents
+from serve.telemetry import incidents
 
 MIXES = ("loads", "forecasts", "promotion", "registry", "alerts", "everything")
 FINGERPRINTS = ("feature_table:complete", "forecast_errors:bias")

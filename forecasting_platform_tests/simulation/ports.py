@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.forecasting.date_range import DateRange
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform_tests.simulation.scheduler import Scheduler
 

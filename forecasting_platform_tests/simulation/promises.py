@@ -6,13 +6,13 @@ import pandas as pd
 
 from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
-from forecasting_platform.forecasting.alerts import latest_alerts
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import first_break
-from forecasting_platform.forecasting.features import build_features, observations_period
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
-from forecasting_platform.forecasting.issuing import match_errors
-from forecasting_platform.forecasting.reconciliation import days_to_reload, differing_values
+from forecasting_platform.forecasting.models.issuing import match_errors
+from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
+from forecasting_platform.forecasting.promotion.decisions import first_break
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import build_features, observations_period
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
+from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.models import HORIZON
 from forecasting_platform_tests.simulation.world import World

@@ -5,8 +5,8 @@ from unittest.mock import patch
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.frames import FORECASTS
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform_tests.simulation.play import Played, play
 
 SEEDS = {"alerts": 200, "promotion": 25, "registry": 25, "loads": 12, "forecasts": 4, "everything": 4}

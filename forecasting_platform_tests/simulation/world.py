@@ -8,17 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_platform.adapters.alert_sending import Outcome, Parcel
-from forecasting_platform.adapters.memory_ledger import MemoryLedger
-from forecasting_platform.adapters.memory_table_store import MemoryTableStore
-from forecasting_platform.forecasting.alert_messages import Kind
-from forecasting_platform.forecasting.alerts import Alert, Evaluation
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.decisions import PromotionDecision
-from forecasting_platform.forecasting.frames import FORECASTS, OBSERVATIONS
-from forecasting_platform.forecasting.promotion import Fitness
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
-from forecasting_platform.forecasting.record import forecasts_of_record
+from forecasting_platform.adapters.alerts.sending import Outcome, Parcel
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.alert_messages import Kind
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rule import Fitness
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger

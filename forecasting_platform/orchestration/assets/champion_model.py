@@ -8,11 +8,11 @@ from pydantic import Field
 
 from forecasting_platform.adapters.alert_outbox import tell
 from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
-from forecasting_platform.forecasting.alerts import Evaluation
-from forecasting_platform.forecasting.decisions import AUTOMATIC, PromotionDecision
-from forecasting_platform.forecasting.plots import decision_plot
-from forecasting_platform.forecasting.promotion_policy import PromotionPolicy
-from forecasting_platform.forecasting.reporting import decision_table
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
+from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.reports.accuracy import decision_table
+from forecasting_platform.forecasting.reports.plots import decision_plot
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.orchestration.metadata import document, plot, table
 from forecasting_platform.orchestration.promoting import Promoter

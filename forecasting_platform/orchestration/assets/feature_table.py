@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.exogenous import exogenous_from
-from forecasting_platform.forecasting.holding import accepted_days
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.holding import accepted_days
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE

@@ -7,8 +7,8 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.plots import HISTORY_DAYS, forecasts_plot
+from forecasting_platform.forecasting.reports.plots import HISTORY_DAYS, forecasts_plot
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day

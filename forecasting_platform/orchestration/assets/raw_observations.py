@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.date_range import DateRange, stretches
-from forecasting_platform.forecasting.plots import observations_plot
+from forecasting_platform.forecasting.reports.plots import observations_plot
+from forecasting_platform.forecasting.series.date_range import DateRange, stretches
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE

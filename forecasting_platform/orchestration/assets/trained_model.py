@@ -8,9 +8,9 @@ import pandas as pd
 from pydantic import Field
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.exogenous import exogenous_from, refuse_never_known
-from forecasting_platform.forecasting.model import ForecastModel
-from forecasting_platform.forecasting.recipe import default_recipe
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.series.exogenous import exogenous_from, refuse_never_known
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata import plot, table

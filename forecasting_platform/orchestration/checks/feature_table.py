@@ -6,17 +6,22 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.drift import NEEDED_DAYS, drift_report, earlier_years_report, with_exogenous
-from forecasting_platform.forecasting.exogenous import (
+from forecasting_platform.forecasting.monitoring.drift import (
+    NEEDED_DAYS,
+    drift_report,
+    earlier_years_report,
+    with_exogenous,
+)
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,
     exogenous_from,
     is_exogenous,
     unknown_columns,
 )
-from forecasting_platform.forecasting.frames import FEATURE_TABLE, HELD_OBSERVATIONS
-from forecasting_platform.forecasting.holding import FAR_OFF, TOO_LOW
-from forecasting_platform.forecasting.lifetime import MIN_SILENT_DAYS, last_days
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.holding import FAR_OFF, TOO_LOW
+from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.metadata import table

@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.control import (
+from forecasting_platform.forecasting.monitoring.questions import (
     CONTROL_DAYS,
     ControlReport,
     bias_report,
@@ -17,10 +17,10 @@ from forecasting_platform.forecasting.control import (
     revision_report,
     rmse_report,
 )
-from forecasting_platform.forecasting.control_reference import SeriesReference, references_from
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECAST_ERRORS, FORECASTS
-from forecasting_platform.forecasting.lifetime import last_days
+from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.series.lifetime import last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from forecasting_platform.forecasting.control import CONTROL_DAYS, churn_report
-from forecasting_platform.forecasting.date_range import DateRange
-from forecasting_platform.forecasting.frames import FORECASTS
+from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, churn_report
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.checks.forecast_errors import champion_references
 from forecasting_platform.orchestration.checks.results import check_result

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
-from forecasting_platform.forecasting.data_quality import (
+from forecasting_platform.forecasting.series.data_quality import (
     history_period,
     judge_days,
     structural_problem,

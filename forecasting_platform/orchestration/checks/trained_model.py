@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.lifetime import undecided_series
+from forecasting_platform.forecasting.series.lifetime import undecided_series
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.ports.model_registry import ModelRegistry
 

@@ -1,0 +1,1 @@
+"""Where messages about incidents are sent: Apprise URLs and Alertmanager."""

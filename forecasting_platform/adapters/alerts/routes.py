@@ -1,0 +1,103 @@
+"""The routes of alerts: which URLs the settings name, and what stands for each where a URL may not be shown."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import pbkdf2_hmac
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from forecasting_platform.forecasting.monitoring.alert_messages import Kind, Route
+from forecasting_platform.forecasting.monitoring.incidents import Alert
+from forecasting_platform.settings import Settings
+
+URLS, ALERTMANAGER_URL = "FORECASTING_ALERT_URLS", "FORECASTING_ALERTMANAGER_URL"
+_ENTRY = re.compile(r"^(?P<names>[\w+-]+)=(?P<url>\w[\w+.-]*://.*)$")
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]{0,19})://", re.IGNORECASE)
+
+
+class Delivery(Protocol):
+    """Sends to one route."""
+
+    def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
+        """One message about incidents that belong together; None once accepted, else why not, without addresses."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A route with its URL.
+
+    Attributes:
+        shown: how a person finds the URL in the settings, such as `number 2 of 3 in FORECASTING_ALERT_URLS (slack)`.
+    """
+
+    route: Route
+    url: SecretStr
+    shown: str
+
+
+def destinations(settings: Settings) -> list[Destination]:
+    """The routes of the settings, each once: a URL named twice takes what either entry asks for."""
+    found: dict[str, Destination] = {}
+    for destination in (*_apprise(settings), *_alertmanager(settings)):
+        same = found.setdefault(destination.route.name, destination)
+        if same is not destination:
+            found[same.route.name] = replace(same, route=_joined(same.route, destination.route))
+    return list(found.values())
+
+
+def routes_of(settings: Settings) -> list[Route]:
+    """The routes of the settings, without their URLs."""
+    return [destination.route for destination in destinations(settings)]
+
+
+def delivery_of(destination: Destination) -> Delivery:
+    """What sends to a destination.
+
+    Raises:
+        ConfigurationError: its URL is none that Apprise understands.
+    """
+    if destination.route.name.startswith("alertmanager-"):
+        from forecasting_platform.adapters.alerts.alertmanager import AlertmanagerDelivery
+
+        return AlertmanagerDelivery(destination.url.get_secret_value())
+    from forecasting_platform.adapters.alerts.apprise_urls import AppriseDelivery
+
+    return AppriseDelivery(destination.url.get_secret_value())
+
+
+def _apprise(settings: Settings) -> Iterator[Destination]:
+    text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
+    entries = list(filter(None, re.split(r"[,\s]+", text)))
+    for number, entry in enumerate(entries, start=1):
+        match = _ENTRY.match(entry)
+        url = match["url"] if match else entry
+        only = (frozenset(match["names"].split("+")),) if match else ()
+        scheme = _scheme(url)
+        shown = f"number {number} of {len(entries)} in {URLS} ({scheme})"
+        yield Destination(Route(_name(scheme, url), only), SecretStr(url), shown)
+
+
+def _alertmanager(settings: Settings) -> Iterator[Destination]:
+    if settings.alertmanager_url:
+        name = _name("alertmanager", settings.alertmanager_url)
+        yield Destination(Route(name), SecretStr(settings.alertmanager_url), ALERTMANAGER_URL)
+
+
+def _joined(first: Route, second: Route) -> Route:
+    return replace(first, only=(*first.only, *second.only) if first.only and second.only else ())
+
+
+def _scheme(url: str) -> str:
+    match = _SCHEME.match(url)
+    return match[1].lower() if match else "unknown"
+
+
+@lru_cache
+def _name(prefix: str, url: str) -> str:
+    # Slow on purpose, and short: a weak password in the URL cannot be found by trying candidates.
+    digest = pbkdf2_hmac("sha256", url.encode(), b"forecasting_platform alert route", 100_000, 4)
+    return f"{prefix}-{digest.hex()}"

@@ -1,0 +1,1 @@
+"""Every port in memory, for fast tests and experiments. Nothing outlives the process."""

@@ -1,0 +1,268 @@
+"""Model versions in MLflow: parameters as data, aliases as the truth about who serves.
+
+Loading needs `mlflow-skinny` only; registering needs the whole of MLflow.
+"""
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.artifacts
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from forecasting_platform.adapters.mlflow.address import address_of
+from forecasting_platform.adapters.mlflow.metric_names import MEAN, metric_prefix
+from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
+from forecasting_platform.errors import (
+    ChampionMovedError,
+    InvalidArtifactError,
+    RegistryUnavailableError,
+    UnknownVersionError,
+)
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.reports.model_card import model_card
+from forecasting_platform.forecasting.series.inputs import ModelInputs
+from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
+from forecasting_platform.redaction import without_credentials
+from forecasting_platform.settings import REGISTERED_MODEL
+
+ARTIFACT = "forecast_model"
+CHECKSUM_TAG = "artifact_sha256"
+LOADER = "forecasting_platform.adapters.mlflow_model_loader"
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+MISSING_FILES = ("404 Client Error", "No such artifact", "No such file")
+"""What MLflow says where the files of a version are gone: its code is the one of any internal error."""
+SERIES_WITH_METRICS = 50
+MOST_DESCRIPTION = 5000
+EXAMPLE_ROWS = 5
+REQUEST_RETRIES, REQUEST_TIMEOUT_SECONDS = 2, 20
+
+
+class MlflowModelRegistry:
+    """The registered model `forecasting_platform` of one MLflow server.
+
+    Args:
+        tracking_uri: the server's URL.
+        name: of the registered model and of the experiment.
+    """
+
+    def __init__(self, tracking_uri: str, *, name: str = REGISTERED_MODEL) -> None:
+        self.tracking_uri = address_of(tracking_uri)
+        self.name = name
+        # The client's own defaults wait for minutes before they say that a server is gone.
+        for variable, value in (
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", REQUEST_RETRIES),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_TIMEOUT_SECONDS),
+        ):
+            os.environ.setdefault(variable, str(value))
+        self._client = MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
+
+    def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
+        """See `ModelRegistry.register`. An MLflow run that is active already is used and ended."""
+        with self._translated(), tempfile.TemporaryDirectory() as scratch, self._run():
+            checksum = write_artifact(model, Path(scratch) / ARTIFACT)
+            mlflow.set_tags(run_tags)
+            mlflow.log_params(_parameters(model))
+            mlflow.log_metrics(_metrics(model))
+            mlflow.log_dict(model.metadata, "metadata.json")
+            mlflow.log_dict(_environment(), "environment.json")
+            mlflow.log_text(model_card(model), "model_card.md")
+            _log_candidates(model)
+            for name, png in plots.items():
+                (Path(scratch) / name).write_bytes(png)
+                mlflow.log_artifact(str(Path(scratch) / name), "plots")
+            example = _example(model)
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=LOADER,
+                data_path=str(Path(scratch) / ARTIFACT),
+                input_example=example.to_frame(),
+                signature=mlflow.models.infer_signature(example.to_frame(), model.predict(example).to_frame()),
+                pip_requirements=["forecasting-platform"],
+            )
+            version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
+            self._client.update_model_version(self.name, version, description=_description(model))
+            self._client.set_registered_model_alias(self.name, "challenger", version)
+        return self.get_version(version)
+
+    def version_at(self, alias: Alias) -> ModelVersion | None:
+        """See `ModelRegistry.version_at`."""
+        found = self._at(alias)
+        return _model_version(found) if found is not None else None
+
+    def get_version(self, version: str) -> ModelVersion:
+        """See `ModelRegistry.get_version`."""
+        with self._translated(version):
+            return _model_version(self._client.get_model_version(self.name, version))
+
+    def load(self, version: ModelVersion) -> ForecastModel:
+        """See `ModelRegistry.load`."""
+        checksum = self.get_version(version.version).tags.get(CHECKSUM_TAG)
+        if checksum is None:
+            problem = f"it has no tag {CHECKSUM_TAG!r}, so nothing tells whether its files were changed"
+            raise InvalidArtifactError(version.version, problem)
+        with self._translated(), tempfile.TemporaryDirectory() as scratch:
+            # A `models:/` address would be looked up in the process's own registry, whatever this one's is.
+            location = self._client.get_model_version_download_uri(self.name, version.version)
+            try:
+                downloaded = mlflow.artifacts.download_artifacts(
+                    artifact_uri=location, dst_path=scratch, tracking_uri=self.tracking_uri
+                )
+            except (MlflowException, OSError) as error:
+                if any(said in str(error) for said in MISSING_FILES):
+                    problem = "its files are not in MLflow's artifact store any more"
+                    raise InvalidArtifactError(version.version, problem) from error
+                raise
+            return read_artifact(
+                Path(downloaded) / "data" / ARTIFACT, version=version.version, expected_sha256=checksum
+            )
+
+    def move_champion(self, to: ModelVersion, *, expected: str | None) -> None:
+        """See `ModelRegistry.move_champion`."""
+        # Its number is all that is needed: the champion may be one that nobody can use.
+        champion = self._at("champion")
+        found = str(champion.version) if champion is not None else None
+        if found != expected:
+            raise ChampionMovedError(expected, found)
+        self.get_version(to.version)
+        if found is not None and found != to.version:
+            with suppress(UnknownVersionError), self._translated(found):
+                self._client.set_registered_model_alias(self.name, "previous", found)
+        with self._translated(to.version):
+            self._client.set_registered_model_alias(self.name, "champion", to.version)
+
+    def tag(self, version: ModelVersion, tags: dict[str, str]) -> None:
+        """See `ModelRegistry.tag`."""
+        self.get_version(version.version)
+        with self._translated(version.version):
+            for key, value in tags.items():
+                self._client.set_model_version_tag(self.name, version.version, key, value)
+
+    @contextmanager
+    def _run(self) -> Iterator[mlflow.ActiveRun]:
+        mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
+        mlflow.set_experiment(self.name)
+        with mlflow.active_run() or mlflow.start_run() as run:
+            yield run
+
+    def _at(self, alias: Alias) -> Any:
+        """What MLflow says of the version that an alias names, None when it names none."""
+        with self._translated():
+            try:
+                return self._client.get_model_version_by_alias(self.name, alias)
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    return None
+                raise
+
+    @contextmanager
+    def _translated(self, version: str | None = None) -> Iterator[None]:
+        """Errors of MLflow as those of the port; with a version, that it is not there is one."""
+        try:
+            yield
+        except MlflowException as error:
+            if version is not None and error.error_code in ABSENT:
+                raise UnknownVersionError(version, self._versions()) from error
+            if error.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
+                place = without_credentials(self.tracking_uri)
+                raise RegistryUnavailableError(f"MLflow at {place}", _first_line(error)) from error
+            raise
+
+    def _versions(self) -> list[str]:
+        found = self._client.search_model_versions(f"name = '{self.name}'")
+        return sorted((str(version.version) for version in found), key=int)
+
+
+def _model_version(found: Any) -> ModelVersion:
+    if "cutoff" not in found.tags:
+        raise InvalidArtifactError(str(found.version), "it has no tag 'cutoff', so this platform did not register it")
+    return ModelVersion(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id,
+        cutoff=date.fromisoformat(found.tags["cutoff"]),
+        trained_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        tags=dict(found.tags),
+    )
+
+
+def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
+    return fingerprint_tags(model) | {CHECKSUM_TAG: checksum, "cutoff": model.cutoff.isoformat()}
+
+
+def _example(model: ForecastModel) -> ModelInputs:
+    """The next day of the first series that reach it."""
+    newest = model.feature_days.max()
+    reaching = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == newest]
+    return model.inputs([newest.astype(object) + timedelta(days=1)], unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
+
+
+def _parameters(model: ForecastModel) -> dict[str, Any]:
+    recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "options"}
+    return recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)}
+
+
+def _metrics(model: ForecastModel) -> dict[str, float]:
+    """What is served, by series and as the mean over all."""
+    measured = {
+        unique_id: _scores(series["scores"])
+        | {f"coverage_{level}": share for level, share in series["coverage"].items()}
+        for unique_id, series in model.metadata.get("series", {}).items()
+    }
+    return _by_series(measured)
+
+
+def _log_candidates(model: ForecastModel) -> None:
+    """A child run a candidate: what serving it alone would have been, on the same cutoffs."""
+    recipe, described = model.metadata.get("recipe", {}), model.metadata.get("series", {})
+    for candidate in model.candidates:
+        with mlflow.start_run(run_name=candidate.name, nested=True):
+            mlflow.log_params({"candidate": candidate.name, "prior_weight": recipe["options"][candidate.name]})
+            measured = {
+                unique_id: {"weight": series["weights"][candidate.name], **_scores(series["options"][candidate.name])}
+                for unique_id, series in described.items()
+            }
+            mlflow.log_metrics(_by_series(measured))
+
+
+def _scores(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    names = ("rmse", "mae", "mase", "bias", "skill_naive", "skill_seasonal_naive")
+    buckets = {f"rmse_{steps}": value for steps, value in scores["rmse_by_bucket"].items()}
+    return {name: scores[name] for name in names} | buckets
+
+
+def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Means over all series, and the metrics of the first ones: a server takes a thousand at once."""
+    metrics = {}
+    for name in next(iter(measured.values()), {}):
+        known = [value for of in measured.values() if (value := of[name]) is not None]
+        if known:
+            metrics[f"{MEAN}/{name}"] = sum(known) / len(known)
+    for unique_id, of in list(measured.items())[:SERIES_WITH_METRICS]:
+        prefix = metric_prefix(unique_id)
+        metrics |= {f"{prefix}/{name}": value for name, value in of.items() if value is not None}
+    return metrics
+
+
+def _environment() -> dict[str, str]:
+    """The Python and the packages that trained it."""
+    packages = {found.metadata["Name"]: found.version for found in distributions()}
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
+
+
+def _description(model: ForecastModel) -> str:
+    """The model card, as much of it as MLflow keeps with a version."""
+    return model_card(model)[:MOST_DESCRIPTION].rpartition("\n")[0]
+
+
+def _first_line(error: Exception) -> str:
+    return without_credentials(str(error).splitlines()[0])[:300]

@@ -1,0 +1,1 @@
+"""Tables, ledger, schema and logins in Postgres."""

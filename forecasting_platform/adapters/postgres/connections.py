@@ -1,0 +1,135 @@
+"""Connections to the platform's Postgres. What its errors mean is in `postgres_errors`, what is asked elsewhere."""
+
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from forecasting_platform.adapters.postgres.errors import platform_error
+from forecasting_platform.errors import ConfigurationError
+
+PostgresConnection = Connection[TupleRow]
+
+_IDLE_KEPT = 4
+_SESSION = {
+    "TimeZone": "UTC",
+    "lock_timeout": "60s",
+    # The server's side of a client that is gone without a word (its machine, the network) keeps the client's locks,
+    # by default for two hours. Nothing here is idle for minutes within a transaction.
+    "idle_in_transaction_session_timeout": "5min",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+class PostgresConnections:
+    """Connections, made when first needed and kept for the next call. Safe for threads.
+
+    Not `psycopg_pool`: while a server is away that lets each caller wait out its whole timeout, and after
+    its return for the pool's own back-off; here a caller gets the server's answer at once.
+
+    Args:
+        dsn: where Postgres is; it may hold a password, which no message repeats.
+        timeout_seconds: how long to wait for a connection, at least 2.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
+        self._dsn = dsn
+        self._timeout_seconds = timeout_seconds
+        self.place = _place(dsn)
+        self._idle: deque[PostgresConnection] = deque()
+        # Also at the end of the process, if nobody calls `close`.
+        self.close = weakref.finalize(self, _close_all, self._idle)
+
+    @contextmanager
+    def transaction(self, subject: str) -> Iterator[PostgresConnection]:
+        """One transaction: committed at the end, undone by any error.
+
+        Args:
+            subject: the table that an error about data names.
+
+        Raises:
+            StoreUnavailableError: no connection, a lost one, a lock or resource that was not to be had.
+            InvalidFrameError: Postgres refused the data, or a limit of it was exceeded.
+            ConfigurationError: tables or rights are missing.
+        """
+        try:
+            with self._kept_if_sound() as connection, connection.transaction():
+                yield connection
+        except psycopg.Error as error:
+            meant = platform_error(error, self.place, subject)
+            if meant is None:
+                raise
+            raise meant from error
+
+    @contextmanager
+    def _kept_if_sound(self) -> Iterator[PostgresConnection]:
+        connection = self._idle_connection() or self._new_connection()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        if len(self._idle) > _IDLE_KEPT:
+            self._idle.popleft().close()
+
+    def _idle_connection(self) -> PostgresConnection | None:
+        """A connection that still works: the server may have been restarted meanwhile."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            try:
+                connection.execute("")
+            except psycopg.OperationalError:
+                connection.close()
+            else:
+                return connection
+
+    def _new_connection(self) -> PostgresConnection:
+        connection = psycopg.connect(
+            self._dsn,
+            autocommit=True,
+            application_name="forecasting_platform",
+            connect_timeout=max(2, round(self._timeout_seconds)),
+            # A host that is gone is noticed within a minute, not after the system's default of two hours.
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
+        )
+        connection.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)",
+            [list(_SESSION), list(_SESSION.values())],
+        )
+        return connection
+
+
+def _close_all(connections: deque[PostgresConnection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def lock(connection: PostgresConnection, name: str) -> None:
+    """Keep other writers of `name` out until the transaction ends; readers go on."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"forecasting.{name}"])
+
+
+def _place(dsn: str) -> str:
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Not chained: the driver's message repeats the DSN.
+        raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is no DSN such as postgresql://host/db") from None
+    return f"Postgres at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"

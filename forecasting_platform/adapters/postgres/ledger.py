@@ -1,0 +1,358 @@
+"""The ledger on Postgres, schema `forecasting`: `promotion_decisions` and `alerts`."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import datetime
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from forecasting_platform.adapters.ledger_entries import check_evidence
+from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres.schema import create_schema, existing_columns, exists
+from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chained
+from forecasting_platform.ports.ledger import AlertsChange
+
+_DECISIONS = """
+CREATE TABLE forecasting.promotion_decisions (
+    decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    challenger_version text NOT NULL,
+    champion_version text,
+    challenger_cutoff date NOT NULL,
+    decided_at timestamptz NOT NULL,
+    decided_by text NOT NULL,
+    evidence jsonb NOT NULL,
+    previous_hash text,
+    entry_hash text UNIQUE
+);
+COMMENT ON TABLE forecasting.promotion_decisions IS 'One row is one decision with its evidence; append-only.';
+
+CREATE FUNCTION forecasting.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasting.promotion_decisions
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasting.refuse_change();
+"""
+
+_CHAIN = """
+ALTER TABLE forecasting.promotion_decisions ADD COLUMN previous_hash text, ADD COLUMN entry_hash text UNIQUE
+"""
+"""What the table of the first release lacks."""
+
+_ALERTS = """
+CREATE TABLE forecasting.alerts (
+    alert_id text COLLATE "C" PRIMARY KEY,
+    fingerprint text NOT NULL,
+    state text NOT NULL,
+    severity text NOT NULL,
+    summary text NOT NULL,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    last_event_id bigint NOT NULL,
+    resolved timestamptz,
+    delivered timestamptz,
+    link text
+);
+COMMENT ON TABLE forecasting.alerts IS 'One row is one incident, from the first failure to the recovery.';
+CREATE INDEX ON forecasting.alerts (first_seen);
+"""
+
+_ALERTS_UPDATE = """
+ALTER TABLE forecasting.alerts
+    ADD COLUMN IF NOT EXISTS runbook text,
+    ADD COLUMN IF NOT EXISTS owner text,
+    ADD COLUMN IF NOT EXISTS "group" text,
+    ADD COLUMN IF NOT EXISTS muted_by text,
+    ADD COLUMN IF NOT EXISTS announced timestamptz,
+    ADD COLUMN IF NOT EXISTS reminded timestamptz,
+    ADD COLUMN IF NOT EXISTS acknowledged timestamptz,
+    ADD COLUMN IF NOT EXISTS acknowledged_by text,
+    DROP CONSTRAINT IF EXISTS alerts_state_check;
+-- Before there was an outbox, every incident was told.
+UPDATE forecasting.alerts SET announced = first_seen;
+ALTER TABLE forecasting.alerts ADD CONSTRAINT alerts_state_check
+    CHECK (state IN ('PENDING', 'FIRING', 'RESOLVED', 'MUTED', 'UNKNOWN'));
+DROP INDEX IF EXISTS forecasting.one_open_incident_a_fingerprint;
+CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state <> 'RESOLVED';
+"""
+"""What the table of the first release lacks."""
+
+_OUTBOX = """
+CREATE TABLE forecasting.alert_messages (
+    key text COLLATE "C" PRIMARY KEY,
+    alert_id text NOT NULL REFERENCES forecasting.alerts,
+    kind text NOT NULL,
+    route text NOT NULL,
+    created_at timestamptz NOT NULL,
+    delivered_at timestamptz,
+    attempts integer NOT NULL,
+    last_error text,
+    due_at timestamptz NOT NULL,
+    given_up_at timestamptz
+);
+COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
+CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
+    WHERE delivered_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX ON forecasting.alert_messages (alert_id);
+"""
+
+_MUTES = """
+CREATE TABLE forecasting.alert_mutes (
+    pattern text COLLATE "C" PRIMARY KEY,
+    until timestamptz NOT NULL,
+    reason text NOT NULL,
+    muted_by text NOT NULL
+);
+COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
+"""
+
+_HEARTBEATS = """
+CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
+COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
+"""
+
+_TABLES = {
+    "promotion_decisions": _DECISIONS,
+    "alerts": _ALERTS,
+    "alert_messages": _OUTBOX,
+    "alert_mutes": _MUTES,
+    "heartbeats": _HEARTBEATS,
+}
+
+_NOTHING = sql.SQL("")
+_SELECT_WAITING = """
+SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
+ORDER BY due_at, kind, created_at, key
+"""
+MAX_PROMOTION_WAIT = "10min"
+"""How long a promoter waits for another, who backtests models meanwhile: longer than anything else waits here."""
+
+_DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
+_NEXT_DECISION = """
+SELECT
+    (SELECT entry_hash FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT 1),
+    nextval(pg_get_serial_sequence('forecasting.promotion_decisions', 'decision_id'))
+"""
+_READ_DECISIONS = """
+SELECT {} FROM forecasting.promotion_decisions
+WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
+ORDER BY decision_id DESC LIMIT %(limit)s
+"""
+
+
+def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
+    return [column.name for column in fields(entry)]
+
+
+class PostgresLedger:
+    """The `Ledger` port on Postgres. Connects when first used.
+
+    Args:
+        dsn: a database in which the schema `forecasting` is, or may be made.
+        timeout_seconds: how long to wait for a connection.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
+        self._connections = PostgresConnections(dsn, timeout_seconds=timeout_seconds)
+
+    def prepare(self) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("the schema") as connection:
+            lock(connection, "schema")
+            create_schema(connection)
+            for name, creation in _TABLES.items():
+                if not exists(connection, name):
+                    connection.execute(creation)
+            if "entry_hash" not in existing_columns(connection, "promotion_decisions"):
+                connection.execute(_CHAIN)
+            if "announced" not in existing_columns(connection, "alerts"):
+                connection.execute(_ALERTS_UPDATE)
+
+    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
+        """See `Ledger`."""
+        evidence = check_evidence(decision.evidence)
+        with self._connections.transaction("promotion_decisions") as connection:
+            # One at a time, so that numbers grow, and hashes follow each other, in the order of commits.
+            lock(connection, "promotion_decisions")
+            newest, number = connection.execute(_NEXT_DECISION).fetchone() or (None, 0)
+            entry = chained(replace(decision, evidence=evidence), number, newest)
+            connection.execute(_INSERT_DECISION, [_adapted(getattr(entry, name)) for name in _DECISION_COLUMNS])
+        return entry
+
+    @contextmanager
+    def promotion(self) -> Iterator[None]:
+        """See `Ledger`."""
+        with self._connections.transaction("promotion_decisions") as connection:
+            # Held while models are backtested: longer than anything else waits, or may be idle, here.
+            limits = {"lock_timeout": MAX_PROMOTION_WAIT, "idle_in_transaction_session_timeout": "0"}
+            for name, value in limits.items():
+                connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+            lock(connection, "promotion")
+            yield
+
+    def decisions(
+        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+    ) -> list[PromotionDecision]:
+        """See `Ledger`."""
+        columns = [name for name in _DECISION_COLUMNS if with_evidence or name != "evidence"]
+        query = sql.SQL(_READ_DECISIONS).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+        parameters = {"moving_to": moving_to, "moves": list(MOVES), "limit": limit}
+        with self._connections.transaction("promotion_decisions") as connection:
+            return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, parameters).fetchall()
+
+    def change_alerts(self, change: AlertsChange) -> int:
+        """See `Ledger`."""
+        with self._connections.transaction("alerts") as connection:
+            lock(connection, "alerts")
+            alerts, messages = change(_select_alerts(connection))
+            _save_alerts(connection, alerts, messages)
+        return len(alerts)
+
+    def save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message] = ()) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("alerts") as connection:
+            lock(connection, "alerts")
+            _save_alerts(connection, alerts, messages)
+
+    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
+        """See `Ledger`."""
+        with self._connections.transaction("alerts") as connection:
+            return _select_alerts(connection, open_only=open_only, limit=limit)
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """See `Ledger`."""
+        update = """
+            UPDATE forecasting.alerts SET acknowledged = %s, acknowledged_by = %s
+            WHERE alert_id = %s AND state <> 'RESOLVED'
+        """
+        with self._connections.transaction("alerts") as connection:
+            return connection.execute(update, [at, by, alert_id]).rowcount == 1
+
+    def waiting_messages(self) -> list[Message]:
+        """See `Ledger`."""
+        with self._connections.transaction("alert_messages") as connection:
+            return connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+
+    def claim_messages(self, routes: Collection[str], at: datetime, until: datetime) -> list[Message]:
+        """See `Ledger`."""
+        with self._connections.transaction("alert_messages") as connection:
+            # One sender at a time decides what is due, so that two never take the same message.
+            lock(connection, "alert_messages")
+            waiting = connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+            due = due_messages(waiting, routes, at)
+            claim = "UPDATE forecasting.alert_messages SET due_at = %s WHERE key = ANY(%s)"
+            connection.execute(claim, [until, [message.key for message in due]])
+        return due
+
+    def record_attempts(self, messages: Sequence[Message]) -> None:
+        """See `Ledger`."""
+        update = """
+            UPDATE forecasting.alert_messages
+            SET delivered_at = %s, given_up_at = %s, due_at = %s, attempts = %s, last_error = %s
+            WHERE key = %s AND delivered_at IS NULL AND given_up_at IS NULL
+        """
+        deliver = """
+            UPDATE forecasting.alerts SET delivered = %s
+            WHERE alert_id = %s AND delivered IS NULL AND (state <> 'RESOLVED' OR %s = 'RESOLVED') AND NOT EXISTS (
+                SELECT FROM forecasting.alert_messages AS waiting
+                WHERE waiting.alert_id = alerts.alert_id AND delivered_at IS NULL AND given_up_at IS NULL
+            )
+        """
+        attempts = [
+            [found.delivered_at, found.given_up_at, found.due_at, found.attempts, found.last_error, found.key]
+            for found in messages
+        ]
+        ended = [[found.ended_at, found.alert_id, found.kind] for found in messages if found.ended_at]
+        with self._connections.transaction("alert_messages") as connection:
+            # Whoever changes incidents would otherwise write back that this one waits.
+            lock(connection, "alerts")
+            connection.cursor().executemany(update, attempts)
+            connection.cursor().executemany(deliver, ended)
+
+    def mute(self, mute: Mute) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("alert_mutes") as connection:
+            connection.execute(_SAVE_MUTE, _values(mute))
+
+    def mutes(self) -> list[Mute]:
+        """See `Ledger`."""
+        query = "SELECT * FROM forecasting.alert_mutes ORDER BY pattern"
+        with self._connections.transaction("alert_mutes") as connection:
+            return connection.cursor(row_factory=class_row(Mute)).execute(query).fetchall()
+
+    def beat(self, name: str, at: datetime) -> None:
+        """See `Ledger`."""
+        insert = "INSERT INTO forecasting.heartbeats VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+        with self._connections.transaction("heartbeats") as connection:
+            connection.execute(insert, [name, at])
+
+    def heartbeats(self) -> dict[str, datetime]:
+        """See `Ledger`."""
+        with self._connections.transaction("heartbeats") as connection:
+            return dict(connection.execute("SELECT name, at FROM forecasting.heartbeats").fetchall())
+
+    def close(self) -> None:
+        """See `Ledger`."""
+        self._connections.close()
+
+
+def _select_alerts(connection: PostgresConnection, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
+    query = """
+        SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
+        ORDER BY first_seen DESC, alert_id DESC LIMIT %s
+    """
+    return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only, limit]).fetchall()
+
+
+def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
+    # A recovery first: the fingerprint's next incident may open in the same call.
+    ordered = sorted(alerts, key=lambda alert: alert.is_open)
+    connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
+    connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
+
+
+def _adapted(value: object) -> object:
+    return Jsonb(value) if isinstance(value, dict) else value
+
+
+def _values(entry: Alert | Message | Mute) -> list[object]:
+    return [getattr(entry, column.name) for column in fields(entry)]
+
+
+def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NOTHING) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({})").format(
+        sql.Identifier("forecasting", table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        overriding,
+        sql.SQL(", ").join(sql.Placeholder() for _ in columns),
+    )
+
+
+# The number is part of what is hashed, so it is drawn before.
+_INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS, sql.SQL("OVERRIDING SYSTEM VALUE"))
+
+
+def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:
+    """Insert, or update all but the key and what is `kept`."""
+    changed = [sql.Identifier(name) for name in columns if name not in {key, *kept}]
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in changed)
+    return _insert(table, columns) + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(
+        sql.Identifier(key), assignments
+    )
+
+
+_SAVE_ALERT = _upsert("alerts", _columns(Alert), "alert_id", ("acknowledged", "acknowledged_by"))
+_QUEUE_MESSAGE = _insert("alert_messages", _columns(Message)) + sql.SQL(" ON CONFLICT (key) DO NOTHING")
+_SAVE_MUTE = _upsert("alert_mutes", _columns(Mute), "pattern")

@@ -1,0 +1,12 @@
+"""What Alembic runs for every command: the revisions, in the one transaction its caller opened."""
+
+from alembic import context
+
+from forecasting_platform.adapters.postgres.schema import REVISION_TABLE, SCHEMA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table=REVISION_TABLE,
+    version_table_schema=SCHEMA,
+)
+context.run_migrations()

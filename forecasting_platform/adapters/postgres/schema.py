@@ -1,0 +1,206 @@
+"""The tables of `forecasting.frames` as DDL of Postgres, and the revision a schema is of.
+
+A schema that is not there is made as this release wants it, and says so in its revision table. A schema of an
+earlier release is not touched here: `postgres_migrations` brings it up. A test holds the two ways to one result.
+Reading and writing the tables is elsewhere.
+"""
+
+from collections.abc import Iterator
+from typing import LiteralString
+
+from psycopg import sql
+
+from forecasting_platform.adapters.postgres.connections import PostgresConnection
+from forecasting_platform.errors import SchemaRevisionError
+from forecasting_platform.forecasting.series.frames import (
+    DERIVED_TABLES,
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    Column,
+    Kind,
+    Table,
+)
+
+SCHEMA = "forecasting"
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+"""Of `revisions`, the oldest first: known here because the app runs without Alembic."""
+FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
+REVISION_TABLE = "alembic_version"
+TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
+
+_TYPES: dict[Kind, str] = {
+    # Sorted as Python sorts, whatever the server's language.
+    "text": 'text COLLATE "C"',
+    "date": "date",
+    "timestamp": "timestamptz",
+    "float": "double precision",
+    "integer": "bigint",
+    "boolean": "boolean",
+}
+
+_NEWEST_VIEW = """
+CREATE OR REPLACE VIEW forecasting.observations AS
+SELECT DISTINCT ON (unique_id, ds) unique_id, ds, y, available_at
+FROM forecasting.raw_observations
+ORDER BY unique_id, ds, available_at DESC
+"""
+
+_DAILY_ACCURACY_VIEW = """
+CREATE VIEW forecasting.daily_accuracy AS
+SELECT
+    unique_id,
+    ds,
+    count(*) AS forecasts,
+    avg(y_hat) AS mean_y_hat,
+    avg(y) AS y,
+    avg(y_hat - y) AS bias,
+    sqrt(avg((y_hat - y) ^ 2)) AS rmse,
+    avg((y BETWEEN y_hat_lo_80 AND y_hat_hi_80)::int) AS coverage_80,
+    avg((y BETWEEN y_hat_lo_95 AND y_hat_hi_95)::int) AS coverage_95,
+    avg(y_hat - y_first) AS bias_by_first_published
+FROM (
+    -- As `forecasting.record` defines it.
+    SELECT DISTINCT ON (unique_id, cutoff, ds)
+        unique_id, ds, y, y_first, y_hat, y_hat_lo_80, y_hat_hi_80, y_hat_lo_95, y_hat_hi_95
+    FROM forecasting.forecast_errors
+    ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, length(model_version), model_version
+) AS of_record
+GROUP BY unique_id, ds
+"""
+
+_PREDICTION_ERRORS_VIEW = """
+CREATE VIEW forecasting.prediction_errors AS
+SELECT
+    unique_id, cutoff, answered.ds, model_version, (answered.ds - cutoff)::bigint AS step, y_hat, answers,
+    first_served_at, last_served_at, y, y_hat - y AS error, first_served_at < known_at AS before_actual
+FROM (
+    SELECT
+        unique_id, cutoff, ds, model_version, y_hat, count(*) AS answers,
+        min(served_at) AS first_served_at, max(served_at) AS last_served_at
+    FROM forecasting.prediction_log
+    WHERE NOT given_inputs
+    GROUP BY unique_id, cutoff, ds, model_version, y_hat
+) AS answered
+CROSS JOIN LATERAL (
+    SELECT (array_agg(y ORDER BY available_at DESC))[1] AS y, min(available_at) AS known_at
+    FROM forecasting.raw_observations AS version
+    WHERE version.unique_id = answered.unique_id AND version.ds = answered.ds
+) AS actual
+WHERE y IS NOT NULL
+"""
+_VIEWS = {
+    "observations": _NEWEST_VIEW,
+    "daily_accuracy": _DAILY_ACCURACY_VIEW,
+    PREDICTION_ERRORS.name: _PREDICTION_ERRORS_VIEW,
+}
+
+
+def identifier(table: Table) -> sql.Identifier:
+    """The table's name in its schema."""
+    return sql.Identifier(SCHEMA, table.name)
+
+
+def create_missing(connection: PostgresConnection) -> None:
+    """Create the schema, and the tables and views that are not there.
+
+    Raises:
+        SchemaRevisionError: the schema is another release's.
+    """
+    create_schema(connection)
+    for table in TABLES:
+        if not exists(connection, table.name):
+            for statement in (*_creation(table), *_description(table)):
+                connection.execute(statement)
+    for name, creation in _VIEWS.items():
+        if not exists(connection, name):
+            connection.execute(creation)
+            for statement in _view_description(name):
+                connection.execute(statement)
+
+
+def describe(connection: PostgresConnection) -> None:
+    """Write the declared descriptions of tables and columns into the catalog, where a person looks for them."""
+    for table in TABLES:
+        for statement in _description(table):
+            connection.execute(statement)
+
+
+def create_schema(connection: PostgresConnection) -> None:
+    """Create the schema, of this release's revision, unless it is there.
+
+    Raises:
+        SchemaRevisionError: it is there, and another release's.
+    """
+    # Asking for it anew would need rights on the whole database.
+    if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    if is_empty(connection):
+        for statement in _stamp():
+            connection.execute(statement)
+    elif (found := revision_of(connection)) != HEAD_REVISION:
+        raise SchemaRevisionError(found or FIRST_REVISION, HEAD_REVISION)
+
+
+def is_empty(connection: PostgresConnection) -> bool:
+    """Whether the schema holds nothing, or is not there."""
+    query = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(%s))"
+    return connection.execute(query, [SCHEMA]).fetchone() == (True,)
+
+
+def revision_of(connection: PostgresConnection) -> str | None:
+    """The revision of the schema; None where it was made before there were revisions."""
+    if not exists(connection, REVISION_TABLE):
+        return None
+    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(SCHEMA, REVISION_TABLE))
+    row = connection.execute(query).fetchone()
+    return str(row[0]) if row else None
+
+
+def exists(connection: PostgresConnection, name: str) -> bool:
+    """Whether the schema has a table or view of this name."""
+    return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
+
+
+def existing_columns(connection: PostgresConnection, name: str) -> set[str]:
+    """The columns of a table of the schema."""
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+    return {column for (column,) in connection.execute(query, [f"{SCHEMA}.{name}"])}
+
+
+def _stamp() -> Iterator[sql.Composed]:
+    """Alembic's own table, as Alembic makes it."""
+    table, key = sql.Identifier(SCHEMA, REVISION_TABLE), sql.Identifier(f"{REVISION_TABLE}_pkc")
+    creation = "CREATE TABLE {} (version_num varchar(32) NOT NULL, CONSTRAINT {} PRIMARY KEY (version_num))"
+    yield sql.SQL(creation).format(table, key)
+    yield sql.SQL("INSERT INTO {} VALUES ({})").format(table, sql.Literal(HEAD_REVISION))
+
+
+def _creation(table: Table) -> Iterator[sql.Composed]:
+    columns = [_column(column) for column in table.columns]
+    key = sql.SQL(", ").join(map(sql.Identifier, table.key))
+    yield sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(identifier(table), sql.SQL(", ").join(columns), key)
+    # Ranges of days are what is read and replaced; the key starts with the series.
+    yield sql.SQL("CREATE INDEX ON {} ({})").format(identifier(table), sql.Identifier(table.day_column))
+    if table is PREDICTION_LOG:
+        # Rows are written in the order of this time, and the oldest are deleted by it.
+        yield sql.SQL("CREATE INDEX prediction_log_served_at ON {} USING brin (served_at)").format(identifier(table))
+
+
+def _view_description(name: str) -> Iterator[sql.Composed]:
+    if name == PREDICTION_ERRORS.name:
+        yield from _description(PREDICTION_ERRORS, kind="VIEW")
+
+
+def _description(table: Table, kind: LiteralString = "TABLE") -> Iterator[sql.Composed]:
+    comment = sql.SQL("COMMENT ON {} {} IS {}")
+    yield comment.format(sql.SQL(kind), identifier(table), sql.Literal(table.description))
+    for column in table.columns:
+        name = sql.Identifier(SCHEMA, table.name, column.name)
+        yield sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description))
+
+
+def _column(column: Column) -> sql.Composed:
+    constraint = sql.SQL("" if column.nullable else " NOT NULL")
+    return sql.SQL("{} {}{}").format(sql.Identifier(column.name), sql.SQL(_TYPES[column.kind]), constraint)

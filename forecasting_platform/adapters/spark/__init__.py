@@ -1,0 +1,1 @@
+"""Tables and training on Spark SQL and a Hive metastore."""

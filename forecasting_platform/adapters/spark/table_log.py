@@ -1,0 +1,175 @@
+"""The commit protocol of a log: who may add which batch, and which batches a reader sees.
+
+A batch is a directory of Parquet (`spark_batch_files`) that one `ALTER TABLE … ADD PARTITION` makes part
+of the table. The metastore refuses a partition that exists, so the number of a batch is a compare-and-set:
+the writer that read the log at batch n commits n + 1, or looks again. The number is the *only* partition
+column, because partitions that differ in another one would both be accepted.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sql
+
+from forecasting_platform.adapters.spark.batch_files import BatchFiles
+from forecasting_platform.adapters.spark.errors import SPARK_ERRORS
+from forecasting_platform.adapters.spark.schema import Log
+from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.series.date_range import DateRange
+
+_T = TypeVar("_T")
+
+_ATTEMPTS = 50
+
+
+class TableLog:
+    """One log in a database of the metastore.
+
+    Args:
+        root: URI of the directory that holds the log's directories.
+    """
+
+    def __init__(self, spark: SparkSession, database: str, log: Log, root: str) -> None:
+        self.log = log
+        self._spark = spark
+        self._name = f"`{database}`.`{log.name}`"
+        self._files = BatchFiles(spark, root)
+
+    def batches(self) -> set[int]:
+        """Numbers of the batches committed and not yet merged."""
+        found = self._spark.sql(f"SHOW PARTITIONS {self._name}").collect()
+        return {int(row[0].removeprefix("batch=")) for row in found}
+
+    def scan(self, period: DateRange | None = None) -> DataFrame:
+        """The rows of all batches at one moment, of the period's days: the log's columns, and `batch`."""
+        rows = self._spark.table(self._name)
+        if period is None:
+            return rows
+        first, last = (sql.lit(day.isoformat()).cast("date") for day in (period.start, period.end))
+        return rows.where(sql.col(self.log.day_column).between(first, last))
+
+    def commit(self, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
+        """Add the rows that `plan` makes of what it reads, as if no other writer existed; its second result.
+
+        Args:
+            plan: reads the log and gives rows to add, none for no batch; called again where another
+                writer came first.
+
+        Raises:
+            StoreUnavailableError: others came first too often.
+        """
+        for _ in range(_ATTEMPTS):
+            seen = max(self.batches(), default=0)
+            rows, result = plan()
+            if not rows.num_rows or self._add(seen + 1, self._files.write(rows, order=self.log.day_column)):
+                return result
+        raise StoreUnavailableError(self._name, f"other writers committed first {_ATTEMPTS} times")
+
+    def read_days(self, period: DateRange | None, query: Callable[[DataFrame], DataFrame]) -> pa.Table:
+        """What `query` makes of the days' rows, of a log that `replaces_days`; all of one moment.
+
+        Which batches that needs is looked up first. A compaction may remove one of them before its rows
+        are read; then both are done again.
+        """
+        for _ in range(_ATTEMPTS):
+            committed = self.batches()
+            rows, needed = self._rows_of(committed, period)
+            found = query(rows).toArrow()
+            if needed <= self.batches():
+                return found
+        raise StoreUnavailableError(self._name, f"was compacted {_ATTEMPTS} times during one read")
+
+    def _rows_of(self, committed: set[int], period: DateRange | None) -> tuple[DataFrame, set[int]]:
+        """The rows that count, of a log that `replaces_days`, and the batches they are in."""
+        if len(committed) < 2:
+            return self._of_batches(committed, period), committed
+        newest = self._newest_batches(self.scan(period)).toArrow()
+        needed = set(newest["batch"].to_pylist())
+        days = sql.broadcast(self._spark.createDataFrame(newest))
+        return self._of_batches(needed, period).join(days, [self.log.day_column, "batch"]), needed
+
+    def _of_batches(self, batches: set[int], period: DateRange | None) -> DataFrame:
+        return self.scan(period).where(sql.col("batch").isin(batches))
+
+    def compact(self) -> None:
+        """Merge all batches into one, by a Spark job; readers and writers go on meanwhile.
+
+        The merged batch is committed before the others are removed, and means the same beside them, so
+        a compaction that dies half-way has changed nothing. Directories stay until `clean_up`.
+        """
+        for _ in range(_ATTEMPTS):
+            merged = self.batches()
+            if len(merged) < 2:
+                return
+            superseded = self._directories()
+            directory = self._files.new_directory()
+            day = self.log.day_column
+            self._live().repartitionByRange(day).sortWithinPartitions(day).write.parquet(directory)
+            if self._add(max(merged) + 1, directory):
+                self._files.mark_superseded(superseded)
+                self._drop(merged)
+                return
+        raise StoreUnavailableError(self._name, f"other writers committed during each of {_ATTEMPTS} compactions")
+
+    def clean_up(self, age: timedelta) -> int:
+        """Delete directories of no batch in which nothing was written for `age`; how many.
+
+        They are left by compactions and by writers that died. A writer or reader that takes longer than
+        `age` would lose its files, and fail.
+        """
+        # In this order: a directory committed meanwhile is seen as counting.
+        old = self._files.unchanged_for(age)
+        unused = old - self._directories()
+        self._files.delete(unused)
+        return len(unused)
+
+    def _drop(self, batches: set[int]) -> None:
+        listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(batches))
+        self._spark.sql(f"ALTER TABLE {self._name} DROP IF EXISTS {listed}")
+
+    def _live(self) -> DataFrame:
+        """The rows that count, and those that say that a day holds none."""
+        columns = [column.name for column in self.log.columns]
+        if not self.log.replaces_days:
+            return self.scan().select(columns).distinct()
+        return self.scan().join(self._newest_batches(self.scan()), [self.log.day_column, "batch"]).select(columns)
+
+    def _newest_batches(self, rows: DataFrame) -> DataFrame:
+        """Which batch holds each day: the day column and `batch`."""
+        return rows.groupBy(self.log.day_column).agg(sql.max("batch").alias("batch"))
+
+    def _directories(self) -> set[str]:
+        """Names of the directories of all batches."""
+        return {PurePosixPath(file).parent.name for file in self.scan().inputFiles()}
+
+    def _add(self, batch: int, directory: str) -> bool:
+        """Commit a directory as this batch, or delete it where the number is another's."""
+        try:
+            self._spark.sql(
+                f"ALTER TABLE {self._name} ADD PARTITION (batch = {batch:d}) LOCATION :directory",
+                args={"directory": directory},
+            )
+        except SPARK_ERRORS:
+            # Whatever was said, a lost answer for one: the metastore knows whose the number is.
+            holder = self._directory_of(batch)
+            if holder is None:
+                raise
+            if holder != PurePosixPath(directory).name:
+                self._files.delete({PurePosixPath(directory).name})
+                return False
+        return True
+
+    def _directory_of(self, batch: int) -> str | None:
+        try:
+            described = self._spark.sql(f"DESCRIBE FORMATTED {self._name} PARTITION (batch = {batch:d})").collect()
+        except AnalysisException as error:
+            if error.getCondition() == "PARTITIONS_NOT_FOUND":
+                return None
+            raise
+        # The partition's comes first, then the table's.
+        return PurePosixPath(next(row.data_type for row in described if row.col_name == "Location")).name

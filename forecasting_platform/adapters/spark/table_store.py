@@ -1,0 +1,305 @@
+"""The table store on Spark SQL and a Hive metastore. Tables are in `spark_schema`, commits in `spark_table_log`,
+rules in `table_writes`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sql
+
+from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow, last_of_each, to_arrow
+from forecasting_platform.adapters.spark.errors import SPARK_ERRORS, translated
+from forecasting_platform.adapters.spark.schema import (
+    LOGS,
+    ONLY,
+    TABLES,
+    Log,
+    log_creation,
+    log_of,
+    log_widening,
+    view_creations,
+)
+from forecasting_platform.adapters.spark.session import SparkOptions, spark_session
+from forecasting_platform.adapters.spark.table_log import TableLog
+from forecasting_platform.adapters.table_writes import (
+    check_addition,
+    check_load,
+    check_replacement,
+    conform,
+    versions_to_add,
+)
+from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.models.issuing import newly_issued
+from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import (
+    FORECASTS,
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+    Table,
+)
+from forecasting_platform.ports.table_store import LoadReport
+
+ORPHAN_AGE = timedelta(days=1)
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_Query = Callable[[DataFrame], DataFrame]
+
+
+class SparkTableStore:
+    """The `TableStore` port on a Spark session. Starts Spark when first used, and leaves it to the process.
+
+    Writers of this process wait for each other; writers of others are noticed at the commit, and the
+    write is then done anew. Readers never wait.
+
+    Args:
+        options: where Spark and the tables are.
+        database: of the metastore.
+        compact_at: a write that makes so many batches of a log merges them, and deletes what no batch has needed
+            for a day.
+        start: gives the session.
+    """
+
+    def __init__(
+        self,
+        options: SparkOptions,
+        *,
+        database: str = "forecasting",
+        compact_at: int = 64,
+        start: Callable[[SparkOptions], SparkSession] = spark_session,
+    ) -> None:
+        self._options = options
+        self._database = database
+        self._compact_at = compact_at
+        self._start = start
+        self._writing = {log: threading.Lock() for log in LOGS}
+        self._preparing = threading.Lock()
+
+    def prepare(self) -> None:
+        """See `TableStore`."""
+        with self._preparing, self.translated(self._database):
+            try:
+                self._create_missing()
+            except SPARK_ERRORS:
+                # Another process may have created it between our look and our try.
+                self._create_missing()
+
+    def record_observations(
+        self,
+        observations: pd.DataFrame,
+        period: DateRange,
+        *,
+        available_at: datetime,
+        quarantined: pd.DataFrame | None = None,
+    ) -> LoadReport:
+        """See `TableStore`."""
+        load = check_load(observations, period, available_at, quarantined)
+
+        def plan() -> tuple[pa.Table, LoadReport]:
+            added, report = versions_to_add(load, self.read_observations(period))
+            refused = load.refused[~load.refused["fingerprint"].isin(self._fingerprints(load.refused))]
+            return _batch(OBSERVATIONS, added, refused), report
+
+        return self._commit(OBSERVATIONS, plan)
+
+    def read_observations(
+        self,
+        period: DateRange | None = None,
+        *,
+        unique_ids: Sequence[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        picked = _of_series(unique_ids)
+        known = picked if as_of is None else lambda rows: picked(rows).where(sql.col("available_at") <= sql.lit(as_of))
+        # Revisions are few: to pick the newest of each day here is cheaper than to shuffle all in Spark.
+        versions = by_key(self._rows(OBSERVATIONS, period, known), OBSERVATIONS.key)
+        return from_arrow(OBSERVATIONS, last_of_each(versions, ["unique_id", "ds"]))
+
+    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
+        """See `TableStore`."""
+        replacement = check_replacement(table, rows, period)
+        return self._commit(table, lambda: (_whole_days(table, replacement, period), len(replacement)))
+
+    def record_forecasts(self, forecasts: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        issued = conform(FORECASTS, forecasts)
+        if issued.empty:
+            return 0
+        cutoffs = DateRange(issued["cutoff"].min().date(), issued["cutoff"].max().date())
+
+        def plan() -> tuple[pa.Table, int]:
+            added = newly_issued(issued, self.read(FORECASTS, cutoffs))
+            return _batch(FORECASTS, added), len(added)
+
+        return self._commit(FORECASTS, plan)
+
+    def append(self, table: Table, rows: pd.DataFrame) -> int:
+        """See `TableStore`."""
+        addition = check_addition(table, rows)
+
+        def plan() -> tuple[pa.Table, int]:
+            requests = addition["request_id"].unique().tolist()
+            same = self._rows(table, None, lambda rows: rows.where(sql.col("request_id").isin(requests)))
+            known = from_arrow(table, same)
+            is_known = pd.MultiIndex.from_frame(addition[[*table.key]]).isin(
+                pd.MultiIndex.from_frame(known[[*table.key]])
+            )
+            return _batch(table, addition[~is_known]), int((~is_known).sum())
+
+        return self._commit(table, plan) if len(addition) else 0
+
+    def read(
+        self, table: Table, period: DateRange | None = None, *, unique_ids: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        if table == PREDICTION_ERRORS:
+            log, versions = (self.read(of, period, unique_ids=unique_ids) for of in (PREDICTION_LOG, OBSERVATIONS))
+            return match_predictions(log, versions)
+        found = by_key(self._rows(table, period, _of_series(unique_ids)), table.key)
+        return from_arrow(table, last_of_each(found, table.key))
+
+    def read_newest(
+        self, table: Table, *, at_or_before: date | None = None, unique_ids: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """See `TableStore`."""
+        until = None if at_or_before is None else DateRange(date.min, at_or_before)
+        newest = sql.max_by(sql.struct(*table.column_names), table.day_column).alias("newest")
+        picked = _of_series(unique_ids)
+        found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
+        return from_arrow(table, by_key(found, table.key))
+
+    def count(self, table: Table, period: DateRange) -> int:
+        """See `TableStore`."""
+        first, last = (sql.lit(day.isoformat()).cast("date") for day in (period.start, period.end))
+        with self.translated(table.name):
+            return self.frame(table).where(sql.col(table.day_column).between(first, last)).count()
+
+    def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
+        """See `TableStore`."""
+        day, picked = sql.col(table.day_column), _of_series(unique_ids)
+        with self.translated(table.name):
+            found = picked(self.frame(table)).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
+        return DateRange(found["first"], found["last"]) if found["first"] is not None else None
+
+    def frame(self, table: Table) -> DataFrame:
+        """The table's rows as a frame of Spark, for work that is done where they are."""
+        return self._session().table(f"`{self._database}`.`{table.name}`")
+
+    def compact(self) -> None:
+        """Merge the batches of each log into one; see `TableLog.compact`."""
+        for log in LOGS:
+            with self._writing[log], self.translated(log.name):
+                self._table_log(log).compact()
+
+    def clean_up(self, age: timedelta = ORPHAN_AGE) -> int:
+        """Delete directories that no batch needs, older than `age`; how many. See `TableLog.clean_up`."""
+        with self.translated(self._database):
+            return sum(self._table_log(log).clean_up(age) for log in LOGS)
+
+    def close(self) -> None:
+        """Nothing to give back: the session is the process's, and ends with it."""
+
+    def _commit(self, table: Table, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
+        log = self._log(table)
+        with self._writing[log.log]:
+            with self.translated(table.name):
+                result = log.commit(plan)
+            self._merge_many(log)
+            return result
+
+    def _merge_many(self, log: TableLog) -> None:
+        """Merge the batches where there are many. The write before it stands in any case; the next one tries again."""
+        try:
+            with self.translated(log.log.name):
+                if len(log.batches()) >= self._compact_at:
+                    log.compact()
+                    log.clean_up(ORPHAN_AGE)
+        except StoreUnavailableError as error:
+            _logger.warning("the batches of %s were not merged: %s", log.log.name, error)
+
+    def _rows(self, table: Table, period: DateRange | None, query: _Query) -> pa.Table:
+        """What `query` makes of the table's rows of these days, in no order.
+
+        A row of a log that only grows may be there twice, while a compaction ends.
+        """
+        log = self._log(table)
+
+        def rows(days: DataFrame) -> DataFrame:
+            return query(days.where(ONLY[table])).select(table.column_names)
+
+        with self.translated(table.name):
+            return log.read_days(period, rows) if log.log.replaces_days else rows(log.scan(period)).toArrow()
+
+    def _fingerprints(self, refused: pd.DataFrame) -> set[str]:
+        """Those of all refusals known, if there are any to compare."""
+        if refused.empty:
+            return set()
+        return set(self._rows(QUARANTINED_OBSERVATIONS, None, _of_series(None))["fingerprint"].to_pylist())
+
+    def _create_missing(self) -> None:
+        spark = self._session()
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS `{self._database}` LOCATION :location", args={"location": self._root})
+        present = {found.tableName for found in spark.sql(f"SHOW TABLES IN `{self._database}`").collect()}
+        for log in LOGS:
+            if log.name not in present:
+                spark.sql(log_creation(log, self._database), args={"location": self._directory(log)})
+            elif widening := log_widening(log, self._database, spark.table(f"`{self._database}`.`{log.name}`").columns):
+                spark.sql(widening)
+                # Its view was made of the columns there were.
+                present -= {table.name for table in TABLES if log_of(table) is log}
+        for name, creation in view_creations(self._database):
+            if name not in present:
+                spark.sql(creation)
+
+    def _log(self, table: Table) -> TableLog:
+        return self._table_log(log_of(table))
+
+    def _table_log(self, log: Log) -> TableLog:
+        return TableLog(self._session(), self._database, log, self._directory(log))
+
+    def _session(self) -> SparkSession:
+        with translated(self._options.place, "the session"):
+            return self._start(self._options)
+
+    @property
+    def _root(self) -> str:
+        return f"{self._options.warehouse_uri}/{self._database}"
+
+    def _directory(self, log: Log) -> str:
+        return f"{self._root}/{log.name}"
+
+    @contextmanager
+    def translated(self, subject: str) -> Iterator[None]:
+        """Errors of Spark while something is done with `subject`, as those of the port."""
+        with translated(self._options.place, subject):
+            yield
+
+
+def _of_series(unique_ids: Sequence[str] | None) -> _Query:
+    if unique_ids is None:
+        return lambda rows: rows
+    wanted = list(unique_ids)
+    return lambda rows: rows.where(sql.col("unique_id").isin(wanted))
+
+
+def _batch(table: Table, *frames: pd.DataFrame) -> pa.Table:
+    """Frames as one batch of the table's log."""
+    return pa.concat_tables([to_arrow(log_of(table).columns, rows) for rows in frames])
+
+
+def _whole_days(table: Table, rows: pd.DataFrame, period: DateRange) -> pa.Table:
+    """All that the days of a period hold; a day that holds nothing is a row without series."""
+    empty = sorted(set(pd.date_range(period.start, period.end)) - set(rows[table.day_column]))
+    days_without = pd.DataFrame({table.day_column: pd.Series(empty, dtype="datetime64[ns]")})
+    return _batch(table, rows, days_without)

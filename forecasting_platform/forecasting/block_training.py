@@ -1,0 +1,110 @@
+"""Training of many series: block by block, so that memory holds one block, and one model of all at the end.
+
+A block is a fixed cut of the sorted series and is trained for itself, on days that all blocks share. So it comes out
+the same to the last bit wherever it is trained: one after the other here, or side by side elsewhere.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.models.backtest import LEAST_HISTORY_DAYS
+from forecasting_platform.forecasting.models.first_days import PREFIX, FirstDays
+from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.monitoring.references import with_control
+from forecasting_platform.forecasting.reports.plots import training_plots
+from forecasting_platform.forecasting.series.date_range import DateRange
+
+BLOCK_SERIES = 100
+"""Enough that products fill the processor, few enough that 2,000 days of them take half a gigabyte to train."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model with what control compares with in its metadata.
+
+    Attributes:
+        plots: file name -> PNG, of the first series.
+    """
+
+    model: ForecastModel
+    plots: dict[str, bytes] = field(default_factory=dict)
+
+
+def series_blocks(unique_ids: Iterable[str], size: int = BLOCK_SERIES) -> list[list[str]]:
+    """The series, sorted, in blocks.
+
+    >>> series_blocks(["c", "a", "b"], 2)
+    [['a', 'b'], ['c']]
+    """
+    ordered = sorted(unique_ids)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def days_to_train(span: DateRange | None) -> DateRange:
+    """The days that all blocks share: those of the whole table.
+
+    Raises:
+        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS`, or none.
+    """
+    if span is None or len(span) < LEAST_HISTORY_DAYS:
+        raise InsufficientHistoryError(len(span) if span else 0, LEAST_HISTORY_DAYS)
+    return span
+
+
+def train_block(
+    features: pd.DataFrame, days: DateRange, recipe: Recipe, *, code_version: str, with_plots: bool
+) -> TrainedModel:
+    """Train the series of one block.
+
+    Args:
+        features: their rows of `FEATURE_TABLE`.
+        days: of all series, not of these alone; its end is the cutoff.
+
+    Raises:
+        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days.
+    """
+    training = train(features, days.end, recipe, code_version=code_version, first=days.start)
+    model = replace(training.model, metadata=with_control(training.model.metadata, training.results, training.panel))
+    return TrainedModel(model, training_plots(training) if with_plots else {})
+
+
+def joined(models: Sequence[ForecastModel]) -> ForecastModel:
+    """One model of all the series of several that were trained by one recipe at one cutoff.
+
+    Args:
+        models: at least one; their series follow each other.
+    """
+    if len(models) == 1:
+        return models[0]
+    parts = [model.to_arrays() for model in models]
+    arrays = {
+        name: values if name == "probabilities" else np.concatenate([part[name] for part in parts])
+        for name, values in parts[0].items()
+        if not name.startswith(PREFIX)
+    } | FirstDays.joined([model.how_series_begin() for model in models]).to_arrays()
+    unique_ids = [unique_id for model in models for unique_id in model.unique_ids]
+    metadata = _joined([model.metadata for model in models])
+    return model_from(arrays, models[0].to_document() | {"unique_ids": unique_ids, "metadata": metadata})
+
+
+def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    fingerprints = "".join(document["data_fingerprint"] for document in documents)
+    control = {key: value for document in documents for key, value in document["control"]["series"].items()}
+    return {
+        **documents[0],
+        "data_fingerprint": hashlib.sha256(fingerprints.encode()).hexdigest(),
+        "exogenous_known": {
+            name: max(document["exogenous_known"][name] for document in documents)
+            for name in documents[0]["exogenous_known"]
+        },
+        "series": {key: value for document in documents for key, value in document["series"].items()},
+        "control": {**documents[0]["control"], "series": control},
+    }

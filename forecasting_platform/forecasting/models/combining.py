@@ -1,0 +1,72 @@
+"""How much each candidate has a say in a series' forecast: weights from past errors only.
+
+Stacking (Bates & Granger 1969, doi:10.1057/jors.1969.103; Breiman 1996, doi:10.1007/BF00117832): the weights
+of the least mean squared error, none negative, summing to 1, drawn towards a prior by as much as the
+errors of one short past deserve to be doubted.
+"""
+
+from itertools import chain, combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.models.candidates.solving import solve_each
+from forecasting_platform.forecasting.series.arrays import Floats
+
+
+def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floats:
+    """Weights of K candidates in each series' forecast; shape (S, K), rows sum to 1.
+
+    Args:
+        errors: `y - y_hat`; shape (K, S, C, horizon). Only cells known for every candidate count.
+        prior: the weights without evidence; shape (K,), sums to 1.
+        shrinkage: how many times the candidates' mean squared error a squared distance from the prior costs.
+
+    Returns:
+        The first candidate alone, which is the simplest, where nothing is known, nobody errs, or the errors are of
+        sizes that no arithmetic compares.
+
+    >>> same = np.array([1.0, -1.0]).reshape(1, 1, 2, 1)
+    >>> combination_weights(np.concatenate([same, -same]), np.array([0.5, 0.5]), 0.0).tolist()
+    [[0.5, 0.5]]
+    """
+    products, judged = _second_moments(errors)
+    unit = np.trace(products, axis1=1, axis2=2) / len(prior)
+    judged &= unit > 0
+    cost = products / np.where(judged, unit, 1.0)[:, None, None] + max(shrinkage, 1e-9) * np.eye(len(prior))
+    weights = _least_on_simplex(cost, max(shrinkage, 1e-9) * prior)
+    weights[~judged | ~(weights.sum(axis=1) > 0)] = np.eye(len(prior))[0]
+    return weights
+
+
+def _second_moments(errors: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    known = np.isfinite(errors).all(axis=0)
+    cells = np.where(known, errors, 0.0).reshape(*errors.shape[:2], -1).swapaxes(0, 1)
+    count = known.sum(axis=(1, 2))
+    return cells @ cells.swapaxes(1, 2) / np.maximum(count, 1)[:, None, None], count > 0
+
+
+def _least_on_simplex(cost: Floats, pull: Floats) -> Floats:
+    """The w >= 0 with sum 1 of the least w' cost w - 2 pull' w; shape (S, K).
+
+    Every set of candidates that may carry weight is tried: there are few.
+    """
+    count = len(pull)
+    supports = chain.from_iterable(combinations(range(count), size) for size in range(1, count + 1))
+    best, least = np.zeros((len(cost), count)), np.full(len(cost), np.inf)
+    for support in map(list, supports):
+        weights = np.zeros_like(best)
+        weights[:, support] = _least_on_plane(cost[:, support][:, :, support], pull[support])
+        value = np.einsum("sk,skl,sl->s", weights, cost, weights) - 2 * weights @ pull
+        better = (weights >= 0).all(axis=1) & (value < least)
+        best[better], least[better] = weights[better], value[better]
+    return best
+
+
+def _least_on_plane(cost: Floats, pull: Floats) -> Floats:
+    """The same without w >= 0: Lagrange's multiplier of the sum in closed form."""
+    sides = np.broadcast_to(np.column_stack([pull, np.ones(len(pull))]), (len(cost), len(pull), 2))
+    solved = solve_each(cost, sides)
+    multiplier = (1 - solved[:, :, 0].sum(axis=1)) / solved[:, :, 1].sum(axis=1)
+    weights: Floats = solved[:, :, 0] + multiplier[:, None] * solved[:, :, 1]
+    return weights

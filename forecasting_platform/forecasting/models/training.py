@@ -1,0 +1,240 @@
+"""From `feature_table` to a model that can be registered: backtest, choose, refit, calibrate."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.models.backtest import LEAST_HISTORY_DAYS, Backtest, backtest
+from forecasting_platform.forecasting.models.combining import combination_weights
+from forecasting_platform.forecasting.models.first_days import is_established, learn_first_days
+from forecasting_platform.forecasting.models.fitting import fit_candidates
+from forecasting_platform.forecasting.models.intervals import (
+    PROBABILITIES,
+    VOLATILITIES,
+    WalkForward,
+    adapted,
+    calm_volatility,
+    error_quantiles,
+    volatility_scale,
+    walk_forward,
+)
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.scores import series_scores
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_values
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.series.lifetime import ended_after_days
+from forecasting_platform.forecasting.series.panel import Panel, panel_from
+
+PLAUSIBLE_RANGES = 1.0
+"""A point forecast may leave the range of the history by this many times its width, and no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A trained model and the evidence it was chosen on: its backtest, and how its intervals did there."""
+
+    model: ForecastModel
+    results: Backtest
+    panel: Panel
+    intervals: WalkForward
+
+
+def train(
+    features: pd.DataFrame, cutoff: date, recipe: Recipe, *, code_version: str, first: date | None = None
+) -> Training:
+    """Train on what was known at the end of `cutoff`.
+
+    Args:
+        features: rows of `FEATURE_TABLE`; those after `cutoff` are not looked at.
+        code_version: what the metadata says of the code.
+        first: the first day of any series, where these are some of many; by default that of `features`.
+
+    Raises:
+        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days up to `cutoff`.
+    """
+    known = features[features["ds"] <= pd.Timestamp(cutoff)]
+    if known.empty:
+        raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
+    panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
+    panel = panel.with_exogenous(recipe.exogenous_columns)
+    results = backtest(panel, recipe)
+    weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
+    # What candidates err by on a constant series is rounding: the first, which is the simplest, serves it.
+    weights[results.constant] = np.eye(len(recipe.candidates))[0]
+    judged = judge_intervals(results, panel)
+    scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
+    newest, newest_days = panel.newest()
+    new = _is_new(panel, results)
+    model = ForecastModel(
+        unique_ids=panel.unique_ids,
+        cutoff=cutoff,
+        horizon=recipe.horizon,
+        country=recipe.country,
+        candidates=fit_candidates(panel, recipe),
+        weights=weights,
+        probabilities=PROBABILITIES,
+        error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
+        calm_volatility=calm_volatility(panel.features),
+        lower_bound=_lower_bound(panel),
+        plausible=_plausible(panel),
+        features=newest,
+        feature_days=newest_days,
+        metadata=_metadata(known, panel, results, weights, judged.coverage(), new, recipe, code_version),
+        exogenous=panel.exogenous,
+        ended_after_days=ended_after_days(panel.observed),
+        # Unlike `nanmin`, these take a column that was never known without a warning.
+        trained_ranges=np.stack([limit.reduce(panel.features, axis=1) for limit in (np.fmin, np.fmax)], axis=2),
+        first_days=learn_first_days(panel, recipe),
+        is_new=new,
+    )
+    return Training(_taking_in_new(model, known), results, panel, judged)
+
+
+def _is_new(panel: Panel, results: Backtest) -> npt.NDArray[np.bool_]:
+    """The series whose few days say less than how the others go on; shape (S,).
+
+    Where all are young each is known by its own backtest, except one of which that says nothing.
+    """
+    established = is_established(panel)
+    unmeasured = ~np.isfinite(results.served_errors).any(axis=(1, 2))
+    return ~established & (established.any() | unmeasured)
+
+
+def _taking_in_new(model: ForecastModel, known: pd.DataFrame) -> ForecastModel:
+    """The model, its new series forecast as any that it will never have seen."""
+    new = [unique_id for unique_id, is_new in zip(model.unique_ids, model.is_new, strict=True) if is_new]
+    rows = known[known["unique_id"].isin(new)].sort_values("ds").drop_duplicates("unique_id", keep="last")
+    return following(model, rows) if new else model
+
+
+def _honest_errors(results: Backtest, weights: Floats) -> Floats:
+    """Errors as they would have been met: with the weights of the time, in the first block with the newest."""
+    of_newest = results.y - np.einsum("ksch,sk->sch", results.y_hat, weights)
+    in_its_time = results.scored[:, None] & ~results.constant[:, None, None]
+    return np.where(in_its_time, results.served_errors, of_newest)
+
+
+def _plausible(panel: Panel) -> Floats:
+    low, high = np.nanmin(panel.y, axis=1), np.nanmax(panel.y, axis=1)
+    # A constant series has no width; its own size stands in for it.
+    width = PLAUSIBLE_RANGES * np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    return np.column_stack([low - width, high + width])
+
+
+def judge_intervals(results: Backtest, panel: Panel) -> WalkForward:
+    """The intervals that would have been served at the cutoffs of a backtest after its first two blocks."""
+    at_bound = results.y == _lower_bound(panel)[:, None, None]
+    return walk_forward(
+        results.served_errors, _scale(results, panel), results.cutoffs, results.fit_days, at_bound=at_bound
+    )
+
+
+def _lower_bound(panel: Panel) -> Floats:
+    """0 for a series that was never negative, else -inf; shape (S,)."""
+    return np.where(np.nanmin(panel.y, axis=1) >= 0, 0.0, -np.inf)
+
+
+def _scale(results: Backtest, panel: Panel) -> Floats:
+    features = panel.at(results.cutoffs)
+    volatilities = features[:, :, [FEATURE_NAMES.index(name) for name in VOLATILITIES]]
+    # What counts as calm is a unit, not knowledge: it is the same before and after every cutoff.
+    return volatility_scale(volatilities, np.repeat(calm_volatility(panel.features)[:, None], volatilities.shape[1], 1))
+
+
+def served_by(options: tuple[str, ...], weights: Floats) -> str:
+    """The candidates that make a series' forecast, in words, the heaviest first.
+
+    >>> served_by(("naive", "direct_ridge"), np.array([0.2, 0.8]))
+    '80 % direct_ridge, 20 % naive'
+    >>> served_by(("naive", "direct_ridge"), np.array([0.0, 1.0]))
+    'direct_ridge'
+    """
+    shares = {name: round(100 * weight) for name, weight in zip(options, weights.tolist(), strict=True)}
+    heaviest = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
+    return heaviest[0] if len(heaviest) == 1 else ", ".join(f"{shares[name]} % {name}" for name in heaviest)
+
+
+def fingerprint(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> str:
+    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order.
+
+    Args:
+        exogenous: the exogenous columns that were regressed on.
+    """
+    ordered = features.sort_values(["unique_id", "ds"])
+    own = pd.util.hash_pandas_object(ordered[["unique_id", "ds", "y"]], index=False)
+    digest = hashlib.sha256(own.to_numpy().tobytes())
+    if exogenous:
+        digest.update(exogenous_values(ordered["exogenous"], exogenous).tobytes())
+    return digest.hexdigest()
+
+
+def _metadata(
+    features: pd.DataFrame,
+    panel: Panel,
+    results: Backtest,
+    weights: Floats,
+    coverage: Floats,
+    new: npt.NDArray[np.bool_],
+    recipe: Recipe,
+    code_version: str,
+) -> dict[str, Any]:
+    scored = results.cutoffs[results.scored]
+    observed, constant = panel.observed, results.constant
+    served, *options = series_scores(results, panel, [results.served_errors, *results.errors])
+    metadata = {
+        "recipe": recipe.to_document(),
+        "recipe_fingerprint": recipe.fingerprint,
+        "data_fingerprint": fingerprint(features, panel.exogenous),
+        "code_version": code_version,
+        "exogenous_known": _exogenous_known(panel),
+        "backtest": {
+            "first_cutoff": str(scored[0]) if len(scored) else None,
+            "last_cutoff": str(scored[-1]) if len(scored) else None,
+            "cutoffs": len(scored),
+            "refits": len(np.unique(results.fit_days)),
+        },
+        "series": {
+            unique_id: {
+                "winner": served_by(results.options, weights[series]),
+                "weights": dict(zip(results.options, weights[series].tolist(), strict=True)),
+                "scores": asdict(served[series]),
+                "options": {
+                    name: asdict(scores[series]) for name, scores in zip(results.options, options, strict=True)
+                },
+                "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
+                "constant": bool(constant[series]),
+                "new_series": bool(new[series]),
+                "observed_days": int(observed[series].sum()),
+                "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
+            }
+            for series, unique_id in enumerate(panel.unique_ids)
+        },
+    }
+    return _without_nan(metadata)
+
+
+def _exogenous_known(panel: Panel) -> dict[str, float]:
+    """On which share of the observed days the value of each exogenous column was known."""
+    known = np.isfinite(panel.features[panel.observed][:, len(FEATURE_NAMES) :])
+    return dict(zip(panel.exogenous, known.mean(axis=0).tolist(), strict=True))
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: what was not measured is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

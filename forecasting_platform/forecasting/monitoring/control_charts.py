@@ -1,0 +1,265 @@
+"""Control charts whose thresholds follow from a budget of false pages a year. Arrays in, arrays out.
+
+A daily stream is whitened as an AR(1) process, because a chart that takes autocorrelated days for
+independent ones pages six to ten times a year with nothing wrong. A one-sided CUSUM (Page 1954,
+doi:10.1093/biomet/41.1-2.100) then adds up each day's score less an allowance. One stretch above zero
+whose peak reaches the threshold is one page; it ends when the evidence is used up. So the threshold
+of a budget is read off the peaks of streams with nothing wrong: innovations of the backtest,
+resampled in blocks of a week (whitening before and colouring after the block bootstrap: Davison & Hinkley
+1997, 8.2.3). What a stream is made of is not said here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.series.arrays import Floats
+
+BUDGETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
+"""False pages a year for which thresholds are kept; others are interpolated."""
+
+BLOCK_DAYS = 7
+YEARS = 200
+YEAR_DAYS = 365
+LEAST_REFERENCE_DAYS = 60
+LARGEST_INNOVATION = 3.0
+"""In standard deviations: one extreme day is an outlier, not a change, and must not page alone."""
+
+DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
+CAUTION_DAYS = 200.0
+AT_ONCE = 20
+"""Streams whose evidence is added up together: 50 MB of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """How one kind of change is looked for.
+
+    Attributes:
+        allowance: subtracted each day, in standard deviations of the score: half of the change that
+            is found soonest (Hawkins & Olwell 1998, 2.2).
+        two_sided: whether a fall counts as a rise does.
+        squared: whether the score is the squared innovation: a change of spread instead of level.
+        centred: whether the stream is compared with the reference's mean instead of zero.
+    """
+
+    name: str
+    allowance: float
+    two_sided: bool = False
+    squared: bool = False
+    centred: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one stream of one series does while nothing is wrong.
+
+    Attributes:
+        days: how many it was learnt from.
+        centre: what is subtracted from the stream.
+        persistence: its first autocorrelation.
+        spread: standard deviation of its innovations.
+        level_spread: standard deviation of the stream itself.
+        score_mean, score_spread: of the scores.
+        thresholds: of the evidence, one for each of `BUDGETS`.
+    """
+
+    days: int
+    centre: float
+    persistence: float
+    spread: float
+    level_spread: float
+    score_mean: float
+    score_spread: float
+    thresholds: tuple[float, ...]
+
+    def threshold(self, pages_a_year: float) -> float:
+        """The evidence at which a page is sent, at a budget; between those kept, linear in its logarithm."""
+        return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds))
+
+
+def learn(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Reference | None]:
+    """The reference of each stream of days with nothing wrong; None where it is too short or constant.
+
+    Args:
+        streams: one value a day each, of any lengths; NaN is left out.
+    """
+    each = [_without_thresholds(chart, stream) for stream in streams]
+    learnt = [found for found in each if found is not None]
+    batches = (learnt[start : start + AT_ONCE] for start in range(0, len(learnt), AT_ONCE))
+    complete = iter([reference for batch in batches for reference in _with_thresholds(chart, batch, seed)])
+    return [None if found is None else next(complete) for found in each]
+
+
+def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
+    """What a stream does while nothing is wrong, and its innovations."""
+    known = stream[np.isfinite(stream)]
+    if len(known) < LEAST_REFERENCE_DAYS or np.ptp(known) == 0:
+        return None
+    centre = float(known.mean()) if chart.centred else 0.0
+    level = known - centre
+    energy = level @ level
+    if energy == 0:  # of numbers whose squares vanish
+        return None
+    persistence = float(np.clip((level[1:] @ level[:-1]) / energy, 0.0, 0.95))
+    spread = float((level[1:] - persistence * level[:-1]).std())
+    if spread == 0:
+        return None
+    innovations = _whitened(level, persistence, spread)
+    scores = _raw_scores(chart, innovations)
+    mean = float(scores.mean()) if chart.squared else 0.0
+    learnt = Reference(
+        len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
+    )
+    return learnt, innovations
+
+
+def _with_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
+    scores = [_scores(chart, reference, _resampled(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
+    evidence = _cusum(np.stack(scores), chart)
+    return [_with_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
+
+
+def _with_threshold(reference: Reference, evidence: Floats) -> Reference:
+    peaks = np.sort(excursion_peaks(evidence))[::-1]
+    # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
+    # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
+    caution = reference.days / (reference.days + CAUTION_DAYS)
+    ranks = [min(int(caution * budget * YEARS), len(peaks) - 1) for budget in BUDGETS]
+    return replace(reference, thresholds=tuple(float(peaks[rank]) for rank in ranks))
+
+
+def evidence_of(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
+    """The chart over streams without gaps, shape (..., T); shape (sides, ..., T), never above the threshold.
+
+    It stops growing at the threshold, so that a long change is over soon after it ended.
+    """
+    innovations = _whitened(stream - reference.centre, reference.persistence, reference.spread)
+    return _cusum(_scores(chart, reference, innovations), chart, threshold)
+
+
+def is_paging(evidence: Floats, threshold: float) -> bool:
+    """Whether the last day belongs to a stretch of evidence that reached the threshold; shape (sides, T)."""
+    for side in evidence:
+        quiet = np.flatnonzero(side == 0)
+        since = quiet[-1] if len(quiet) else 0
+        if side[since:].max(initial=0.0) >= threshold:
+            return True
+    return False
+
+
+def excursion_peaks(evidence: Floats) -> Floats:
+    """The highest point of each stretch above zero; a stretch ends at zero or with its path.
+
+    Args:
+        evidence: shape (..., T).
+
+    >>> excursion_peaks(np.array([[0.0, 1.0, 3.0, 0.0, 2.0], [4.0, 0.0, 0.0, 0.0, 0.0]])).tolist()
+    [3.0, 2.0, 4.0]
+    """
+    paths = evidence.reshape(-1, evidence.shape[-1])
+    flat = np.hstack([np.zeros((len(paths), 1)), paths]).ravel()
+    peaks: Floats = np.maximum.reduceat(flat, np.flatnonzero(flat == 0))
+    return peaks[peaks > 0]
+
+
+def days_to_detect(
+    chart: Chart,
+    learnt: Sequence[tuple[Reference, Floats]],
+    changes: Sequence[float],
+    pages_a_year: float,
+    seed: int = 1,
+) -> list[list[float]]:
+    """Median days from a lasting change to its page, for each stream and size of change; infinite beyond 200 days.
+
+    Args:
+        learnt: references, each with the stream that it was learnt from.
+        changes: of a squared chart the factor on the stream, of another the step, in standard
+            deviations of the stream.
+    """
+    found: list[list[float]] = []
+    for start in range(0, len(learnt), AT_ONCE):
+        references = [reference for reference, _ in learnt[start : start + AT_ONCE]]
+        paths = [_paths(reference, stream, seed) for reference, stream in learnt[start : start + AT_ONCE]]
+        delays = [_median_delays(chart, references, paths, change, pages_a_year) for change in changes]
+        found += [list(of_one) for of_one in zip(*delays, strict=True)]
+    return found
+
+
+def _paths(reference: Reference, stream: Floats, seed: int) -> Floats:
+    level = stream[np.isfinite(stream)] - reference.centre
+    innovations = _whitened(level, reference.persistence, reference.spread)
+    return _resampled(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
+
+
+def _changed(chart: Chart, reference: Reference, innovations: Floats, change: float) -> Floats:
+    changed = innovations.copy()
+    if chart.squared:
+        changed[:, DELAY_RUN_IN:] *= change
+        return changed
+    step = change * reference.level_spread / reference.spread
+    changed[:, DELAY_RUN_IN] += step
+    # A whitened step is whole on its first day only: the rest was to be expected from the day before.
+    changed[:, DELAY_RUN_IN + 1 :] += step * (1 - reference.persistence)
+    return changed
+
+
+def _median_delays(
+    chart: Chart, references: Sequence[Reference], paths: Sequence[Floats], change: float, pages_a_year: float
+) -> list[float]:
+    scores = [_scores(chart, of, _changed(chart, of, path, change)) for of, path in zip(references, paths, strict=True)]
+    evidence = _cusum(np.stack(scores), chart).max(axis=0)
+    return [
+        _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
+    ]
+
+
+def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
+    calm = ~reached[:, :DELAY_RUN_IN].any(axis=1)
+    after = reached[calm, DELAY_RUN_IN:]
+    return float(np.median(np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf))) if len(after) else np.inf
+
+
+def _whitened(level: Floats, persistence: float, spread: float) -> Floats:
+    innovations: Floats = level / spread
+    innovations[..., 1:] -= persistence * level[..., :-1] / spread
+    # Nothing is known before the first day: it is as wide as the stream, not as an innovation.
+    innovations[..., 0] *= np.sqrt(1 - persistence**2)
+    return innovations
+
+
+def _raw_scores(chart: Chart, innovations: Floats) -> Floats:
+    clipped: Floats = np.clip(innovations, -LARGEST_INNOVATION, LARGEST_INNOVATION)
+    return clipped**2 if chart.squared else clipped
+
+
+def _scores(chart: Chart, reference: Reference, innovations: Floats) -> Floats:
+    scores: Floats = (_raw_scores(chart, innovations) - reference.score_mean) / reference.score_spread
+    return scores
+
+
+def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
+    """Evidence of a rise and, where the chart has two sides, of a fall; shape (sides, ..., T)."""
+    daily = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
+    evidence = np.empty((len(daily), 2 if chart.two_sided else 1, *daily.shape[1:]))
+    current = np.zeros(evidence.shape[1:])
+    for day, score in enumerate(daily):
+        current[0] += score
+        if chart.two_sided:
+            current[1] -= score
+        current -= chart.allowance
+        np.clip(current, 0.0, limit, out=current)
+        evidence[day] = current
+    return np.moveaxis(evidence, 0, -1)
+
+
+def _resampled(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
+    """Paths of whole blocks of the innovations, drawn with wrapping around; shape (paths, days)."""
+    generator = np.random.default_rng(seed)
+    blocks = -(-days // BLOCK_DAYS)
+    starts = generator.integers(0, len(innovations), (paths, blocks, 1))
+    positions = (starts + np.arange(BLOCK_DAYS)) % len(innovations)
+    drawn: Floats = innovations[positions.reshape(paths, -1)[:, :days]]
+    return drawn

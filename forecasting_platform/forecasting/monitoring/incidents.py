@@ -1,0 +1,301 @@
+"""What becomes of a failed check or run: one incident from the first failure to the recovery.
+
+    OK -> PENDING -> FIRING -> RESOLVED, with UNKNOWN and MUTED beside them
+
+An incident is PENDING until it has lasted for a while or failed again, so that what belongs together is
+told together and a stale feed can silence what follows from it; MUTED while nobody is to be told;
+UNKNOWN while nothing can be said, from where the first failure fires at once. OK is the absence of an
+incident. Exactly one message opens an incident and one ends it, whatever is read twice, late, or after
+a restart; reminders come between them. Pure: storing and delivering live elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from forecasting_platform.forecasting.monitoring.alert_messages import Kind, Message, Route, new_message
+from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
+
+State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
+Severity = Literal["warning", "error"]
+Result = Literal["passed", "failed", "unknown"]
+
+OPEN_STATES: tuple[State, ...] = ("PENDING", "FIRING", "MUTED", "UNKNOWN")
+HISTORICAL = "a historical backfill"
+
+INHIBITIONS: tuple[tuple[str, str], ...] = (
+    ("run_failure:load_job", "forecast_errors:*"),
+    ("backfill_failure:*raw_observations*", "forecast_errors:*"),
+    ("forecast_errors:actuals_are_complete", "forecast_errors:*"),
+)
+"""(source, target): while an error of the source is open, an incident of the target is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One result of something watched: an asset check, a run, a backfill.
+
+    Attributes:
+        fingerprint: names what is watched, such as `feature_table:feature_table_has_every_series`.
+        event_id: the number of the result; a later one is larger.
+        evaluated_at: when (aware).
+        link, runbook: where a person reads more, and what to do.
+        owner: whom it concerns.
+        group: what failed together, such as a backfill: told in one message.
+        historical: the days it is about are long past; nobody is to be called for them.
+    """
+
+    fingerprint: str
+    event_id: int
+    result: Result
+    severity: Severity
+    evaluated_at: datetime
+    summary: str
+    link: str | None = None
+    runbook: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One incident.
+
+    Attributes:
+        alert_id: `fingerprint@event_id` of the first failure.
+        last_event_id: the newest evaluation taken in.
+        delivered: when every message about the present state was accepted or given up, None while one waits.
+        announced: when its opening was put into the outbox; None for one nobody was told of.
+        reminded: when the newest reminder was.
+        muted_by: why nobody is told, None where somebody is.
+        acknowledged, acknowledged_by: who said that they are on it; no reminders from then on.
+    """
+
+    alert_id: str
+    fingerprint: str
+    state: State
+    severity: Severity
+    summary: str
+    first_seen: datetime
+    last_seen: datetime
+    last_event_id: int
+    resolved: datetime | None = None
+    delivered: datetime | None = None
+    link: str | None = None
+    runbook: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    muted_by: str | None = None
+    announced: datetime | None = None
+    reminded: datetime | None = None
+    acknowledged: datetime | None = None
+    acknowledged_by: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Not resolved."""
+        return self.state != "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Nobody is told of incidents whose fingerprint matches, until a time (aware)."""
+
+    pattern: str
+    until: datetime
+    reason: str
+    muted_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """When people are told."""
+
+    pending: timedelta = timedelta(seconds=30)
+    repeat: timedelta = timedelta(hours=24)
+
+
+def next_alert(current: Alert | None, evaluation: Evaluation, muted_by: str | None = None) -> Alert | None:
+    """The incident after one more evaluation of its fingerprint.
+
+    Args:
+        current: the newest incident of the fingerprint, open or resolved; None if there was none.
+        muted_by: why nobody is to be told now.
+
+    Returns:
+        The incident to save, or None when nothing changes: a pass without an open incident, or an
+        evaluation that was taken in before (events may be read twice, or late).
+
+    >>> from datetime import UTC
+    >>> failed = Evaluation("a:b", 7, "failed", "error", datetime(2023, 7, 1, tzinfo=UTC), "bias 3 GWh")
+    >>> alert = next_alert(None, failed)
+    >>> alert.state, alert.alert_id
+    ('PENDING', 'a:b@7')
+    >>> next_alert(alert, failed) is None
+    True
+    """
+    if current is not None and evaluation.event_id <= current.last_event_id:
+        return None
+    reason = HISTORICAL if evaluation.historical else muted_by
+    if current is not None and current.is_open:
+        return _continued(current, evaluation, reason)
+    return None if evaluation.result == "passed" else _opened(evaluation, reason)
+
+
+def _opened(evaluation: Evaluation, muted_by: str | None) -> Alert:
+    state: State = "UNKNOWN" if evaluation.result == "unknown" else "MUTED" if muted_by else "PENDING"
+    return Alert(
+        alert_id=f"{evaluation.fingerprint}@{evaluation.event_id}",
+        fingerprint=evaluation.fingerprint,
+        state=state,
+        severity=evaluation.severity,
+        summary=with_next_step(evaluation.summary, evaluation.fingerprint),
+        first_seen=evaluation.evaluated_at,
+        last_seen=evaluation.evaluated_at,
+        last_event_id=evaluation.event_id,
+        link=evaluation.link,
+        runbook=evaluation.runbook,
+        owner=evaluation.owner,
+        group=evaluation.group,
+        muted_by=muted_by,
+    )
+
+
+def _continued(current: Alert, evaluation: Evaluation, muted_by: str | None) -> Alert:
+    seen = replace(current, last_event_id=evaluation.event_id)
+    if evaluation.result == "passed":
+        # The recovery is a message of its own, so delivery starts anew.
+        return replace(seen, state="RESOLVED", resolved=evaluation.evaluated_at, delivered=None)
+    if evaluation.result == "unknown":
+        return seen
+    # Once told, an incident stays told: muting it silences its reminders only.
+    state: State = "MUTED" if muted_by and current.announced is None else "FIRING"
+    return replace(
+        seen,
+        state=state,
+        muted_by=muted_by,
+        last_seen=evaluation.evaluated_at,
+        summary=with_next_step(evaluation.summary, evaluation.fingerprint),
+        severity=evaluation.severity,
+        first_seen=evaluation.evaluated_at if current.state == "UNKNOWN" else current.first_seen,
+    )
+
+
+def advanced(alert: Alert, at: datetime, muted_by: str | None = None, policy: AlertPolicy | None = None) -> Alert:
+    """The incident at a time, without any news: PENDING for long enough fires, and so does what is muted no more."""
+    policy = policy or AlertPolicy()
+    if alert.state == "PENDING":
+        if muted_by:
+            return replace(alert, state="MUTED", muted_by=muted_by)
+        return replace(alert, state="FIRING") if at - alert.first_seen >= policy.pending else alert
+    if alert.state == "MUTED" and muted_by is None and alert.muted_by != HISTORICAL:
+        return replace(alert, state="FIRING", muted_by=None)
+    if alert.state == "FIRING" and alert.muted_by != muted_by:
+        return replace(alert, muted_by=muted_by)
+    return alert
+
+
+def told(
+    alert: Alert, at: datetime, routes: Sequence[Route], policy: AlertPolicy | None = None
+) -> tuple[Alert, list[Message]]:
+    """The incident with what people must hear of it now marked as queued, and the messages to queue.
+
+    Args:
+        routes: where messages may go; where none takes the incident nobody waits, and it counts as delivered.
+    """
+    kind = _due(alert, at, policy or AlertPolicy())
+    if kind is None:
+        return alert, []
+    taking = [route for route in routes if route.takes(alert.fingerprint, alert.severity, alert.owner)]
+    marked = replace(
+        alert,
+        announced=alert.announced or at,
+        reminded=at if kind == "REMINDER" else alert.reminded,
+        delivered=alert.delivered if kind == "REMINDER" else None if taking else at,
+    )
+    return marked, [new_message(alert.alert_id, kind, route, at) for route in taking]
+
+
+def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
+    if alert.state == "RESOLVED":
+        return "RESOLVED" if alert.announced is not None and alert.delivered is None else None
+    if alert.state != "FIRING":
+        return None
+    if alert.announced is None:
+        return "FIRING"
+    is_quiet = alert.acknowledged is not None or alert.muted_by is not None
+    return "REMINDER" if not is_quiet and at - (alert.reminded or alert.announced) >= policy.repeat else None
+
+
+def muting(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
+    """Why nobody is to be told of a fingerprint now: a person muted it, or another incident explains it."""
+    for mute in mutes:
+        if at < mute.until and fnmatchcase(fingerprint, mute.pattern):
+            return f"{mute.muted_by}: {mute.reason}"
+    for source, target in INHIBITIONS:
+        if fnmatchcase(fingerprint, target) and not fnmatchcase(fingerprint, source):
+            for alert in newest.values():
+                is_error = alert.severity == "error" and alert.state in {"PENDING", "FIRING"}
+                if is_error and fnmatchcase(alert.fingerprint, source):
+                    return f"follows from {alert.fingerprint}"
+    return None
+
+
+def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
+    """The newest incident of each fingerprint."""
+    newest: dict[str, Alert] = {}
+    for alert in sorted(alerts, key=lambda found: found.last_event_id):
+        newest[alert.fingerprint] = alert
+    return newest
+
+
+def take_in(
+    alerts: Sequence[Alert],
+    evaluations: Iterable[Evaluation],
+    at: datetime,
+    *,
+    mutes: Sequence[Mute] = (),
+    routes: Sequence[Route] = (),
+    policy: AlertPolicy | None = None,
+) -> tuple[list[Alert], list[Message]]:
+    """What one look changes: evaluations in their order, then time, then what people must be told.
+
+    Args:
+        alerts: every incident there is.
+        at: now.
+
+    Returns:
+        The incidents that changed and the messages to queue, to be saved together.
+    """
+    now = latest_alerts(alerts)
+    earlier = [alert for alert in alerts if now[alert.fingerprint] is not alert]
+    changed: dict[str, Alert] = {}
+    messages: list[Message] = []
+
+    def keep(alert: Alert) -> None:
+        marked, queued = told(alert, at, routes, policy)
+        if marked != now.get(alert.fingerprint):
+            now[alert.fingerprint] = changed[alert.alert_id] = marked
+        messages.extend(queued)
+
+    for evaluation in sorted(evaluations, key=lambda found: found.event_id):
+        name, when = evaluation.fingerprint, evaluation.evaluated_at
+        if name in now and now[name].is_open and evaluation.event_id > now[name].last_event_id:
+            # What happened while nobody looked: it fired before it recovered.
+            keep(advanced(now[name], when, muting(name, when, mutes, now), policy))
+        alert = next_alert(now.get(name), evaluation, muting(name, when, mutes, now))
+        if alert is not None:
+            keep(alert)
+    for name, alert in list(now.items()):
+        # One that the app ended itself is told from here too; a message that is queued already stays one.
+        keep(advanced(alert, at, muting(name, at, mutes, now), policy) if alert.is_open else alert)
+    for alert in earlier:
+        # The app may have ended it and opened the next one before anybody looked.
+        marked, queued = told(alert, at, routes, policy)
+        if marked != alert:
+            changed[alert.alert_id] = marked
+        messages.extend(queued)
+    return list(changed.values()), messages

@@ -1,0 +1,233 @@
+"""What the control checks compare with: how the backtest's errors behave, learnt when a model is trained.
+
+The document goes into the model version's metadata, so thresholds belong to the version whose
+forecasts they judge. Judging is in `control`, the charts are in `charts`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.models.backtest import Backtest
+from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
+from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
+from forecasting_platform.forecasting.monitoring.control_charts import BUDGETS, Chart, Reference, days_to_detect, learn
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.panel import Panel
+
+BIAS = Chart("bias", allowance=0.45, two_sided=True, centred=False)
+RMSE = Chart("rmse", allowance=0.4, squared=True)
+COVERAGE = Chart("coverage", allowance=0.35)
+NAIVE = Chart("naive", allowance=0.35)
+CHURN = Chart("churn", allowance=0.35)
+CHARTS = {chart.name: chart for chart in (BIAS, RMSE, COVERAGE, NAIVE, CHURN)}
+
+SEASONS = ("winter", "spring", "summer", "autumn")
+LEAST_CELLS = 100
+LEVEL = 80
+BIAS_SIZES, SPREAD_SIZES = (1.0, 1.5, 2.0), (1.5, 2.0)
+
+
+def season_of(days: Days) -> npt.NDArray[np.int64]:
+    """Positions in `SEASONS`: December to February is winter, and so on.
+
+    >>> season_of(np.array(["2023-02-28", "2023-03-01", "2023-12-01"], dtype="datetime64[D]")).tolist()
+    [0, 1, 0]
+    """
+    month = days.astype("datetime64[M]").astype(np.int64) % 12
+    positions: npt.NDArray[np.int64] = (month + 1) % 12 // 3
+    return positions
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesReference:
+    """One series in the backtest.
+
+    Attributes:
+        rmse: by season and step bucket; shape (4, 3). A cell with few errors is given its bucket's.
+        baseline: which naive forecast was the better one.
+        charts: by name; one that could not be learnt is absent.
+        days_to_detect: chart -> size of change -> median days at one false page a year; a bias in
+            standard deviations of a day's mean error, a spread as factor. None: over 200 days.
+        constant: whether its actual never changed there: then it has no chart.
+    """
+
+    rmse: Floats
+    baseline: str
+    charts: dict[str, Reference]
+    days_to_detect: dict[str, dict[str, float | None]]
+    constant: bool = False
+
+
+def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
+    """The references of every series as JSON, from the scored part of a backtest."""
+    baselines = {name: naive_errors(results, panel, name) for name in BASELINES}
+    served = results.served_errors
+    every = [
+        _series_streams(served[series], results, {name: found[series] for name, found in baselines.items()})
+        for series in range(len(results.unique_ids))
+    ]
+    constant = results.constant.tolist()
+    charts = {
+        name: learn(
+            chart, [_learnt_from(series.daily[name], still) for series, still in zip(every, constant, strict=True)]
+        )
+        for name, chart in CHARTS.items()
+    }
+    delays = {name: _delays(name, charts[name], every) for name in ("bias", "rmse")}
+    return {
+        unique_id: {
+            "rmse": series.rmse.tolist(),
+            "baseline": series.baseline,
+            "charts": {name: asdict(of) for name, found in charts.items() if (of := found[position]) is not None},
+            "days_to_detect": {name: found[position] for name, found in delays.items() if found[position] is not None},
+            "constant": constant[position],
+        }
+        for position, (unique_id, series) in enumerate(zip(results.unique_ids, every, strict=True))
+    }
+
+
+def _learnt_from(daily: Floats, constant: bool) -> Floats:
+    # Errors on a constant series are rounding, from which a chart would be learnt all the same.
+    return daily[:0] if constant else daily
+
+
+@dataclass(frozen=True, slots=True)
+class _SeriesStreams:
+    """What the charts of one series look at, by chart; and what it was divided by and compared with."""
+
+    rmse: Floats
+    baseline: str
+    daily: dict[str, Floats]
+
+
+def daily_errors(results: Backtest, series: int) -> Floats:
+    """A series' mean `y_hat - y` of each day over the steps that reach it, in units of the backtest's RMSE
+    of the same season and step bucket; shape (T,), days in order.
+    """
+    errors = results.served_errors[series]
+    days, unit = _days_and_unit(results, errors)
+    return _means(-errors / unit, days)
+
+
+def _days_and_unit(results: Backtest, errors: Floats) -> tuple[Days, Floats]:
+    steps = np.arange(1, errors.shape[1] + 1)
+    days = results.cutoffs[:, None] + steps
+    return days, _rmse_by_season(errors, days)[season_of(days), bucket_of(steps)]
+
+
+def _series_streams(errors: Floats, results: Backtest, baselines: Mapping[str, Floats]) -> _SeriesStreams:
+    days = results.cutoffs[:, None] + np.arange(1, errors.shape[1] + 1)
+    rmse = _rmse_by_season(errors, days)
+    baseline = min(baselines, key=lambda name: root_mean_square(np.where(np.isfinite(errors), baselines[name], np.nan)))
+    unit = rmse[season_of(days), bucket_of(np.arange(1, errors.shape[1] + 1))]
+    cells = {
+        "bias": -errors / unit,
+        "rmse": -errors / unit,
+        "coverage": _misses(errors, results),
+        "naive": (np.abs(errors) - np.abs(baselines[baseline])) / unit,
+    }
+    streams = {name: _means(values, days) for name, values in cells.items()}
+    # A forecast is revised at a cutoff, whichever day it is of.
+    moved = np.abs(_revisions(errors)) / unit
+    streams["churn"] = _means(moved, np.broadcast_to(results.cutoffs[:, None], moved.shape))
+    return _SeriesStreams(rmse, baseline, streams)
+
+
+def _rmse_by_season(errors: Floats, days: Days) -> Floats:
+    buckets = np.broadcast_to(bucket_of(np.arange(1, errors.shape[1] + 1)), errors.shape)
+    seasons, known = season_of(days), np.isfinite(errors)
+    found = np.full((len(SEASONS), len(STEP_BUCKETS)), np.nan)
+    for season, bucket in np.ndindex(found.shape):
+        of_bucket = known & (buckets == bucket)
+        cells = of_bucket & (seasons == season)
+        chosen = cells if cells.sum() >= LEAST_CELLS else of_bucket
+        found[season, bucket] = root_mean_square(errors[chosen])
+    return np.where(found > 0, found, np.nan)
+
+
+def _misses(errors: Floats, results: Backtest) -> Floats:
+    """1 where an error left the interval made from errors known when its block began, 0 where not."""
+    tail = (1 - LEVEL / 100) / 2
+    missed = np.full_like(errors, np.nan)
+    days = results.cutoffs[:, None] + np.arange(1, errors.shape[1] + 1)
+    for fit_day in np.unique(results.fit_days)[2:]:
+        block = results.fit_days == fit_day
+        known = np.where(days <= fit_day, errors, np.nan)
+        if np.isfinite(known).any(axis=0).all():
+            low, high = _quantiles(known, tail), _quantiles(known, 1 - tail)
+            outside = (errors[block] < low) | (errors[block] > high)
+            missed[block] = np.where(np.isfinite(errors[block]), outside, np.nan)
+    return missed
+
+
+def _quantiles(errors: Floats, probability: float) -> Floats:
+    """Of the known errors of each step, as numpy's, whose own loops over columns where one is not known."""
+    ordered = np.sort(errors, axis=0)
+    position = probability * (np.isfinite(ordered).sum(axis=0) - 1)
+    below = np.floor(position).astype(np.int64)
+    low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, np.ceil(position).astype(np.int64)))
+    quantiles: Floats = low + (position - below) * (high - low)
+    return quantiles
+
+
+def _revisions(errors: Floats) -> Floats:
+    """How far the forecast of a day moved since the cutoff before; shape as given, at the later cutoff."""
+    moved = np.full_like(errors, np.nan)
+    moved[1:, :-1] = errors[1:, :-1] - errors[:-1, 1:]
+    return moved
+
+
+def _means(values: Floats, days: Days) -> Floats:
+    """Mean of the known values of each day, days in order."""
+    position = (days - days.min()).astype(np.int64)
+    known = np.isfinite(values)
+    count = np.bincount(position[known], minlength=int(position.max()) + 1)
+    total = np.bincount(position[known], weights=values[known], minlength=len(count))
+    mean: Floats = total[count > 0] / count[count > 0]
+    return mean
+
+
+def _delays(
+    name: str, references: Sequence[Reference | None], every: Sequence[_SeriesStreams]
+) -> list[dict[str, float | None] | None]:
+    """Size of change -> median days, of each series that has this chart."""
+    chart = CHARTS[name]
+    sizes = SPREAD_SIZES if chart.squared else BIAS_SIZES
+    learnt = [(of, series.daily[name]) for of, series in zip(references, every, strict=True) if of is not None]
+    found = iter(days_to_detect(chart, learnt, sizes, pages_a_year=1.0))
+    return [None if of is None else _by_size(sizes, next(found)) for of in references]
+
+
+def _by_size(sizes: Sequence[float], delays: Sequence[float]) -> dict[str, float | None]:
+    return {f"{size:g}": days if np.isfinite(days) else None for size, days in zip(sizes, delays, strict=True)}
+
+
+def references_from(metadata: Mapping[str, Any]) -> dict[str, SeriesReference]:
+    """The references in a model's metadata by series; empty where the version has none.
+
+    A version whose thresholds were kept for other budgets than this code's has none either.
+    """
+    found = metadata.get("control")
+    if not isinstance(found, Mapping) or found.get("budgets") != list(BUDGETS):
+        return {}
+    return {unique_id: _series_reference(document) for unique_id, document in found["series"].items()}
+
+
+def with_control(metadata: Mapping[str, Any], results: Backtest, panel: Panel) -> dict[str, Any]:
+    """A model's metadata with the references of its backtest."""
+    return {**metadata, "control": {"budgets": list(BUDGETS), "series": control_document(results, panel)}}
+
+
+def _series_reference(document: Mapping[str, Any]) -> SeriesReference:
+    charts = {
+        name: Reference(**{**stored, "thresholds": tuple(stored["thresholds"])})
+        for name, stored in document["charts"].items()
+    }
+    rmse = np.array(document["rmse"], dtype=np.float64)
+    return SeriesReference(
+        rmse, document["baseline"], charts, document["days_to_detect"], document.get("constant", False)
+    )

@@ -1,0 +1,134 @@
+"""The evidence for a promotion: two recipes backtested at the same cutoffs on the same data, now."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecasting_platform.errors import MissingMetricError
+from forecasting_platform.forecasting.models.backtest import Backtest, backtest
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.scores import BASELINES, STEP_BUCKETS, naive_errors
+from forecasting_platform.forecasting.models.training import judge_intervals
+from forecasting_platform.forecasting.promotion.rule import Evidence
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.frames import LEVELS
+from forecasting_platform.forecasting.series.panel import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Evidence of a challenger's recipe, of the champion's, and of both naive forecasts, on the same cells."""
+
+    challenger: Evidence
+    champion: Evidence | None
+    naive: dict[str, Evidence]
+
+
+def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -> Comparison:
+    """Backtest both recipes at the same cutoffs.
+
+    Args:
+        panel: all that is known now, of the series both models have.
+
+    Raises:
+        InsufficientHistoryError: too few days to evaluate.
+        MissingMetricError: nothing could be scored.
+    """
+    results = backtest(panel, challenger)
+    same = champion is None or champion.fingerprint == challenger.fingerprint
+    other = results if same or champion is None else backtest(panel, _evaluated_as(champion, challenger))
+    comparison = compare_backtests(panel, results, other)
+    return comparison if champion is not None else replace(comparison, champion=None)
+
+
+def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Comparison:
+    """Compare two backtests at the same cutoffs of the same panel, the challenger's first.
+
+    Raises:
+        MissingMetricError: nothing could be scored.
+    """
+    naive = {name: naive_errors(results, panel, name) for name in BASELINES}
+    # Identical cells for everybody: a cell that one of them lacks counts for none.
+    shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
+    for errors in naive.values():
+        shared &= np.isfinite(errors)
+
+    def evidence(own: Backtest) -> Evidence:
+        judged, errors = judge_intervals(own, panel), np.where(shared, own.served_errors, np.nan)
+        both = (_mean_80(found[~results.constant]) for found in (judged.coverage(), judged.coverage_within()))
+        return evidence_of(results, panel, errors, *both)
+
+    return Comparison(
+        challenger=evidence(results),
+        champion=evidence(other),
+        naive={name: evidence_of(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()},
+    )
+
+
+def _evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
+    """The recipe on the other's cutoffs, refits and horizon: what is compared is how it forecasts."""
+    return replace(recipe, horizon=other.horizon, backtest_days=other.backtest_days, refit_days=other.refit_days)
+
+
+def _mean_80(coverage: Floats) -> float | None:
+    of_80 = coverage[:, LEVELS.index(80)]
+    return float(np.nanmean(of_80)) if np.isfinite(of_80).any() else None
+
+
+def evidence_of(
+    results: Backtest,
+    panel: Panel,
+    errors: Floats,
+    coverage_80: float | None = None,
+    within_80: float | None = None,
+) -> Evidence:
+    """Evidence from errors on a backtest's scored cutoffs; of constant series only where there are no others.
+
+    Args:
+        errors: `y - y_hat`; shape (S, C, horizon). Cells that are NaN here, or whose naive error is
+            unknown, are left out; so are cutoffs without any cell.
+
+    Raises:
+        MissingMetricError: no cell is left to judge by.
+    """
+    scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
+    constant = results.constant
+    decides = ~constant if not constant.all() else constant
+    scored = np.where(np.isfinite(scale) & decides[:, None, None], errors[:, results.scored], np.nan)
+    measured = np.isfinite(scored).any(axis=(0, 2))
+    if not measured.any():
+        raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
+    unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
+    # Where all are constant there is no seasonal naive error: any error counts in its own unit.
+    scaled = (scored / np.where(unit > 0, unit, 1.0)[:, None, None])[:, measured]
+    by_series = _root_mean_square(scaled, axis=2)
+    return Evidence(
+        loss=_mean(by_series),
+        rmse=dict(zip(results.unique_ids, np.nan_to_num(_root_mean_square(scored, axis=(1, 2))).tolist(), strict=True)),
+        coverage_80=coverage_80,
+        within_80=within_80,
+        constant=tuple(np.array(results.unique_ids, dtype=object)[constant].tolist()),
+        cutoffs=tuple(results.cutoffs[results.scored][measured].tolist()),
+        by_step=_by_step(scaled),
+        by_series=dict(zip(results.unique_ids, by_series, strict=True)),
+    )
+
+
+def _by_step(scaled: Floats) -> dict[str, Floats]:
+    losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in STEP_BUCKETS.items()}
+    # The newest cutoffs lack the actuals of far steps: a group of steps is judged where it is known.
+    return {name: loss[np.isfinite(loss)] for name, loss in losses.items() if np.isfinite(loss).any()}
+
+
+def _mean(by_series: Floats) -> Floats:
+    """Mean over the series that were scored at a cutoff; NaN where none was."""
+    known = np.isfinite(by_series)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, by_series, 0.0).sum(axis=0) / known.sum(axis=0))
+
+
+def _root_mean_square(errors: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """Over the known cells; NaN where there is none."""
+    known = np.isfinite(errors)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt((np.where(known, errors, 0.0) ** 2).sum(axis=axis) / known.sum(axis=axis)))

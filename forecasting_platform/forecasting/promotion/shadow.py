@@ -1,0 +1,52 @@
+"""What versions that did not serve forecast beside the champion, and how well: evidence for a promotion. Pure."""
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+
+from forecasting_platform.forecasting.promotion.rule import Shadow
+
+_KEY = ["unique_id", "cutoff", "ds"]
+
+
+def shadow_of(
+    errors: pd.DataFrame, challengers: Collection[str], champions: Collection[str], unit: Mapping[str, float]
+) -> Shadow | None:
+    """Daily losses of two recipes as they forecast, on what both forecast.
+
+    A recipe is followed through its versions: retraining replaces a version long before it has been in the shadow
+    for long enough to be judged, but not the recipe. Of several versions that forecast the same day from the same
+    cutoff the one issued first counts, for both.
+
+    Args:
+        errors: rows of `FORECAST_ERRORS`.
+        challengers, champions: model versions of the two recipes.
+        unit: RMSE of each series' seasonal naive forecast; a series without one is left out.
+
+    Returns:
+        One loss a day (`Evidence` says of what), in the order of days; None when the two have no forecast in
+        common.
+    """
+    if set(challengers) & set(champions):
+        return None
+    pairs = _first_issued(errors, challengers).merge(
+        _first_issued(errors, champions), on=_KEY, suffixes=("", "_champion")
+    )
+    pairs = pairs[pairs["unique_id"].map(unit).fillna(0) > 0]
+    if pairs.empty:
+        return None
+    challenger, champion = (_daily_loss(pairs, f"y_hat{suffix}", unit) for suffix in ("", "_champion"))
+    days = pd.DatetimeIndex(challenger.index).date
+    return Shadow(tuple(days.tolist()), challenger.to_numpy(), champion.to_numpy())
+
+
+def _first_issued(errors: pd.DataFrame, versions: Collection[str]) -> pd.DataFrame:
+    own = errors[errors["model_version"].isin(list(versions))]
+    return own.sort_values([*_KEY, "issued_at"], na_position="first", kind="stable").drop_duplicates(_KEY)
+
+
+def _daily_loss(pairs: pd.DataFrame, y_hat: str, unit: Mapping[str, float]) -> pd.Series:
+    squares = (pairs["y"] - pairs[y_hat]) ** 2
+    rmse = squares.groupby([pairs["unique_id"], pairs["ds"]]).mean() ** 0.5
+    units = rmse.index.get_level_values("unique_id").map(unit)
+    return (rmse / units.to_numpy()).groupby(level="ds").mean().sort_index()

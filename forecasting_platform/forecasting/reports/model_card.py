@@ -1,0 +1,79 @@
+"""A model card: what a version is, how it did, and what it is not for, in Markdown (Mitchell et al. 2019,
+doi:10.1145/3287560.3287596).
+"""
+
+import re
+from typing import Any
+
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.reports.markdown import markdown_cell
+from forecasting_platform.forecasting.series.frames import LEVELS
+
+SHOWN_SERIES = 20
+_APART = {"constant": "constant", "new_series": "new"}
+
+_TEXT = re.sub(
+    # MLflow shows each line as one: a paragraph must be a single line.
+    r"(?<=[\w,.])\n(?=[\w`])",
+    " ",
+    """\
+# Forecasts of {count} series, {horizon} days ahead
+
+Trained on what was known at the end of **{cutoff}**, by code {code_version}, on data `{data_fingerprint:.12}`.
+
+## How it did
+
+Backtest: {cutoffs} daily cutoffs from {first_cutoff} to {last_cutoff}, {refits} fits, none of which saw what it was
+judged on. A skill is 1 - RMSE / RMSE of the naive forecast: above 0 is better. Coverage is of intervals that knew only
+what came before. A constant or new series is served and decides nothing.
+
+{table}
+{more}
+## How it works
+
+Each series' forecast is a weighted sum of candidates ({candidates}); the weights come from past cutoffs only. Intervals
+are quantiles of past errors, wider when the series is restless, corrected by what was missed lately.
+
+## What it is not for
+
+Days more than {horizon} ahead repeat the last week with growing intervals. It sees the calendar of {country} and the
+series' own past: no weather, no price, no announced outage. After a break in a series the errors of the next fortnight
+are larger than its intervals say.
+""",
+)
+
+
+def model_card(model: ForecastModel) -> str:
+    """The card of a trained model, from its metadata; Markdown, with the scores of its first series."""
+    metadata = model.metadata
+    series = list(metadata["series"].items())
+    coverage = [f"coverage {level} %" for level in LEVELS]
+    head = ["series", "served by", "RMSE", "MASE", "skill to naive", "skill to seasonal naive", *coverage]
+    rows = [head, ["---"] * len(head), *(_row(unique_id, of) for unique_id, of in series[:SHOWN_SERIES])]
+    more = len(series) - SHOWN_SERIES
+    return _TEXT.format(
+        count=len(series),
+        horizon=model.horizon,
+        cutoff=model.cutoff,
+        country=model.country,
+        candidates=", ".join(candidate.name for candidate in model.candidates),
+        table="\n".join(f"| {' | '.join(row)} |" for row in rows),
+        more=f"\n{more} more are in `metadata.json`.\n" if more > 0 else "",
+        **{key: metadata[key] for key in ("code_version", "data_fingerprint")},
+        **metadata["backtest"],
+    )
+
+
+def _row(unique_id: str, of: dict[str, Any]) -> list[str]:
+    scores = of["scores"]
+    return [
+        markdown_cell(unique_id),
+        of["winner"] + "".join(f" ({word})" for key, word in _APART.items() if of.get(key)),
+        _number(scores["rmse"], ".4g"),
+        *(_number(scores[name], ".3f") for name in ("mase", "skill_naive", "skill_seasonal_naive")),
+        *(_number(of["coverage"][str(level)], ".1%") for level in LEVELS),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "not measured" if value is None else format(value, form)

@@ -1,0 +1,176 @@
+"""`feature_table`: what was known of a series at the end of a day.
+
+Every feature of day t depends on the last `WINDOW_DAYS` days up to and including t, and on nothing else:
+not on the range it is built in, not on other series, not on any later day, not even in its last bit.
+Days without an observation are left out of each mean rather than filled, and have no row of their own.
+
+All series are computed at once. Sums over n days are made by doubling (the sum over 2n days is the sum over
+n days and the same one n days before), so that each is the same few additions wherever it stands.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import is_holiday, is_year_end, recent_holidays
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import Exogenous, is_exogenous, known_at
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_NAMES,
+    FEATURE_TABLE,
+    LAGS,
+    LEVEL_SMOOTHINGS,
+    MEAN_WINDOWS,
+    VOLATILITY_SMOOTHINGS,
+)
+
+SMOOTHED_DAYS = max(MEAN_WINDOWS)
+WINDOW_DAYS = SMOOTHED_DAYS + 7
+"""Days that a feature row looks at, its own day included: a smoothed weekly change looks a week further."""
+
+WEEKDAY_WEEKS = 13
+BLOCK_SERIES = 200
+
+
+def observations_period(period: DateRange) -> DateRange:
+    """The days whose observations the features of `period` depend on.
+
+    >>> str(observations_period(DateRange(date(2023, 7, 1), date(2023, 7, 2))))
+    '2022-06-26..2023-07-02'
+    """
+    return DateRange(period.start - timedelta(days=WINDOW_DAYS - 1), period.end)
+
+
+def days_depending_on(period: DateRange, newest: date) -> DateRange:
+    """The days whose features depend on the observations of `period`, none after `newest` or its own end.
+
+    >>> str(days_depending_on(DateRange(date(2021, 7, 1), date(2021, 7, 2)), date(2023, 6, 30)))
+    '2021-07-01..2022-07-07'
+    """
+    return DateRange(period.start, max(period.end, min(period.end + timedelta(days=WINDOW_DAYS - 1), newest)))
+
+
+def build_features(
+    observations: pd.DataFrame, period: DateRange, country: str, exogenous: Sequence[Exogenous] = ()
+) -> pd.DataFrame:
+    """The rows of `FEATURE_TABLE` for the observed days of `period`.
+
+    Args:
+        observations: `unique_id`, `ds`, `y`, one row per series and day; those of
+            `observations_period(period)` decide, others are ignored.
+        country: whose holidays are flagged.
+        exogenous: series that get no rows, but stand in the rows of the others.
+
+    Returns:
+        One row per observed day, ordered by `unique_id`, `ds`; empty where nothing was observed.
+    """
+    window = observations_period(period)
+    days = np.arange(np.datetime64(window.start, "D"), np.datetime64(window.end, "D") + 1)
+    inside = observations[observations["ds"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))]
+    unique_ids, series = np.unique(inside["unique_id"].to_numpy(dtype=str), return_inverse=True)
+    if exogenous and (beside := is_exogenous(unique_ids.tolist(), exogenous)).any():
+        forecast = build_features(inside[~beside[series]], period, country)
+        known = pd.Series(known_at(days, inside[beside[series]], exogenous), index=days.astype("datetime64[ns]"))
+        return FEATURE_TABLE.conform(forecast.assign(exogenous=forecast["ds"].map(known)), period)
+    values = np.full((len(unique_ids), len(days)), np.nan)
+    values[series, (inside["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)] = inside["y"]
+    tables = [
+        _table(unique_ids[start : start + BLOCK_SERIES], days, values[start : start + BLOCK_SERIES], country)
+        for start in range(0, len(unique_ids), BLOCK_SERIES)
+    ]
+    return FEATURE_TABLE.conform(pd.concat(tables) if tables else FEATURE_TABLE.empty(), period)
+
+
+def _table(unique_ids: Floats, days: Days, values: Floats, country: str) -> pd.DataFrame:
+    asked = slice(WINDOW_DAYS - 1, None)
+    features = feature_block(days, values, country)[:, asked]
+    series, day = np.nonzero(np.isfinite(values[:, asked]))
+    table = pd.DataFrame(features[series, day], columns=list(FEATURE_NAMES))
+    table.insert(0, "unique_id", unique_ids[series].astype(object))
+    table.insert(1, "ds", days[asked][day].astype("datetime64[ns]"))
+    observed_days = trailing_sum(np.isfinite(values).astype(np.float64), SMOOTHED_DAYS)
+    table["observed_days"] = observed_days[:, asked][series, day].astype(np.int64)
+    table["exogenous"] = None
+    return table
+
+
+def feature_block(days: Days, values: Floats, country: str) -> Floats:
+    """`FEATURE_NAMES` of every series and day; shape (S, T, len(FEATURE_NAMES)).
+
+    Args:
+        days: T consecutive days.
+        values: shape (S, T), NaN where nothing was observed; so are the features there. What lies before
+            the first day is taken as not observed.
+    """
+    known = np.isfinite(values).astype(np.float64)
+    filled = np.where(known > 0, values, 0.0)
+    block = np.empty((*values.shape, len(FEATURE_NAMES)))
+    for position, feature in enumerate(_features(filled, known)):
+        block[:, :, position] = feature
+    block[:, :, -3:] = np.column_stack([is_holiday(days, country), is_year_end(days), recent_holidays(days, country)])
+    block[known == 0] = np.nan
+    return block
+
+
+def _features(values: Floats, known: Floats) -> Iterator[Floats]:
+    means = {window: trailing_mean(values, known, window) for window in MEAN_WINDOWS}
+    yield values
+    for lag in LAGS:
+        # A lag that was never observed is best guessed by the mean of its week.
+        yield np.where(back(known, lag) > 0, back(values, lag), means[7])
+    yield from means.values()
+    effects = [_weekday_effect(values, known, means[7 * WEEKDAY_WEEKS], 7 - ahead) for ahead in range(1, 8)]
+    yield from effects
+    for smoothing in LEVEL_SMOOTHINGS:
+        yield _level(values, known, effects, 1 - smoothing)
+    both = known * back(known, 7)
+    change = np.where(both > 0, np.abs(values - back(values, 7)), 0.0)
+    for smoothing in VOLATILITY_SMOOTHINGS:
+        # Before the first weekly change nothing is known of how much a series changes.
+        yield np.nan_to_num(trailing_mean(change, both, SMOOTHED_DAYS, 1 - smoothing))
+
+
+def _weekday_effect(values: Floats, known: Floats, mean: Floats, days_back: int) -> Floats:
+    same = trailing_mean(values, known, WEEKDAY_WEEKS, stride=7)
+    return np.nan_to_num(back(same, days_back, np.nan) - mean)
+
+
+def _level(values: Floats, known: Floats, effects: list[Floats], decay: float) -> Floats:
+    """The smoothed value, freed of the effects of the weekdays it happens to be made of."""
+    total = trailing_sum(known, SMOOTHED_DAYS, decay)
+    weekly = trailing_sum(known, SMOOTHED_DAYS // 7, decay**7, stride=7)
+    shares = (decay**days_back * back(weekly, days_back) for days_back in (7 - ahead for ahead in range(1, 8)))
+    seasonal = sum(share * effect for share, effect in zip(shares, effects, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level: Floats = (trailing_sum(values, SMOOTHED_DAYS, decay) - seasonal) / total
+    return level
+
+
+def trailing_mean(values: Floats, known: Floats, terms: int, decay: float = 1.0, stride: int = 1) -> Floats:
+    """Mean of the known ones of the last `terms` values, each weighing `decay` times the one after it; NaN if none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Floats = trailing_sum(values, terms, decay, stride) / trailing_sum(known, terms, decay, stride)
+    return mean
+
+
+def trailing_sum(values: Floats, terms: int, decay: float = 1.0, stride: int = 1) -> Floats:
+    """Sum of the last `terms` values, `stride` days apart, each weighing `decay` times the one after it.
+
+    >>> trailing_sum(np.array([[1.0, 2.0, 4.0, 8.0]]), 3).tolist()
+    [[1.0, 3.0, 7.0, 14.0]]
+    """
+    if terms == 1:
+        return values
+    half = trailing_sum(values, terms // 2, decay, stride)
+    doubled = half + decay ** (terms // 2) * back(half, terms // 2 * stride)
+    return doubled if terms % 2 == 0 else values + decay * back(doubled, stride)
+
+
+def back(values: Floats, days: int, before: float = 0.0) -> Floats:
+    """What stood some days earlier; `before` where that lies before the first day."""
+    earlier = np.full_like(values, before)
+    earlier[:, days:] = values[:, : max(values.shape[1] - days, 0)]
+    return earlier

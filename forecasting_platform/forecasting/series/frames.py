@@ -1,0 +1,331 @@
+"""The tables of the platform as values: names, columns, keys; and the check that a frame fits one.
+
+Every frame that crosses a port is one of these. In pandas a `date` is `datetime64[ns]` at midnight
+without a zone, a `timestamp` is `datetime64[ns, UTC]`, a `float` is `float64`, an `integer` is
+`int64`, a `boolean` is `bool`, and a `text` is `object` holding `str`. Only nullable columns may hold
+nulls (`NaN`, `NaT`, `None`). Storage does not belong here.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import infer_dtype
+
+from forecasting_platform.errors import InvalidFrameError, examples
+from forecasting_platform.forecasting.series.date_range import DateRange
+
+Kind = Literal["text", "date", "timestamp", "float", "integer", "boolean"]
+
+# Dtypes and not their names, which pandas would parse again for each column of each frame. `Any`: its stubs know names.
+PANDAS_DTYPES: dict[Kind, Any] = {
+    "text": np.dtype(object),
+    "date": np.dtype("datetime64[ns]"),
+    "timestamp": pd.DatetimeTZDtype("ns", "UTC"),
+    "float": np.dtype(float),
+    "integer": np.dtype("int64"),
+    "boolean": np.dtype(bool),
+}
+_TEXT = {"string", "empty"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, kind, whether it may be null, and what it holds."""
+
+    name: str
+    kind: Kind
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        key: columns that identify a row; a frame may not hold a key twice.
+        day_column: the `date` column that ranges are read and replaced by.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    day_column: str
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    def empty(self) -> pd.DataFrame:
+        """A frame of this table without rows, with its dtypes."""
+        return _without_rows(self).copy()
+
+    def conform(self, rows: pd.DataFrame, period: DateRange | None = None) -> pd.DataFrame:
+        """`rows` with exactly this table's columns, in its order and dtypes, sorted by key.
+
+        Raises:
+            InvalidFrameError: a column is missing or unknown, a value has the wrong kind, a
+                non-nullable value is null or infinite, a key stands twice, or a day lies outside
+                `period`. The message names the column and up to five of the values.
+        """
+        self._refuse_wrong_columns(rows)
+        conformed = pd.DataFrame({c.name: self._convert(rows[c.name], c) for c in self.columns})
+        self._refuse_repeated_keys(conformed)
+        if period is not None:
+            self._refuse_days_outside(conformed, period)
+        return conformed.sort_values(list(self.key), kind="stable", ignore_index=True)
+
+    def _refuse_wrong_columns(self, rows: pd.DataFrame) -> None:
+        missing = [name for name in self.column_names if name not in rows.columns]
+        unknown = [name for name in rows.columns if name not in self.column_names]
+        if missing or unknown:
+            raise InvalidFrameError(self.name, f"missing columns {missing}, unknown columns {unknown}")
+
+    def _convert(self, values: pd.Series, column: Column) -> Any:
+        """The column's values as an array, which a frame takes without aligning indexes."""
+        try:
+            converted = values.astype(PANDAS_DTYPES[column.kind]).array
+        except (TypeError, ValueError) as error:
+            raise InvalidFrameError(self.name, f"column {column.name} is not {column.kind}: {error}") from error
+        absent = converted.isna()
+        if column.kind == "date":
+            days = converted.to_numpy()
+            if ((days != days.astype("datetime64[D]")) & ~absent).any():
+                raise InvalidFrameError(self.name, f"column {column.name} holds a time of day; days are expected")
+        if column.kind == "text" and (found := infer_dtype(converted.to_numpy(), skipna=True)) not in _TEXT:
+            raise InvalidFrameError(self.name, f"column {column.name} is not text: {found} was found")
+        if column.kind == "integer" and (converted != values.array).any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds fractions; integers are expected")
+        if column.kind == "float" and (infinite := np.isinf(converted.to_numpy())).any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds {int(infinite.sum())} infinite values")
+        if not column.nullable and absent.any():
+            raise InvalidFrameError(self.name, f"column {column.name} holds {int(absent.sum())} nulls")
+        return converted
+
+    def _refuse_repeated_keys(self, rows: pd.DataFrame) -> None:
+        repeated = rows.duplicated(list(self.key), keep=False)
+        if repeated.any():
+            keys = rows.loc[repeated, list(self.key)].drop_duplicates().astype(str).agg(", ".join, axis=1)
+            raise InvalidFrameError(self.name, f"the key {self.key} stands twice: {examples(keys)}")
+
+    def _refuse_days_outside(self, rows: pd.DataFrame, period: DateRange) -> None:
+        days = rows[self.day_column]
+        outside = days[(days < pd.Timestamp(period.start)) | (days > pd.Timestamp(period.end))]
+        if len(outside):
+            found = examples(str(day.date()) for day in outside.drop_duplicates())
+            raise InvalidFrameError(self.name, f"{self.day_column} lies outside {period}: {found}")
+
+
+@cache
+def _without_rows(table: Table) -> pd.DataFrame:
+    return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_DTYPES[c.kind]) for c in table.columns})
+
+
+UNIQUE_ID = Column("unique_id", "text", "The series: the feed column's name as published.")
+DS = Column("ds", "date", "The day of the value.")
+CUTOFF = Column("cutoff", "date", "Last day the forecast may know, inclusive.")
+MODEL_VERSION = Column("model_version", "text", "Version of the registered model that made the forecast.")
+
+OBSERVATIONS = Table(
+    "raw_observations",
+    "One row is a value of a day as first known at `available_at`; a revision is a new row.",
+    (
+        UNIQUE_ID,
+        DS,
+        Column("y", "float", "The value, in the feed's unit."),
+        Column("available_at", "timestamp", "When this value became known to the platform."),
+    ),
+    key=("unique_id", "ds", "available_at"),
+    day_column="ds",
+)
+
+QUARANTINED_OBSERVATIONS = Table(
+    "quarantined_observations",
+    "One row is a feed row (or one value of it) refused, with the reason and the raw text.",
+    (
+        Column("fingerprint", "text", "SHA-256 of day, series, reason and raw text: the same refusal is kept once."),
+        Column("unique_id", "text", "The series, where it is known.", nullable=True),
+        Column("ds", "date", "The day, where it could be read.", nullable=True),
+        Column("reason", "text", "Why it was refused."),
+        Column("raw", "text", "The feed's own text, cut at 1,000 characters."),
+        Column("available_at", "timestamp", "When it was first seen."),
+    ),
+    key=("fingerprint",),
+    day_column="ds",
+)
+
+LAGS = tuple(range(1, 8))
+MEAN_WINDOWS = (7, 14, 28, 91, 364)
+LEVEL_SMOOTHINGS = (0.05, 0.1, 0.2, 0.4, 0.8)
+VOLATILITY_SMOOTHINGS = (0.02, 0.1)
+
+
+def level_column(smoothing: float) -> str:
+    """Name of the exponentially smoothed level's column.
+
+    >>> level_column(0.05)
+    'level_05'
+    """
+    return f"level_{round(smoothing * 100):02d}"
+
+
+def volatility_column(smoothing: float) -> str:
+    """Name of the exponentially smoothed absolute weekly change's column.
+
+    >>> volatility_column(0.1)
+    'volatility_10'
+    """
+    return f"volatility_{round(smoothing * 100):02d}"
+
+
+FEATURE_COLUMNS: tuple[Column, ...] = (
+    Column("y", "float", "The day's own value."),
+    *(Column(f"lag_{lag}", "float", f"The value {lag} days earlier.") for lag in LAGS),
+    *(Column(f"mean_{days}", "float", f"Mean of the last {days} days.") for days in MEAN_WINDOWS),
+    *(
+        Column(f"weekday_effect_{ahead}", "float", f"Mean difference from the week of the weekday {ahead} days ahead.")
+        for ahead in range(1, 8)
+    ),
+    *(
+        Column(level_column(smoothing), "float", f"Exponentially smoothed, weekday-adjusted level, alpha {smoothing}.")
+        for smoothing in LEVEL_SMOOTHINGS
+    ),
+    *(
+        Column(
+            volatility_column(smoothing), "float", f"Exponentially smoothed |y - y a week before|, alpha {smoothing}."
+        )
+        for smoothing in VOLATILITY_SMOOTHINGS
+    ),
+    Column("is_holiday", "float", "1 on a public holiday of the declared country from Monday to Friday, else 0."),
+    Column("is_year_end", "float", "1 from 24 December to 1 January, else 0."),
+    Column("recent_holidays", "float", "Holidays among the last 7 days."),
+)
+FEATURE_NAMES: tuple[str, ...] = tuple(column.name for column in FEATURE_COLUMNS)
+
+FEATURE_TABLE = Table(
+    "feature_table",
+    "One row is what was known of a series at the end of day `ds`; only observed days have a row.",
+    (
+        UNIQUE_ID,
+        DS,
+        *FEATURE_COLUMNS,
+        Column("observed_days", "integer", "Observed days among the last 364, this one included."),
+        Column("exogenous", "text", "Exogenous columns as known at the end of the day: a JSON object.", nullable=True),
+    ),
+    key=("unique_id", "ds"),
+    day_column="ds",
+)
+
+LEVELS = (80, 95)
+"""Interval levels that are stored, in percent."""
+
+
+def interval_columns(levels: tuple[int, ...] = LEVELS) -> list[str]:
+    """Names of the interval bounds, lowest level first.
+
+    >>> interval_columns((80,))
+    ['y_hat_lo_80', 'y_hat_hi_80']
+    """
+    return [f"y_hat_{side}_{level}" for level in levels for side in ("lo", "hi")]
+
+
+INTERVALS = tuple(
+    Column(f"y_hat_{side}_{level}", "float", f"{'Lower' if side == 'lo' else 'Upper'} bound of the {level} % interval.")
+    for level in LEVELS
+    for side in ("lo", "hi")
+)
+
+FORECASTS = Table(
+    "forecasts",
+    "One row is one forecast of one day, made at the end of day `cutoff`.",
+    (
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("issued_at", "timestamp", "When it was made."),
+        Column("y_hat", "float", "The forecast, in the unit of the series."),
+        *INTERVALS,
+        Column("y_hat_naive", "float", "The naive forecast: the value of the cutoff day."),
+        Column("y_hat_seasonal_naive", "float", "The seasonal naive forecast: the value a whole number of weeks ago."),
+    ),
+    key=("unique_id", "cutoff", "ds", "model_version"),
+    day_column="cutoff",
+)
+
+FORECAST_ERRORS = Table(
+    "forecast_errors",
+    "One row is a forecast matched with its actual.",
+    (
+        *(column for column in FORECASTS.columns if column.name != "issued_at"),
+        Column("issued_at", "timestamp", "When the forecast was made.", nullable=True),
+        Column("y", "float", "The newest actual of the day."),
+        Column("y_first", "float", "The actual of the day as first published.", nullable=True),
+    ),
+    key=FORECASTS.key,
+    day_column="ds",
+)
+
+PREDICTION_LOG = Table(
+    "prediction_log",
+    "One row is one forecast the app answered with.",
+    (
+        Column("request_id", "text", "The request it belongs to."),
+        Column("served_at", "timestamp", "When it was answered."),
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("y_hat", "float", "The forecast answered."),
+        Column("given_inputs", "boolean", "Whether the request gave the input rows itself."),
+    ),
+    key=("request_id", "unique_id", "ds"),
+    day_column="ds",
+)
+
+PREDICTION_ERRORS = Table(
+    "prediction_errors",
+    "One row is a forecast that the app answered from its own inputs, matched with its actual; a view, only read.",
+    (
+        UNIQUE_ID,
+        CUTOFF,
+        DS,
+        MODEL_VERSION,
+        Column("step", "integer", "Days ahead: from `cutoff` to `ds`."),
+        Column("y_hat", "float", "The forecast answered."),
+        Column("answers", "integer", "How many requests it answered."),
+        Column("first_served_at", "timestamp", "When it was answered first."),
+        Column("last_served_at", "timestamp", "When it was answered last."),
+        Column("y", "float", "The newest actual of the day."),
+        Column("error", "float", "`y_hat - y`."),
+        Column("before_actual", "boolean", "Whether it was answered before any value of the day was known."),
+    ),
+    key=("unique_id", "cutoff", "ds", "model_version", "y_hat"),
+    day_column="ds",
+)
+
+HELD_OBSERVATIONS = Table(
+    "held_observations",
+    "One row is an observation held back: stored and shown, but nothing is built on it until it is let go.",
+    (
+        UNIQUE_ID,
+        DS,
+        Column("y", "float", "The value held."),
+        Column("reason", "text", "Why: `far off` its series' past, or `too low` for a whole day."),
+        Column("lowest", "float", "The lowest value that would not be held."),
+        Column("highest", "float", "The highest value that would not be held."),
+    ),
+    key=("unique_id", "ds"),
+    day_column="ds",
+)
+
+REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS)
+"""Tables of which a range of days is written anew as a whole."""
+
+DERIVED_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+"""What the platform makes of observations, in this order."""

@@ -1,0 +1,236 @@
+"""The model's input frame: one row for each series and day to forecast.
+
+A row is what was known of the series at the end of `cutoff` (its row of `feature_table`) and the
+calendar of the day to forecast. A model answers from these rows alone, so the frame is the whole
+truth about a forecast: it can be shown, changed and sent back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.errors import InvalidDataError, examples
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import CALENDAR_NAMES, calendar_values
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+
+KEYS = ("unique_id", "cutoff", "ds")
+TARGET_NAMES: tuple[str, ...] = tuple(f"target_{name}" for name in CALENDAR_NAMES)
+INPUT_NAMES: tuple[str, ...] = FEATURE_NAMES + TARGET_NAMES
+"""Numeric columns of an input row, in the order of `ModelInputs.values`."""
+
+_POSITIONS = {name: position for position, name in enumerate(INPUT_NAMES)}
+
+
+class InvalidInputsError(InvalidDataError):
+    """An input frame that a model cannot answer: a column missing, not a number, a day not after its cutoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """Rows of the input frame, as arrays of one length n.
+
+    Attributes:
+        unique_id: series of each row (object array of str).
+        cutoff: last day known, inclusive (`datetime64[D]`).
+        ds: day to forecast, after `cutoff` (`datetime64[D]`).
+        values: the columns `INPUT_NAMES`, finite, then `exogenous`; shape (n, len(INPUT_NAMES) + E), NaN where
+            the value of an exogenous column is not known.
+        exogenous: names of the E exogenous columns.
+
+    Raises:
+        InvalidInputsError: a value is infinite or one of `INPUT_NAMES` not known, or a `ds` is not after its `cutoff`.
+    """
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    values: Floats
+    exogenous: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        usable = np.isfinite(self.values)
+        if self.exogenous:
+            usable[:, len(INPUT_NAMES) :] |= np.isnan(self.exogenous_values)
+        if not usable.all():
+            rows, columns = np.nonzero(~usable)
+            names = (*INPUT_NAMES, *self.exogenous)
+            found = examples(f"row {row} {names[column]}" for row, column in zip(rows, columns, strict=True))
+            raise InvalidInputsError(f"the input frame holds values that are not finite numbers: {found}")
+        # Asked this way round, a day that is missing (NaT) is refused too.
+        if not (later := self.ds > self.cutoff).all():
+            found = examples(int(row) for row in np.nonzero(~later)[0])
+            raise InvalidInputsError(f"ds must lie after cutoff; it does not in rows {found}")
+
+    def __len__(self) -> int:
+        return len(self.ds)
+
+    @property
+    def step(self) -> npt.NDArray[np.int64]:
+        """Days ahead of the cutoff, 1 or more; shape (n,)."""
+        return (self.ds - self.cutoff).astype(np.int64)
+
+    @property
+    def exogenous_values(self) -> Floats:
+        """The exogenous columns; shape (n, E)."""
+        values: Floats = self.values[:, len(INPUT_NAMES) :]
+        return values
+
+    def rows(self, part: slice) -> "ModelInputs":
+        """Some of the rows."""
+        return replace(
+            self, unique_id=self.unique_id[part], cutoff=self.cutoff[part], ds=self.ds[part], values=self.values[part]
+        )
+
+    def column(self, name: str) -> Floats:
+        """One column of `INPUT_NAMES`, or an exogenous one; shape (n,)."""
+        position = _POSITIONS.get(name)
+        if position is None:
+            position = len(INPUT_NAMES) + self.exogenous.index(name)
+        column: Floats = self.values[:, position]
+        return column
+
+    def columns(self, names: Sequence[str]) -> Floats:
+        """Several columns of `INPUT_NAMES`; shape (n, len(names))."""
+        columns: Floats = self.values[:, [_POSITIONS[name] for name in names]]
+        return columns
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dictionary a row, days as ISO text: what `/simulate` answers.
+
+        The exogenous columns are a dictionary of their own, `exogenous`, where there are any.
+        """
+        keys = zip(self.unique_id.tolist(), self.cutoff.astype(str).tolist(), self.ds.astype(str).tolist(), strict=True)
+        own = self.values[:, : len(INPUT_NAMES)].tolist()
+        records = [
+            {"unique_id": unique_id, "cutoff": cutoff, "ds": ds, **dict(zip(INPUT_NAMES, row, strict=True))}
+            for (unique_id, cutoff, ds), row in zip(keys, own, strict=True)
+        ]
+        if self.exogenous:
+            for record, row in zip(records, self.exogenous_values.tolist(), strict=True):
+                # A value that is not known is no number in JSON.
+                known = (None if value != value else value for value in row)
+                record["exogenous"] = dict(zip(self.exogenous, known, strict=True))
+        return records
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a frame: `unique_id`, `cutoff`, `ds`, `INPUT_NAMES`, and the exogenous columns."""
+        keys = {"unique_id": self.unique_id, "cutoff": self.cutoff, "ds": self.ds}
+        frame = pd.DataFrame(self.values, columns=[*INPUT_NAMES, *self.exogenous])
+        for position, (name, values) in enumerate(keys.items()):
+            frame.insert(position, name, values if name == "unique_id" else values.astype("datetime64[ns]"))
+        return frame
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, exogenous: Sequence[str] = ()) -> "ModelInputs":
+        """The inverse of `to_frame`; other columns are ignored.
+
+        Args:
+            exogenous: the exogenous columns that the model knows.
+
+        Raises:
+            InvalidInputsError: a column is missing or holds something else than numbers or days.
+        """
+        missing = [name for name in (*KEYS, *INPUT_NAMES, *exogenous) if name not in frame.columns]
+        if missing:
+            raise InvalidInputsError(f"the input frame lacks the columns {examples(missing)}")
+        try:
+            return cls(
+                unique_id=frame["unique_id"].astype(str).to_numpy(dtype=object),
+                cutoff=pd.to_datetime(frame["cutoff"]).to_numpy().astype("datetime64[D]"),
+                ds=pd.to_datetime(frame["ds"]).to_numpy().astype("datetime64[D]"),
+                values=frame[[*INPUT_NAMES, *exogenous]].to_numpy(dtype=np.float64),
+                exogenous=tuple(exogenous),
+            )
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = ()) -> "ModelInputs":
+        """The inverse of `to_records`; other keys are ignored, and days may be dates as well.
+
+        Args:
+            exogenous: the exogenous columns that the model knows.
+
+        Raises:
+            InvalidInputsError: a key is missing, or a value is no number or day; names the row.
+        """
+        try:
+            return cls(
+                unique_id=np.array([str(record["unique_id"]) for record in records], dtype=object),
+                cutoff=_days([record["cutoff"] for record in records]),
+                ds=_days([record["ds"] for record in records]),
+                values=np.array([_numbers(record, exogenous) for record in records], dtype=np.float64).reshape(
+                    len(records), len(INPUT_NAMES) + len(exogenous)
+                ),
+                exogenous=tuple(exogenous),
+            )
+        except KeyError as error:
+            name = error.args[0]
+            beside = name in exogenous
+            row = next(i for i, of in enumerate(records) if name not in ((of.get("exogenous") or {}) if beside else of))
+            raise InvalidInputsError(f"row {row} of the input frame lacks {name!r}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+
+
+def _numbers(record: Mapping[str, Any], exogenous: Sequence[str]) -> list[float]:
+    own = [float(record[name]) for name in INPUT_NAMES]
+    given = record.get("exogenous") or {}
+    return own + [np.nan if given[name] is None else float(given[name]) for name in exogenous]
+
+
+def _days(days: Sequence[Any]) -> Days:
+    read = [day if isinstance(day, date) else date.fromisoformat(day) for day in days]
+    return np.array(read, dtype="datetime64[D]")
+
+
+def build_inputs(
+    unique_ids: Sequence[str],
+    cutoffs: Days,
+    features: Floats,
+    days: Sequence[date],
+    country: str,
+    exogenous: Sequence[str] = (),
+) -> ModelInputs:
+    """Input rows of some series for some days.
+
+    Args:
+        unique_ids: the S series.
+        cutoffs: day of each series' feature row; shape (S,).
+        features: `FEATURE_NAMES` of each series at its cutoff, then `exogenous`; shape (S, F + E).
+        days: the D days to forecast, each after every cutoff.
+        country: whose holidays the calendar knows.
+        exogenous: names of the exogenous columns.
+
+    Returns:
+        S × D rows, ordered as `unique_ids`, then as `days`.
+
+    Raises:
+        InvalidInputsError: a day does not lie after a cutoff, or a feature is not finite.
+    """
+    ds = np.array(list(days), dtype="datetime64[D]")
+    target = calendar_values(ds, country)
+    return ModelInputs(
+        unique_id=np.repeat(np.array(list(unique_ids), dtype=object), len(ds)),
+        cutoff=np.repeat(cutoffs.astype("datetime64[D]"), len(ds)),
+        ds=np.tile(ds, len(unique_ids)),
+        values=input_values(np.repeat(features, len(ds), axis=0), np.tile(target, (len(unique_ids), 1))),
+        exogenous=tuple(exogenous),
+    )
+
+
+def input_values(features: Floats, calendar: Floats) -> Floats:
+    """`ModelInputs.values`: the features, the calendar of the day to forecast, the exogenous columns.
+
+    Args:
+        features: `FEATURE_NAMES`, then the exogenous columns; shape (n, F + E).
+        calendar: `CALENDAR_NAMES`; shape (n, N).
+    """
+    own = len(FEATURE_NAMES)
+    return np.hstack([features[:, :own], calendar, features[:, own:]])

@@ -1,0 +1,110 @@
+"""`feature_table` as one dense block: series × days × features. What training and backtesting work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import calendar_values
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_names, exogenous_values
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Feature rows of S series on T consecutive days.
+
+    Attributes:
+        features: `FEATURE_NAMES` of each day, then `exogenous`; shape (S, T, F + E), NaN where a day has no row,
+            or its row no value of an exogenous column.
+        exogenous: names of the E exogenous columns.
+    """
+
+    unique_ids: tuple[str, ...]
+    days: Days
+    features: Floats
+    exogenous: tuple[str, ...] = ()
+
+    @property
+    def y(self) -> Floats:
+        """The observed values; shape (S, T), NaN where there is none."""
+        values: Floats = self.features[:, :, 0]
+        return values
+
+    @property
+    def observed(self) -> npt.NDArray[np.bool_]:
+        """Which days have a row; shape (S, T)."""
+        return np.isfinite(self.y)
+
+    def with_exogenous(self, names: Sequence[str]) -> "Panel":
+        """With these exogenous columns and no others; one that the panel lacks is known on no day."""
+        if tuple(names) == self.exogenous:
+            return self
+        unknown = np.full((*self.features.shape[:2], 1), np.nan)
+        place = {name: len(FEATURE_NAMES) + position for position, name in enumerate(self.exogenous)}
+        columns = [place.get(name, self.features.shape[2]) for name in names]
+        widened = np.concatenate([self.features, unknown], axis=2)
+        return replace(self, features=widened[:, :, [*range(len(FEATURE_NAMES)), *columns]], exogenous=tuple(names))
+
+    def until(self, cutoff: date | np.datetime64) -> "Panel":
+        """The days up to and including `cutoff`: all that may be known at its end."""
+        known = int(np.searchsorted(self.days, np.array(cutoff, dtype="datetime64[D]"), side="right"))
+        return replace(self, days=self.days[:known], features=self.features[:, :known])
+
+    def newest_days(self, count: int) -> "Panel":
+        """The last `count` days."""
+        return replace(self, days=self.days[-count:], features=self.features[:, -count:])
+
+    def at(self, cutoffs: Days) -> Floats:
+        """The feature rows of some days; shape (S, C, F), NaN where a day has none."""
+        rows: Floats = self.features[:, (cutoffs - self.days[0]).astype(np.int64)]
+        return rows
+
+    def actuals(self, cutoffs: Days, horizon: int) -> Floats:
+        """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""
+        start = (cutoffs - self.days[0]).astype(np.int64)
+        positions = start[:, None] + np.arange(1, horizon + 1)
+        inside = positions < len(self.days)
+        values = self.y[:, np.where(inside, positions, 0)]
+        return np.where(inside, values, np.nan)
+
+    def newest(self) -> tuple[Floats, Days]:
+        """Each series' newest row and its day; shapes (S, F) and (S,)."""
+        position = self.observed.shape[1] - 1 - np.argmax(self.observed[:, ::-1], axis=1)
+        return self.features[np.arange(len(self.unique_ids)), position], self.days[position]
+
+
+def panel_from(features: pd.DataFrame, period: DateRange | None = None) -> Panel:
+    """The panel of rows of `FEATURE_TABLE`; at least one row.
+
+    Args:
+        period: the panel's days, none of the rows lies outside; by default those of the rows.
+    """
+    unique_ids = tuple(sorted(features["unique_id"].unique()))
+    ds = features["ds"].to_numpy().astype("datetime64[D]")
+    first, last = (ds.min(), ds.max()) if period is None else np.array([period.start, period.end], "datetime64[D]")
+    days = np.arange(first, last + 1)
+    exogenous = exogenous_names(features["exogenous"])
+    block = np.full((len(unique_ids), len(days), len(FEATURE_NAMES) + len(exogenous)), np.nan)
+    series = np.searchsorted(unique_ids, features["unique_id"].to_numpy(dtype=str))
+    block[series, (ds - days[0]).astype(np.int64)] = feature_values(features, exogenous)
+    return Panel(unique_ids, days, block, exogenous)
+
+
+def feature_values(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> Floats:
+    """`FEATURE_NAMES` of rows of `FEATURE_TABLE`, then some exogenous columns; shape (n, F + E)."""
+    own = features[list(FEATURE_NAMES)].to_numpy(dtype=np.float64)
+    return np.hstack([own, exogenous_values(features["exogenous"], exogenous)]) if exogenous else own
+
+
+def calendar_ahead(cutoffs: Days, horizon: int, country: str) -> Floats:
+    """`CALENDAR_NAMES` of the days ahead of each of C cutoffs; shape (C, horizon, N)."""
+    days = np.arange(cutoffs.min() + 1, cutoffs.max() + horizon + 1)
+    ahead = (cutoffs - cutoffs.min()).astype(np.int64)[:, None] + np.arange(horizon)
+    calendar: Floats = calendar_values(days, country)[ahead]
+    return calendar

@@ -1,0 +1,37 @@
+"""Dagster's code server, whose runs are forked from a process that has imported what they need.
+
+`python -m` this module takes the options of `dagster api grpc`. There each run is a new interpreter, which imports
+Dagster, the definitions and their libraries before it does anything: seconds of both cores. Here that is done once, in
+a process of its own that waits to be forked (Python's documentation, multiprocessing, "forkserver"); the server itself
+has threads and cannot be forked. On Linux only. Decision 15 has the measurement.
+"""
+
+import multiprocessing
+import sys
+from multiprocessing import forkserver
+from typing import Any
+
+from dagster._cli.api import grpc_command
+from dagster._grpc import server
+
+RUN_IMPORTS = "forecasting_platform.orchestration.dagster_instance.run_imports"
+
+
+class ForkingApiServer(server.DagsterApiServer):
+    """`DagsterApiServer` that starts its runs by a fork."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        origin = self._loadable_target_origin
+        definitions = [origin.module_name] if origin and origin.module_name else []
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["dagster._grpc.impl", *definitions, RUN_IMPORTS])
+        self._mp_ctx = context  # type: ignore[assignment] # dagster's own is of another way to start
+        # Now, so that it is ready before the first run.
+        forkserver.ensure_running()
+
+
+if __name__ == "__main__":
+    if sys.platform == "linux":  # libraries of macOS may end a process that was forked
+        server.DagsterApiServer = ForkingApiServer  # type: ignore[misc] # the command asks the module for it
+    grpc_command()

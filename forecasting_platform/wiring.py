@@ -1,0 +1,171 @@
+"""The only chooser: from settings to the adapter behind each port.
+
+Only the chosen adapter's clients are imported, so each function imports what it makes. What an adapter does is in
+`adapters`, what it promises in `ports`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+
+if TYPE_CHECKING:
+    from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+    from forecasting_platform.ports.ledger import Ledger
+    from forecasting_platform.ports.model_registry import ModelRegistry
+    from forecasting_platform.ports.observation_feed import ObservationFeed
+    from forecasting_platform.ports.table_store import TableStore
+    from forecasting_platform.ports.trainer import Trainer
+    from forecasting_platform.settings import Settings
+
+
+def table_store_of(settings: Settings) -> TableStore:
+    """The store that FORECASTING_TABLE_STORE names; it connects when first used.
+
+    Raises:
+        ConfigurationError: what the store needs is not set or not installed.
+    """
+    return _spark_store(settings) if settings.table_store == "spark" else postgres_store_of(settings)
+
+
+def postgres_store_of(settings: Settings) -> TableStore:
+    """The store in Postgres, which keeps the prediction log whichever store keeps the tables.
+
+    Raises:
+        ConfigurationError: FORECASTING_POSTGRES_DSN is not set.
+    """
+    from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+
+    return PostgresTableStore(settings.require_postgres_dsn())
+
+
+def _spark_store(settings: Settings) -> TableStore:
+    from forecasting_platform.adapters.spark.session import SparkOptions, require_pyspark
+
+    require_pyspark()
+    from forecasting_platform.adapters.spark.table_store import SparkTableStore
+
+    return SparkTableStore(
+        SparkOptions(
+            warehouse=settings.require_spark_warehouse_dir(),
+            metastore_uri=settings.spark_metastore_uri,
+            master=settings.spark_master,
+            conf={name: value.get_secret_value() for name, value in settings.spark_conf.items()},
+        )
+    )
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    """The ledger of promotion decisions and alerts; it connects when first used.
+
+    Raises:
+        ConfigurationError: FORECASTING_POSTGRES_DSN is not set.
+    """
+    from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+
+    return PostgresLedger(settings.require_postgres_dsn())
+
+
+def model_registry_of(settings: Settings) -> ModelRegistry:
+    """The registry of model versions. Importing its client takes seconds.
+
+    Raises:
+        ConfigurationError: FORECASTING_MLFLOW_TRACKING_URI is not set.
+    """
+    from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
+
+    return MlflowModelRegistry(settings.require_mlflow_tracking_uri())
+
+
+def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
+    """The trainer that FORECASTING_TRAINER names, on the store's `feature_table`.
+
+    Raises:
+        ConfigurationError: Spark is to train on tables that are not in Spark.
+    """
+    if settings.trainer == "local":
+        from forecasting_platform.adapters.local_trainer import LocalTrainer
+
+        return LocalTrainer(table_store)
+    if settings.table_store != "spark":
+        problem = "is spark, which trains where the tables are: set FORECASTING_TABLE_STORE=spark too, or train locally"
+        raise ConfigurationError("FORECASTING_TRAINER", problem)
+    from forecasting_platform.adapters.spark.table_store import SparkTableStore
+    from forecasting_platform.adapters.spark.trainer import SparkTrainer
+
+    if not isinstance(table_store, SparkTableStore):
+        raise TypeError(f"FORECASTING_TABLE_STORE is spark, but the store is {type(table_store).__name__}")
+    return SparkTrainer(table_store)
+
+
+class _Common(TypedDict):
+    """What every feed is made with."""
+
+    date_format: str
+    max_bytes: int
+    archive: DocumentArchive | None
+
+
+def feed_of(settings: Settings) -> ObservationFeed:
+    """The feed that the settings name, joined with the feed of exogenous series where they name one.
+
+    Raises:
+        ConfigurationError: no feed is named, a URL is not one of a feed, or the second feed has no declared series.
+    """
+    feed = feed_at(settings.require_feed_url(), settings)
+    if not settings.exogenous_feed_url:
+        return feed
+    if not (declared := exogenous_from(settings.exogenous)):
+        problem = "is set, and FORECASTING_EXOGENOUS declares no series; declare those that it has"
+        raise ConfigurationError("FORECASTING_EXOGENOUS_FEED_URL", problem)
+    exogenous_settings = settings.model_copy(update={"feed_date_format": settings.exogenous_feed_date_format})
+    try:
+        exogenous_feed = feed_at(settings.exogenous_feed_url, exogenous_settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.setting.replace("_FEED_", "_EXOGENOUS_FEED_"), error.problem) from error
+    from forecasting_platform.adapters.feeds.feed_with_exogenous import FeedWithExogenous
+
+    return FeedWithExogenous(feed, exogenous_feed, declared, timeout_seconds=settings.feed_timeout_seconds)
+
+
+def feed_at(url: str, settings: Settings) -> ObservationFeed:
+    """The feed at a URL, with the limits and the archive of the settings.
+
+    `http(s)://…` is an `HttpFeed`, `ckan+http(s)://portal/dataset-id` a `CkanFeed`, `file:///path` a `FileFeed`.
+
+    Raises:
+        ConfigurationError: the URL is none of these, or a setting cannot be used.
+    """
+    scheme = url.partition("://")[0].lower()
+    common: _Common = {
+        "date_format": settings.feed_date_format,
+        "max_bytes": settings.feed_max_bytes,
+        "archive": archive_of(settings),
+    }
+    match scheme:
+        case "http" | "https":
+            from forecasting_platform.adapters.feeds.http_feed import HttpFeed
+
+            return HttpFeed(url, timeout_seconds=settings.feed_timeout_seconds, **common)
+        case "ckan+http" | "ckan+https":
+            from forecasting_platform.adapters.feeds.ckan_feed import CkanFeed
+
+            return CkanFeed(url, timeout_seconds=settings.feed_timeout_seconds, **common)
+        case "file":
+            from forecasting_platform.adapters.feeds.file_feed import FileFeed
+
+            return FileFeed(url, **common)
+    raise ConfigurationError(
+        "FORECASTING_FEED_URL", "is no feed; give http(s)://host/feed, ckan+https://portal/dataset-id or file:///path"
+    )
+
+
+def archive_of(settings: Settings) -> DocumentArchive | None:
+    """The archive of loaded documents, None where FORECASTING_FEED_ARCHIVE is not set."""
+    if not settings.feed_archive:
+        return None
+    from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+
+    return DocumentArchive(settings.feed_archive, keep_days=settings.feed_archive_days)

@@ -1,0 +1,412 @@
+"""A champion changes only when the evidence says so."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.errors import MissingMetricError
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.promotion.decisions import (
+    PromotionDecision,
+    first_break,
+    rollback_decision,
+    unless_rolled_back,
+)
+from forecasting_platform.forecasting.promotion.evidence import compare_recipes
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rule import (
+    Candidacy,
+    Evidence,
+    Fitness,
+    Shadow,
+    _days_to_decide,
+    decide,
+    judge_again,
+    replayed,
+)
+from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, CUTOFFS, NOISE, evidence, judged
+from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
+
+
+def test_the_first_champion_is_promoted_even_if_it_is_only_naive() -> None:
+    decision = judged(NOISE, None, naive=0.1)
+    assert decision.verdict == "promote"
+    assert decision.moves_champion
+
+
+def test_an_equal_challenger_keeps_the_champion() -> None:
+    decision = judged(NOISE, NOISE)
+    assert decision.verdict == "hold"
+    assert not decision.moves_champion
+
+
+def test_a_clearly_better_challenger_is_promoted() -> None:
+    assert judged(NOISE * 0.8, NOISE).verdict == "promote"
+
+
+def test_a_gain_too_small_to_matter_holds_however_certain() -> None:
+    assert judged(NOISE * 0.99, NOISE).verdict == "hold"
+
+
+def test_a_gain_that_may_be_chance_holds_however_large() -> None:
+    luck = np.random.default_rng(1).normal(0, 1.0, 300)
+    decision = judged(NOISE - 0.05 * NOISE.mean() + luck - luck.mean(), NOISE)
+    assert decision.evidence["statistics"]["relative_gain"] == pytest.approx(0.05)
+    assert decision.verdict == "hold"
+
+
+def test_a_clearly_worse_challenger_is_rejected() -> None:
+    decision = judged(NOISE * 1.2, NOISE)
+    assert decision.verdict == "reject"
+    assert "20.0% higher" in decision.reason
+
+
+def test_losses_are_not_truncated_to_integers() -> None:
+    # The old prototype compared int(RMSE): 5.9 and 5.1 were a tie.
+    assert judged(NOISE * 5.1, NOISE * 5.9, naive=100).verdict == "promote"
+
+
+@pytest.mark.parametrize(
+    ("days", "same_recipe", "verdict"), [(15, True, "refresh"), (14, True, "hold"), (30, False, "hold")]
+)
+def test_newer_data_refresh_the_same_recipe_only(days: int, same_recipe: bool, verdict: str) -> None:
+    assert judged(NOISE, NOISE, newer_days=days, same_recipe=same_recipe).verdict == verdict
+
+
+def test_a_challenger_behind_naive_or_with_broken_intervals_is_rejected() -> None:
+    assert "behind the naive" in judged(NOISE * 0.5, NOISE, naive=0.1).reason
+    decision = judged(NOISE * 0.5, NOISE, coverage=0.4)
+    assert decision.verdict == "reject"
+    assert "40.0%" in decision.reason
+
+
+def test_a_missing_loss_is_an_error_and_never_a_decision() -> None:
+    broken = NOISE.copy()
+    broken[3] = np.nan
+    with pytest.raises(MissingMetricError, match="champion stays"):
+        judged(broken, NOISE)
+    with pytest.raises(MissingMetricError, match="version 1"):
+        judged(NOISE, broken)
+    with pytest.raises(MissingMetricError, match="200 cutoffs"):
+        judged(NOISE, NOISE[:200])
+
+
+def test_equal_recipes_have_identical_evidence_on_the_same_cells() -> None:
+    panel = panel_from(features_of(observations({"a": seasonal(500), "b": seasonal(500, seed=9)})))
+    recipe = Recipe(backtest_days=200, refit_days=60)
+    comparison = compare_recipes(panel, recipe, recipe)
+    assert comparison.champion is not None
+    np.testing.assert_array_equal(comparison.challenger.loss, comparison.champion.loss)
+    assert len(comparison.naive["naive"].loss) == len(comparison.challenger.loss)
+
+
+def test_a_better_recipe_has_the_lower_loss_and_seasonal_naive_counts_one() -> None:
+    panel = panel_from(features_of(observations({"a": seasonal(700)})))
+    comparison = compare_recipes(panel, default_recipe(15, "IE"), default_recipe(15, "IE", ("seasonal_naive",)))
+    assert comparison.champion is not None
+    assert comparison.challenger.mean_loss < comparison.champion.mean_loss
+    assert comparison.champion.mean_loss == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_cutoffs_never_promote(count: int) -> None:
+    assert judged(np.full(count, 0.5), np.full(count, 1.0)).verdict == "hold"
+
+
+def test_the_champion_is_not_compared_with_itself() -> None:
+    itself = Candidacy("1", CUTOFF, "x", evidence(NOISE))
+    at = datetime(2023, 7, 1, tzinfo=UTC)
+    policy, naive = PromotionPolicy.packaged(), {"naive": evidence(NOISE)}
+    decision = decide(itself, itself, naive, policy, horizon=15, decided_at=at, decided_by="a test")
+    assert decision.verdict == "hold"
+    assert "is the champion already" in decision.reason
+
+
+def test_a_challenger_unfit_to_serve_does_not_refresh_either() -> None:
+    assert judged(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=0.99).verdict == "reject"
+    assert judged(NOISE, NOISE, newer_days=30, same_recipe=True, coverage=None).verdict == "refresh"
+
+
+def test_a_coverage_that_is_no_number_is_an_error_and_one_not_measured_promotes_nothing() -> None:
+    with pytest.raises(MissingMetricError, match="the coverage"):
+        judged(NOISE * 0.8, NOISE, coverage=float("nan"))
+    decision = judged(NOISE * 0.8, NOISE, coverage=None)
+    assert (decision.verdict, "but coverage of its intervals is not measured" in decision.reason) == ("hold", True)
+
+
+def test_no_measured_cutoff_is_an_error_and_never_a_decision() -> None:
+    with pytest.raises(MissingMetricError, match="version 2 is None"):
+        judged(NOISE[:0], None)
+
+
+def test_a_decision_carries_its_evidence_as_json() -> None:
+    evidence = json.loads(json.dumps(judged(NOISE * 0.8, NOISE, newer_days=15).evidence, allow_nan=False))
+    statistics = evidence["statistics"]
+    assert (statistics["cutoffs"], statistics["days_newer"]) == (300, 15)
+    assert statistics["relative_gain"] == pytest.approx(0.2)
+    assert statistics["p_better"] < 0.03 < statistics["p_worse"]
+    assert len(evidence["policy"]["sha256"]) == 64
+
+
+def test_a_rollback_moves_the_champion_and_keeps_the_persons_reason() -> None:
+    decision = rollback_decision(
+        to_version="1",
+        to_cutoff=CUTOFF,
+        champion_version="2",
+        reason="the feed was wrong",
+        decided_at=datetime(2023, 7, 1, tzinfo=UTC),
+        decided_by="a person",
+    )
+    assert (decision.verdict, decision.moves_champion, decision.reason) == ("rollback", True, "the feed was wrong")
+    assert (decision.challenger_version, decision.champion_version) == ("1", "2")
+
+
+def test_a_late_request_does_not_undo_a_rollback_but_a_newer_decision_counts() -> None:
+    at = datetime(2023, 7, 1, tzinfo=UTC)
+    late = PromotionDecision("promote", "better", "2", "1", CUTOFF, at, "promotion_sensor")
+    drill = rollback_decision(
+        to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill", decided_at=at, decided_by="a person"
+    )
+    held = unless_rolled_back(late, [drill, late])
+    assert (held.verdict, held.moves_champion) == ("hold", False)
+    assert "version 2 was rolled back (a drill)" in held.reason
+    assert unless_rolled_back(late, [late, drill]) == late
+
+
+def better_but(**more: object) -> Evidence:
+    return evidence(0.8 * NOISE, 0.8, **more)
+
+
+def test_a_better_challenger_that_is_clearly_worse_in_one_series_steps_or_season_holds() -> None:
+    of_steps = {"1-3": NOISE}
+    challenger = better_but(by_step={"1-3": 1.3 * NOISE})
+    decision = judged(challenger, evidence(NOISE, by_step=of_steps))
+    assert decision.verdict == "hold"
+    assert "worse in steps 1-3" in decision.reason
+    decision = judged(better_but(by_series={"a": 1.3 * NOISE}), evidence(NOISE, by_series={"a": NOISE}))
+    assert "worse in series a" in decision.reason
+    spring = np.array([day.month in {3, 4, 5} for day in CUTOFFS])
+    decision = judged(np.where(spring, 1.3, 0.5) * NOISE, NOISE)
+    assert decision.evidence["statistics"]["clearly_worse"] == ["spring"]
+    assert not decision.moves_champion
+
+
+@pytest.mark.parametrize(
+    ("fitness", "says"),
+    [
+        (Fitness(impossible=3, load_seconds=1, megabytes=1), "3 of its forecasts are not finite"),
+        (Fitness(impossible=0, load_seconds=61, megabytes=1), "61 s to load"),
+        (Fitness(impossible=0, load_seconds=1, megabytes=501), "weighs 501 MB"),
+    ],
+)
+def test_what_cannot_serve_is_rejected_even_as_the_first_champion(fitness: Fitness, says: str) -> None:
+    for champion in (NOISE, None):
+        decision = judged(0.8 * NOISE, champion, fitness=fitness)
+        assert decision.verdict == "reject"
+        assert says in decision.reason
+
+
+def shadow(days: int, gain: float) -> Shadow:
+    """Both with the same noise, the challenger better by a share."""
+    champion = np.random.default_rng(5).gamma(4.0, 0.1, days)
+    return Shadow(CUTOFFS[:days], champion * (1 - gain), champion)
+
+
+def test_shadow_forecasts_that_are_clearly_better_promote_and_clearly_worse_reject() -> None:
+    assert judged(NOISE, NOISE, shadow=shadow(200, 0.3)).verdict == "promote"
+    assert judged(NOISE, NOISE, shadow=shadow(200, -0.3)).verdict == "reject"
+    assert judged(NOISE, NOISE, shadow=shadow(200, 0.0)).verdict == "hold"
+    # However large, what has been seen on a few days decides nothing.
+    assert judged(NOISE, NOISE, shadow=shadow(59, 0.9)).verdict == "hold"
+
+
+def test_a_hold_says_what_would_be_seen_and_how_many_days_would_decide() -> None:
+    luck = np.random.default_rng(1).normal(0, 0.5, 300)
+    decision = judged(NOISE + luck - luck.mean() - 0.01, NOISE, shadow=shadow(30, 0.1), naive=100)
+    statistics = decision.evidence["statistics"]
+    assert statistics["shadow"]["days_to_decide"] == 30
+    assert f"one of {statistics['least_detectable_gain']:.1%} would be found" in decision.reason
+    assert "about 30 more days would decide" in decision.reason
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, "promote"), (0.0, "hold"), (-0.2, "reject"), (0.0, "refresh")])
+def test_every_verdict_on_two_models_says_which_gain_would_be_found(gain: float, verdict: str) -> None:
+    newer = {"newer_days": 30, "same_recipe": True} if verdict == "refresh" else {}
+    decision = judged(NOISE * (1 - gain), NOISE, **newer)
+    assert decision.verdict == verdict
+    assert "would be found four times in five; no shadow days yet, 60 would be the first to decide" in decision.reason
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(
+    scale=st.floats(0.3, 3.0),
+    jitter=st.floats(0.0, 1.0),
+    days=st.integers(0, 120),
+    newer=st.integers(0, 40),
+    same=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_decision_judged_again_from_its_json_is_the_same_to_the_last_bit(
+    scale: float, jitter: float, days: int, newer: int, same: bool, seed: int
+) -> None:
+    loss = scale * NOISE + jitter * np.random.default_rng(seed).random(300)
+    more = {"shadow": shadow(days, 1 - scale)} if days else {}
+    decision = judged(loss, NOISE, newer_days=newer, same_recipe=same, **more)
+    stored = json.loads(json.dumps(decision.evidence, allow_nan=False))
+    assert judge_again(stored) == (decision.verdict, decision.reason, decision.evidence["statistics"])
+    assert replayed(replace(decision, evidence=stored)) == "same"
+
+
+@pytest.mark.slow
+def test_a_hundred_stored_decisions_are_replayed_without_a_difference() -> None:
+    ledger, rng = MemoryLedger(), np.random.default_rng(6)
+    for _ in range(100):
+        ledger.append_decision(judged(rng.uniform(0.7, 1.2) * NOISE + rng.random(300) / 5, NOISE))
+    assert {replayed(entry) for entry in ledger.decisions()} == {"same"}
+    assert len({entry.verdict for entry in ledger.decisions()}) == 3
+    assert first_break(ledger.decisions()) is None
+
+
+def test_a_verdict_that_was_changed_in_the_ledger_differs_when_judged_again() -> None:
+    decision = judged(NOISE * 1.2, NOISE)
+    assert replayed(replace(decision, verdict="promote")) == "differs"
+    assert replayed(rollback_decision(
+        to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill",
+        decided_at=datetime(2023, 7, 1, tzinfo=UTC), decided_by="a person",
+    )) == "not judged"  # fmt: skip
+
+
+@given(
+    position=st.integers(0, 4), field=st.sampled_from(["reason", "verdict", "decided_by", "evidence", "decision_id"])
+)
+def test_any_changed_or_missing_entry_breaks_the_chain(position: int, field: str) -> None:
+    ledger = MemoryLedger()
+    for number in range(5):
+        ledger.append_decision(replace(judged(NOISE, None), reason=str(number)))
+    entries = ledger.decisions()
+    values = {"evidence": {"x": 1}, "decision_id": 99}
+    changed = replace(entries[position], **{field: values.get(field, "changed")})
+    assert first_break([*entries[:position], changed, *entries[position + 1 :]]) is not None
+    if position:
+        # Entries cut off at the newest end leave a whole chain; the version's tag `decision_hash` tells of them.
+        assert first_break([*entries[:position], *entries[position + 1 :]]) is not None
+
+
+# --- what mutated code could say unnoticed ---
+
+
+def crafted(**inputs: object) -> dict[str, object]:
+    """The statistics of an equal challenger, with other inputs."""
+    evidence = judged(NOISE, NOISE).evidence
+    return judge_again(evidence | {"inputs": evidence["inputs"] | inputs})[2]
+
+
+def test_an_entry_says_who_decided_about_which_versions_and_from_what() -> None:
+    decision = judged(NOISE * 0.8, NOISE, provenance={"data": "abc"})
+    assert (decision.challenger_version, decision.champion_version) == ("2", "1")
+    assert (decision.challenger_cutoff, decision.decided_by) == (CUTOFF, "a test")
+    assert decision.evidence["provenance"] == {"data": "abc"}
+    assert judged(NOISE, None).evidence["provenance"] == {}
+    assert judged(NOISE, None).champion_version is None
+
+
+def test_gains_do_not_depend_on_the_unit_of_the_series() -> None:
+    small, large = (
+        judged(
+            NOISE * 0.9 * unit, NOISE * unit, naive=1e6,
+            shadow=Shadow(CUTOFFS[:200], NOISE[:200] * 0.9 * unit, NOISE[:200] * unit),
+        ).evidence["statistics"]
+        for unit in (1, 1024)
+    )  # fmt: skip
+    for name in ("relative_gain", "bootstrap_gain", "least_detectable_gain"):
+        assert small[name] == pytest.approx(large[name], rel=0.05), name
+    for name in ("relative_gain", "lower", "upper", "least_detectable_gain"):
+        assert small["shadow"][name] == pytest.approx(large["shadow"][name]), name
+
+
+def test_what_shadow_days_could_have_found_is_their_gain_less_its_bound() -> None:
+    shadow = judged(NOISE, NOISE, shadow=Shadow(CUTOFFS[:200], NOISE[:200] * 0.99, NOISE[:200])).evidence["statistics"][
+        "shadow"
+    ]
+    assert shadow["least_detectable_gain"] == shadow["relative_gain"] - shadow["lower"] > 0
+
+
+@pytest.mark.parametrize(
+    ("days", "gain", "width", "more"),
+    [
+        pytest.param(60, 0.05, 0.1, 180, id="bounds twice as wide as the gain need four times the days"),
+        pytest.param(60, -0.05, 0.1, 180, id="a loss is found as a gain is"),
+        pytest.param(60, 0.1, 0.05, 0, id="decided already"),
+        pytest.param(20, 0.1, float("inf"), 40, id="before the first bound"),
+        pytest.param(60, 0.0, 0.1, None, id="no gain is never found"),
+    ],
+)
+def test_days_to_decide_follow_from_bounds_that_narrow_with_the_root_of_the_days(
+    days: int, gain: float, width: float, more: int | None
+) -> None:
+    assert _days_to_decide(days, gain, width, horizon=15) == more
+
+
+def test_a_difference_that_no_number_of_days_finds_is_said_to_be_one() -> None:
+    shadow = Shadow(CUTOFFS[:200], NOISE[:200], NOISE[:200])
+    assert ", which no number of days decides" in judged(NOISE, NOISE, shadow=shadow).reason
+
+
+def test_series_share_the_chance_of_being_called_worse() -> None:
+    z = float(norm.isf(0.006))  # below 1 %, but not below a third of it
+    one = {"difference": -z, "standard_error": 1.0}
+    assert crafted(series={"a": one})["clearly_worse"] == ["series a"]
+    assert crafted(series={"a": one, "b": one, "c": one})["clearly_worse"] == []
+    assert crafted(series={"a": {"difference": -1.0, "standard_error": 0.0}})["clearly_worse"] == []
+
+
+def test_a_season_is_judged_from_its_45th_cutoff_on_and_by_its_own_cutoffs() -> None:
+    worse = judged(NOISE, NOISE).evidence["inputs"]["challenger"] | {"loss": list(NOISE[:100] * 1.5)}
+    champion = worse | {"loss": list(NOISE[:100]), "version": "1"}
+
+    def found(winter: int) -> object:
+        cutoffs = ["2023-01-15"] * winter + ["2023-07-15"] * (100 - winter)
+        both = {"loss": list(np.r_[NOISE[:winter] * 1.5, NOISE[winter:100]])}
+        return crafted(challenger=worse | both, champion=champion, cutoffs=cutoffs)["clearly_worse"]
+
+    assert found(45) == ["winter"]
+    assert found(44) == []
+
+
+def test_a_better_challenger_that_is_worse_in_many_series_names_five_and_counts_the_rest() -> None:
+    evidence = judged(NOISE * 0.8, NOISE).evidence
+    series = {name: {"difference": -9.0, "standard_error": 1.0} for name in "abcdefg"}
+    verdict, reason, _ = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": series}})
+    assert verdict == "hold"
+    assert "worse in series a, series b, series c, series d, series e and 2 more" in reason
+    fewer = {name: series[name] for name in "ab"}
+    reason = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": fewer}})[1]
+    assert "worse in series a, series b:" in reason
+
+
+def test_a_hold_because_of_a_rollback_is_replayed_as_the_same_and_another_hold_is_not() -> None:
+    decision = judged(NOISE * 0.8, NOISE)
+    held = replace(decision, verdict="hold", reason="version 2 was rolled back (a drill); `promote` decides anew")
+    assert replayed(held) == "same"
+    assert replayed(replace(held, reason="not shown to be better")) == "differs"
+    assert replayed(replace(held, verdict="reject")) == "differs"
+
+
+def test_an_error_of_a_missing_number_says_which_number_of_whom_was_what() -> None:
+    with pytest.raises(MissingMetricError, match=r"^the loss of version 1 is nan"):
+        judged(NOISE, np.full(300, np.nan))
+    with pytest.raises(MissingMetricError, match=r"^the coverage of version 2 is nan"):
+        judged(NOISE, NOISE, coverage=float("nan"))
+    with pytest.raises(MissingMetricError, match=r"cutoffs of version 1 is '200 cutoffs'"):
+        judged(NOISE, NOISE[:200])
+    with pytest.raises(MissingMetricError, match="shadow"):
+        judged(NOISE, NOISE, shadow=Shadow(CUTOFFS[:2], np.array([1.0, np.nan]), np.ones(2)))

@@ -1,0 +1,94 @@
+"""The app as it is deployed: `python -m serve`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
+from forecasting_platform_tests.support.ports import free_ports, refusing_port
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
+from serve.forecasts.last_good import keep
+
+COMMAND = [sys.executable, "-m", "serve"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
+    return inherited | {f"FORECASTING_{name}": value for name, value in variables.items()}
+
+
+@contextmanager
+def running(tmp_path: Path, registry: MemoryModelRegistry, model: ForecastModel, **settings: str) -> Iterator[str]:
+    """The app with version 1 kept on disk, and no MLflow; its URL. In the end it is asked to stop, and does."""
+    version = registry.version_at("champion")
+    assert version is not None
+    keep(version, model, tmp_path)
+    port = free_ports()
+    with refusing_port() as mlflow:
+        places = {"MODEL_CACHE_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}"}
+        environ = environment(APP_PORT=str(port), **places, **settings)
+        process = subprocess.Popen(COMMAND, env=environ, stderr=subprocess.PIPE)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert all(json.loads(line)["time"] for line in log.splitlines()), log
+
+
+@pytest.mark.slow
+def test_the_server_starts_while_mlflow_is_down_and_answers_from_the_copy_on_disk(
+    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path
+) -> None:
+    with running(tmp_path, registry, model) as url:
+        answer = wait_until_ready(url)
+        assert answer.json()["model"]["version"] == "1"
+        assert answer.headers["Server"] == "forecasting-platform"
+        body = {"start": "2023-06-16", "end": "2023-06-17"}
+        assert requests.post(f"{url}/predict", json=body, timeout=30).status_code == 200
+        assert requests.post(f"{url}/nothing", timeout=30).headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.slow
+def test_what_was_answered_is_logged_although_the_server_is_told_to_stop_at_once(
+    registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path, prepared_dsn: str
+) -> None:
+    store = PostgresTableStore(prepared_dsn)
+    with running(tmp_path, registry, model, POSTGRES_DSN=prepared_dsn) as url:
+        wait_until_ready(url)
+        answer = requests.post(f"{url}/predict", json={"start": "2023-06-16", "end": "2023-06-20"}, timeout=30)
+    logged = store.read(PREDICTION_LOG)
+    store.close()
+    assert set(logged["request_id"]) == {answer.headers["X-Request-ID"]}
+    assert len(logged) == len(answer.json()["forecasts"])
+
+
+def wait_until_ready(url: str) -> requests.Response:
+    def ready() -> requests.Response | None:
+        with suppress(requests.ConnectionError):
+            answer = requests.get(f"{url}/ready", timeout=30)
+            return answer if answer.ok else None
+        return None
+
+    answer = wait_until("a ready app", ready)
+    assert answer is not None
+    return answer
+
+
+@pytest.mark.slow
+def test_the_server_says_at_once_which_setting_is_missing() -> None:
+    environ = environment(APP_PORT=str(free_ports()))
+    ended = subprocess.run(COMMAND, env=environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert ended.returncode != 0
+    assert "FORECASTING_MLFLOW_TRACKING_URI" in ended.stderr

@@ -1,0 +1,91 @@
+"""Who may ask: API keys, and which addresses may be listened on without any."""
+
+import hashlib
+import hmac
+import ipaddress
+
+from pydantic import SecretStr
+from werkzeug.datastructures import Authorization, Headers, WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from forecasting_platform.errors import ConfigurationError
+
+HASHED = "sha256:"
+
+
+class ApiKeys:
+    """The keys that may ask; only their hashes are held.
+
+    Args:
+        keys: separated by commas, each as it is or as `sha256:` and its checksum in hexadecimal digits;
+            None lets everybody ask.
+
+    Raises:
+        ConfigurationError: a checksum is none.
+    """
+
+    def __init__(self, keys: SecretStr | None) -> None:
+        given = [] if keys is None else [key.strip() for key in keys.get_secret_value().split(",")]
+        self._hashes = [_held(key) for key in given if key]
+
+    @property
+    def needed(self) -> bool:
+        """Whether a request must carry one."""
+        return bool(self._hashes)
+
+    def require(self, headers: Headers, authorization: Authorization | None) -> None:
+        """Let a request with a known key pass (`X-API-Key`, or `Authorization: Bearer`).
+
+        Raises:
+            Unauthorized: it has none, or another.
+        """
+        if self.needed and not self._knows(_given(headers, authorization)):
+            raise Unauthorized(
+                "send a known key in X-API-Key or as Authorization: Bearer", www_authenticate=WWWAuthenticate("bearer")
+            )
+
+    def _knows(self, key: str) -> bool:
+        given = _hash(key)
+        # Every hash is compared, so that the time taken tells nothing.
+        return sum(hmac.compare_digest(given, known) for known in self._hashes) > 0
+
+
+def _given(headers: Headers, authorization: Authorization | None) -> str:
+    bearer = authorization.token if authorization is not None and authorization.type == "bearer" else None
+    return headers.get("X-API-Key") or bearer or ""
+
+
+def _held(key: str) -> bytes:
+    if not key.startswith(HASHED):
+        return _hash(key)
+    try:
+        checksum = bytes.fromhex(key.removeprefix(HASHED))
+    except ValueError:
+        checksum = b""
+    if len(checksum) != hashlib.sha256().digest_size:
+        # Not quoted: it may be a key by mistake.
+        raise ConfigurationError("FORECASTING_API_KEYS", f"has a {HASHED} entry that is not 64 hexadecimal digits")
+    return checksum
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def refuse_open_interface(host: str, keys: ApiKeys) -> None:
+    """Refuse to listen beyond this machine without keys.
+
+    Raises:
+        ConfigurationError: `host` is no loopback address and no key is set.
+    """
+    if not keys.needed and not _is_loopback(host):
+        raise ConfigurationError(
+            "FORECASTING_API_KEYS", f"is not set, but FORECASTING_APP_HOST is {host}: set keys, or listen on 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The champion in memory and the forecasts made with it. No HTTP."""

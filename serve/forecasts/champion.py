@@ -1,0 +1,261 @@
+"""The champion held in memory, and the watch that keeps it the one the registry names.
+
+A request reads `ChampionWatch.current` once: a champion never changes, it is replaced whole, so no
+answer mixes two versions. What is answered with it is in `answers`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.errors import InvalidArtifactError, NoChampionError
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import REGISTERED_MODEL
+from serve.forecasts.last_good import keep, recall
+from serve.forecasts.precomputed import Ahead
+from serve.periodic_task import Repeating
+
+FEATURE_REFRESH_SECONDS = 5.0
+MAX_SERIES_DESCRIBED = 1000
+FIRST_LOOK_SECONDS = 10.0
+REFUSED_VERSION_SECONDS = 30.0
+
+_log = logging.getLogger("serve.forecasts.champion")
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """One version with its model, answering from the newest feature rows known when it was made.
+
+    Raises:
+        ForecastingPlatformError: the model cannot forecast from these rows.
+    """
+
+    version: ModelVersion
+    model: ForecastModel
+    loaded_at: datetime
+    ahead: Ahead = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ahead", Ahead(self.model))
+
+    def newest_observation(self) -> dict[str, date]:
+        """The day each series is forecast from."""
+        return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
+
+
+def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
+    """What is known of a champion and of some of its series, JSON-ready.
+
+    Args:
+        unique_ids: the series wanted; without, the first `MAX_SERIES_DESCRIBED` by name.
+
+    Raises:
+        UnknownSeriesError: one the model does not have.
+    """
+    model = champion.model
+    wanted = sorted(model.unique_ids)[:MAX_SERIES_DESCRIBED] if unique_ids is None else sorted(set(unique_ids))
+    newest = model.feature_days[model.positions(wanted)].tolist()
+    states = model.states()
+    control = model.metadata.get("control", {})
+    metadata = model.metadata | {"series": _picked(model.metadata, wanted)}
+    return {
+        "scores": {unique_id: of.get("scores") for unique_id, of in metadata["series"].items()},
+        "metadata": metadata | ({"control": control | {"series": _picked(control, wanted)}} if control else {}),
+        "horizon": model.horizon,
+        "series_count": len(model.unique_ids),
+        "series": [
+            {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
+            for unique_id, day in zip(wanted, newest, strict=True)
+        ],
+    }
+
+
+def _picked(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    known = document.get("series", {})
+    return {unique_id: known[unique_id] for unique_id in wanted if isinstance(known.get(unique_id), dict)}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A version that could not be served, why, and until when (`time.monotonic`) it is not tried again."""
+
+    version: str
+    reason: str
+    until: float
+
+
+class ChampionWatch:
+    """Keeps `current` the registry's champion with the store's newest features.
+
+    Args:
+        registry: makes the registry; called in the background, so that starting needs no registry.
+        store: where the newest feature rows are; without one the model's own rows answer.
+        poll_seconds: time between two looks at the registry.
+        cache_dir: where the last good champion is kept for a start without the registry.
+    """
+
+    def __init__(
+        self,
+        registry: Callable[[], ModelRegistry],
+        store: TableStore | None,
+        *,
+        poll_seconds: float,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._cache_dir = cache_dir
+        self._swap = threading.Lock()
+        self._loaded: Champion | None = None
+        self._features: pd.DataFrame | None = None
+        self._refused: Refused | None = None
+        self._is_nameless = False
+        self._recalled = False
+        self._looked = threading.Event()
+        self._threads = [Repeating("champion-poll", poll_seconds, self.look)]
+        if store is not None:
+            self._threads.append(Repeating("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
+        self.current: Champion | None = None
+        self.looked_at: datetime | None = None
+
+    def start(self) -> None:
+        """Begin to watch, in the background."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End watching; the champion stays."""
+        for thread in self._threads:
+            thread.stop()
+
+    def wait_for_first_look(self, seconds: float | None = None) -> None:
+        """Return once the registry was asked, whatever it answered, or after so many seconds."""
+        self._looked.wait(seconds)
+
+    def require(self) -> Champion:
+        """The champion; just after the start, what the first look finds.
+
+        Raises:
+            NoChampionError: there is none.
+        """
+        if self.current is None:
+            self.wait_for_first_look(FIRST_LOOK_SECONDS)
+        champion = self.current
+        if champion is None:
+            raise NoChampionError(REGISTERED_MODEL)
+        return champion
+
+    def trouble(self) -> str | None:
+        """Why the version named champion is not the one that answers; None when it is."""
+        refused, champion = self._refused, self.current
+        answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
+        if self._is_nameless:
+            return f"no version has the alias champion any more, so {answers}"
+        if refused is None:
+            return None
+        return f"version {refused.version} is champion but cannot be served, so {answers}: {refused.reason}"
+
+    def look(self) -> None:
+        """Ask the registry once; load another champion, then swap it in.
+
+        The very first look begins with the copy on disk, which answers until the registry has.
+        A failure leaves the champion as it is and is raised.
+        """
+        self._recall()
+        try:
+            self._follow(self._named())
+            self.looked_at = datetime.now(UTC)
+        finally:
+            self._looked.set()
+
+    def refresh_features(self) -> None:
+        """Read the newest feature rows once; a store that does not answer leaves those there are."""
+        if self._store is None:
+            return
+        rows = self._store.read_newest(FEATURE_TABLE)
+        with self._swap:
+            if self._features is None or not rows.equals(self._features):
+                self.current = _with_features(self._loaded, rows)
+                self._features = rows
+
+    def _named(self) -> ModelVersion | None:
+        try:
+            return self._registry().version_at("champion")
+        except InvalidArtifactError as error:
+            self._is_nameless, self._refused = False, Refused(error.version, error.problem, time.monotonic())
+            raise
+
+    def _follow(self, version: ModelVersion | None) -> None:
+        loaded = self._loaded
+        # Before the first promotion there is nothing to miss.
+        self._is_nameless = version is None and loaded is not None
+        if version is None:
+            return
+        if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
+            self._load(version)
+            return
+        # The alias is back at the version that answers, whatever was refused in between.
+        self._refused = None
+        if version != loaded.version:
+            self._hold(Champion(version, loaded.model, loaded.loaded_at))
+
+    def _load(self, version: ModelVersion) -> None:
+        refused = self._refused
+        if refused is not None and refused.version == version.version and time.monotonic() < refused.until:
+            # A broken artifact is not fetched anew at each look.
+            return
+        try:
+            champion = Champion(version, self._registry().load(version), datetime.now(UTC))
+            self._hold(champion)
+        except Exception as error:
+            until = time.monotonic() + REFUSED_VERSION_SECONDS
+            self._refused = Refused(version.version, str(error) or type(error).__name__, until)
+            raise
+        self._refused = None
+        _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
+        self._keep(version, champion.model)
+
+    def _hold(self, champion: Champion) -> None:
+        with self._swap:
+            self.current = _with_features(champion, self._features)
+            self._loaded = champion
+        self._looked.set()
+
+    def _keep(self, version: ModelVersion, model: ForecastModel) -> None:
+        if self._cache_dir is None:
+            return
+        try:
+            keep(version, model, self._cache_dir)
+        except OSError as error:
+            _log.warning("the champion could not be kept on disk", exc_info=error)
+
+    def _recall(self) -> None:
+        if self._recalled or self._cache_dir is None:
+            return
+        self._recalled = True
+        try:
+            kept = recall(self._cache_dir)
+        except (OSError, InvalidArtifactError) as error:
+            _log.error("the champion kept on disk cannot be used", exc_info=error)
+            return
+        if kept is not None:
+            self._hold(Champion(*kept, datetime.now(UTC)))
+            _log.info("version %s, kept on disk, answers until the registry does", kept[0].version)
+
+
+def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
+    if champion is None or rows is None:
+        return champion
+    return Champion(champion.version, following(champion.model, rows), champion.loaded_at)

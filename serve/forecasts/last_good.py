@@ -1,0 +1,68 @@
+"""The last good champion on disk, so that the app can start while the registry is down.
+
+Each copy is a folder of its own; one small file names the current one with its checksum and is
+replaced in one step, so that a crash at any moment leaves a whole copy.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
+from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.ports.model_registry import ModelVersion
+
+POINTER = "last_good.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Which folder holds the copy, of which version, and the artifact's checksum."""
+
+    folder: str
+    version: ModelVersion
+    sha256: str
+
+
+_COPY = TypeAdapter(Copy)
+
+
+def keep(version: ModelVersion, model: ForecastModel, directory: Path) -> None:
+    """Make `model` the copy kept in `directory`; the one before is removed afterwards."""
+    directory.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="version-", dir=directory))
+    copy = Copy(folder.name, version, write_artifact(model, folder))
+    _replace(directory / POINTER, _COPY.dump_json(copy))
+    for old in directory.glob("version-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def recall(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
+    """The copy kept in `directory`, None when there is none.
+
+    Raises:
+        InvalidArtifactError: a file was changed or is missing, or this code cannot read it.
+    """
+    if not (directory / POINTER).exists():
+        return None
+    try:
+        copy = _COPY.validate_json((directory / POINTER).read_bytes())
+    except ValueError as error:
+        raise InvalidArtifactError("on disk", f"{POINTER} is damaged") from error
+    folder = directory / Path(copy.folder).name
+    return copy.version, read_artifact(folder, version=copy.version.version, expected_sha256=copy.sha256)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(".tmp")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

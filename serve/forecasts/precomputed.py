@@ -1,0 +1,140 @@
+"""What a champion forecasts of the trained horizon from its newest observations: made once, when it takes over.
+
+Most requests ask for just that. They are answered by joining rows that are rendered already, the very
+ones that `answers` would compute; every other request is computed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.forecasting.models.model import ForecastModel, Forecasts
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.date_range import DateRange
+from serve.forecasts.rendering import Record, checksum, forecast_records, json_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Forecasts, as arrays of one length and as rows of JSON.
+
+    Attributes:
+        checksum: of the rows of its series, all of them where this is a part.
+    """
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    y_hat: Floats
+    rows: list[bytes]
+    checksum: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, start: int, stop: int) -> "Stretch":
+        """The forecasts from one position to another, exclusive."""
+        return Stretch(
+            self.unique_id[start:stop],
+            self.cutoff[start:stop],
+            self.ds[start:stop],
+            self.y_hat[start:stop],
+            self.rows[start:stop],
+            self.checksum,
+        )
+
+
+def stretch_of(forecasts: Forecasts, series: slice, rows: list[bytes]) -> Stretch:
+    """The forecasts of one series.
+
+    Args:
+        series: where it stands in the forecasts and in `rows`, the forecasts as JSON.
+    """
+    own = rows[series]
+    return Stretch(
+        forecasts.unique_id[series],
+        forecasts.cutoff[series],
+        forecasts.ds[series],
+        forecasts.y_hat[series],
+        own,
+        checksum(b"".join(own)),
+    )
+
+
+def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
+    """Whether a forecast and its interval are finite numbers; shape (n,)."""
+    numbers = [forecasts.y_hat, *(bound for bounds in forecasts.bounds.values() for bound in bounds)]
+    return np.asarray(np.isfinite(np.array(numbers)).all(axis=0))
+
+
+def left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
+    """What an answer for all series says of those that it leaves out.
+
+    Args:
+        day: the last day that the answer knows, inclusive; all that is known without it.
+    """
+    ended, newest = model.ended_at(day), dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
+    return [
+        {
+            "unique_id": unique_id,
+            "state": "ended" if unique_id in ended else "unobserved",
+            "newest_observation": newest[unique_id].isoformat(),
+        }
+        for unique_id in sorted(unique_ids)
+    ]
+
+
+class Ahead:
+    """The next `horizon` days of every series, at the stored interval levels.
+
+    A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason. So is
+    one that has ended, of which `left_out` tells whoever asks for all.
+
+    Raises:
+        ForecastingPlatformError: the model cannot answer from its own rows, or has no series.
+    """
+
+    def __init__(self, model: ForecastModel) -> None:
+        if not model.unique_ids:
+            raise ForecastingPlatformError("the model has no series")
+        self._days = model.horizon
+        ended = model.ended_at()
+        self.left_out = left_out(model, ended)
+        self._series = [name for name in model.unique_ids if name not in ended]
+        self._first: dict[str, date] = {}
+        self._stretches: dict[str, Stretch] = {}
+        days = model.feature_days[model.positions(self._series)]
+        for cutoff in np.unique(days):
+            self._add(
+                model, cutoff.item(), [name for name, day in zip(self._series, days, strict=True) if day == cutoff]
+            )
+
+    def _add(self, model: ForecastModel, cutoff: date, unique_ids: list[str]) -> None:
+        first = cutoff + timedelta(days=1)
+        days = list(DateRange(first, cutoff + timedelta(days=self._days)))
+        forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
+        rows, finite = json_rows(forecast_records(forecasts, model.cutoff)), is_finite(forecasts)
+        for position, unique_id in enumerate(sorted(unique_ids)):
+            series = slice(position * self._days, (position + 1) * self._days)
+            if finite[series].all():
+                self._first[unique_id] = first
+                self._stretches[unique_id] = stretch_of(forecasts, series, rows)
+
+    def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[Stretch] | None:
+        """The forecasts of a range, ordered by series and day; None when they are not all here.
+
+        Args:
+            unique_ids: the series wanted, without it every one that has not ended; none may stand twice.
+        """
+        found = []
+        for unique_id in sorted(self._series if unique_ids is None else unique_ids):
+            start = (period.start - self._first[unique_id]).days if unique_id in self._first else -1
+            stop = start + len(period)
+            if start < 0 or stop > self._days:
+                return None
+            found.append(self._stretches[unique_id].part(start, stop))
+        return found

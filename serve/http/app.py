@@ -1,0 +1,102 @@
+"""The app put together: `create_app`. What it answers is in `routes`."""
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.exceptions import Forbidden
+
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.model_registry import ModelRegistry
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+from forecasting_platform.site_guard import SiteGuard
+from serve.api_keys import ApiKeys, refuse_open_interface
+from serve.http.middleware import ENDPOINT, QUIET_ENDPOINTS, Around
+from serve.http.problems import invalid_fields, register_problems
+from serve.http.rate_limit import RateLimit
+from serve.http.routes import OPEN_ENDPOINTS, api
+from serve.http.schemas import Problem
+from serve.http.strict_json import StrictRequest
+from serve.service import EXTENSION, Service, build_service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+STATIC_SECONDS = 3600
+HEALTH_ENDPOINTS = frozenset({"health", "ready"})
+"""What a load balancer asks of each process, under its IP address."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    registry: ModelRegistry | None = None,
+    store: TableStore | None = None,
+    ledger: Ledger | None = None,
+) -> Flask:
+    """The app; parts not given are those that the settings name.
+
+    Nothing is connected to yet: background threads start with the first request, or with
+    `service_of(app).start()` in the process that serves.
+
+    Raises:
+        ConfigurationError: it would listen beyond this machine without API keys, or an allowed host is none.
+    """
+    settings = settings or Settings()
+    keys = ApiKeys(settings.api_keys)
+    refuse_open_interface(settings.app_host, keys)
+    service = build_service(settings.without_keys(), keys, registry, store, ledger)
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Forecasting platform", version="1", description="Forecasts of daily series."),
+        security_schemes={"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+        validation_error_model=Problem,
+        validation_error_callback=invalid_fields,
+        doc_ui=False,
+    )
+    app.request_class = StrictRequest
+    app.wsgi_app = Around(app.wsgi_app, service.metrics)  # type: ignore[method-assign] # Flask's own way to wrap it
+    app.extensions[EXTENSION] = service
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
+    guard = SiteGuard(settings.allowed_hosts, settings.app_host)
+    _before_each_request(app, service, guard, RateLimit(settings.app_rate_limit))
+    register_problems(app)
+    app.register_api(api)
+    app.register_blueprint(_swagger())
+    app.add_url_rule("/openapi.json", "api.openapi", lambda: app.api_doc)
+    return app
+
+
+def _swagger() -> Blueprint:
+    # The library's own page needs inline scripts; its files do not, so only these are served.
+    folder = str(files("flask_openapi3_swagger") / "templates" / "swagger")
+    return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger")
+
+
+def _before_each_request(app: Flask, service: Service, guard: SiteGuard, rate_limit: RateLimit) -> None:
+    @app.before_request
+    def _begin() -> None:
+        asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+        endpoint = asked.endpoint or "unknown"
+        asked.environ[ENDPOINT] = endpoint.removeprefix("api.")
+        _refuse_other_sites(asked.environ, guard)
+        if not service.started:
+            service.start()
+        if asked.environ[ENDPOINT] not in QUIET_ENDPOINTS:
+            rate_limit.take(asked.remote_addr or "unknown")
+        if endpoint not in OPEN_ENDPOINTS:
+            service.keys.require(asked.headers, asked.authorization)
+
+
+def _refuse_other_sites(environ: "WSGIEnvironment", guard: SiteGuard) -> None:
+    refusal = guard.refusal(
+        environ.get("HTTP_HOST"),
+        environ.get("HTTP_ORIGIN"),
+        environ.get("HTTP_SEC_FETCH_SITE"),
+        any_address=environ[ENDPOINT] in HEALTH_ENDPOINTS,
+    )
+    if refusal is not None:
+        raise Forbidden(refusal)

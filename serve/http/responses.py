@@ -1,0 +1,153 @@
+"""How forecasts and input rows leave the app: JSON or CSV, whole or streamed, with what lets a client cache them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+from flask import Response, request
+from werkzeug.datastructures import Headers
+
+from forecasting_platform.forecasting.models.model import Forecasts
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.inputs import ModelInputs
+from serve.forecasts.answers import rows_of
+from serve.forecasts.champion import Champion
+from serve.forecasts.precomputed import Stretch
+from serve.forecasts.rendering import (
+    MARKS,
+    PIECE_ROWS,
+    Columns,
+    Record,
+    checksum,
+    csv_pieces,
+    forecast_records,
+    json_document,
+    json_pieces,
+)
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON, CSV = "application/json", "text/csv"
+VERSION_HEADER = "X-Model-Version"
+
+
+def wants_csv() -> bool:
+    """Whether the client would rather have CSV than JSON."""
+    # Asked in two steps, since parsing the header takes longer than the rest of the question.
+    return CSV in request.environ.get("HTTP_ACCEPT", "") and request.accept_mimetypes.best_match([JSON, CSV]) == CSV
+
+
+def name_of(champion: Champion) -> Record:
+    """What an answer says of the version it came from."""
+    version = champion.version
+    return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
+
+
+def forecasts_answer(
+    champion: Champion, period: DateRange, stretches: Sequence[Stretch], left_out: Sequence[Record]
+) -> Response:
+    """The forecasts of a range, rendered already, or 304 where the client has them.
+
+    Args:
+        left_out: the series that were asked for with all others and are not answered.
+    """
+    # The checksums stand for the rows: over many bytes `hashlib` would give the interpreter to other threads.
+    named = (champion.version.version, period, [stretch.checksum for stretch in stretches], left_out)
+
+    def body() -> bytes:
+        rows = [row for stretch in stretches for row in stretch.rows]
+        return json_document({"model": name_of(champion)} | _left_out(left_out), "forecasts", rows)
+
+    return _tagged(champion, checksum(repr(named).encode()), body, JSON)
+
+
+def _left_out(left_out: Sequence[Record]) -> Record:
+    return {"left_out": left_out} if left_out else {}
+
+
+def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns, left_out: Sequence[Record]) -> Response:
+    """Forecasts as the client wants them; streamed when large.
+
+    Args:
+        more: further columns, one value a forecast.
+        left_out: the series that were asked for with all others and are not answered; CSV has no place for them.
+    """
+    head = {"model": name_of(champion)} | _left_out(left_out)
+    return _answer(champion, head, "forecasts", _records_of(champion, forecasts, more), len(forecasts.ds), MARKS)
+
+
+def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
+    for part in _parts(len(forecasts.ds)):
+        columns = {name: values[part] for name, values in more.items()}
+        yield forecast_records(rows_of(forecasts, part), champion.model.cutoff, columns)
+
+
+def inputs_answer(champion: Champion, inputs: ModelInputs, left_out: Sequence[Record]) -> Response:
+    """Input rows as the client wants them; streamed when large. In CSV each exogenous column is one of its own."""
+    records = (inputs.rows(part).to_records() for part in _parts(len(inputs)))
+    if wants_csv():
+        records = ([record | record.pop("exogenous", {}) for record in part] for part in records)
+    return _answer(champion, _left_out(left_out), "inputs", records, len(inputs))
+
+
+def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:
+    """Two forecasts of the same rows, and what to know of the second."""
+    trained_until = champion.model.cutoff
+    difference = (scenario.y_hat - baseline.y_hat).tolist()
+    document = {
+        "model": name_of(champion),
+        "baseline": forecast_records(baseline, trained_until),
+        "scenario": forecast_records(scenario, trained_until, {"difference": difference}),
+        "warnings": warnings,
+    }
+    return _whole(champion, orjson.dumps(document), JSON)
+
+
+def _parts(rows: int) -> Iterator[slice]:
+    return (slice(start, start + PIECE_ROWS) for start in range(0, rows, PIECE_ROWS))
+
+
+def _answer(
+    champion: Champion, head: Record, name: str, records: Iterator[list[Record]], rows: int, marks: Sequence[str] = ()
+) -> Response:
+    kind = CSV if wants_csv() else JSON
+    pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
+    if rows <= PIECE_ROWS:
+        return _whole(champion, b"".join(pieces), kind)
+    # All numbers are there; only their text is made while it is sent, which cannot fail half-way.
+    return Response(pieces, content_type=_content_type(kind), headers=_versioned(champion))
+
+
+class WholeResponse(Response):
+    """A response that is complete as it is: Flask's look for what is missing costs as much as its routing."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers, which need no completion."""
+        return self.headers
+
+
+def _whole(champion: Champion, body: bytes, kind: str) -> Response:
+    return _tagged(champion, checksum(body), lambda: body, kind)
+
+
+def _tagged(champion: Champion, etag: str, body: Callable[[], bytes], kind: str) -> Response:
+    # A forecast is asked for by POST only because it takes a body, so it is revalidated as a GET would be.
+    asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+    known = "HTTP_IF_NONE_MATCH" in asked.environ and asked.if_none_match.contains(etag)
+    headers = [("ETag", f'"{etag}"'), *_versioned(champion)]
+    if known:
+        return WholeResponse(status=304, headers=headers)
+    return WholeResponse(body(), content_type=_content_type(kind), headers=headers)
+
+
+def _versioned(champion: Champion) -> list[tuple[str, str]]:
+    return [
+        (VERSION_HEADER, champion.version.version),
+        ("Cache-Control", "private, no-cache"),
+        ("Vary", "Accept"),
+    ]
+
+
+def _content_type(kind: str) -> str:
+    return f"{CSV}; charset=utf-8; header=present" if kind == CSV else JSON

@@ -1,0 +1,289 @@
+"""The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, render_template, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
+from forecasting_platform.forecasting.models.model import Forecasts
+from forecasting_platform.forecasting.monitoring.incidents import Mute
+from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PREDICTION_ERRORS
+from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, KEYS, ModelInputs
+from serve.forecasts.answers import (
+    MAX_CELLS,
+    MAX_INPUT_ROWS,
+    actuals_of,
+    explanation,
+    forecast,
+    inputs_for,
+    inputs_from,
+    left_out_of,
+    max_rows,
+    moved_since,
+    parts_of,
+    refuse_too_many,
+)
+from serve.forecasts.champion import Champion, described
+from serve.forecasts.history import history_period, read_history
+from serve.forecasts.whatif import changed, warnings_of
+from serve.http.middleware import REQUEST_ID
+from serve.http.problems import PROBLEM_JSON
+from serve.http.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
+from serve.http.schemas import (
+    AcknowledgeBody,
+    AcknowledgedAnswer,
+    AlertsAnswer,
+    DecisionsAnswer,
+    DecisionsQuery,
+    HealthAnswer,
+    HistoryAnswer,
+    HistoryQuery,
+    InputsBody,
+    ModelAnswer,
+    ModelQuery,
+    MuteBody,
+    MutedAnswer,
+    PredictAnswer,
+    PredictBody,
+    PredictionErrorsAnswer,
+    PredictionErrorsQuery,
+    PredictRangeBody,
+    RangeBody,
+    ReadyAnswer,
+    SimulateAnswer,
+    WhatIfAnswer,
+    WhatIfBody,
+)
+from serve.service import Service, current_service
+from serve.telemetry.prediction_log import Answer, Served
+
+MAX_DECISIONS = MAX_ALERTS = 50
+MAX_DECISIONS_WITH_EVIDENCE = 5
+"""The evidence of one holds what it was judged from, day by day."""
+
+_forecasts = Tag(name="forecasts", description="What the champion forecasts, and from what.")
+_records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
+_operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
+
+_text = {"type": "string"}
+_problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+_problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503)}
+
+api = APIBlueprint("api", __name__, abp_responses=_problems)
+OPEN_ENDPOINTS = frozenset(
+    {"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"}
+)
+"""What is answered without a key."""
+
+
+def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(orjson.dumps(document), status, mimetype="application/json")
+
+
+@api.post("/predict", tags=[_forecasts], responses={200: PredictAnswer})
+def predict(body: PredictBody) -> Response:
+    """Forecast a range of days, or input rows as `/simulate` gave them; as CSV where `Accept` says so."""
+    service = current_service()
+    champion = service.watch.require()
+    asked: PredictRangeBody | InputsBody = body.root
+    if isinstance(asked, PredictRangeBody) and asked.is_plain and not wants_csv():
+        refuse_too_many(asked.period, len(asked.unique_ids or champion.model.unique_ids), max_rows(asked.level))
+        ahead = champion.ahead.find(asked.period, asked.unique_ids)
+        if ahead is not None:
+            _note(service, champion, ahead)
+            left_out = [] if asked.unique_ids else champion.ahead.left_out
+            return forecasts_answer(champion, asked.period, ahead, left_out)
+    return _computed(asked, champion, service)
+
+
+def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
+    inputs = _inputs(asked, champion, service)
+    forecasts = forecast(champion, inputs, asked.level)
+    more = _more(asked, champion, inputs, forecasts, service)
+    _note(service, champion, [forecasts], given_inputs=isinstance(asked, InputsBody))
+    left_out = left_out_of(champion, inputs, asked.asked) if isinstance(asked, PredictRangeBody) else []
+    return computed_answer(champion, forecasts, more, left_out)
+
+
+def _inputs(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+    most = max_rows(asked.level, asked.further_columns)
+    if isinstance(asked, InputsBody):
+        return inputs_from(champion, asked.rows, min(most, MAX_INPUT_ROWS))
+    return inputs_for(champion, asked.asked, service.store, most)
+
+
+def _more(
+    asked: PredictRangeBody | InputsBody,
+    champion: Champion,
+    inputs: ModelInputs,
+    forecasts: Forecasts,
+    service: Service,
+) -> dict[str, list[Any]]:
+    """The further columns asked for."""
+    more: dict[str, list[Any]] = {}
+    ranged = asked if isinstance(asked, PredictRangeBody) else None
+    if ranged and ranged.actuals:
+        more["y"] = actuals_of(forecasts, service.require_store())
+    if asked.explain or (ranged and ranged.since):
+        parts = parts_of(champion, inputs)
+        more |= explanation(parts) if asked.explain else {}
+        if ranged and ranged.since:
+            more |= moved_since(champion, inputs, parts, ranged.asked, ranged.since, service.store)
+    return more
+
+
+def _note(service: Service, champion: Champion, forecasts: Sequence[Served], *, given_inputs: bool = False) -> None:
+    """Count what is answered, and have it logged."""
+    version, now = champion.version.version, datetime.now(UTC)
+    answer = Answer(request.environ[REQUEST_ID], now, version, tuple(forecasts), given_inputs)
+    service.metrics.forecasts.inc(len(answer))
+    service.log.offer(answer)
+
+
+@api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})
+def simulate(body: RangeBody) -> Response:
+    """The champion's input frame for a range of days: all that a forecast is made from."""
+    service = current_service()
+    champion = service.watch.require()
+    columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous)
+    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, MAX_CELLS // columns))
+    return inputs_answer(champion, inputs, left_out_of(champion, inputs, body.asked))
+
+
+@api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
+def whatif(body: WhatIfBody) -> Response:
+    """Forecast from changed inputs, beside the forecast from the champion's own."""
+    service = current_service()
+    champion = service.watch.require()
+    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
+    scenario = changed(inputs, body.changed_columns, body.changed_exogenous)
+    warnings = warnings_of(scenario, body.changed_names, champion.model)
+    return whatif_answer(
+        champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
+    )
+
+
+@api.get("/model", tags=[_records], responses={200: ModelAnswer})
+def model(query: ModelQuery) -> Response:
+    """The champion: version, cutoff, when it was trained and promoted, its backtest scores."""
+    service = current_service()
+    champion = service.watch.require()
+    return _json(
+        name_of(champion)
+        | {"trained": champion.version.trained_at, "promoted": _promoted(champion, service)}
+        | described(champion, query.unique_id)
+    )
+
+
+def _promoted(champion: Champion, service: Service) -> datetime | None:
+    if service.ledger is None:
+        return None
+    try:
+        moves = service.ledger.decisions(1, moving_to=champion.version.version, with_evidence=False)
+    except UnavailableError:
+        # The champion is known without the ledger; when it was promoted is not.
+        return None
+    return moves[0].decided_at if moves else None
+
+
+@api.get("/history", tags=[_records], responses={200: HistoryAnswer})
+def history(query: HistoryQuery) -> Response:
+    """Actuals, and for each day the newest forecast issued before it, of record and of every other version."""
+    service = current_service()
+    champion = service.watch.require()
+    champion.model.positions(query.unique_id or [])
+    newest = champion.model.feature_days.max().item()
+    series = len(set(query.unique_id or champion.model.unique_ids))
+    horizon = service.settings.horizon_days
+    period = history_period(query.start, query.end, newest, series, horizon)
+    found = read_history(service.require_store(), period, query.unique_id, horizon)
+    return _json({"start": period.start, "end": period.end, **asdict(found)})
+
+
+@api.get("/prediction-errors", tags=[_records], responses={200: PredictionErrorsAnswer})
+def prediction_errors(query: PredictionErrorsQuery) -> Response:
+    """How far the forecasts answered for a series were off, by model version and days ahead."""
+    service = current_service()
+    champion = service.watch.require()
+    champion.model.positions([query.unique_id])
+    store = service.require_store()
+    observed = store.span(OBSERVATIONS, unique_ids=[query.unique_id])
+    newest = observed.end if observed else champion.model.cutoff
+    days = DateRange(newest - timedelta(days=query.days - 1), newest)
+    errors = store.read(PREDICTION_ERRORS, days, unique_ids=[query.unique_id])
+    accuracy = prediction_accuracy(errors).to_dict("records")
+    return _json({"start": days.start, "end": days.end, "accuracy": accuracy})
+
+
+@api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
+def decisions(query: DecisionsQuery) -> Response:
+    """The newest promotion decisions, newest first, at most 50; with the evidence of each, at most 5."""
+    most = MAX_DECISIONS_WITH_EVIDENCE if query.evidence else MAX_DECISIONS
+    found = current_service().require_ledger().decisions(most, with_evidence=query.evidence)
+    return _json({"decisions": found})
+
+
+@api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
+def alerts() -> Response:
+    """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED."""
+    return _json({"alerts": current_service().require_ledger().alerts(limit=MAX_ALERTS)})
+
+
+@api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})
+def acknowledge(body: AcknowledgeBody) -> Response:
+    """Say that somebody is on an open incident: no reminders of it from then on."""
+    ledger, now = current_service().require_ledger(), datetime.now(UTC)
+    if not ledger.acknowledge(body.alert_id, body.by, now):
+        raise UnknownAlertError(
+            body.alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True, limit=EXAMPLES_SHOWN)]
+        )
+    return _json({"alert_id": body.alert_id, "acknowledged": now, "acknowledged_by": body.by})
+
+
+@api.post("/alerts/mute", tags=[_records], responses={200: MutedAnswer})
+def mute(body: MuteBody) -> Response:
+    """Tell nobody of incidents whose fingerprint matches, for some hours."""
+    muted = Mute(body.pattern, datetime.now(UTC) + timedelta(hours=body.hours), body.reason, body.by)
+    current_service().require_ledger().mute(muted)
+    return _json(muted)
+
+
+@api.get("/health", tags=[_operations], responses={200: HealthAnswer})
+def health() -> Response:
+    """Whether the process answers."""
+    return _json({"status": "alive"})
+
+
+@api.get("/ready", tags=[_operations], responses={200: ReadyAnswer})
+def ready() -> Response:
+    """Whether the app can forecast; 503 until there is a champion."""
+    return _json({"status": "ready", "model": name_of(current_service().watch.require())})
+
+
+@api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": _text}}}})
+def metrics() -> Response:
+    """What Prometheus reads."""
+    return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+
+@api.get("/", doc_ui=False)
+def page() -> str:
+    """The demo page."""
+    return render_template("index.html", columns=INPUT_NAMES)
+
+
+@api.get("/docs", doc_ui=False)
+def docs() -> str:
+    """The API, readable and to be tried, offline."""
+    return render_template("docs.html")

@@ -1,0 +1,60 @@
+"""How the app is served: Granian, and one process, so that no two answers come from two champions at once.
+
+`python -m serve` listens where `FORECASTING_APP_HOST` and `FORECASTING_APP_PORT` say.
+"""
+
+import sys
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.settings import Settings
+from serve.api_keys import ApiKeys, refuse_open_interface
+from serve.telemetry.logs import LOGGING
+
+THREADS = 8
+"""Requests worked on at once; one that waits for Postgres leaves the others their turn."""
+REQUESTS_WAITING = 256
+HEADER_BYTES = 64 * 1024
+HEADER_SECONDS = 10
+STOP_SECONDS = 15
+
+
+def server(settings: Settings, target: str = "serve.wsgi:serving") -> MPServer:
+    """The server of the app, not yet listening.
+
+    Args:
+        target: makes the app, in the process that answers.
+
+    Raises:
+        ConfigurationError: a setting is missing, or it would listen beyond this machine without API keys.
+    """
+    # Asked here, so that it fails at once and not in a background thread.
+    settings.require_mlflow_tracking_uri()
+    refuse_open_interface(settings.app_host, ApiKeys(settings.api_keys))
+    return MPServer(
+        target,
+        factory=True,
+        address=settings.app_host,
+        port=settings.app_port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=THREADS,
+        backpressure=REQUESTS_WAITING,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=HEADER_BYTES),
+        websockets=False,
+        workers_kill_timeout=STOP_SECONDS,
+        log_dictconfig=LOGGING,
+    )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    try:
+        chosen = server(Settings())
+    except ConfigurationError as error:
+        sys.exit(f"the app does not start: {error}")
+    chosen.serve()

@@ -1,0 +1,1 @@
+"""What the app records of itself: logs, metrics, the prediction log, incidents."""

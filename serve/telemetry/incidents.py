@@ -1,0 +1,78 @@
+"""Troubles of the app itself as incidents in `alerts`, beside those of checks.
+
+An incident is written when the state changes; a ledger that is down is asked again until it knows. Who is told, and
+when, belongs to the alert sensor, which looks at every incident.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from forecasting_platform.forecasting.monitoring.alert_messages import Message
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, latest_alerts, next_alert
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.settings import Settings
+from serve.periodic_task import Repeating
+
+CHAMPION_LOADS = "app:champion_loads"
+LOOK_SECONDS = 2.0
+
+
+class Incidents:
+    """Tells the ledger whether the version named champion is the one that answers.
+
+    Args:
+        ledger: where incidents are kept; without one nothing is told.
+        trouble: what is wrong now, None when nothing is.
+    """
+
+    def __init__(self, ledger: Ledger | None, trouble: Callable[[], str | None]) -> None:
+        self._ledger = ledger
+        self._trouble = trouble
+        # Told nothing yet: an incident of an earlier process ends with the first good look.
+        self._told: tuple[str | None] | None = None
+        self._thread = Repeating("incidents", LOOK_SECONDS, self.tell)
+
+    def start(self) -> None:
+        """Begin to tell, in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End telling; an open incident stays open."""
+        self._thread.stop()
+
+    def tell(self) -> None:
+        """Open, renew or end the incident, once for each change; open it again where another app ended it.
+
+        Raises:
+            StoreUnavailableError: the ledger does not answer; it is told later.
+        """
+        trouble = self._trouble()
+        is_told = self._told == (trouble,)
+        if self._ledger is None or (is_told and trouble is None):
+            return
+
+        def changed(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
+            current = latest_alerts(alerts).get(CHAMPION_LOADS)
+            if is_told and current is not None and current.is_open:
+                return [], []
+            alert = next_alert(current, _evaluation(trouble))
+            return [alert] if alert is not None else [], []
+
+        self._ledger.change_alerts(changed)
+        self._told = (trouble,)
+
+
+def _evaluation(trouble: str | None) -> Evaluation:
+    now = datetime.now(UTC)
+    return Evaluation(
+        fingerprint=CHAMPION_LOADS,
+        # Not from an event log, but later ones are larger as well.
+        event_id=time.time_ns() // 1_000,
+        result="passed" if trouble is None else "failed",
+        severity="error",
+        evaluated_at=now,
+        summary=(trouble or "the champion answers again")[:500],
+        runbook=f"{Settings().runbooks_url.rstrip('/')}/champion_loads.md",
+        owner="platform",
+    )

@@ -1,0 +1,188 @@
+"""Every forecast answered, appended to `PREDICTION_LOG` in the background.
+
+A request never waits for the store: answers wait in memory, up to a number of rows and of answers, and what does
+not fit is dropped, counted and logged. While the store is down the same rows are tried again. One writer at a time
+takes answers out of the queue, so that each is written once, or counted as dropped.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.forecasting.models.model import Forecasts
+from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
+from forecasting_platform.ports.table_store import TableStore
+from serve.forecasts.precomputed import Stretch
+from serve.periodic_task import Repeating
+
+MAX_ROWS_WAITING = 200_000
+MAX_ANSWERS_WAITING = 20_000
+"""Of an answer with few rows most is not the rows: 2.5 kB for one."""
+BATCH_ROWS = 20_000
+"""Rows written at once: while a large frame is made, no other thread of the process answers."""
+WRITE_SECONDS = 0.1
+"""Soon and little: what a second of full load leaves to write takes Postgres a core, and answers wait for it."""
+
+_log = logging.getLogger("serve.telemetry.prediction_log")
+
+
+Served = Forecasts | Stretch
+"""Forecasts, as arrays of one length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The forecasts of one request, in parts.
+
+    Attributes:
+        given_inputs: whether the request gave the input rows itself, so that they may be of no day that was.
+    """
+
+    request_id: str
+    served_at: datetime
+    model_version: str
+    forecasts: tuple[Served, ...]
+    given_inputs: bool = False
+
+    def __len__(self) -> int:
+        return sum(len(part.ds) for part in self.forecasts)
+
+
+class PredictionLog:
+    """Takes answers, writes them soon.
+
+    Args:
+        store: where to; without one nothing is kept.
+        capacity: rows waiting at most.
+    """
+
+    def __init__(self, store: TableStore | None, *, capacity: int = MAX_ROWS_WAITING) -> None:
+        self._store = store
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._answers: deque[Answer] = deque()
+        self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
+        self._is_stopped = False
+        self.waiting = 0
+        self.dropped = 0
+        self._reported = 0
+
+    def offer(self, answer: Answer) -> None:
+        """Take an answer, or count its rows as dropped when too many wait, or none are written any more."""
+        if self._store is None:
+            return
+        rows = len(answer)
+        with self._lock:
+            is_full = self.waiting + rows > self._capacity or len(self._answers) >= MAX_ANSWERS_WAITING
+            if is_full or self._is_stopped:
+                self.dropped += rows
+                return
+            self._answers.append(answer)
+            self.waiting += rows
+
+    def start(self) -> None:
+        """Begin to write, in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after one more try to write what waits; what is left is dropped.
+
+        A write under way that does not end is not waited for, and no second one joins it.
+        """
+        self._thread.stop()
+        if not self._writing.locked():
+            self._thread.run_once()
+        with self._lock:
+            self._is_stopped = True
+            left = list(self._answers)
+            self._answers.clear()
+        self._drop(left, "the app ended before the store took them")
+
+    def write(self) -> None:
+        """Write what waits; rows that the store refuses for good are dropped.
+
+        Raises:
+            StoreUnavailableError: the store does not answer; everything waits on.
+        """
+        self._report_dropped()
+        if self._store is None:
+            return
+        with self._writing:
+            while batch := self._take():
+                self._write_batch(self._store, batch)
+
+    def _take(self) -> list[Answer]:
+        """The oldest answers, out of the queue, of `BATCH_ROWS` together where there are so many."""
+        batch, rows = [], 0
+        with self._lock:
+            while self._answers and rows < BATCH_ROWS:
+                batch.append(self._answers.popleft())
+                rows += len(batch[-1])
+        return batch
+
+    def _write_batch(self, store: TableStore, batch: Sequence[Answer]) -> None:
+        try:
+            store.append(PREDICTION_LOG, log_rows(batch))
+        except StoreUnavailableError as error:
+            self._put_back(batch, str(error))
+            raise
+        except Exception as error:
+            self._drop(batch, str(error))
+            raise
+        with self._lock:
+            self.waiting -= _rows(batch)
+
+    def _put_back(self, batch: Sequence[Answer], reason: str) -> None:
+        with self._lock:
+            if not self._is_stopped:
+                self._answers.extendleft(reversed(batch))
+                return
+        self._drop(batch, reason)
+
+    def _drop(self, answers: Sequence[Answer], reason: str) -> None:
+        rows = _rows(answers)
+        if not rows:
+            return
+        with self._lock:
+            self.waiting -= rows
+            self.dropped += rows
+            self._reported += rows
+        _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+    def _report_dropped(self) -> None:
+        # Once a try, not once an answer: while the store is away every answer is dropped.
+        with self._lock:
+            rows, self._reported = self.dropped - self._reported, self.dropped
+        if rows:
+            reason = f"over {self._capacity} rows or {MAX_ANSWERS_WAITING} answers wait for the store"
+            _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
+
+
+def _rows(answers: Sequence[Answer]) -> int:
+    return sum(map(len, answers))
+
+
+def log_rows(answers: Sequence[Answer]) -> pd.DataFrame:
+    """Rows of `PREDICTION_LOG`, one a forecast; at least one answer is expected."""
+    sizes = [len(answer) for answer in answers]
+    parts = [part for answer in answers for part in answer.forecasts]
+    return pd.DataFrame(
+        {
+            "request_id": np.repeat(np.array([answer.request_id for answer in answers], dtype=object), sizes),
+            "served_at": pd.DatetimeIndex([answer.served_at for answer in answers]).repeat(sizes),
+            "unique_id": np.concatenate([part.unique_id for part in parts]),
+            "cutoff": np.concatenate([part.cutoff for part in parts]).astype("datetime64[ns]"),
+            "ds": np.concatenate([part.ds for part in parts]).astype("datetime64[ns]"),
+            "model_version": np.repeat(np.array([answer.model_version for answer in answers], dtype=object), sizes),
+            "y_hat": np.concatenate([part.y_hat for part in parts]),
+            "given_inputs": np.repeat([answer.given_inputs for answer in answers], sizes),
+        }
+    )
