@@ -10,7 +10,7 @@ ARGS   ?=
 STAMP  := $(VENV)/.installed
 UV     := env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv
 
-# As many tests at once as there are cores, and what shares a server in one process: see conftest.py.
+# One test more at once than there are cores, and what shares a server in one process: see conftest.py.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses logical --no-loadscope-reorder
 
 # Checksums, drawings, tests with made-up passwords, and code of others look like secrets.

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["__main__"].__file__ = __file__
 
 
+HERE = Path(__file__).parent.name
 PLATFORMS, SPARK, MLFLOW = "platforms", "spark", "mlflow"
 SHARING = {
     "end_to_end/": PLATFORMS,
@@ -55,14 +57,40 @@ SHARING = {
 STARTED_BY = {"spark_options": SPARK, "mlflow_server": MLFLOW}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what fails soon is seen soon. Then what shares a server, the whole platforms before all.
+SLOWEST = (
+    "orchestration/test_load_faults.py",
+    "orchestration/test_the_way.py",
+    "orchestration/test_poisoned_series.py",
+    "simulation/test_simulation.py",
+    "kill/test_kills.py",
+    "local/test_platform.py",
+    "local/test_migrations.py",
+    "local/test_backup.py",
+    "serve/test_page_in_browser.py",
+    "orchestration/test_webserver_in_browser.py",
+    "serve/test_schemathesis.py",
+    "orchestration/test_healing.py",
+    "orchestration/test_checks_can_fail.py",
+)
+"""Files that take longest, longest first: begun late, one would keep a single process busy in the end."""
 
-    These run one after the other: they take longest, and much of that they wait.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process more than there are cores: tests of servers wait for much of their time."""
+    return 1 + (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first: what fails soon is seen soon. Then what shares a server, and what takes long.
+
+    Where several processes share the work, one begins with the whole platforms: these run one by one, and take longest.
     """
-    order = [PLATFORMS, SPARK, MLFLOW]
+    first = PLATFORMS if hasattr(config, "workerinput") else None
+    order = [PLATFORMS, SPARK, MLFLOW, *(f"{HERE}/{file}" for file in SLOWEST)]
     groups = {item: _group(item.nodeid) for item in items}
-    items.sort(key=lambda item: (_is_slow(item), *(groups[item] != group for group in order)))
+    rank = {group: order.index(group) if group in order else len(order) for group in groups.values()}
+    items.sort(key=lambda item: (groups[item] != first, _is_slow(item), rank[groups[item]]))
     for item in items:
         for fixture, group in STARTED_BY.items():
             if fixture in getattr(item, "fixturenames", ()) and groups[item] != group:

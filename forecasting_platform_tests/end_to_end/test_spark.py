@@ -17,7 +17,7 @@ from forecasting_platform_tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 
-DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
+DAYS = DateRange(date(2022, 10, 1), date(2023, 6, 30))
 WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
 SERIES = 4
 
@@ -30,7 +30,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield running
 
 
-def test_five_years_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(platform: Platform) -> None:
+def test_the_days_loaded_into_spark_are_the_feeds_and_none_are_in_postgres(platform: Platform) -> None:
     assert DagsterApi(platform.endpoints["dagster"]).materialized_days("feature_table") == set(DAYS)
     done = platform.run("features", "--start", DAYS.start.isoformat(), "--end", DAYS.end.isoformat())
     assert done.returncode == 0, done.stderr

@@ -30,6 +30,7 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database
+from forecasting_platform_tests.support.pictures import without_pictures
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
 
@@ -130,11 +131,7 @@ def exogenous() -> list[dict[str, Any]]:
     return []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"{raw_observations.op.compute_fn.decorated_fn.__module__}.observations_plot", lambda _: b"")
-        yield
+_no_pictures = pytest.fixture(scope="module", autouse=True)(without_pictures)
 
 
 @pytest.fixture(scope="module")

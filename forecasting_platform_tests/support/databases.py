@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,8 +19,12 @@ def copied_database(server: EmbeddedPostgres, template: str = "template1") -> It
     be connected.
     """
     name = f"test_{next(_numbers)}"
+    _execute(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    yield server.dsn(name)
+    _execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _execute(server: EmbeddedPostgres, statement: LiteralString, *names: str) -> None:
+    """On a connection of its own: the server may have been started anew since the last."""
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        names = sql.Identifier(name), sql.Identifier(template)
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
-        yield server.dsn(name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from forecasting_platform_tests import conftest
+
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
 OURS = r"(?:forecasting_platform|forecasting_platform_tests|serve|benchmarks)"
@@ -49,3 +51,7 @@ def test_every_module_that_a_script_or_a_text_names_is_there() -> None:
 def test_dagsters_internals_are_named_in_one_place() -> None:
     named = {file.name for file in FILES if re.search(r"^(?:from|import) dagster\._", file.read_text(), re.MULTILINE)}
     assert named == {"dagster_internals.py"}
+
+
+def test_every_file_that_is_scheduled_by_name_is_there() -> None:
+    assert [name for name in (*conftest.SHARING, *conftest.SLOWEST) if not (TESTS / name).exists()] == []
