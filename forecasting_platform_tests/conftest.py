@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 HERE = Path(__file__).parent.name
-PLATFORMS, SPARK, MLFLOW = "platforms", "spark", "mlflow"
+PLATFORMS, SPARK, MLFLOW, STAND_INS = "platforms", "spark", "mlflow", "stand-ins"
 SHARING = {
     "end_to_end/": PLATFORMS,
     "adapters/spark/test_table_store.py": SPARK,
@@ -52,20 +52,19 @@ SHARING = {
     "adapters/test_table_stores_agree.py": SPARK,
     "adapters/mlflow/test_model_registry.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
+    "local/test_backup.py": STAND_INS,
+    "local/test_dagster_api.py": STAND_INS,
+    "local/test_migrations.py": STAND_INS,
+    "local/test_platform.py": STAND_INS,
 }
 """Files whose tests share what is costly to start: one process runs them all."""
-STARTED_BY = {"spark_options": SPARK, "mlflow_server": MLFLOW}
-
-
+STARTED_BY = {"spark_options": SPARK, "mlflow_server": MLFLOW, "running_platform": STAND_INS}
 SLOWEST = (
     "orchestration/test_load_faults.py",
     "orchestration/test_the_way.py",
     "orchestration/test_poisoned_series.py",
     "simulation/test_simulation.py",
     "kill/test_kills.py",
-    "local/test_platform.py",
-    "local/test_migrations.py",
-    "local/test_backup.py",
     "serve/test_page_in_browser.py",
     "orchestration/test_webserver_in_browser.py",
     "serve/test_schemathesis.py",
@@ -87,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Where several processes share the work, one begins with the whole platforms: these run one by one, and take longest.
     """
     first = PLATFORMS if hasattr(config, "workerinput") else None
-    order = [PLATFORMS, SPARK, MLFLOW, *(f"{HERE}/{file}" for file in SLOWEST)]
+    order = [PLATFORMS, SPARK, MLFLOW, STAND_INS, *(f"{HERE}/{file}" for file in SLOWEST)]
     groups = {item: _group(item.nodeid) for item in items}
     rank = {group: order.index(group) if group in order else len(order) for group in groups.values()}
     items.sort(key=lambda item: (groups[item] != first, _is_slow(item), rank[groups[item]]))

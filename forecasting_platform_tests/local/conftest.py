@@ -43,7 +43,7 @@ def make_platform(free_ports: Callable[[int], int]) -> Callable[[Path], Embedded
 
 
 @pytest.fixture(scope="session")
-def platform(
+def running_platform(
     shared_open_directory: Path, make_platform: Callable[[Path], EmbeddedPlatform]
 ) -> Iterator[tuple[EmbeddedPlatform, str]]:
     """One running platform, and the id of a backfill of three days that waited for its daemon."""

@@ -186,9 +186,9 @@ def test_a_backup_never_overwrites_and_a_failed_one_leaves_nothing(open_director
 
 
 def test_a_running_platform_is_backed_up_and_not_restored_into(
-    platform: tuple[EmbeddedPlatform, str], tmp_path: Path
+    running_platform: tuple[EmbeddedPlatform, str], tmp_path: Path
 ) -> None:
-    running, _ = platform
+    running, _ = running_platform
     made = make_backup(running.directory.path, tmp_path / "made")
     assert {f"{name}.dump" for name in DATABASES} <= made.files.keys()
     with pytest.raises(PlatformStateError, match="runs in"):

@@ -17,12 +17,14 @@ DEADLINE_SECONDS = 600.0
 
 
 @pytest.fixture
-def dagster(platform: tuple[EmbeddedPlatform, str]) -> DagsterApi:
-    return platform[0].dagster
+def dagster(running_platform: tuple[EmbeddedPlatform, str]) -> DagsterApi:
+    return running_platform[0].dagster
 
 
-def test_a_backfill_of_a_range_is_one_run_that_materializes_each_day(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, backfill = platform
+def test_a_backfill_of_a_range_is_one_run_that_materializes_each_day(
+    running_platform: tuple[EmbeddedPlatform, str],
+) -> None:
+    running, backfill = running_platform
     told: list[object] = []
     looks: list[None] = []
     status = running.dagster.wait_for_backfill(
@@ -51,9 +53,9 @@ def test_a_job_gets_its_run_configuration_and_tells_what_it_materialized(dagster
 
 
 def test_a_run_is_forked_from_a_process_that_has_imported_what_runs_need_and_may_be_killed(
-    platform: tuple[EmbeddedPlatform, str],
+    running_platform: tuple[EmbeddedPlatform, str],
 ) -> None:
-    running = platform[0]
+    running = running_platform[0]
     for _ in range(2):
         run_id = running.dagster.launch_job("start_job")
         assert running.dagster.wait_for_run(run_id, deadline_seconds=DEADLINE_SECONDS).status == "SUCCESS"

@@ -127,9 +127,9 @@ def test_a_stopped_platforms_databases_of_the_first_release_are_brought_up(
 
 @pytest.mark.slow
 def test_a_running_platform_is_not_migrated_and_was_recorded_when_it_started(
-    platform: tuple[EmbeddedPlatform, str],
+    running_platform: tuple[EmbeddedPlatform, str],
 ) -> None:
-    running, _ = platform
+    running, _ = running_platform
     assert is_up_to_date(running.directory.path)
     with pytest.raises(PlatformStateError, match="brought up when it started"):
         migrate_platform(running.directory.path)

@@ -36,8 +36,8 @@ def belongs_to(process: psutil.Process, directory: Path) -> bool:
         return False
 
 
-def test_everything_answers_where_endpoints_json_says(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, _ = platform
+def test_everything_answers_where_endpoints_json_says(running_platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = running_platform
     running.wait_until_ready()
     file = running.directory.path / "endpoints.json"
     endpoints = json.loads(file.read_text())
@@ -56,8 +56,8 @@ def test_everything_answers_where_endpoints_json_says(platform: tuple[EmbeddedPl
         assert connection.execute("SELECT current_database()").fetchone() == ("forecasting",)
 
 
-def test_every_part_has_a_time_after_which_it_answered(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, _ = platform
+def test_every_part_has_a_time_after_which_it_answered(running_platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = running_platform
     running.wait_until_ready()
     assert set(running.seconds) == {
         "Postgres",
@@ -70,8 +70,8 @@ def test_every_part_has_a_time_after_which_it_answered(platform: tuple[EmbeddedP
     }
 
 
-def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, _ = platform
+def test_the_app_is_told_where_everything_is(running_platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = running_platform
     running.wait_until_ready()
     environment = requests.get(running.endpoints["app"], timeout=PATIENCE_SECONDS).json()
     told = {name: value for name, value in environment.items() if name.startswith("FORECASTING_")}
@@ -92,8 +92,8 @@ def test_the_app_is_told_where_everything_is(platform: tuple[EmbeddedPlatform, s
     assert "127.0.0.1" in environment["NO_PROXY"]
 
 
-def test_no_command_line_and_no_log_holds_a_password(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, _ = platform
+def test_no_command_line_and_no_log_holds_a_password(running_platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = running_platform
     passwords = [(running.directory.path / "postgres.password").read_text()]
     passwords += [str(urlsplit(running.postgres.role_dsn(role)).password) for role in ROLES]
     told = [subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout]
@@ -102,9 +102,9 @@ def test_no_command_line_and_no_log_holds_a_password(platform: tuple[EmbeddedPla
 
 
 def test_each_process_has_only_the_logins_of_its_work_and_none_the_owners(
-    platform: tuple[EmbeddedPlatform, str],
+    running_platform: tuple[EmbeddedPlatform, str],
 ) -> None:
-    running, _ = platform
+    running, _ = running_platform
     running.wait_until_ready()
     owner = (running.directory.path / "postgres.password").read_text()
     expected = {
@@ -124,8 +124,8 @@ def test_each_process_has_only_the_logins_of_its_work_and_none_the_owners(
 
 
 @pytest.mark.parametrize("host", ["10.rebound.example", "192.168.rebound.example", "rebound.example"])
-def test_mlflow_does_not_take_a_name_for_an_address(platform: tuple[EmbeddedPlatform, str], host: str) -> None:
-    running, _ = platform
+def test_mlflow_does_not_take_a_name_for_an_address(running_platform: tuple[EmbeddedPlatform, str], host: str) -> None:
+    running, _ = running_platform
     running.wait_until_ready()
     url, port = f"{running.endpoints['mlflow']}/api/2.0/mlflow/experiments/get", running.addresses.port("mlflow")
     experiment = {"experiment_id": "0"}
@@ -134,17 +134,17 @@ def test_mlflow_does_not_take_a_name_for_an_address(platform: tuple[EmbeddedPlat
     assert foreign.status_code == 403
 
 
-def test_only_dagsters_database_gives_up_synchronous_commits(platform: tuple[EmbeddedPlatform, str]) -> None:
-    running, _ = platform
+def test_only_dagsters_database_gives_up_synchronous_commits(running_platform: tuple[EmbeddedPlatform, str]) -> None:
+    running, _ = running_platform
     for database, expected in (("dagster", "off"), ("mlflow", "on"), ("forecasting", "on")):
         with psycopg.connect(running.postgres.dsn(database)) as connection:
             assert connection.execute("SHOW synchronous_commit").fetchone() == (expected,)
 
 
 def test_a_second_platform_in_the_same_directory_is_refused(
-    platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform]
+    running_platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform]
 ) -> None:
-    running, _ = platform
+    running, _ = running_platform
     with (
         make_platform(running.directory.path) as second,
         pytest.raises(PlatformStateError, match=rf"a platform runs in .* already \(process {os.getpid()}\)"),
@@ -155,9 +155,9 @@ def test_a_second_platform_in_the_same_directory_is_refused(
 
 
 def test_taken_ports_are_named_before_anything_is_started(
-    platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform], tmp_path: Path
+    running_platform: tuple[EmbeddedPlatform, str], make_platform: Callable[..., EmbeddedPlatform], tmp_path: Path
 ) -> None:
-    running, _ = platform
+    running, _ = running_platform
     running.wait_until_ready()
     base = running.addresses.port_base
     with (
