@@ -65,9 +65,9 @@ SLOWEST = (
     "orchestration/test_poisoned_series.py",
     "simulation/test_simulation.py",
     "kill/test_kills.py",
-    "serve/test_page_in_browser.py",
-    "orchestration/test_webserver_in_browser.py",
-    "serve/test_schemathesis.py",
+    "serve/http/test_page_in_browser.py",
+    "orchestration/dagster_instance/test_webserver_in_browser.py",
+    "serve/http/test_schemathesis.py",
     "orchestration/test_healing.py",
     "orchestration/test_checks_can_fail.py",
 )
