@@ -10,10 +10,11 @@ import orjson
 from flask import Flask, Response, request
 
 from forecasting_platform.settings import Settings
-from serve.http.server import server
+from serve.http.server import server, whole_requests
+from serve.http.whole_requests import WholeRequests
 
 
-def serving() -> Flask:
+def serving() -> WholeRequests:
     """The app."""
     app = Flask(__name__)
     answer = Path(os.environ["FLOOR_ANSWER"]).read_bytes()
@@ -23,7 +24,7 @@ def serving() -> Flask:
         orjson.loads(request.get_data())
         return Response(answer, mimetype="application/json")
 
-    return app
+    return whole_requests(app)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""The WSGI entry points: `app` for any server, `serving` for the one of `serve.http.server`."""
+"""The entry points: `app` for any WSGI server, `serving` for the one of `serve.http.server`."""
 
 import gc
 import threading
 from multiprocessing.util import Finalize
 
-from flask import Flask
-
 from serve.forecasts.champion import ChampionWatch
 from serve.http.app import create_app
+from serve.http.server import whole_requests
+from serve.http.whole_requests import WholeRequests
 from serve.service import service_of
 from serve.telemetry.logs import log_without_lookups
 
@@ -24,7 +24,7 @@ def keep_from_collector(watch: ChampionWatch) -> None:
     gc.freeze()
 
 
-def serving() -> Flask:
+def serving() -> WholeRequests:
     """The app with its background threads running; they end, and the log is written out, with the process."""
     log_without_lookups()
     service = service_of(app)
@@ -32,4 +32,4 @@ def serving() -> Flask:
     threading.Thread(target=keep_from_collector, args=[service.watch], name="collector", daemon=True).start()
     # The server's workers are processes of multiprocessing, which `atexit` does not reach.
     Finalize(None, service.stop, exitpriority=1)
-    return app
+    return whole_requests(app)
