@@ -68,6 +68,25 @@ class StoreUnavailableError(UnavailableError):
     """The table store (or the ledger beside it) did not answer."""
 
 
+class OverlappingWritesError(StoreUnavailableError):
+    """Others wrote what a table is made from during each attempt to make it; what stands there may be out of date."""
+
+    def __init__(self, table: str, days: object, attempts: int) -> None:
+        self.table = table
+        self.attempts = attempts
+        super().__init__(table, f"what it is made from changed during each of {attempts} attempts for {days}")
+
+
+class PromotionOvertakenError(StoreUnavailableError):
+    """Another decision was written after the one that was known; nothing was."""
+
+    def __init__(self, known: int, newest: int) -> None:
+        self.known = known
+        self.newest = newest
+        reason = f"decision {newest} was made meanwhile, by a process that could promote too (known was {known})"
+        super().__init__("the right to promote", reason)
+
+
 class RegistryUnavailableError(UnavailableError):
     """The model registry did not answer."""
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from forecasting_platform.errors import InvalidFrameError, examples
+from forecasting_platform.errors import InvalidFrameError, PromotionOvertakenError, examples
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 
 
@@ -35,3 +35,13 @@ def check_alerts(alerts: Iterable[Alert]) -> None:
     repeated = [fingerprint for fingerprint, count in open_incidents.items() if count > 1]
     if repeated:
         raise InvalidFrameError("alerts", f"more than one incident is open for {examples(repeated)}; resolve one first")
+
+
+def refuse_overtaken(known: int | None, newest: int) -> None:
+    """Refuse a decision whose maker knew another one as the newest.
+
+    Raises:
+        PromotionOvertakenError: another decision was written since.
+    """
+    if known is not None and known != newest:
+        raise PromotionOvertakenError(known, newest)

@@ -27,6 +27,7 @@ from forecasting_platform.forecasting.models.recipe import recipe_from
 from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
     PromotionDecision,
+    Verdict,
     rollback_decision,
     unless_rolled_back,
 )
@@ -92,14 +93,14 @@ class Promoter:
             MissingMetricError: a loss is missing; the champion stays.
         """
         with self.ledger.promotion():
-            finished = self.finish()
+            known, finished = self._newest_number(), self.finish()
             if finished is not None:
                 return finished
             serving = self._serving()
             decision = self._taken_back(serving, decided_by) or self._judged(serving, decided_by)
             if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
                 decision = unless_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
-            return self._carry_out(decision)
+            return self._carry_out(decision, after=known)
 
     def roll_back(self, to_version: str | None, reason: str, decided_by: str) -> PromotionDecision:
         """Serve an earlier version again, because a person says so; without `to_version` the newest earlier champion
@@ -168,6 +169,10 @@ class Promoter:
 
     # ---- what there is
 
+    def _newest_number(self) -> int:
+        newest = next(iter(self.ledger.decisions(1, with_evidence=False)), None)
+        return (newest and newest.decision_id) or 0
+
     def _newest_move(self) -> PromotionDecision | None:
         return next((found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion), None)
 
@@ -217,8 +222,8 @@ class Promoter:
 
     # ---- carrying out
 
-    def _carry_out(self, decision: PromotionDecision) -> PromotionDecision:
-        entry = self.ledger.append_decision(decision)
+    def _carry_out(self, decision: PromotionDecision, *, after: int) -> PromotionDecision:
+        entry = self.ledger.append_decision(decision, after=after)
         try:
             self._move(entry, self.registry.get_version(entry.challenger_version))
         except UnknownVersionError:
@@ -247,6 +252,7 @@ class Promoter:
         if not reason.strip():
             raise ReasonMissingError(verdict)
         with self.ledger.promotion():
+            known = self._newest_number()
             # The person decides about what serves once everything decided before is done.
             self.finish()
             champion, lost = self.serving_number(), _said_of(self.lost())
@@ -256,7 +262,7 @@ class Promoter:
             self.registry.load(to)
             decision = self._rollback(champion, to, reason, decided_by)
             evidence = decision.evidence | ({"lost": lost} if lost else {})
-            return self._carry_out(replace(decision, verdict=verdict, evidence=evidence))
+            return self._carry_out(replace(decision, verdict=verdict, evidence=evidence), after=known)
 
     def _wanted(self, verdict: str, to_version: str | None, champion: str | None) -> ModelVersion:
         if to_version is not None:
@@ -329,11 +335,13 @@ class Promoter:
             raise NoChallengerError(REGISTERED_MODEL)
         model, problem = self._loaded(challenger)
         if model is None:
-            return self._unfit(challenger, serving, problem or "", decided_by)
+            return self._unjudged("reject", problem or "", challenger, serving, decided_by)
         try:
             fitness = self.fitness(model)
         except InvalidArtifactError as error:
-            return self._unfit(challenger, serving, str(error), decided_by)
+            return self._unjudged("reject", str(error), challenger, serving, decided_by)
+        if serving.model is not None and set(model.unique_ids).isdisjoint(serving.model.unique_ids):
+            return self._unjudged("hold", _of_other_series(challenger, serving.number), challenger, serving, decided_by)
         comparison = self._compared(model, serving.model)
         decision = decide(
             _candidacy(challenger, comparison.challenger),
@@ -353,10 +361,12 @@ class Promoter:
         reason, evidence = f"{decision.reason}; {serving.broken}", decision.evidence | {"lost": serving.broken}
         return replace(decision, champion_version=serving.number, reason=reason, evidence=evidence)
 
-    def _unfit(self, challenger: ModelVersion, serving: Serving, problem: str, decided_by: str) -> PromotionDecision:
+    def _unjudged(
+        self, verdict: Verdict, reason: str, challenger: ModelVersion, serving: Serving, decided_by: str
+    ) -> PromotionDecision:
         return PromotionDecision(
-            verdict="reject",
-            reason=problem,
+            verdict=verdict,
+            reason=reason,
             challenger_version=challenger.version,
             champion_version=serving.number,
             challenger_cutoff=challenger.cutoff,
@@ -394,6 +404,13 @@ def _said_of(lost: PromotionDecision | None) -> str | None:
     if lost is None:
         return None
     return f"version {lost.challenger_version}, made champion by decision {lost.decision_id}, is not in MLflow any more"
+
+
+def _of_other_series(challenger: ModelVersion, champion: str | None) -> str:
+    return (
+        f"version {challenger.version} shares no series with version {champion}, so nothing can be compared; "
+        f"where the feed has other series now, serve it by `promote --to-version {challenger.version} --reason …`"
+    )
 
 
 def _of_deciding(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:

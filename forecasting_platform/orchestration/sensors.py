@@ -20,6 +20,7 @@ from forecasting_platform.orchestration.assets.champion_model import champion_mo
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.event_log import (
     backfill_results,
     check_evaluations,
@@ -29,6 +30,7 @@ from forecasting_platform.orchestration.event_log import (
 from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR, Promoter
+from forecasting_platform.orchestration.tick_results import tick_results
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
@@ -41,6 +43,8 @@ WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorSt
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS]
 ASKED_TAG = "forecasting/asked"
+CURSORS = ","
+"""Between the last event and the last decision that the alert sensor has taken in."""
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
 
 
@@ -166,18 +170,23 @@ def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str,
 
 @dg.sensor(minimum_interval_seconds=10, default_status=RUNNING)
 def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
-    """Turns results of checks, runs and backfills into incidents in `alerts`, and sends what waits in the outbox."""
+    """Turns results of checks, runs, backfills, decisions and sensors into incidents in `alerts`, and sends what waits
+    in the outbox.
+    """
     settings = Settings()
     newest = latest_alerts(ledger.alerts())
-    checks, cursor = check_evaluations(context.instance, int(context.cursor or 0), settings.load_look_back_days)
-    evaluations = [*checks, *recovered_runs(context.instance, newest), *backfill_results(context.instance, newest)]
+    events, _, decided = (context.cursor or "0").partition(CURSORS)
+    checks, seen = check_evaluations(context.instance, int(events), settings.load_look_back_days)
+    decisions, decided_to = decision_results(ledger, int(decided or 0))
+    of_runs = [*recovered_runs(context.instance, newest), *backfill_results(context.instance, newest)]
+    evaluations = [*checks, *decisions, *of_runs, *tick_results(context.instance)]
     raised = raise_alerts(ledger, evaluations, settings)
     beat(ledger, settings, "alert_sensor")
     summary = (
         f"{len(evaluations)} results seen, {raised.changed} incidents changed, "
         f"{raised.sent} messages sent, {raised.refused} refused"
     )
-    return dg.SensorResult(skip_reason=summary, cursor=str(cursor))
+    return dg.SensorResult(skip_reason=summary, cursor=f"{seen}{CURSORS}{decided_to}")
 
 
 @dg.run_failure_sensor(

@@ -28,12 +28,21 @@ class Ledger(Protocol):
         """Create what is missing of the schema."""
         ...
 
-    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
-        """Write one decision at the end of the chain; as it stands there, its number larger than every earlier one."""
+    def append_decision(self, decision: PromotionDecision, *, after: int | None = None) -> PromotionDecision:
+        """Write one decision at the end of the chain; as it stands there, its number larger than every earlier one.
+
+        Args:
+            after: the number of the newest decision that its maker knew, 0 where there was none; None writes it anyway.
+
+        Raises:
+            PromotionOvertakenError: another decision was written since; this one is not.
+        """
         ...
 
     def promotion(self) -> AbstractContextManager[None]:
         """The right to change the champion: one holder at a time, of all that use this ledger; the others wait.
+
+        Its holder may lose it without a word, with its connection: it writes what it decides by `after`.
 
         Raises:
             StoreUnavailableError: it was not to be had within ten minutes.

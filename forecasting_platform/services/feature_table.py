@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
+from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import Exogenous
 from forecasting_platform.forecasting.series.features import (
@@ -23,6 +24,8 @@ from forecasting_platform.forecasting.series.holding import (
     without_held,
 )
 from forecasting_platform.ports.table_store import TableStore
+
+MAX_BUILDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,11 @@ def build_feature_table(
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own.
         accepted: days of a series that are not held back, whatever their values.
+
+    Raises:
+        OverlappingWritesError: values came during each of `MAX_BUILDS` builds.
     """
-    while True:
+    for _ in range(MAX_BUILDS):
         newest = _newest_day(store, loaded)
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
@@ -75,6 +81,7 @@ def build_feature_table(
         store.replace(HELD_OBSERVATIONS, held, judged)
         if store.count(OBSERVATIONS, read) == known:
             return BuiltFeatures(days, observations, features, held)
+    raise OverlappingWritesError("feature_table", loaded, MAX_BUILDS)
 
 
 def features_as_of(

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.models.issuing import cutoffs_of, match_errors
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import without_held
 from forecasting_platform.ports.table_store import TableStore
+
+MAX_MATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,11 @@ def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> M
 
     Args:
         horizon: how many days ahead forecasts reach.
+
+    Raises:
+        OverlappingWritesError: values or forecasts came during each of `MAX_MATCHES` attempts.
     """
-    while True:
+    for _ in range(MAX_MATCHES):
         known, held = _known(store, days, horizon), store.read(HELD_OBSERVATIONS, days)
         # What is held back is no actual yet: a typing error would condemn the model.
         versions = without_held(store.read(OBSERVATIONS, days), held)
@@ -33,6 +39,7 @@ def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> M
         store.replace(FORECAST_ERRORS, matched, days)
         if _known(store, days, horizon) == known and store.read(HELD_OBSERVATIONS, days).equals(held):
             return MatchedErrors(matched, versions)
+    raise OverlappingWritesError("forecast_errors", days, MAX_MATCHES)
 
 
 def _known(store: TableStore, days: DateRange, horizon: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
+from forecasting_platform.errors import InvalidFrameError, PromotionOvertakenError, StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, attempted
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
@@ -129,6 +129,15 @@ class LedgerContract:
         assert sorted(ids, reverse=True) == [decision.decision_id for decision in ledger.decisions()]
         assert len(set(ids)) == 12
         assert first_break(ledger.decisions()) is None
+
+    def test_a_decision_whose_maker_knew_an_earlier_newest_one_is_not_written(self, ledger: Ledger) -> None:
+        first = ledger.append_decision(DECISION, after=0)
+        number = first.decision_id or 0
+        with pytest.raises(PromotionOvertakenError, match=f"decision {number} was made meanwhile") as raised:
+            ledger.append_decision(DECISION, after=0)
+        assert (raised.value.known, raised.value.newest) == (0, number)
+        assert ledger.decisions() == [first]
+        assert ledger.append_decision(DECISION, after=number).previous_hash == first.entry_hash
 
     def test_each_decision_holds_the_hash_of_the_one_before_it(self, ledger: Ledger) -> None:
         entries = [ledger.append_decision(replace(DECISION, evidence={"x": value})) for value in NUMBERS]

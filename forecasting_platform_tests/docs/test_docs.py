@@ -93,7 +93,8 @@ def test_every_command_is_in_the_readme() -> None:
 def test_every_check_and_every_other_incident_has_its_runbook_and_no_runbook_is_left_over() -> None:
     checks = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
     runbooks = {page.stem for page in RUNBOOKS}
-    others = {"run_failure", "backfill_failure", "dead_man", "champion_loads", "automatic_rollback", "alert_route"}
+    others = {"run_failure", "backfill_failure", "tick_failure", "dead_man", "champion_loads", "automatic_rollback",
+              "alert_route"}  # fmt: skip
     assert runbooks == checks | others
 
 

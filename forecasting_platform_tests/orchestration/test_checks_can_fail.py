@@ -174,6 +174,17 @@ def test_late_series_are_named_and_an_error_only_where_all_are_late(stale: list[
     assert "b (" in str(found.description)
 
 
+def test_an_exogenous_series_is_no_actual_whether_it_is_late_or_not() -> None:
+    world, late = World(), silent_for(days=10)
+    world.values = world.values | {"Temperature": world.values["a"]}
+    late(world)
+    world.values = world.values | {"a": np.where(np.arange(LENGTH) >= LENGTH - 10, np.nan, world.values["a"])}
+    assert evaluated("actuals_are_complete", world).severity.value == "ERROR", "all that is forecast is late"
+    world = World()
+    world.values = world.values | {"Temperature": np.where(np.arange(LENGTH) >= LENGTH - 9, np.nan, world.values["a"])}
+    assert passes("actuals_are_complete", world)
+
+
 @pytest.mark.parametrize("name", ["champion_model_loads_and_forecasts", "trained_model_beats_naive"])
 def test_a_claim_about_a_version_fails_where_there_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(World, "version_at", lambda *_: None)

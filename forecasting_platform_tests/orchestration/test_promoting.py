@@ -1,7 +1,9 @@
 """A promotion survives a crash at any of its steps, two at once make one move, and a person's word is kept."""
 
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,19 +21,22 @@ from forecasting_platform.errors import (
     InvalidArtifactError,
     NoChallengerError,
     NoChampionError,
+    PromotionOvertakenError,
     ReasonMissingError,
     UnknownVersionError,
 )
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, first_break
+from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.orchestration.assets import champion_model as champion_model_module
+from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR, Promoter
+from forecasting_platform.orchestration.sensors import alert_sensor
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform_tests.forecasting.promotion.test_shadow import errors
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
@@ -185,6 +190,46 @@ def test_a_move_that_somebody_made_by_hand_meanwhile_is_left_alone(platform: Pla
     assert platform.promoter().owed() is None
 
 
+class Losing:
+    """A ledger whose Postgres lets go of the right to promote: while one decides, another one decided."""
+
+    def __init__(self, ledger: MemoryLedger, meanwhile: Callable[[], object]) -> None:
+        self._ledger = ledger
+        self._meanwhile = meanwhile
+
+    @contextmanager
+    def promotion(self) -> Iterator[None]:
+        yield
+
+    def append_decision(self, *decision: Any, **known: Any) -> PromotionDecision:
+        self._meanwhile()
+        return self._ledger.append_decision(*decision, **known)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+def test_a_promoter_that_lost_its_right_decides_nothing_on_what_is_past(platform: Platform) -> None:
+    other = platform.promoter()
+    losing = Losing(platform.ledger, lambda: other.override("2", "meanwhile", "a person"))
+    with pytest.raises(PromotionOvertakenError, match="decision 2 was made meanwhile"):
+        platform.promoter(ledger=losing).evaluate(PROMOTION_SENSOR)
+    assert [found.reason for found in platform.ledger.decisions()][:-1] == ["meanwhile"]
+    agree(platform)
+
+
+def test_a_challenger_of_other_series_only_is_left_to_a_person(platform: Platform) -> None:
+    """A feed that was exchanged: no series is shared, so there is nothing to compare."""
+    platform.models = platform.models | {"gone": replace(platform.models["naive"], unique_ids=("gone",))}
+    platform.promoter().override(platform.register("gone").version, "the feed was another one", "a person")
+    platform.register("weekly")
+    decision = platform.promoter().evaluate(PROMOTION_SENSOR)
+    assert (decision.verdict, decision.champion_version, platform.champion()) == ("hold", "3", "3")
+    assert "version 4 shares no series with version 3" in decision.reason
+    platform.promoter().override("4", "the feed is another one now", "a person")
+    assert platform.champion() == "4"
+
+
 def test_two_promoters_at_once_make_one_move(platform: Platform) -> None:
     start = threading.Barrier(2)
 
@@ -254,12 +299,18 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
     monkeypatch.setenv("FORECASTING_ALERT_PENDING_SECONDS", "0")
     monkeypatch.setattr(champion_model_module, "promoter_of", lambda *_: platform.promoter())
 
+    looked: list[str] = ["0"]
+
     def materialize(**config: str) -> None:
         assert dg.materialize(
             [champion_model_module.champion_model],
             resources={"table_store": platform.store, "model_registry": platform.registry, "ledger": platform.ledger},
             run_config={"ops": {"champion_model": {"config": config}}},
         ).success
+        with dg.DagsterInstance.ephemeral() as instance:
+            answer = alert_sensor(dg.build_sensor_context(instance=instance, cursor=looked[-1]), ledger=platform.ledger)
+        assert isinstance(answer, dg.SensorResult)
+        looked.append(str(answer.cursor))
 
     materialize()
     assert platform.ledger.alerts() == []
@@ -271,6 +322,21 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
     assert str(incident.runbook).endswith("automatic_rollback.md")
     materialize(action="override", to_version="2", reason="the feed was wrong")
     assert [alert.state for alert in platform.ledger.alerts()] == ["RESOLVED"]
+
+
+def test_a_rollback_whose_run_dies_before_it_tells_anybody_is_told(platform: Platform) -> None:
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    record_errors(platform, errors("2", 5.0))
+    with pytest.raises(Crash):
+        platform.promoter(registry=Dying(platform.registry, [], ("before", 1))).evaluate(PROMOTION_SENSOR)
+    found, newest = decision_results(platform.ledger, 0)
+    assert [evaluation.result for evaluation in found] == ["passed", "passed", "failed"]
+    assert found[-1].fingerprint == "champion_model:automatic_rollback"
+    assert decision_results(platform.ledger, newest) == ([], newest)
+    # Carried out and followed by another decision before anybody looks, it is told nevertheless.
+    platform.promoter().evaluate(PROMOTION_SENSOR)
+    platform.promoter().override("2", "the feed was wrong", "a person")
+    assert [evaluation.result for evaluation in decision_results(platform.ledger, 2)[0]] == ["failed", "passed"]
 
 
 def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everything(

@@ -10,7 +10,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.rollback import BROKEN
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.orchestration.assets.champion_model import evaluation_of
+from forecasting_platform.orchestration.decision_results import evaluation_of
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
 from forecasting_platform_tests.orchestration.test_promoting import Platform, features, models  # noqa: F401 - fixtures
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer

@@ -1,11 +1,14 @@
 """Two runs at once over the same days leave what one after the other would have left."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
+import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, Table
@@ -66,3 +69,16 @@ def test_errors_of_overlapping_runs_are_those_of_the_newest_values_and_of_all_fo
     errors = store.read(FORECAST_ERRORS)
     assert errors["y"].unique().tolist() == [2.0]
     assert set(errors["model_version"]) == {"1", "2"}
+
+
+def test_a_store_that_others_never_leave_alone_is_an_error_to_repeat_and_no_endless_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, counted = MemoryTableStore(), itertools.count()
+    record(store, 1.0, NOON)
+    monkeypatch.setattr(store, "count", lambda *_: next(counted))
+    with pytest.raises(OverlappingWritesError, match="changed during each of 20 attempts for 2023-07-01") as features:
+        build_feature_table(store, DAYS, "IE")
+    with pytest.raises(OverlappingWritesError, match="forecast_errors is unavailable") as matches:
+        match_forecast_errors(store, DAYS, 3)
+    assert (features.value.table, matches.value.attempts) == ("feature_table", 20)

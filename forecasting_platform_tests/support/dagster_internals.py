@@ -1,9 +1,16 @@
 """What tests need of Dagster beyond its public API: one place to look at when Dagster is upgraded."""
 
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import EngineEventData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.remote_representation.external import RemoteJob
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.tags import GRPC_INFO_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test, create_test_daemon_workspace_context, instance_for_test
@@ -12,6 +19,7 @@ from dagster._daemon import backfill, controller
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
+from dagster._utils.error import SerializableErrorInfo
 
 MOCKED_RUN_LAUNCHER = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
 
@@ -22,11 +30,20 @@ __all__ = [
     "WILL_RETRY_TAG",
     "BulkActionStatus",
     "EngineEventData",
+    "InstigatorState",
+    "InstigatorStatus",
+    "InstigatorType",
     "LocalComputeLogManager",
     "ModuleTarget",
     "PartitionBackfill",
     "QueuedRunCoordinatorDaemon",
+    "RegisteredCodeLocationOrigin",
+    "RemoteInstigatorOrigin",
     "RemoteJob",
+    "RemoteRepositoryOrigin",
+    "SerializableErrorInfo",
+    "TickData",
+    "TickStatus",
     "UnresolvedAssetJobDefinition",
     "backfill",
     "controller",

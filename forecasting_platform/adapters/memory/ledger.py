@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence
+from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence, refuse_overtaken
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chained
@@ -28,10 +28,11 @@ class MemoryLedger:
     def prepare(self) -> None:
         """Nothing to create."""
 
-    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
+    def append_decision(self, decision: PromotionDecision, *, after: int | None = None) -> PromotionDecision:
         """See `Ledger`."""
         evidence = check_evidence(decision.evidence)
         with self._lock:
+            refuse_overtaken(after, len(self._decisions))
             newest = self._decisions[-1].entry_hash if self._decisions else None
             entry = chained(replace(decision, evidence=evidence), len(self._decisions) + 1, newest)
             self._decisions.append(entry)

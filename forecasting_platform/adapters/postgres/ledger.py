@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from forecasting_platform.adapters.ledger_entries import check_evidence
+from forecasting_platform.adapters.ledger_entries import check_evidence, refuse_overtaken
 from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
 from forecasting_platform.adapters.postgres.schema import create_schema, existing_columns, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
@@ -139,6 +139,7 @@ MAX_PROMOTION_WAIT = "10min"
 _DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
 _NEXT_DECISION = """
 SELECT
+    (SELECT coalesce(max(decision_id), 0) FROM forecasting.promotion_decisions),
     (SELECT entry_hash FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT 1),
     nextval(pg_get_serial_sequence('forecasting.promotion_decisions', 'decision_id'))
 """
@@ -180,13 +181,14 @@ class PostgresLedger:
             if "announced" not in existing_columns(connection, "alerts"):
                 connection.execute(_ALERTS_UPDATE)
 
-    def append_decision(self, decision: PromotionDecision) -> PromotionDecision:
+    def append_decision(self, decision: PromotionDecision, *, after: int | None = None) -> PromotionDecision:
         """See `Ledger`."""
         evidence = check_evidence(decision.evidence)
         with self._connections.transaction("promotion_decisions") as connection:
             # One at a time, so that numbers grow, and hashes follow each other, in the order of commits.
             lock(connection, "promotion_decisions")
-            newest, number = connection.execute(_NEXT_DECISION).fetchone() or (None, 0)
+            newest_number, newest, number = connection.execute(_NEXT_DECISION).fetchone() or (0, None, 0)
+            refuse_overtaken(after, newest_number)
             entry = chained(replace(decision, evidence=evidence), number, newest)
             connection.execute(_INSERT_DECISION, [_adapted(getattr(entry, name)) for name in _DECISION_COLUMNS])
         return entry

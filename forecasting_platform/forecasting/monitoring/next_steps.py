@@ -34,6 +34,7 @@ NEXT_STEPS = {
     "observations_meet_expectations": "If the feed is wrong, tell its publisher.",
     "revisions_leave_errors_unchanged": "Tell the publisher.",
     "run_failure": "Do what the error says, then start the job again; the incident ends with its next success.",
+    "tick_failure": "Do what the error says; the next look that succeeds ends the incident.",
     "trained_model_beats_naive": "Nothing at once: the champion still serves.",
 }
 """By name of a runbook; each line is in its runbook, word by word."""

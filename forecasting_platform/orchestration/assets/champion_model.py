@@ -6,23 +6,17 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.adapters.alert_outbox import tell
 from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
-from forecasting_platform.forecasting.monitoring.incidents import Evaluation
-from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.reports.accuracy import decision_table
 from forecasting_platform.forecasting.reports.plots import decision_plot
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.orchestration.metadata import document, plot, table
 from forecasting_platform.orchestration.promoting import Promoter
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.settings import Settings
-
-AUTOMATIC_ROLLBACK = "champion_model:automatic_rollback"
 
 
 class PromotionConfig(dg.Config):
@@ -50,10 +44,9 @@ def champion_model(
     """The version that serves. The challenger replaces it only when the evidence says that it is better.
 
     Refreshed when there is new evidence, by `promote`, or by `rollback`. The decision and its evidence are written
-    first; the alias moves last. A champion that goes wrong is taken back without a person.
+    first; the alias moves last. A champion that goes wrong is taken back without a person, whom the alert sensor tells.
     """
     decision = _decided(promoter_of(table_store, model_registry, ledger), config)
-    tell(ledger, [evaluation_of(decision)], Settings())
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
     serving = decision.challenger_version if decision.moves_champion else decision.champion_version
     return dg.MaterializeResult(
@@ -88,16 +81,3 @@ def _decided(promoter: Promoter, config: PromotionConfig) -> PromotionDecision:
     if config.action == "override":
         return promoter.override(config.to_version, config.reason, config.decided_by)
     return promoter.evaluate(config.decided_by)
-
-
-def evaluation_of(decision: PromotionDecision) -> Evaluation:
-    """What people are told: a champion was taken back, or should be and was not."""
-    return Evaluation(
-        fingerprint=AUTOMATIC_ROLLBACK,
-        event_id=decision.decision_id or 0,
-        result="failed" if AUTOMATIC in decision.evidence else "passed",
-        severity="error",
-        evaluated_at=decision.decided_at,
-        summary=f"{decision.verdict}: {decision.reason}",
-        runbook=runbook_url("automatic_rollback"),
-    )

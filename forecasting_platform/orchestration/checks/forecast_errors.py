@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.monitoring.questions import (
 )
 from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
@@ -116,16 +117,20 @@ def revisions_leave_errors_unchanged(
 
 @dg.asset_check(asset=forecast_errors)
 def actuals_are_complete(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """Actuals of every series that goes on reach to the days that were forecast.
 
-    An error where all of them are late, since the feed is stale then; a warning where some are.
+    An error where all of them are late, since the feed is stale then; a warning where some are. Exogenous series are
+    no actuals, and may be declared to come late.
     """
     days = checked_period(context)
     window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
     observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
-    known = last_days(observations)
+    beside = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
+    known = last_days(observations[~beside])
     going_on = known.loc[~known["ended"], "last"]
     missing = (pd.Timestamp(days.end) - going_on).dt.days
     late = going_on[missing > MOST_MISSING_DAYS]

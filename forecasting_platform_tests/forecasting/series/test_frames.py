@@ -154,6 +154,11 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.UnavailableError("a part", "it sleeps"), "a part is unavailable: it sleeps. Check"),
     (errors.ArchiveUnavailableError("the archive", "disk full"), "the archive is unavailable: disk full"),
     (errors.StoreUnavailableError("the store", "timeout"), "the store is unavailable: timeout"),
+    (errors.OverlappingWritesError("feature_table", "2023-07-01", 20), "changed during each of 20 attempts for 2023"),
+    (
+        errors.PromotionOvertakenError(6, 7),
+        "decision 7 was made meanwhile, by a process that could promote too (known was",
+    ),
     (errors.RegistryUnavailableError("MLflow", "HTTP 503"), "MLflow is unavailable: HTTP 503"),
     (errors.InvalidFrameError("forecasts", "a key stands twice"), "rows for forecasts were refused"),
     (errors.InvalidRangeError("too far"), "too far"),

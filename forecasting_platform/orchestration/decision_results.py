@@ -1,0 +1,37 @@
+"""What alerts need of promotion decisions: a champion that was taken back, or should have been.
+
+Told from the ledger and not by the run that decided: a run may die before it tells anybody.
+"""
+
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
+from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.orchestration.runbooks import runbook_url
+from forecasting_platform.ports.ledger import Ledger
+
+AUTOMATIC_ROLLBACK = "champion_model:automatic_rollback"
+MOST_DECISIONS = 50
+
+
+def decision_results(ledger: Ledger, after: int) -> tuple[list[Evaluation], int]:
+    """Decisions after a number as evaluations, in their order, and the number to go on from."""
+    newest = [_number(found) for found in ledger.decisions(MOST_DECISIONS, with_evidence=False)]
+    count = sum(number > after for number in newest)
+    decisions = ledger.decisions(count)[::-1] if count else []
+    return [evaluation_of(found) for found in decisions], max([after, *map(_number, decisions)])
+
+
+def _number(decision: PromotionDecision) -> int:
+    return decision.decision_id or 0
+
+
+def evaluation_of(decision: PromotionDecision) -> Evaluation:
+    """What people are told: a champion was taken back, or should be and was not."""
+    return Evaluation(
+        fingerprint=AUTOMATIC_ROLLBACK,
+        event_id=_number(decision),
+        result="failed" if AUTOMATIC in decision.evidence else "passed",
+        severity="error",
+        evaluated_at=decision.decided_at,
+        summary=f"{decision.verdict}: {decision.reason}",
+        runbook=runbook_url("automatic_rollback"),
+    )

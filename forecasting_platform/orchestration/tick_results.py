@@ -1,0 +1,53 @@
+"""What alerts need of schedules and sensors: whether the newest look of each failed. Runs are `event_log`'s."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+
+from forecasting_platform.forecasting.monitoring.failures import cause
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
+from forecasting_platform.orchestration.runbooks import runbook_url
+
+TICK_FAILURE = "tick_failure"
+ENDED = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+
+
+def tick_results(instance: dg.DagsterInstance) -> list[Evaluation]:
+    """The newest look of each schedule and sensor that has ended one; while it fails nobody sees what it looks for.
+
+    One that is switched off does not fail.
+    """
+    if instance.schedule_storage is None:  # an instance in memory
+        return []
+    results = []
+    for state in instance.all_instigator_state():
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=ENDED)
+        results += [_evaluation(tick, is_running=state.is_running) for tick in ticks]
+    return results
+
+
+def _evaluation(tick: InstigatorTick, *, is_running: bool) -> Evaluation:
+    failed = is_running and tick.status is TickStatus.FAILURE
+    at = tick.timestamp if is_running else time.time()
+    name = tick.instigator_name
+    return Evaluation(
+        fingerprint=f"{TICK_FAILURE}:{name}",
+        event_id=int(at * 1e6),
+        result="failed" if failed else "passed",
+        severity="error",
+        evaluated_at=datetime.fromtimestamp(at, UTC),
+        summary=f"{name} failed: {cause(list(_raised(tick)))}" if failed else f"{name} does not fail",
+        link="/automation",
+        runbook=runbook_url(TICK_FAILURE),
+        owner="platform",
+    )
+
+
+def _raised(tick: InstigatorTick) -> Iterator[str]:
+    error = tick.error
+    while error is not None:
+        yield error.message
+        error = error.cause
