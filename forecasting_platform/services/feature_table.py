@@ -114,8 +114,8 @@ def _newest_day(store: TableStore, loaded: DateRange) -> date:
 
 def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:
     """The loaded days, and all from the first to the last that is held now and was not, or the other way round."""
-    keys = ["unique_id", "ds", "y"]
-    changed = pd.concat([known[keys], held[keys]]).drop_duplicates(keep=False)["ds"].dt.date
+    before, now = (set(zip(rows["unique_id"], rows["ds"], rows["y"], strict=True)) for rows in (known, held))
+    changed = [day.date() for _, day, _ in before ^ now]
     return DateRange(min([loaded.start, *changed]), max([loaded.end, *changed]))
 
 

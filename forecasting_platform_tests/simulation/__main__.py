@@ -7,6 +7,8 @@ from collections import Counter
 
 from forecasting_platform_tests.simulation.play import MIXES, play
 
+PROGRESS_EVERY = 500
+
 
 def main() -> int:
     """Play; 1 where a promise was broken."""
@@ -27,6 +29,8 @@ def main() -> int:
         if played.broken:
             failed += 1
             print(f"seed {seed}, {played.mix}: {played.broken[0]}", flush=True)  # noqa: T201
+        if (done := seed - first + 1) % PROGRESS_EVERY == 0:
+            print(f"{done} seeds, {failed} broke a promise, {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
     seconds = time.monotonic() - began
     print(f"{last - first + 1} seeds ({dict(mixes)}), {failed} broke a promise, {seconds:.0f} s")  # noqa: T201
     return bool(failed)

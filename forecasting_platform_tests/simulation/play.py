@@ -12,15 +12,20 @@ import pandas as pd
 from pydantic import SecretStr
 
 from forecasting_platform.adapters import alert_outbox
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.holding import held_observations
 from forecasting_platform.orchestration import promoting
-from forecasting_platform.services import forecasts
+from forecasting_platform.services import feature_table, forecast_errors, forecasts
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.actors import Body, days_from, values_of
-from forecasting_platform_tests.simulation.models import SERIES, compared, issued
+from forecasting_platform_tests.simulation.models import SERIES, compared, issued, matched
 from forecasting_platform_tests.simulation.ports import Clock
 from forecasting_platform_tests.simulation.promises import check, heal
+from forecasting_platform_tests.simulation.rows import of_each_series
 from forecasting_platform_tests.simulation.scheduler import Actor, Crash, Scheduler
 from forecasting_platform_tests.simulation.world import World
 from serve.telemetry import incidents
@@ -40,12 +45,16 @@ class Played:
     trace: list[str] = field(default_factory=list)
 
 
-def play(seed: int, mix: str | None = None) -> Played:
-    """Play one seed; which mix of actors, it says itself."""
+def play(seed: int, mix: str | None = None, tables: MemoryTableStore | None = None) -> Played:
+    """Play one seed; which mix of actors, it says itself.
+
+    Args:
+        tables: the store behind the port, if not the simulation's own.
+    """
     scheduler = Scheduler(seed)
     random = scheduler.random
     mix = mix or random.choice(MIXES)
-    world = World(scheduler)
+    world = World(scheduler, tables)
     with stand_ins(world):
         set_up(world, mix)
         for actor in cast_of(world, mix, random):
@@ -102,12 +111,13 @@ Join = Callable[..., None]
 
 def _loads(world: World, random: Random, join: Join) -> None:
     changes = []
-    for _ in range(random.randint(1, 3)):
+    for _ in range(random.randint(2, 4)):
         day = random.randint(1, 8)
-        changes.append(
-            {(random.choice(SERIES), pd.Timestamp(days_from(day, day).start)): round(random.uniform(1, 9), 3)}
-        )
-    join("publisher", lambda: actors.publisher(world, changes), is_repeated=False)
+        changes.append({(random.choice(SERIES), pd.Timestamp(days_from(day, day).start)): random.choice((3.0, 7.0))})
+    if random.random() < 0.5:
+        world.feed_state.publish({key: value for change in changes for key, value in change.items()})
+    else:
+        join("publisher", lambda: actors.publisher(world, changes), is_repeated=False)
     for number in range(random.randint(2, 3)):
         first = random.randint(1, 6)
         days = days_from(first, random.randint(first, 8))
@@ -170,6 +180,7 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(alert_outbox, "send_parcels", world.send_parcels))
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "match_errors", lambda *_: None))
+        replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
         replaced.enter_context(patch.object(promoting, "shadow_of", lambda *_: None))
         replaced.enter_context(patch.object(promoting, "panel_from", lambda rows: rows))
         replaced.enter_context(
@@ -179,10 +190,19 @@ def stand_ins(world: World) -> Iterator[None]:
                 lambda _panel, one, other: compared(one.fingerprint, other.fingerprint if other else None),
             )
         )
+        replaced.enter_context(patch.object(promoting, "_unit", lambda _errors: {}))
+        for name, function in OF_EACH_SERIES.items():
+            replaced.enter_context(patch.object(feature_table, name, function))
         for module in (actors, incidents):
             replaced.enter_context(patch.object(module, "Settings", lambda: SETTINGS))
         yield
 
+
+OF_EACH_SERIES = {
+    "build_features": of_each_series(FEATURE_TABLE, build_features),
+    "held_observations": of_each_series(HELD_OBSERVATIONS, held_observations),
+}
+"""What a build of features computes, which many seeds do of the same observations."""
 
 SETTINGS = Settings(alert_urls=SecretStr("json://127.0.0.1:9/never"), alert_pending_seconds=0)
 

@@ -8,8 +8,11 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform_tests.simulation.rows import frame_of, nanoseconds, within
+from forecasting_platform_tests.simulation.rows_store import FED
 from forecasting_platform_tests.simulation.scheduler import Scheduler
 
 
@@ -80,14 +83,9 @@ class PublishedFeed:
         self.values = self.values | changes
 
     def fetch(self, period: DateRange) -> FeedDocument:
-        rows = [
-            (name, ds, y)
-            for (name, ds), y in sorted(self.values.items())
-            if pd.Timestamp(period.start) <= ds <= pd.Timestamp(period.end)
-        ]
-        observations = pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
-        observations["ds"] = pd.to_datetime(observations["ds"])
-        return FeedDocument("feed", self._clock.now(), "0" * 64, 0, observations, quarantined=_NO_REFUSALS.copy())
+        rows = tuple((name, nanoseconds(ds), y) for (name, ds), y in sorted(self.values.items()))
+        observations = frame_of(FED, within(rows, 1, period))
+        return FeedDocument("feed", self._clock.now(), "0" * 64, 0, observations, quarantined=_NO_REFUSALS)
 
 
 _NO_REFUSALS = pd.DataFrame({name: pd.Series(dtype="object") for name in ("unique_id", "reason", "raw")}).assign(
@@ -105,6 +103,8 @@ def _shown(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, pd.DataFrame):
         return f"{len(value)} rows"
+    if isinstance(value, ForecastModel):
+        return f"model of {value.cutoff}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_short(inner) for inner in value)}]"
     if isinstance(value, dict):

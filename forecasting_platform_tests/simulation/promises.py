@@ -1,20 +1,24 @@
 """What must hold once every failed run was asked for again, and sensors and deliveries have looked once more."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import pairwise
 
 import pandas as pd
 
 from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
-from forecasting_platform.forecasting.models.issuing import match_errors
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import first_break
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features, observations_period
+from forecasting_platform.forecasting.series.features import observations_period
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values
+from forecasting_platform.services import feature_table
 from forecasting_platform_tests.simulation import actors
-from forecasting_platform_tests.simulation.models import HORIZON
+from forecasting_platform_tests.simulation.models import HORIZON, matched
+from forecasting_platform_tests.simulation.rows import Row, nanoseconds, rows_of
+from forecasting_platform_tests.simulation.rows_store import FED
 from forecasting_platform_tests.simulation.world import World
 
 
@@ -46,9 +50,16 @@ def heal(world: World) -> None:
 def _reconcile(world: World) -> None:
     """`reconcile_sensor`: days on which the feed has other values than the table are loaded again."""
     days = _hull(world.loaded)
-    differing = differing_values(world.feed_state.fetch(days).observations, world.tables.read_observations(days))
-    if len(differing):
+    if _differing(world, days):
+        stored = pd.DataFrame(world.tables.read_observations(days))
+        differing = differing_values(pd.DataFrame(world.feed_state.fetch(days).observations), stored)
         actors.load(world, days_to_reload(differing, days.end))()
+
+
+def _differing(world: World, days: DateRange) -> list[Row]:
+    """Published values of these days that are not the newest stored ones."""
+    stored = {row[:3] for row in rows_of(OBSERVATIONS, world.tables.read_observations(days))}
+    return [row for row in rows_of(FED, world.feed_state.fetch(days).observations) if row not in stored]
 
 
 def _attempt(world: World, who: str, body: actors.Body) -> object:
@@ -76,44 +87,40 @@ def _hull(periods: list[DateRange]) -> DateRange:
     return DateRange(min(days.start for days in periods), max(days.end for days in periods))
 
 
+def _of_loaded_days(world: World, rows: Iterable[Row]) -> list[Row]:
+    loaded = {nanoseconds(day) for period in world.loaded for day in period}
+    return [row for row in rows if row[1] in loaded]
+
+
 def _check_values(world: World) -> None:
-    versions = world.tables.read(OBSERVATIONS)
-    repeated = versions.groupby(["unique_id", "ds"])["y"].diff() == 0
-    if repeated.any():
-        world.breaks(f"a value stands twice: {versions[repeated].to_dict('records')}")
-    days = _hull(world.loaded)
-    published = world.feed_state.fetch(days).observations
-    is_loaded = published["ds"].map(lambda ds: any(ds.date() in period for period in world.loaded))
-    differing = differing_values(published[is_loaded], world.tables.read_observations(days))
-    if len(differing):
-        world.breaks(f"values of loaded days differ from the feed's: {differing.to_dict('records')}")
+    versions = rows_of(OBSERVATIONS, world.tables.read(OBSERVATIONS))
+    if repeated := [after for before, after in pairwise(versions) if before[:3] == after[:3]]:
+        world.breaks(f"a value stands twice: {repeated}")
+    if differing := _of_loaded_days(world, _differing(world, _hull(world.loaded))):
+        world.breaks(f"values of loaded days differ from the feed's: {differing}")
 
 
 def _check_features(world: World) -> None:
     days = _hull(world.loaded)
     observations = world.tables.read_observations(observations_period(days))
-    expected = build_features(observations, days, actors.COUNTRY)
-    found = world.tables.read(FEATURE_TABLE, days)
-    is_loaded = lambda rows: rows["ds"].map(lambda ds: any(ds.date() in period for period in world.loaded))  # noqa: E731
-    expected, found = (rows[is_loaded(rows)].reset_index(drop=True) for rows in (expected, found))
-    if not expected.equals(found):
-        stale = sorted({f"{ds:%m-%d}" for ds in _differing_days(expected, found)})
+    # As a build computes them, remembered where the values are those of an earlier seed.
+    features = feature_table.build_features(observations, days, actors.COUNTRY)
+    expected, found = (
+        set(_of_loaded_days(world, rows_of(FEATURE_TABLE, frame)))
+        for frame in (features, world.tables.read(FEATURE_TABLE, days))
+    )
+    if stale := sorted({f"{pd.Timestamp(row[1]):%m-%d}" for row in expected ^ found}):
         world.breaks(f"features are not those of the newest observations: {stale}")
-
-
-def _differing_days(expected: pd.DataFrame, found: pd.DataFrame) -> set[pd.Timestamp]:
-    together = expected.merge(found, how="outer", indicator="in_which")
-    return set(together.loc[together["in_which"] != "both", "ds"])
 
 
 def _check_errors(world: World) -> None:
     days = _hull(world.loaded)
     reach = DateRange(days.start - timedelta(days=HORIZON), days.end)
     forecasts = world.tables.read(FORECASTS, reach)
-    if len(forecasts):
-        expected = match_errors(forecasts, world.tables.read(OBSERVATIONS, days), days)
-        if not expected.equals(world.tables.read(FORECAST_ERRORS, days)):
-            world.breaks(f"errors of {days} are not those of the forecasts and the newest values")
+    expected = matched(forecasts, world.tables.read(OBSERVATIONS, days), days)
+    found = world.tables.read(FORECAST_ERRORS, days)
+    if len(forecasts) and rows_of(FORECAST_ERRORS, expected) != rows_of(FORECAST_ERRORS, found):
+        world.breaks(f"errors of {days} are not those of the forecasts and the newest values")
 
 
 def _check_champion(world: World) -> None:

@@ -1,17 +1,13 @@
 """What the actors share, and what is watched after each call: promises that may not be broken even for a moment."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-import pandas as pd
 
 from forecasting_platform.adapters.alerts.sending import Outcome, Parcel
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
@@ -22,10 +18,12 @@ from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIO
 from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger
+from forecasting_platform_tests.simulation.rows import Row, rows_of
+from forecasting_platform_tests.simulation.rows_store import RowsTableStore
 from forecasting_platform_tests.simulation.scheduler import Scheduler
 
-TOLD_APART = ["unique_id", "cutoff", "ds", "model_version", "issued_at", "y_hat"]
-Row = tuple[Any, ...]
+POLICY = PromotionPolicy.packaged()
+VERSION, ISSUED_AT = (FORECASTS.column_names.index(name) for name in ("model_version", "issued_at"))
 START = datetime(2023, 7, 10, tzinfo=UTC)
 
 
@@ -43,11 +41,12 @@ class People:
 class World:
     """Ports whose every call is the scheduler's choice, the state behind them, and what was seen to break."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, tables: MemoryTableStore | None = None) -> None:
         self.scheduler = scheduler
         self.clock = Clock(START)
         self.broken: list[str] = []
-        self.tables, self.entries, self.server = MemoryTableStore(), MemoryLedger(), RegistryServer()
+        self.tables = tables if tables is not None else RowsTableStore(shares=True)
+        self.entries, self.server = MemoryLedger(), RegistryServer()
         self.people = People()
         self.feed_state = PublishedFeed({}, self.clock)
         self.store = Stepped("store", self.tables, scheduler, self._after_store)
@@ -74,7 +73,7 @@ class World:
             store=self.store,
             registry=self.registry,
             ledger=self.ledger,
-            policy=PromotionPolicy.packaged(),
+            policy=POLICY,
             fitness=lambda _model: Fitness(impossible=0, load_seconds=1, megabytes=1),
             impossible=lambda _model: 0,
             now=self.clock.now,
@@ -95,15 +94,16 @@ class World:
 
     def _after_store(self, method: str) -> None:
         if method == "record_observations":
-            self._values = self._kept("a version of a value", self._values, self.tables.read(OBSERVATIONS))
-        elif method in {"replace", "record_forecasts"}:
-            forecasts = self.tables.read(FORECASTS)[TOLD_APART]
+            versions = rows_of(OBSERVATIONS, self.tables.read(OBSERVATIONS))
+            self._values = self._kept("a version of a value", self._values, versions)
+        elif method == "record_forecasts":
+            forecasts = rows_of(FORECASTS, self.tables.read(FORECASTS))
             self._issued = self._kept("an issued forecast", self._issued, forecasts)
-            self._record = self._kept("a forecast of record", self._record, forecasts_of_record(forecasts))
+            self._record = self._kept("a forecast of record", self._record, of_record(forecasts))
 
-    def _kept(self, what: str, before: set[Row], rows: pd.DataFrame) -> set[Row]:
+    def _kept(self, what: str, before: set[Row], rows: Iterable[Row]) -> set[Row]:
         """The rows there are now, among which every earlier one must be, unchanged."""
-        now = set(rows.itertuples(index=False, name=None))
+        now = set(rows)
         if lost := before - now:
             self.breaks(f"{what} changed: {len(lost)} rows of {len(before)}")
         return now
@@ -130,3 +130,9 @@ class World:
             self.breaks(f"the incident {before.alert_id} forgot that it was announced")
         elif before.delivered is not None and now.delivered is None and before.state == now.state:
             self.breaks(f"the incident {before.alert_id} forgot that it was delivered")
+
+
+def of_record(forecasts: Iterable[Row]) -> Iterable[Row]:
+    """Of each series, cutoff and day the row of `FORECASTS` that was issued first, of several the smallest version."""
+    by_age = sorted(forecasts, key=lambda row: (row[ISSUED_AT], int(row[VERSION])), reverse=True)
+    return {row[:3]: row for row in by_age}.values()

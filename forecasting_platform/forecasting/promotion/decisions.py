@@ -81,11 +81,13 @@ def hash_of(entry: PromotionDecision) -> str:
 
 def _plain(value: Any) -> Any:
     """Numbers as floats: a store may give 1e16 back as an integer, and -0.0 as 0.0; they mean the same."""
+    if isinstance(value, float):  # nearly all of them are
+        return value + 0.0
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def first_break(entries: Sequence[PromotionDecision]) -> str | None:

@@ -8,6 +8,7 @@ overlapping horizons and through errors that persist, so every variance here is 
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -94,14 +95,23 @@ def chance_in_a_year(p_value: Floats | float, window_days: int) -> Floats:
 
 def least_detectable(differences: Floats, alpha: float, horizon: int) -> float:
     """The mean difference found with 80 % power at a `chance_in_a_year` of `alpha`, were the spread the same."""
-    from scipy import optimize, stats
+    from scipy import stats
 
     count = len(differences)
     correction, degrees = _small_sample(count, horizon)
-    z = optimize.brentq(lambda z: float(chance_in_a_year(stats.norm.sf(z), count)) - alpha, 0.0, 40.0)
+    z = _passed_in_a_year(alpha, count)
     needed = float(stats.t.isf(stats.norm.sf(z), df=degrees)) / correction
     error = math.sqrt(float(long_run_variance(differences, horizon)) / count)
     return (needed + float(stats.norm.ppf(POWER))) * error
+
+
+@cache
+def _passed_in_a_year(alpha: float, window_days: int) -> float:
+    """The z whose `chance_in_a_year` is `alpha`."""
+    from scipy import optimize, stats
+
+    z: float = optimize.brentq(lambda z: float(chance_in_a_year(stats.norm.sf(z), window_days)) - alpha, 0.0, 40.0)
+    return z
 
 
 def block_bootstrap_bound(differences: Floats, level: float, block: int, seed: int, repeats: int = 2000) -> float:
