@@ -279,13 +279,18 @@ class BackupError(ForecastingPlatformError):
 
 
 class SchemaRevisionError(ForecastingPlatformError):
-    """The schema in Postgres is another release's; nothing of it was touched."""
+    """The schema in Postgres is another release's, or nobody knows whose; nothing of it was touched."""
 
-    def __init__(self, found: str, needed: str) -> None:
+    def __init__(self, found: str | None, needed: str) -> None:
         self.found = found
         self.needed = needed
-        remedy = "run `forecasting-platform migrate`" if found < needed else "install the newer release that made it"
-        super().__init__(f"the schema forecasting is at revision {found}, this release needs {needed}; {remedy}.")
+        if found is None:
+            problem, remedy = "has tables but records no revision", "name a database without a schema of that name"
+        elif found < needed:
+            problem, remedy = f"is at revision {found}", "run `forecasting-platform migrate`"
+        else:
+            problem, remedy = f"is at revision {found}", "install the newer release that made it"
+        super().__init__(f"the schema forecasting {problem}, this release needs {needed}; {remedy}.")
 
 
 class MigrationError(ForecastingPlatformError):

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forecasting_platform.adapters.postgres.migrations import SCRIPTS
-from forecasting_platform.adapters.postgres.schema import FIRST_REVISION, HEAD_REVISION
+from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.cli import main
 from forecasting_platform.commands.migrate import migrate_platform
 from forecasting_platform.errors import MigrationError, PlatformStateError
@@ -48,15 +46,13 @@ def test_nothing_to_migrate_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_migrate_brings_up_the_schema_that_the_environment_names(postgres_dsn: str, tmp_path: Path) -> None:
-    with psycopg.connect(postgres_dsn) as connection:
-        connection.execute("CREATE SCHEMA forecasting")
-        connection.execute(ScriptDirectory(str(SCRIPTS)).get_revision(FIRST_REVISION).module._SCHEMA)
     environment = {"FORECASTING_POSTGRES_DSN": postgres_dsn, "DAGSTER_HOME": None, "MLFLOW_BACKEND_STORE_URI": None}
     words = ["migrate", "--json", "--data-dir", str(tmp_path / "none")]
-    done = CliRunner().invoke(main, words, env=environment)
-    assert done.exit_code == 0, done.stderr
-    assert '"from": "0001"' in done.stdout
-    assert f'"to": "{HEAD_REVISION}"' in done.stdout
+    for before in ("null", f'"{HEAD_REVISION}"'):
+        done = CliRunner().invoke(main, words, env=environment)
+        assert done.exit_code == 0, done.stderr
+        assert f'"from": {before}' in done.stdout
+        assert f'"to": "{HEAD_REVISION}"' in done.stdout
 
 
 @pytest.mark.slow
@@ -106,20 +102,14 @@ def test_mlflows_own_upgrade_runs_and_one_that_fails_says_why(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_stopped_platforms_databases_of_the_first_release_are_brought_up(
-    open_directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_platforms_databases_are_brought_up(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_dir = open_directory / "platform"
-    with (
-        stopped_platform(data_dir, make=True) as platform,
-        psycopg.connect(platform.postgres.dsn("forecasting")) as connection,
-    ):
-        connection.execute("CREATE SCHEMA forecasting")
-        connection.execute(ScriptDirectory(str(SCRIPTS)).get_revision(FIRST_REVISION).module._SCHEMA)
+    with stopped_platform(data_dir, make=True):
+        pass
     # MLflow takes a quarter of a minute to make its tables on Postgres; the test above has it.
     monkeypatch.setattr("forecasting_platform.local.migrations.MLFLOW_VARIABLE", "LEFT_OUT")
     done = migrate_platform(data_dir)
-    assert [(each.part, each.before) for each in done] == [("forecasting", FIRST_REVISION), ("dagster", None)]
+    assert [(each.part, each.before) for each in done] == [("forecasting", None), ("dagster", None)]
     assert is_up_to_date(data_dir)
     with stopped_platform(data_dir) as platform, psycopg.connect(platform.postgres.dsn("dagster")) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""The ledger on Postgres, schema `forecasting`: `promotion_decisions` and `alerts`."""
+"""The `Ledger` port on Postgres. Its tables are defined in `ledger_tables`."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,122 +11,12 @@ from psycopg.types.json import Jsonb
 
 from forecasting_platform.adapters.ledger_entries import check_evidence, refuse_overtaken
 from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
-from forecasting_platform.adapters.postgres.schema import create_schema, existing_columns, exists
+from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
+from forecasting_platform.adapters.postgres.schema import create_schema, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chained
 from forecasting_platform.ports.ledger import AlertsChange
-
-_DECISIONS = """
-CREATE TABLE forecasting.promotion_decisions (
-    decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    verdict text NOT NULL,
-    reason text NOT NULL,
-    challenger_version text NOT NULL,
-    champion_version text,
-    challenger_cutoff date NOT NULL,
-    decided_at timestamptz NOT NULL,
-    decided_by text NOT NULL,
-    evidence jsonb NOT NULL,
-    previous_hash text,
-    entry_hash text UNIQUE
-);
-COMMENT ON TABLE forecasting.promotion_decisions IS 'One row is one decision with its evidence; append-only.';
-
-CREATE FUNCTION forecasting.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
-        USING ERRCODE = 'restrict_violation';
-END
-$$;
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasting.promotion_decisions
-    FOR EACH STATEMENT EXECUTE FUNCTION forecasting.refuse_change();
-"""
-
-_CHAIN = """
-ALTER TABLE forecasting.promotion_decisions ADD COLUMN previous_hash text, ADD COLUMN entry_hash text UNIQUE
-"""
-"""What the table of the first release lacks."""
-
-_ALERTS = """
-CREATE TABLE forecasting.alerts (
-    alert_id text COLLATE "C" PRIMARY KEY,
-    fingerprint text NOT NULL,
-    state text NOT NULL,
-    severity text NOT NULL,
-    summary text NOT NULL,
-    first_seen timestamptz NOT NULL,
-    last_seen timestamptz NOT NULL,
-    last_event_id bigint NOT NULL,
-    resolved timestamptz,
-    delivered timestamptz,
-    link text
-);
-COMMENT ON TABLE forecasting.alerts IS 'One row is one incident, from the first failure to the recovery.';
-CREATE INDEX ON forecasting.alerts (first_seen);
-"""
-
-_ALERTS_UPDATE = """
-ALTER TABLE forecasting.alerts
-    ADD COLUMN IF NOT EXISTS runbook text,
-    ADD COLUMN IF NOT EXISTS owner text,
-    ADD COLUMN IF NOT EXISTS "group" text,
-    ADD COLUMN IF NOT EXISTS muted_by text,
-    ADD COLUMN IF NOT EXISTS announced timestamptz,
-    ADD COLUMN IF NOT EXISTS reminded timestamptz,
-    ADD COLUMN IF NOT EXISTS acknowledged timestamptz,
-    ADD COLUMN IF NOT EXISTS acknowledged_by text,
-    DROP CONSTRAINT IF EXISTS alerts_state_check;
--- Before there was an outbox, every incident was told.
-UPDATE forecasting.alerts SET announced = first_seen;
-ALTER TABLE forecasting.alerts ADD CONSTRAINT alerts_state_check
-    CHECK (state IN ('PENDING', 'FIRING', 'RESOLVED', 'MUTED', 'UNKNOWN'));
-DROP INDEX IF EXISTS forecasting.one_open_incident_a_fingerprint;
-CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state <> 'RESOLVED';
-"""
-"""What the table of the first release lacks."""
-
-_OUTBOX = """
-CREATE TABLE forecasting.alert_messages (
-    key text COLLATE "C" PRIMARY KEY,
-    alert_id text NOT NULL REFERENCES forecasting.alerts,
-    kind text NOT NULL,
-    route text NOT NULL,
-    created_at timestamptz NOT NULL,
-    delivered_at timestamptz,
-    attempts integer NOT NULL,
-    last_error text,
-    due_at timestamptz NOT NULL,
-    given_up_at timestamptz
-);
-COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
-CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
-    WHERE delivered_at IS NULL AND given_up_at IS NULL;
-CREATE INDEX ON forecasting.alert_messages (alert_id);
-"""
-
-_MUTES = """
-CREATE TABLE forecasting.alert_mutes (
-    pattern text COLLATE "C" PRIMARY KEY,
-    until timestamptz NOT NULL,
-    reason text NOT NULL,
-    muted_by text NOT NULL
-);
-COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
-"""
-
-_HEARTBEATS = """
-CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
-COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
-"""
-
-_TABLES = {
-    "promotion_decisions": _DECISIONS,
-    "alerts": _ALERTS,
-    "alert_messages": _OUTBOX,
-    "alert_mutes": _MUTES,
-    "heartbeats": _HEARTBEATS,
-}
 
 _NOTHING = sql.SQL("")
 _SELECT_WAITING = """
@@ -173,13 +63,9 @@ class PostgresLedger:
         with self._connections.transaction("the schema") as connection:
             lock(connection, "schema")
             create_schema(connection)
-            for name, creation in _TABLES.items():
+            for name, creation in LEDGER_TABLES.items():
                 if not exists(connection, name):
                     connection.execute(creation)
-            if "entry_hash" not in existing_columns(connection, "promotion_decisions"):
-                connection.execute(_CHAIN)
-            if "announced" not in existing_columns(connection, "alerts"):
-                connection.execute(_ALERTS_UPDATE)
 
     def append_decision(self, decision: PromotionDecision, *, after: int | None = None) -> PromotionDecision:
         """See `Ledger`."""

@@ -1,7 +1,7 @@
-"""From an older schema `forecasting` to this release's. What a schema is, `postgres_schema` says.
+"""Upgrades an older schema `forecasting` to this release with the Alembic revisions in `revisions`.
 
-The revisions are Alembic's, in `revisions`. All of them run in one transaction, which Postgres takes back as a
-whole: a migration that fails leaves the schema, its rows and its revision as they were.
+All revisions run in one transaction: a migration that fails leaves the schema, its rows and its revision unchanged.
+`schema` creates a new schema.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from forecasting_platform.adapters.postgres.connections import PostgresConnectio
 from forecasting_platform.adapters.postgres.errors import first_line, platform_error
 from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.postgres.schema import (
-    FIRST_REVISION,
     HEAD_REVISION,
     REVISIONS,
     describe,
@@ -32,10 +31,10 @@ SCRIPTS = Path(__file__).parent / "revisions"
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What a migration of the schema did.
+    """The result of a migration of the schema.
 
     Attributes:
-        before: the revision that was found, None where there was no schema.
+        before: the revision found, None where there was no schema.
         after: the revision now.
     """
 
@@ -44,17 +43,17 @@ class Migration:
 
 
 def migrate_schema(dsn: str) -> Migration:
-    """Bring the schema to this release's revision, or make it; a schema that is there already is left alone.
+    """Upgrade the schema to this release's revision, or create it; one that is up to date is left unchanged.
 
     Raises:
-        MigrationError: a revision could not be applied; the schema is as it was.
-        SchemaRevisionError: the schema is of a newer release.
+        MigrationError: a revision could not be applied; the schema is unchanged.
+        SchemaRevisionError: the schema is a newer release's, or has no revision.
         StoreUnavailableError: Postgres did not answer.
         ConfigurationError: the DSN cannot be read, or a right is missing.
     """
     connections = PostgresConnections(dsn)
     try:
-        before = _upgraded_from(dsn, connections.place)
+        before = _upgrade_to_head(dsn, connections.place)
         prepare_schema(dsn)
         with connections.transaction("the schema") as connection:
             describe(connection)
@@ -63,14 +62,14 @@ def migrate_schema(dsn: str) -> Migration:
     return Migration(before, HEAD_REVISION)
 
 
-def _upgraded_from(dsn: str, place: str) -> str | None:
+def _upgrade_to_head(dsn: str, place: str) -> str | None:
     # The platform's own driver: SQLAlchemy's reading of a DSN differs from libpq's.
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     try:
         with engine.begin() as connection:
             return upgrade(connection, HEAD_REVISION)
     except (psycopg.Error, DBAPIError) as error:
-        # What Postgres or its driver says, without the statement that SQLAlchemy adds.
+        # The message of Postgres or its driver, without the statement that SQLAlchemy adds.
         cause = (error.orig or error) if isinstance(error, DBAPIError) else error
         meant = platform_error(cause, place, "the schema") if isinstance(cause, psycopg.Error) else None
         if isinstance(meant, StoreUnavailableError):
@@ -79,7 +78,7 @@ def _upgraded_from(dsn: str, place: str) -> str | None:
 
 
 def upgrade(connection: Connection, target: str) -> str | None:
-    """Run the revisions up to one within the caller's transaction; the revision before, None without a schema."""
+    """Run the revisions up to `target` in the caller's transaction; return the one before, None without a schema."""
     driver: PostgresConnection = connection.connection.driver_connection  # type: ignore[assignment] # psycopg's
     lock(driver, "schema")
     if is_empty(driver):
@@ -88,9 +87,7 @@ def upgrade(connection: Connection, target: str) -> str | None:
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["connection"] = connection
     before = revision_of(driver)
-    if before is None:
-        command.stamp(config, FIRST_REVISION)
-    elif before not in REVISIONS:
+    if before not in REVISIONS:
         raise SchemaRevisionError(before, HEAD_REVISION)
     command.upgrade(config, target)
-    return before or FIRST_REVISION
+    return before

@@ -1,12 +1,10 @@
-"""The tables of `forecasting.frames` as DDL of Postgres, and the revision a schema is of.
+"""Creates the schema `forecasting` with the tables of `series.frames`, and reads its revision.
 
-A schema that is not there is made as this release wants it, and says so in its revision table. A schema of an
-earlier release is not touched here: `postgres_migrations` brings it up. A test holds the two ways to one result.
-Reading and writing the tables is elsewhere.
+A new schema is created as this release needs it and records that revision. A schema of an earlier release is refused
+here; `migrations` upgrades it. A test holds both ways to one result. `table_store` reads and writes the tables.
 """
 
 from collections.abc import Iterator
-from typing import LiteralString
 
 from psycopg import sql
 
@@ -24,9 +22,9 @@ from forecasting_platform.forecasting.series.frames import (
 )
 
 SCHEMA = "forecasting"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
-"""Of `revisions`, the oldest first: known here because the app runs without Alembic."""
-FIRST_REVISION, HEAD_REVISION = REVISIONS[0], REVISIONS[-1]
+REVISIONS = ("0001",)
+"""Every revision in `revisions`, the oldest first. They are listed here because the app runs without Alembic."""
+HEAD_REVISION = REVISIONS[-1]
 REVISION_TABLE = "alembic_version"
 TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 
@@ -111,20 +109,20 @@ def create_missing(connection: PostgresConnection) -> None:
     create_schema(connection)
     for table in TABLES:
         if not exists(connection, table.name):
-            for statement in (*_creation(table), *_description(table)):
+            for statement in _creation(table):
                 connection.execute(statement)
+            _describe(connection, table)
     for name, creation in _VIEWS.items():
         if not exists(connection, name):
             connection.execute(creation)
-            for statement in _view_description(name):
-                connection.execute(statement)
+            if name == PREDICTION_ERRORS.name:
+                _describe(connection, PREDICTION_ERRORS)
 
 
 def describe(connection: PostgresConnection) -> None:
     """Write the declared descriptions of tables and columns into the catalog, where a person looks for them."""
-    for table in TABLES:
-        for statement in _description(table):
-            connection.execute(statement)
+    for table in (*TABLES, PREDICTION_ERRORS):
+        _describe(connection, table)
 
 
 def create_schema(connection: PostgresConnection) -> None:
@@ -137,10 +135,9 @@ def create_schema(connection: PostgresConnection) -> None:
     if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
     if is_empty(connection):
-        for statement in _stamp():
-            connection.execute(statement)
+        stamp(connection, HEAD_REVISION)
     elif (found := revision_of(connection)) != HEAD_REVISION:
-        raise SchemaRevisionError(found or FIRST_REVISION, HEAD_REVISION)
+        raise SchemaRevisionError(found, HEAD_REVISION)
 
 
 def is_empty(connection: PostgresConnection) -> bool:
@@ -150,7 +147,7 @@ def is_empty(connection: PostgresConnection) -> bool:
 
 
 def revision_of(connection: PostgresConnection) -> str | None:
-    """The revision of the schema; None where it was made before there were revisions."""
+    """The revision of the schema; None where it records none."""
     if not exists(connection, REVISION_TABLE):
         return None
     query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(SCHEMA, REVISION_TABLE))
@@ -163,18 +160,12 @@ def exists(connection: PostgresConnection, name: str) -> bool:
     return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
 
 
-def existing_columns(connection: PostgresConnection, name: str) -> set[str]:
-    """The columns of a table of the schema."""
-    query = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
-    return {column for (column,) in connection.execute(query, [f"{SCHEMA}.{name}"])}
-
-
-def _stamp() -> Iterator[sql.Composed]:
-    """Alembic's own table, as Alembic makes it."""
+def stamp(connection: PostgresConnection, revision: str) -> None:
+    """Record the revision of a schema that records none, in Alembic's own table as Alembic makes it."""
     table, key = sql.Identifier(SCHEMA, REVISION_TABLE), sql.Identifier(f"{REVISION_TABLE}_pkc")
     creation = "CREATE TABLE {} (version_num varchar(32) NOT NULL, CONSTRAINT {} PRIMARY KEY (version_num))"
-    yield sql.SQL(creation).format(table, key)
-    yield sql.SQL("INSERT INTO {} VALUES ({})").format(table, sql.Literal(HEAD_REVISION))
+    connection.execute(sql.SQL(creation).format(table, key))
+    connection.execute(sql.SQL("INSERT INTO {} VALUES ({})").format(table, sql.Literal(revision)))
 
 
 def _creation(table: Table) -> Iterator[sql.Composed]:
@@ -188,17 +179,13 @@ def _creation(table: Table) -> Iterator[sql.Composed]:
         yield sql.SQL("CREATE INDEX prediction_log_served_at ON {} USING brin (served_at)").format(identifier(table))
 
 
-def _view_description(name: str) -> Iterator[sql.Composed]:
-    if name == PREDICTION_ERRORS.name:
-        yield from _description(PREDICTION_ERRORS, kind="VIEW")
-
-
-def _description(table: Table, kind: LiteralString = "TABLE") -> Iterator[sql.Composed]:
-    comment = sql.SQL("COMMENT ON {} {} IS {}")
-    yield comment.format(sql.SQL(kind), identifier(table), sql.Literal(table.description))
+def _describe(connection: PostgresConnection, table: Table) -> None:
+    kind = sql.SQL("VIEW" if table.name in _VIEWS else "TABLE")
+    comment = sql.SQL("COMMENT ON {} {} IS {}").format(kind, identifier(table), sql.Literal(table.description))
+    connection.execute(comment)
     for column in table.columns:
         name = sql.Identifier(SCHEMA, table.name, column.name)
-        yield sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description))
+        connection.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description)))
 
 
 def _column(column: Column) -> sql.Composed:

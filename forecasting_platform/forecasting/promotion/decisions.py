@@ -94,14 +94,10 @@ def first_break(entries: Sequence[PromotionDecision]) -> str | None:
     """Where the chain is broken first, in words; None where it is whole.
 
     Args:
-        entries: the whole ledger, newest first. Entries from before there was a chain, at its old end, have no
-            hash and are not judged.
+        entries: the whole ledger, newest first.
     """
-    oldest_first = list(reversed(entries))
-    while oldest_first and oldest_first[0].entry_hash is None:
-        oldest_first.pop(0)
     previous = BEFORE_THE_FIRST
-    for entry in oldest_first:
+    for entry in reversed(entries):
         if entry.previous_hash != previous:
             return f"decision {entry.decision_id} does not follow the one before it: an entry is missing or was changed"
         if entry.entry_hash != hash_of(entry):

@@ -92,20 +92,6 @@ def test_a_byte_that_a_superuser_changes_is_found(prepared: PostgresLedger, prep
     assert f"decision {entries[1].decision_id} " in found
 
 
-def test_a_ledger_of_the_first_release_is_chained_from_now_on(prepared: PostgresLedger, prepared_dsn: str) -> None:
-    with psycopg.connect(prepared_dsn) as connection:
-        connection.execute("ALTER TABLE forecasting.promotion_decisions DROP previous_hash, DROP entry_hash")
-        connection.execute(
-            "INSERT INTO forecasting.promotion_decisions (verdict, reason, challenger_version, challenger_cutoff, "
-            "decided_at, decided_by, evidence) VALUES ('promote', 'first', '1', '2023-06-30', now(), 'x', '{}')"
-        )
-    prepared.prepare()
-    entry = prepared.append_decision(DECISION)
-    newest, old = prepared.decisions()
-    assert (old.entry_hash, newest) == (None, entry)
-    assert first_break([newest, old]) is None
-
-
 def test_the_right_to_promote_that_is_not_to_be_had_is_unavailable(
     prepared: PostgresLedger, prepared_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

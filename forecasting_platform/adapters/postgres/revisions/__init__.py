@@ -1,1 +1,1 @@
-"""Alembic revisions of the schema `forecasting`, each frozen once it is released; run by `postgres_migrations`."""
+"""Alembic revisions of the schema `forecasting`, each frozen once it is released; `migrations` runs them."""

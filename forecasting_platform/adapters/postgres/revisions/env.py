@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: the revisions, in the one transaction its caller opened."""
+"""Alembic's environment: runs the revisions in the transaction that the caller opened."""
 
 from alembic import context
 

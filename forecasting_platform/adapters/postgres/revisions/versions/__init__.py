@@ -1,1 +1,1 @@
-"""One file a revision. What a revision does to rows stands in it, not in code that changes later."""
+"""One file a revision. Whatever a revision does to rows is written in it, so that later code cannot change it."""

@@ -1,0 +1,102 @@
+"""The ledger's tables as SQL: decisions, incidents and their messages, mutes, heartbeats.
+
+`ledger` reads and writes them. The tables of observations and forecasts are in `schema`.
+"""
+
+from typing import LiteralString
+
+_DECISIONS: LiteralString = """
+CREATE TABLE forecasting.promotion_decisions (
+    decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    challenger_version text NOT NULL,
+    champion_version text,
+    challenger_cutoff date NOT NULL,
+    decided_at timestamptz NOT NULL,
+    decided_by text NOT NULL,
+    evidence jsonb NOT NULL,
+    previous_hash text,
+    entry_hash text UNIQUE
+);
+COMMENT ON TABLE forecasting.promotion_decisions IS 'One row is one decision with its evidence; append-only.';
+
+CREATE FUNCTION forecasting.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasting.promotion_decisions
+    FOR EACH STATEMENT EXECUTE FUNCTION forecasting.refuse_change();
+"""
+
+_ALERTS: LiteralString = """
+CREATE TABLE forecasting.alerts (
+    alert_id text COLLATE "C" PRIMARY KEY,
+    fingerprint text NOT NULL,
+    state text NOT NULL CHECK (state IN ('PENDING', 'FIRING', 'RESOLVED', 'MUTED', 'UNKNOWN')),
+    severity text NOT NULL,
+    summary text NOT NULL,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    last_event_id bigint NOT NULL,
+    resolved timestamptz,
+    delivered timestamptz,
+    link text,
+    runbook text,
+    owner text,
+    "group" text,
+    muted_by text,
+    announced timestamptz,
+    reminded timestamptz,
+    acknowledged timestamptz,
+    acknowledged_by text
+);
+COMMENT ON TABLE forecasting.alerts IS 'One row is one incident, from the first failure to the recovery.';
+CREATE INDEX ON forecasting.alerts (first_seen);
+CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state <> 'RESOLVED';
+"""
+
+_OUTBOX: LiteralString = """
+CREATE TABLE forecasting.alert_messages (
+    key text COLLATE "C" PRIMARY KEY,
+    alert_id text NOT NULL REFERENCES forecasting.alerts,
+    kind text NOT NULL,
+    route text NOT NULL,
+    created_at timestamptz NOT NULL,
+    delivered_at timestamptz,
+    attempts integer NOT NULL,
+    last_error text,
+    due_at timestamptz NOT NULL,
+    given_up_at timestamptz
+);
+COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
+CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
+    WHERE delivered_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX ON forecasting.alert_messages (alert_id);
+"""
+
+_MUTES: LiteralString = """
+CREATE TABLE forecasting.alert_mutes (
+    pattern text COLLATE "C" PRIMARY KEY,
+    until timestamptz NOT NULL,
+    reason text NOT NULL,
+    muted_by text NOT NULL
+);
+COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
+"""
+
+_HEARTBEATS: LiteralString = """
+CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
+COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
+"""
+
+LEDGER_TABLES: dict[str, LiteralString] = {
+    "promotion_decisions": _DECISIONS,
+    "alerts": _ALERTS,
+    "alert_messages": _OUTBOX,
+    "alert_mutes": _MUTES,
+    "heartbeats": _HEARTBEATS,
+}
+"""The statements that create each table, by its name, in an order in which they can run."""
