@@ -56,6 +56,7 @@ SHARING = {
     "local/test_dagster_api.py": STAND_INS,
     "local/test_migrations.py": STAND_INS,
     "local/test_platform.py": STAND_INS,
+    "local/test_reliability.py": STAND_INS,
 }
 """Files whose tests share what is costly to start: one process runs them all."""
 STARTED_BY = {"spark_options": SPARK, "mlflow_server": MLFLOW, "running_platform": STAND_INS}

@@ -13,7 +13,9 @@ import pytest
 import requests
 
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform_tests.end_to_end.conftest import (
+from forecasting_platform_tests.support.faulty_feed import FaultyFeed, running_feed
+from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.started_platform import (
     COMMAND,
     PORTS,
     SERVED_SECONDS,
@@ -22,8 +24,6 @@ from forecasting_platform_tests.end_to_end.conftest import (
     processes_of,
     run_command,
 )
-from forecasting_platform_tests.support.faulty_feed import FaultyFeed, running_feed
-from forecasting_platform_tests.support.ports import free_ports
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]

@@ -22,8 +22,8 @@ import requests
 
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.dagster_api import DagsterApi
-from forecasting_platform_tests.docs.test_docs import commands_of, snippets
-from forecasting_platform_tests.end_to_end.conftest import (
+from forecasting_platform_tests.support.pages import commands_of, snippets
+from forecasting_platform_tests.support.started_platform import (
     STOP_SECONDS,
     Platform,
     Webhook,
@@ -179,11 +179,10 @@ def backfill_of_days(platform: Platform, days: list[str]) -> str:
 def version_2(started: Platform, july: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A second version is trained and decided on: the training's answer and the decision."""
     (trained,) = started.json("train")
-    decisions = wait_until(
-        "a decision on version 2",
-        lambda: [row for row in started.json("decisions") if row["challenger"] == "2"],
-    )
-    return trained, decisions[0]
+    # Looked at in its table: a command takes seconds of a core to start.
+    decided = "select 1 from forecasting.promotion_decisions where challenger_version = '2'"
+    wait_until("a decision on version 2", lambda: rows(started, decided))
+    return trained, next(row for row in started.json("decisions") if row["challenger"] == "2")
 
 
 def test_a_new_training_is_decided_and_a_rollback_is_served_without_a_restart(

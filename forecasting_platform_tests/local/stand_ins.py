@@ -6,6 +6,7 @@ Its processes import this module by its own name, so nothing of it may be import
 import json
 import multiprocessing
 import os
+import signal
 import sys
 
 import dagster as dg
@@ -17,6 +18,13 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2018-01-01")
 def observations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value
     """Says how many days it got."""
     return dg.MaterializeResult(metadata={"days": len(context.partition_keys), "unit": "GWh", "share": 0.5})
+
+
+@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def dies_once(context: dg.AssetExecutionContext) -> None:
+    """Has its first worker killed."""
+    if "dagster/retry_number" not in context.run.tags:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dg.asset
@@ -48,7 +56,7 @@ def started() -> dg.MaterializeResult:  # type: ignore[type-arg]  # no value
 greet_job = dg.define_asset_job("greet_job", [greeted])
 
 defs = dg.Definitions(
-    assets=[observations, broken, greeted, started],
+    assets=[observations, dies_once, broken, greeted, started],
     jobs=[dg.define_asset_job("broken_job", [broken]), greet_job, dg.define_asset_job("start_job", [started])],
     executor=dg.in_process_executor,
     schedules=[dg.ScheduleDefinition(name="greet_schedule", job=greet_job, cron_schedule="0 0 * * *")],

@@ -26,16 +26,24 @@ def shared(shared_open_directory: Path, free_ports: Callable[[int], int]) -> Ite
         yield server
 
 
-@pytest.fixture
-def postgres(open_directory: Path, free_ports: Callable[[int], int]) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(open_directory, free_ports(1)) as server:
+@pytest.fixture(scope="module")
+def disturbed(shared_open_directory: Path, free_ports: Callable[[int], int]) -> Iterator[EmbeddedPostgres]:
+    """One server for the tests that end it."""
+    with EmbeddedPostgres(shared_open_directory / "disturbed", free_ports(1)) as server:
         yield server
+
+
+@pytest.fixture
+def postgres(disturbed: EmbeddedPostgres) -> EmbeddedPostgres:
+    """A server that runs, whatever the tests before have done to it."""
+    disturbed.start()
+    return disturbed
 
 
 def write_a_number(server: EmbeddedPostgres) -> None:
     server.create_database("numbers")
     with psycopg.connect(server.dsn("numbers"), autocommit=True) as connection:
-        connection.execute("CREATE TABLE number (n int)")
+        connection.execute("DROP TABLE IF EXISTS number; CREATE TABLE number (n int)")
         connection.execute("INSERT INTO number VALUES (42)")
 
 

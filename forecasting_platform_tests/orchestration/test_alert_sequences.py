@@ -24,7 +24,7 @@ from forecasting_platform.forecasting.monitoring.alert_messages import Kind
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Result
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.sensors import alert_sensor
-from forecasting_platform_tests.forecasting.monitoring.test_incidents import true_incidents
+from forecasting_platform_tests.support.true_incidents import true_incidents
 
 pytestmark = pytest.mark.slow
 

@@ -18,11 +18,10 @@ from forecasting_platform.forecasting.series.frames import (
     Table,
 )
 from forecasting_platform.ports.observation_feed import FeedDocument
-from forecasting_platform_tests.orchestration.test_the_way import Platform, SimulatedFeed
+from forecasting_platform_tests.support.in_process import INITIAL, InProcessPlatform, SimulatedFeed
 
 pytestmark = pytest.mark.slow
 
-PAST = DateRange(date(2022, 7, 1), date(2023, 6, 30))
 WEEK = DateRange(date(2023, 7, 1), date(2023, 7, 7))
 POISON = "Gas/ $\\foo$ [/red] <b>"
 TABLES = (FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
@@ -42,8 +41,8 @@ class PoisonedFeed(SimulatedFeed):
         return FeedDocument("simulated", self.clock, "0" * 64, 1, rows, document.quarantined)
 
 
-def run_everything(platform: Platform) -> dg.ExecuteInProcessResult:
-    platform.run("load_job", PAST)
+def run_everything(platform: InProcessPlatform) -> dg.ExecuteInProcessResult:
+    platform.run("load_job", INITIAL)
     platform.run("training_job")
     platform.run("promotion_job")
     loaded = platform.run("load_job", WEEK)
@@ -52,23 +51,23 @@ def run_everything(platform: Platform) -> dg.ExecuteInProcessResult:
 
 
 @pytest.fixture(scope="module")
-def alone() -> Iterator[Platform]:
+def alone() -> Iterator[InProcessPlatform]:
     with dg.DagsterInstance.ephemeral() as instance:
-        platform = Platform(instance)
+        platform = InProcessPlatform(instance)
         run_everything(platform)
         yield platform
 
 
 @pytest.fixture(scope="module")
-def poisoned() -> Iterator[tuple[Platform, dg.ExecuteInProcessResult]]:
+def poisoned() -> Iterator[tuple[InProcessPlatform, dg.ExecuteInProcessResult]]:
     with dg.DagsterInstance.ephemeral() as instance:
-        platform = Platform(instance, feed=PoisonedFeed())
+        platform = InProcessPlatform(instance, feed=PoisonedFeed())
         yield platform, run_everything(platform)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_nothing_of_the_other_series_changes_by_a_bit(
-    table: Table, alone: Platform, poisoned: tuple[Platform, dg.ExecuteInProcessResult]
+    table: Table, alone: InProcessPlatform, poisoned: tuple[InProcessPlatform, dg.ExecuteInProcessResult]
 ) -> None:
     columns = [name for name in table.column_names if name not in {"issued_at", "available_at"}]
     found, expected = poisoned[0].store.read(table), alone.store.read(table)
@@ -78,7 +77,7 @@ def test_nothing_of_the_other_series_changes_by_a_bit(
 
 
 def test_the_poisoned_series_is_held_back_and_the_incident_names_it(
-    poisoned: tuple[Platform, dg.ExecuteInProcessResult],
+    poisoned: tuple[InProcessPlatform, dg.ExecuteInProcessResult],
 ) -> None:
     platform, loaded = poisoned
     assert loaded.success

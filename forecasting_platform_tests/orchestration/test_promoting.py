@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -15,8 +15,6 @@ import pytest
 
 from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
-from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import (
     InvalidArtifactError,
     NoChallengerError,
@@ -26,22 +24,15 @@ from forecasting_platform.errors import (
     UnknownVersionError,
 )
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
-from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.orchestration.assets import champion_model as champion_model_module
 from forecasting_platform.orchestration.decision_results import decision_results
-from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR, Promoter
+from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR
 from forecasting_platform.orchestration.sensors import alert_sensor
-from forecasting_platform.ports.model_registry import ModelVersion
-from forecasting_platform_tests.forecasting.promotion.test_shadow import errors
-from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
-
-NOW = datetime(2023, 8, 1, tzinfo=UTC)
+from forecasting_platform_tests.support.example_errors import errors
+from forecasting_platform_tests.support.promotions import Promotions
 
 
 class Crash(BaseException):
@@ -72,58 +63,17 @@ class Dying:
         return call
 
 
-@pytest.fixture(scope="module")
-def features() -> pd.DataFrame:
-    return features_of(observations({"a": seasonal(700)}))
-
-
-@pytest.fixture(scope="module")
-def models(features: pd.DataFrame) -> dict[str, ForecastModel]:
-    """A naive recipe, a better one, and the better one on newer data."""
-    newest = features["ds"].max().date()
-    naive, weekly = default_recipe(15, "IE", ("naive",)), default_recipe(15, "IE", ("seasonal_naive",))
-    older = newest - timedelta(days=30)
-    return {
-        "naive": train(features, older, naive, code_version="x").model,
-        "weekly": train(features, older, weekly, code_version="x").model,
-        "newer": train(features, newest, weekly, code_version="x").model,
-    }
-
-
-class Platform:
-    """What a promotion works on, in memory."""
-
-    def __init__(self, features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:
-        self.store, self.registry, self.ledger = MemoryTableStore(), MemoryModelRegistry(), MemoryLedger()
-        self.models = models
-        period = DateRange(features["ds"].min().date(), features["ds"].max().date())
-        self.store.replace(FEATURE_TABLE, features, period)
-
-    def promoter(self, **ports: Any) -> Promoter:
-        parts: dict[str, Any] = {"store": self.store, "registry": self.registry, "ledger": self.ledger} | ports
-        fit = Fitness(impossible=0, load_seconds=1, megabytes=1)
-        policy = PromotionPolicy.packaged()
-        return Promoter(**parts, policy=policy, fitness=lambda _: fit, impossible=lambda _: 0, now=lambda: NOW)
-
-    def register(self, name: str) -> ModelVersion:
-        return self.registry.register(self.models[name], plots={}, run_tags={})
-
-    def champion(self) -> str | None:
-        found = self.registry.version_at("champion")
-        return found.version if found else None
-
-
 @pytest.fixture
-def platform(features: pd.DataFrame, models: dict[str, ForecastModel]) -> Platform:
+def platform(features: pd.DataFrame, models: dict[str, ForecastModel]) -> Promotions:
     """Version 1, naive, serves; version 2 is better."""
-    made = Platform(features, models)
+    made = Promotions(features, models)
     made.register("naive")
     made.promoter().evaluate(PROMOTION_SENSOR)
     made.register("weekly")
     return made
 
 
-def agree(platform: Platform) -> None:
+def agree(platform: Promotions) -> None:
     """Alias, ledger and tags say the same, and the alias names a version that is there."""
     newest = next(found for found in platform.ledger.decisions() if found.moves_champion)
     champion = platform.registry.version_at("champion")
@@ -135,7 +85,7 @@ def agree(platform: Platform) -> None:
     assert first_break(platform.ledger.decisions()) is None
 
 
-def test_a_better_challenger_is_promoted_and_everything_agrees(platform: Platform) -> None:
+def test_a_better_challenger_is_promoted_and_everything_agrees(platform: Promotions) -> None:
     decision = platform.promoter().evaluate(PROMOTION_SENSOR)
     assert (decision.verdict, platform.champion()) == ("promote", "2")
     previous = platform.registry.version_at("previous")
@@ -148,7 +98,7 @@ def test_a_better_challenger_is_promoted_and_everything_agrees(platform: Platfor
 CALLS = ["append_decision", "tag", "move_champion", "tag"]
 
 
-def test_these_are_the_steps_of_a_promotion(platform: Platform) -> None:
+def test_these_are_the_steps_of_a_promotion(platform: Promotions) -> None:
     calls: list[str] = []
     ports = {"registry": Dying(platform.registry, calls), "ledger": Dying(platform.ledger, calls)}
     platform.promoter(**ports).evaluate(PROMOTION_SENSOR)
@@ -157,7 +107,7 @@ def test_these_are_the_steps_of_a_promotion(platform: Platform) -> None:
 
 @pytest.mark.parametrize("step", range(len(CALLS)))
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_crash_at_any_step_is_repaired_at_the_next_tick(platform: Platform, when: str, step: int) -> None:
+def test_a_crash_at_any_step_is_repaired_at_the_next_tick(platform: Promotions, when: str, step: int) -> None:
     calls: list[str] = []
     die_at = (when, step)
     dying = {
@@ -179,7 +129,7 @@ def test_a_crash_at_any_step_is_repaired_at_the_next_tick(platform: Platform, wh
     assert len(platform.ledger.decisions()) == before + 1, "one decision, made once"
 
 
-def test_a_move_that_somebody_made_by_hand_meanwhile_is_left_alone(platform: Platform) -> None:
+def test_a_move_that_somebody_made_by_hand_meanwhile_is_left_alone(platform: Promotions) -> None:
     third = platform.register("newer")
     calls: list[str] = []
     dying = Dying(platform.registry, calls, ("before", 1))
@@ -209,7 +159,7 @@ class Losing:
         return getattr(self._ledger, name)
 
 
-def test_a_promoter_that_lost_its_right_decides_nothing_on_what_is_past(platform: Platform) -> None:
+def test_a_promoter_that_lost_its_right_decides_nothing_on_what_is_past(platform: Promotions) -> None:
     other = platform.promoter()
     losing = Losing(platform.ledger, lambda: other.override("2", "meanwhile", "a person"))
     with pytest.raises(PromotionOvertakenError, match="decision 2 was made meanwhile"):
@@ -218,7 +168,7 @@ def test_a_promoter_that_lost_its_right_decides_nothing_on_what_is_past(platform
     agree(platform)
 
 
-def test_a_challenger_of_other_series_only_is_left_to_a_person(platform: Platform) -> None:
+def test_a_challenger_of_other_series_only_is_left_to_a_person(platform: Promotions) -> None:
     """A feed that was exchanged: no series is shared, so there is nothing to compare."""
     platform.models = platform.models | {"gone": replace(platform.models["naive"], unique_ids=("gone",))}
     platform.promoter().override(platform.register("gone").version, "the feed was another one", "a person")
@@ -230,7 +180,7 @@ def test_a_challenger_of_other_series_only_is_left_to_a_person(platform: Platfor
     assert platform.champion() == "4"
 
 
-def test_two_promoters_at_once_make_one_move(platform: Platform) -> None:
+def test_two_promoters_at_once_make_one_move(platform: Promotions) -> None:
     start = threading.Barrier(2)
 
     def promote(_: int) -> str:
@@ -244,7 +194,7 @@ def test_two_promoters_at_once_make_one_move(platform: Platform) -> None:
 
 
 def test_nobody_to_judge_is_an_error(features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:
-    empty = Platform(features, models)
+    empty = Promotions(features, models)
     with pytest.raises(NoChallengerError):
         empty.promoter().evaluate(PROMOTION_SENSOR)
     with pytest.raises(NoChampionError):
@@ -252,7 +202,7 @@ def test_nobody_to_judge_is_an_error(features: pd.DataFrame, models: dict[str, F
     assert empty.ledger.decisions() == []
 
 
-def test_a_person_rolls_back_with_a_reason_and_the_sensor_does_not_undo_it(platform: Platform) -> None:
+def test_a_person_rolls_back_with_a_reason_and_the_sensor_does_not_undo_it(platform: Promotions) -> None:
     platform.promoter().evaluate(PROMOTION_SENSOR)
     for reason in ("", "  "):
         with pytest.raises(ReasonMissingError, match="needs a reason"):
@@ -270,19 +220,19 @@ def test_a_person_rolls_back_with_a_reason_and_the_sensor_does_not_undo_it(platf
     agree(platform)
 
 
-def test_a_person_serves_a_version_whatever_the_evidence(platform: Platform) -> None:
+def test_a_person_serves_a_version_whatever_the_evidence(platform: Promotions) -> None:
     decision = platform.promoter().override(None, "the feed was wrong", "a person")
     assert (decision.verdict, decision.reason, platform.champion()) == ("override", "the feed was wrong", "2")
     agree(platform)
 
 
-def record_errors(platform: Platform, *frames: pd.DataFrame) -> None:
+def record_errors(platform: Promotions, *frames: pd.DataFrame) -> None:
     rows = pd.concat(frames)
     rows = rows[rows["unique_id"] == "a"]
     platform.store.replace(FORECAST_ERRORS, rows, DateRange(date(2023, 7, 1), date(2023, 12, 31)))
 
 
-def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Platform) -> None:
+def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Promotions) -> None:
     platform.promoter().evaluate(PROMOTION_SENSOR)
     assert platform.promoter().shown_by_new_days() is None
     record_errors(platform, errors("2", 5.0))
@@ -294,7 +244,7 @@ def test_a_champion_that_goes_wrong_is_taken_back_without_a_person(platform: Pla
 
 
 def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: Promotions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORECASTING_ALERT_PENDING_SECONDS", "0")
     monkeypatch.setattr(champion_model_module, "promoter_of", lambda *_: platform.promoter())
@@ -324,7 +274,7 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
     assert [alert.state for alert in platform.ledger.alerts()] == ["RESOLVED"]
 
 
-def test_a_rollback_whose_run_dies_before_it_tells_anybody_is_told(platform: Platform) -> None:
+def test_a_rollback_whose_run_dies_before_it_tells_anybody_is_told(platform: Promotions) -> None:
     platform.promoter().evaluate(PROMOTION_SENSOR)
     record_errors(platform, errors("2", 5.0))
     with pytest.raises(Crash):
@@ -343,7 +293,7 @@ def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everythin
     features: pd.DataFrame, models: dict[str, ForecastModel]
 ) -> None:
     still = replace(models["weekly"], metadata={**models["weekly"].metadata, "series": {"b": {"constant": True}}})
-    platform = Platform(features, {"naive": models["naive"], "weekly": replace(still, unique_ids=("a", "b"))})
+    platform = Promotions(features, {"naive": models["naive"], "weekly": replace(still, unique_ids=("a", "b"))})
     platform.register("naive")
     platform.promoter().evaluate(PROMOTION_SENSOR)
     platform.promoter().override(platform.register("weekly").version, "a test", "a test")
@@ -355,7 +305,7 @@ def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everythin
     assert "held 0% of a week's actuals" in str(platform.promoter().shown_by_new_days())
 
 
-def test_a_third_automatic_rollback_within_a_month_is_left_to_a_person(platform: Platform) -> None:
+def test_a_third_automatic_rollback_within_a_month_is_left_to_a_person(platform: Promotions) -> None:
     platform.promoter().evaluate(PROMOTION_SENSOR)
     record_errors(platform, errors("1", 5.0), errors("2", 5.0))
     verdicts = [platform.promoter().evaluate(PROMOTION_SENSOR).verdict for _ in range(3)]

@@ -22,7 +22,7 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting.series.test_data_quality import changed, series
+from forecasting_platform_tests.support.ordinary_values import changed, series
 
 pytestmark = pytest.mark.slow
 

@@ -12,14 +12,14 @@ from forecasting_platform.forecasting.promotion.rollback import BROKEN
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.decision_results import evaluation_of
 from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
-from forecasting_platform_tests.orchestration.test_promoting import Platform, features, models  # noqa: F401 - fixtures
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
+from forecasting_platform_tests.support.promotions import Promotions
 
 
-class Recovering(Platform):
+class Recovering(Promotions):
     """Versions 1 and 2 have served, 2 serves, 3 is the challenger."""
 
-    def __init__(self, features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:  # noqa: F811 - values
+    def __init__(self, features: pd.DataFrame, models: dict[str, ForecastModel]) -> None:
         super().__init__(features, models)
         self.server = RegistryServer()
         self.registry = InMemoryMlflowRegistry(self.server)  # type: ignore[assignment] # another registry
@@ -38,7 +38,7 @@ class Recovering(Platform):
 
 
 @pytest.fixture
-def platform(features: pd.DataFrame, models: dict[str, ForecastModel]) -> Recovering:  # noqa: F811 - values
+def platform(features: pd.DataFrame, models: dict[str, ForecastModel]) -> Recovering:
     return Recovering(features, models)
 
 

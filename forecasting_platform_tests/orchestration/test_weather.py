@@ -14,7 +14,7 @@ from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.orchestration.test_the_way import INITIAL, Platform
+from forecasting_platform_tests.support.in_process import INITIAL, InProcessPlatform
 from serve.http.app import create_app
 from serve.service import service_of
 
@@ -33,9 +33,9 @@ NEXT = {
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
+def platform() -> Iterator[InProcessPlatform]:
     with dg.DagsterInstance.ephemeral() as instance:
-        platform = Platform(instance, Settings(exogenous=WEATHER), weather=True)
+        platform = InProcessPlatform(instance, Settings(exogenous=WEATHER), weather=True)
         assert all(platform.checks(platform.run("load_job", INITIAL)).values())
         platform.run("training_job")
         platform.run("promotion_job")
@@ -44,7 +44,7 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def client(platform: Platform) -> Iterator[FlaskClient]:
+def client(platform: InProcessPlatform) -> Iterator[FlaskClient]:
     app = create_app(Settings(), registry=platform.registry, store=platform.store, ledger=platform.ledger)
     service_of(app).watch.look()
     service_of(app).watch.refresh_features()
@@ -58,7 +58,7 @@ def answer(client: FlaskClient, path: str, body: dict[str, Any]) -> Any:
     return found.json
 
 
-def test_the_weather_is_stored_and_regressed_on_but_not_forecast(platform: Platform) -> None:
+def test_the_weather_is_stored_and_regressed_on_but_not_forecast(platform: InProcessPlatform) -> None:
     champion = platform.registry.version_at("champion")
     assert champion is not None
     model = platform.registry.load(champion)
@@ -121,11 +121,11 @@ def test_the_weather_has_its_part_in_the_explanation(client: FlaskClient) -> Non
 
 
 def test_a_declared_column_that_the_feed_lacks_fails_a_check_and_ends_the_training(
-    platform: Platform,
+    platform: InProcessPlatform,
 ) -> None:
     wind = [*WEATHER, {"unique_id": "Wind", "known": "at_cutoff"}]
     with dg.DagsterInstance.ephemeral() as instance:
-        other = Platform(instance, Settings(exogenous=wind), weather=True)
+        other = InProcessPlatform(instance, Settings(exogenous=wind), weather=True)
         loaded = other.run("load_job", DateRange(INITIAL.start, INITIAL.start + timedelta(days=60)))
         assert [name for name, passed in other.checks(loaded).items() if not passed] == ["exogenous_values_are_known"]
         with pytest.raises(ConfigurationError, match="'Wind', of which feature_table knows no value"):

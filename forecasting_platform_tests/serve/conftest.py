@@ -1,10 +1,9 @@
 """A small model made by hand, a store in memory, and apps made of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 import pandas as pd
 import pytest
 from flask import Flask
@@ -13,58 +12,26 @@ from flask.testing import FlaskClient
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.candidates.forecasters import Naive, SeasonalNaive
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, FEATURE_TABLE
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.served_model import (
+    CUTOFF,
+    FIRST_DAY,
+    NEWEST,
+    MakeApp,
+    issued,
+    make_model,
+    make_observations,
+)
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.forecasts import champion
 from serve.http.app import create_app
 from serve.service import service_of
-
-SERIES = ("Corrib production", 'Größe "x"; drop table')
-FIRST_DAY, CUTOFF, NEWEST = date(2023, 1, 1), date(2023, 6, 15), date(2023, 6, 30)
-HORIZON = 15
-
-MakeApp = Callable[..., Flask]
-
-
-def make_observations() -> pd.DataFrame:
-    days = pd.date_range(FIRST_DAY, NEWEST)
-    level = 30 + 5 * np.sin(np.arange(len(days)) / 3)
-    return pd.concat(
-        [pd.DataFrame({"unique_id": name, "ds": days, "y": level * (n + 1)}) for n, name in enumerate(SERIES)]
-    )
-
-
-def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel:
-    """Naive and seasonal naive, weighed, knowing the features up to `CUTOFF`."""
-    seen = features[features["ds"] <= pd.Timestamp(CUTOFF)]
-    known = seen.drop_duplicates("unique_id", keep="last")
-    limits = [getattr(seen.groupby("unique_id")[list(FEATURE_NAMES)], side)().to_numpy() for side in ("min", "max")]
-    probabilities = np.array([0.005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.995])
-    spread = np.sqrt(np.arange(1, HORIZON + 1))[:, None] * np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
-    return ForecastModel(
-        unique_ids=SERIES,
-        cutoff=CUTOFF,
-        horizon=HORIZON,
-        country="IE",
-        candidates=(Naive(), SeasonalNaive()),
-        weights=np.array([[weight, 1 - weight]] * len(SERIES)),
-        probabilities=probabilities,
-        error_quantiles=np.array([spread, 2 * spread]),
-        calm_volatility=np.full(len(SERIES), np.inf),
-        lower_bound=np.array([0.0, -np.inf]),
-        plausible=np.array([[-1e6, 1e6]] * len(SERIES)),
-        features=known[list(FEATURE_NAMES)].to_numpy(),
-        feature_days=known["ds"].to_numpy().astype("datetime64[D]"),
-        trained_ranges=np.stack(limits, axis=2),
-        metadata={"series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}}},
-    )
 
 
 @pytest.fixture(scope="session")
@@ -103,14 +70,6 @@ def store(features: pd.DataFrame, model: ForecastModel) -> MemoryTableStore:
     shadow, cutoff = make_model(features, weight=0.0), date(2023, 6, 18)
     store.record_forecasts(issued(shadow, features, cutoff).assign(model_version="2"))
     return store
-
-
-def issued(model: ForecastModel, features: pd.DataFrame, cutoff: date) -> pd.DataFrame:
-    known = model.with_features(features[features["ds"] == pd.Timestamp(cutoff)])
-    forecasts = known.predict(
-        known.inputs(list(DateRange(cutoff + timedelta(days=1), cutoff + timedelta(days=HORIZON))))
-    )
-    return forecasts.to_frame().assign(model_version="1", issued_at=pd.Timestamp(cutoff, tz="UTC"))
 
 
 @pytest.fixture

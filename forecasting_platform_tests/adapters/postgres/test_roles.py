@@ -37,8 +37,8 @@ from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION
 from forecasting_platform_tests.contracts.table_store_contract import (
     TableStoreContract,
 )
-from forecasting_platform_tests.serve.conftest import SERIES, make_model, make_observations
 from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.served_model import SERIES, make_model, make_observations
 from serve.http.app import create_app
 from serve.service import service_of
 from serve.telemetry.incidents import CHAMPION_LOADS, Incidents

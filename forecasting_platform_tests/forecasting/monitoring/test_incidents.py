@@ -24,6 +24,7 @@ from forecasting_platform.forecasting.monitoring.incidents import (
     told,
 )
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
+from forecasting_platform_tests.support.true_incidents import true_incidents
 
 NOON = datetime(2023, 7, 1, 12, tzinfo=UTC)
 NAME = "forecast_errors:forecast_bias_within_budget"
@@ -213,18 +214,6 @@ def replay(results: list[Result], looks: list[int], repeats: list[int]) -> Ledge
         position = min(position + size, len(events))
     ledger.look(at=NOON + timedelta(minutes=len(events) + 1))
     return ledger
-
-
-def true_incidents(results: list[Result]) -> tuple[int, int]:
-    """Stretches of failures with nothing but unknown between, and how many of them are over."""
-    opened = ended = 0
-    failing = False
-    for result in results:
-        if result == "failed" and not failing:
-            opened, failing = opened + 1, True
-        elif result == "passed" and failing:
-            ended, failing = ended + 1, False
-    return opened, ended
 
 
 RESULTS = st.sampled_from(["passed", "failed", "unknown"])

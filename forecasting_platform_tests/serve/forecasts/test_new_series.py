@@ -12,7 +12,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform_tests.serve.conftest import FIRST_DAY, NEWEST, SERIES, MakeApp, make_observations
+from forecasting_platform_tests.support.served_model import FIRST_DAY, NEWEST, SERIES, MakeApp, make_observations
 from serve.service import service_of
 
 NEW = "Train"

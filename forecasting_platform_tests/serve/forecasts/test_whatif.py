@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform_tests.serve.conftest import SERIES, MakeApp
+from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.forecasts.whatif import warnings_of
 
 CORRIB = SERIES[0]

@@ -16,7 +16,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.repetitions import first_repeated
-from forecasting_platform_tests.serve.conftest import SERIES, MakeApp
+from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.forecasts.answers import MAX_INPUT_ROWS
 from serve.http import rate_limit, schemas
 from serve.http.rate_limit import RateLimit

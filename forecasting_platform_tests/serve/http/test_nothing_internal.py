@@ -22,7 +22,7 @@ from forecasting_platform.errors import (
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.serve.conftest import SERIES, MakeApp
+from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.service import service_of
 
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}

@@ -14,7 +14,7 @@ from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
-from forecasting_platform_tests.serve.conftest import MakeApp
+from forecasting_platform_tests.support.served_model import MakeApp
 from serve.service import service_of
 
 CORRIB, OTHER = "Corrib production", 'Größe "x"; drop table'

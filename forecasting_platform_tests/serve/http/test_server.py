@@ -18,8 +18,8 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
-from forecasting_platform_tests.serve.conftest import make_model
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
+from forecasting_platform_tests.support.served_model import make_model
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from serve.forecasts.last_good import keep
 

@@ -9,7 +9,7 @@ from forecasting_platform.errors import InvalidArtifactError, StoreUnavailableEr
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
 from forecasting_platform.ports.ledger import AlertsChange
-from forecasting_platform_tests.serve.forecasts.test_champion import Registry, watch_of
+from forecasting_platform_tests.support.breakable_registry import Registry, watch_of
 from serve.forecasts.champion import ChampionWatch
 from serve.telemetry.incidents import CHAMPION_LOADS, Incidents
 from serve.telemetry.metrics import Metrics
