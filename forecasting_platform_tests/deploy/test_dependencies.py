@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DECLARED = re.compile(r'^    "([A-Za-z0-9_.-]+)(?:\[[\w,]+\])?[<>=][^"]*",(.*)$', flags=re.MULTILINE)
+DECLARED = re.compile(r'^    "([A-Za-z0-9][A-Za-z0-9_.-]*)(?:\[[\w,]+\])?[<>=][^"]*",(.*)$', flags=re.MULTILINE)
 DEPENDENCIES = DECLARED.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Found by name when something runs (a driver, a launcher, a server, files), or what the tests compare with.
 NOT_IMPORTED = {
