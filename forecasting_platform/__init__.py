@@ -11,7 +11,7 @@ Where do I go to …
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
 - add a setting: `settings.py`
-- add a command: `cli.py`, what it does in `commands/`
+- add a command: a file in `commands/`, its entry in `cli.COMMANDS`; what it does in `services/`
 - draw a plot: `forecasting/reports/plots.py`
 - add a section to the page: `serve/http/templates/`, `serve/http/static/`, its endpoint in `serve/http/routes.py`
 - know what the platform promises of a port: the docstrings in `ports/`

@@ -1,1 +1,4 @@
-"""The command line, thin: each command asks a running platform over its public interfaces and prints the answer."""
+"""The command line: parses, calls a service or a running platform, prints. `cli` lists the commands.
+
+Shared by them: `options` (how words are read), `connection` (where the platform is), `output` (what is printed).
+"""

@@ -1,46 +1,37 @@
-"""`as-of`: what the platform knew and said at a past moment, read from its stores."""
+"""`as-of`: what the platform knew and said at a past moment."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 
-from forecasting_platform.commands.output import records
-from forecasting_platform.commands.report import alert_rows
+from forecasting_platform.commands.alerts import alert_rows, incident_rows
+from forecasting_platform.commands.connection import connect
+from forecasting_platform.commands.options import DayOrMoment, data_dir_option, json_option
+from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.forecasting.models.training import fingerprint
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
-from forecasting_platform.forecasting.reports.as_of import Snapshot, snapshot
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
-from forecasting_platform.forecasting.series.frames import FORECASTS
-from forecasting_platform.ports.ledger import Ledger
-from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, table_store_of
+from forecasting_platform.forecasting.reports.as_of import Snapshot
+from forecasting_platform.services.as_of import stored_snapshot
 
 
-def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime) -> Snapshot:
-    """The snapshot of a store and a ledger."""
-    settings = Settings()
-    first, observations = settings.first_partition_date, store.read_observations(as_of=moment)
-    beside = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
-    return snapshot(
-        moment,
-        decisions=ledger.decisions(),
-        observations=observations[~beside],
-        forecasts=store.read(FORECASTS, DateRange(first, max(first, moment.date()))),
-        incidents=ledger.alerts(),
-    )
-
-
-def snapshot_of_platform(settings: Settings, moment: datetime) -> Snapshot:
-    """The snapshot of a platform."""
-    store, ledger = table_store_of(settings), ledger_of(settings)
-    try:
-        return stored_snapshot(store, ledger, moment)
-    finally:
-        ledger.close()
-        store.close()
+@click.command(name="as-of", epilog="Example: forecasting-platform as-of 2023-07-01 --json")
+@click.argument("moment", type=DayOrMoment())
+@data_dir_option
+@json_option
+def as_of(moment: datetime, data_dir: Path, as_json: bool) -> None:
+    """Which champion, verdict, data, forecasts and incidents there were at the end of a past day or moment."""
+    connection = connect(data_dir)
+    with connection.table_store() as store, connection.ledger() as ledger:
+        found = stored_snapshot(store, ledger, moment, connection.settings)
+    if as_json:
+        print_json(document(found))
+        return
+    print_rows(decision_rows(found), title=f"champion and newest verdict at {moment:%Y-%m-%d %H:%M:%S %Z}")
+    print_rows(data_rows(found), title="data and forecasts known then")
+    print_rows(incident_rows(found.incidents), title="incidents open then")
 
 
 def document(found: Snapshot) -> dict[str, Any]:

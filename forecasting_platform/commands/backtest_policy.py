@@ -1,96 +1,44 @@
-"""`backtest-policy`: the stored history replayed under a grid of policies, the fits shared out over the cores."""
+"""`backtest-policy`: which policy of training, promotion and alerting would have served best."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
-import pandas as pd
+import click
 
-from forecasting_platform.errors import InsufficientHistoryError, UnknownSeriesError
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
-from forecasting_platform.forecasting.policy_backtest import (
-    DEFAULT_POLICY,
-    FIRST_TRAINING_DAYS,
-    Cycle,
-    Policy,
-    cycle,
-    recipes_of,
-    replay,
-    summarize,
-    training_days,
-)
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.commands.connection import connect
+from forecasting_platform.commands.options import data_dir_option, json_option, range_of, range_options
+from forecasting_platform.commands.output import print_rows, records
+from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.policy_backtest import policies
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import table_store_of
-
-Progress = Callable[[str], None]
-_shared: dict[str, tuple[pd.DataFrame, tuple[Recipe, Recipe]]] = {}
-"""What a worker process is given once instead of with each day."""
+from forecasting_platform.services.policy_backtest import replayed_policies, stored_history
 
 
-def replayed_policies(
-    features: pd.DataFrame, recipe: Recipe, grid: Sequence[Policy], progress: Progress
-) -> pd.DataFrame:
-    """`summarize` of a grid of policies, the default policy among them.
-
-    Args:
-        features: rows of `FEATURE_TABLE`.
-
-    Raises:
-        InsufficientHistoryError: too few days to train once and go on.
-    """
-    if features.empty:
-        raise InsufficientHistoryError(0, FIRST_TRAINING_DAYS + 1)
-    wanted = sorted({*grid, DEFAULT_POLICY}, key=lambda policy: (policy.train_every_days, policy.rule))
-    period = DateRange(features["ds"].min().date(), features["ds"].max().date())
-    days = training_days(list(period), {policy.train_every_days for policy in wanted})
-    cycles = []
-    for done, found in enumerate(_cycles(features, days, recipe), start=1):
-        cycles.append(found)
-        if done % 25 == 0 or done == len(days):
-            progress(f"{done} of {len(days)} training days")
-    return summarize(replay(features, cycles, wanted))
-
-
-def _cycles(features: pd.DataFrame, days: Sequence[date], recipe: Recipe) -> Iterator[Cycle]:
-    arguments = features, recipes_of(recipe)
-    # Not forked: libraries that hold threads do not survive it.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, initializer=_share, initargs=arguments) as pool:
-        yield from pool.map(_cycle, days)
-
-
-def _share(features: pd.DataFrame, recipes: tuple[Recipe, Recipe]) -> None:
-    _shared["arguments"] = features, recipes
-
-
-def _cycle(day: date) -> Cycle:
-    features, recipes = _shared["arguments"]
-    return cycle(features, day, recipes)
-
-
-def stored_history(settings: Settings, days: DateRange | None, unique_ids: Sequence[str]) -> pd.DataFrame:
-    """Rows of `FEATURE_TABLE` of a platform.
-
-    Raises:
-        UnknownSeriesError: a series that is not stored.
-    """
-    store = table_store_of(settings)
-    try:
-        features = store.read(FEATURE_TABLE, days)
-    finally:
-        store.close()
-    known = sorted(features["unique_id"].unique())
-    if unknown := set(unique_ids) - set(known):
-        raise UnknownSeriesError(unknown, known)
-    return features[features["unique_id"].isin(unique_ids)] if unique_ids else features
-
-
-def recipe_of(settings: Settings) -> Recipe:
-    """The recipe that the platform trains."""
-    exogenous = exogenous_from(settings.exogenous)
-    return default_recipe(settings.horizon_days, settings.holiday_country, exogenous=exogenous)
+@click.command(
+    name="backtest-policy", epilog="Example: forecasting-platform backtest-policy --series Total --every 15 --every 30"
+)
+@range_options(required=False)
+@click.option("--series", multiple=True, help="A series to replay; all by default. Minutes grow with their number.")
+@click.option("--every", type=click.IntRange(1, 366), multiple=True, default=(15, 30, 91), show_default=True,
+              help="Days between two trainings.")  # fmt: skip
+@click.option("--budget", type=click.FloatRange(0.05, 24), multiple=True, default=(0.5, 1.0, 4.0), show_default=True,
+              help="False pages a series and year.")  # fmt: skip
+@data_dir_option
+@json_option
+def backtest_policy(
+    start: date | None, end: date | None, series: Sequence[str], every: Sequence[int], budget: Sequence[float],
+    data_dir: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Replay the stored history under a grid of policies: how often to train, which promotion rule, when to page."""
+    if (start is None) != (end is None):
+        raise click.UsageError("give both --start and --end, or neither for the whole history")
+    days, connection = range_of(start, end) if start and end else None, connect(data_dir)
+    with connection.table_store() as store:
+        features = stored_history(store, days, series)
+    settings, grid = connection.settings, policies(every, budgets=budget)
+    recipe = default_recipe(
+        settings.horizon_days, settings.holiday_country, exogenous=exogenous_from(settings.exogenous)
+    )
+    found = replayed_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
+    print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)

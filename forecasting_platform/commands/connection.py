@@ -1,6 +1,7 @@
 """Where a command finds the platform: the embedded one of a data directory, or the one the settings name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from forecasting_platform.errors import (
 from forecasting_platform.local.app_request import ask_app
 from forecasting_platform.local.dagster_api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import ledger_of, table_store_of
 
-DEFAULT_DATA_DIR = Path(".platform")
 TIMEOUT_SECONDS = 30
 
 
@@ -33,23 +36,43 @@ class Connection:
     """The addresses of one platform.
 
     Attributes:
-        told: further fields of `Settings` that its processes were given.
+        further_settings: fields of `Settings` that its processes were given.
     """
 
     dagster_url: str
     app_url: str
     postgres_dsn: str
-    told: Mapping[str, Any] = field(default_factory=dict)
+    further_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
         """Those of its processes, as far as a command needs them; else those of the environment."""
-        return Settings(postgres_dsn=SecretStr(self.postgres_dsn), **self.told)
+        return Settings(postgres_dsn=SecretStr(self.postgres_dsn), **self.further_settings)
 
     @property
     def dagster(self) -> DagsterApi:
         """A client of its Dagster."""
         return DagsterApi(self.dagster_url)
+
+    @contextmanager
+    def table_store(self) -> Iterator[TableStore]:
+        """Its table store, closed afterwards."""
+        store = table_store_of(self.settings)
+        try:
+            store.prepare()
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """Its ledger, closed afterwards."""
+        ledger = ledger_of(self.settings)
+        try:
+            ledger.prepare()
+            yield ledger
+        finally:
+            ledger.close()
 
     def ask_app(self, method: str, path: str, body: object = None) -> Any:
         """The app's JSON answer.

@@ -1,22 +1,31 @@
 """`features`: the feature table as it is, or as it was built from what was known at a time."""
 
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 
-import pandas as pd
+import click
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.commands.connection import connect
+from forecasting_platform.commands.options import Moment, data_dir_option, json_option, range_of, range_options
+from forecasting_platform.commands.output import print_csv, print_json, records
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.holding import accepted_days
 from forecasting_platform.services.feature_table import features_as_of
-from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import table_store_of
 
 
-def stored_features(settings: Settings, days: DateRange, as_of: datetime | None) -> pd.DataFrame:
-    """`features_as_of` of a platform's table store."""
-    store = table_store_of(settings)
-    try:
-        exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
-        return features_as_of(store, days, settings.holiday_country, as_of, exogenous, accepted)
-    finally:
-        store.close()
+@click.command(
+    epilog="Example: forecasting-platform features --start 2023-06-01 --end 2023-06-30 --as-of 2023-07-01T06:00Z"
+)
+@range_options()
+@click.option("--as-of", type=Moment(), help="Use only what was known then; now by default.")
+@data_dir_option
+@json_option
+def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_json: bool) -> None:
+    """What models knew at the end of each day, built from what was known at a time: CSV, or JSON."""
+    days, connection = range_of(start, end), connect(data_dir)
+    settings = connection.settings
+    exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
+    with connection.table_store() as store:
+        found = features_as_of(store, days, settings.holiday_country, as_of, exogenous, accepted)
+    rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
+    print_json(rows) if as_json else print_csv(rows, list(found.columns))

@@ -1,19 +1,31 @@
-"""`migrate`: databases of an earlier release, brought up to this one; and the logins of the services."""
+"""`migrate`: upgrades the databases of an earlier release to this one, and makes the logins of the services."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 from psycopg.conninfo import conninfo_to_dict
 
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, Role, make_roles
+from forecasting_platform.commands.options import data_dir_option, json_option
+from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.migrations import Migrated, migrate_databases, record_releases
 from forecasting_platform.local.programs import forecasting_store
 from forecasting_platform.local.stopped_platform import stopped_platform
 from forecasting_platform.settings import Settings
+
+
+@click.command(epilog="Example: forecasting-platform migrate --data-dir .platform")
+@data_dir_option
+@json_option
+def migrate(data_dir: Path, as_json: bool) -> None:
+    """Upgrade the databases of an earlier release to this one: ours, then Dagster's and MLflow's."""
+    done = migrate_platform(data_dir)
+    print_rows([{"database": each.part, "from": each.before, "to": each.after} for each in done], as_json=as_json)
 
 
 def migrate_platform(data_dir: Path) -> list[Migrated]:

@@ -1,6 +1,8 @@
-"""What a command prints: tables for a person, JSON for a machine."""
+"""What a command prints: tables for a person, JSON or CSV for a machine."""
 
+import csv
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +10,8 @@ import click
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+
+from forecasting_platform.csv_cells import cell
 
 WIDTH = 200
 """Of a table that is written to a file or a pipe."""
@@ -35,6 +39,15 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, title: str | None = None, a
     # Names of series are any text, `[/red]` and `:smile:` among it.
     console = Console(width=None if Console().is_terminal else WIDTH, markup=False, emoji=False)
     console.print(table)
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Rows with a header; where there may be no row, the header needs the columns."""
+    # Some fields are only in the rows where they are true.
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(sys.stdout)
+    writer.writerow(map(cell, names))
+    writer.writerows([cell(row.get(name)) for name in names] for row in rows)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,196 +1,72 @@
 """`report`: accuracy, bias, coverage and alerts, in the terminal or as one offline file."""
 
-import base64
-import html
-from collections.abc import Mapping
-from datetime import timedelta
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 
-from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.monitoring.drift import (
-    NEEDED_DAYS,
-    drift_report,
-    earlier_years_report,
-    with_exogenous,
-)
-from forecasting_platform.forecasting.monitoring.incidents import Alert
-from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
-from forecasting_platform.forecasting.monitoring.questions import ControlReport
-from forecasting_platform.forecasting.monitoring.references import references_from
-from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
-from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
-from forecasting_platform.forecasting.series.frames import (
-    FEATURE_TABLE,
-    FORECAST_ERRORS,
-    OBSERVATIONS,
-    PREDICTION_ERRORS,
-    PREDICTION_LOG,
-)
-from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, postgres_store_of, table_store_of
+from forecasting_platform.commands.alerts import alert_rows, incident_rows
+from forecasting_platform.commands.connection import Connection, connect
+from forecasting_platform.commands.options import data_dir_option, json_option
+from forecasting_platform.commands.output import print_json, print_rows, records
+from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.services.report import Report
+from forecasting_platform.wiring import postgres_store_of
 
-ANSWERED_DAYS = 90
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Forecast report</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2937}}
-table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
-th,td{{padding:.3rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right}}
-th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></head>
-<body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Means of forecasts and actuals</h2>{plot}
-<h2>By vintage of the actuals</h2>{vintages}
-<h2>Answered by the app, compared with what came</h2>{answered}
-<h2>Drift</h2>{drift}
-<h2>How soon a change would page</h2>{detection}
-<h2>New, constant and ended series</h2>{series}
-<h2>Open incidents</h2>{alerts}</body></html>
-"""
+TITLES = {
+    "accuracy": "accuracy of the forecasts of record",
+    "vintages": "by first published and by latest actuals",
+    "answered": "forecasts answered by the app before their day's value was known, by version and days ahead",
+    "drift": "drift: evidence of a lasting change, against the threshold of its budget",
+    "detection": "median days until a change of the champion's errors pages, at one false page a year",
+    "series": "series apart: new and constant ones decide nothing, ended ones are not forecast",
+}
+"""Of the report's tables, in their order."""
 
 
-class Report:
-    """What is known of the forecasts now, read from the stores of one platform.
-
-    Args:
-        champion: what the app says of it at `/model`; empty where there is none.
-    """
-
-    def __init__(self, settings: Settings, champion: Mapping[str, Any]) -> None:
-        self.detection = detection_report(references_from(champion.get("metadata", {})))
-        self.series = _series_apart(champion)
-        store = table_store_of(settings)
-        ledger = ledger_of(settings)
-        try:
-            store.prepare()
-            ledger.prepare()
-            self.errors = store.read(FORECAST_ERRORS)
-            self.accuracy = accuracy_report(self.errors)
-            self.vintages = vintage_report(self.errors)
-            self.answered = prediction_accuracy(_prediction_errors(settings, store))
-            self._drift = _drift(with_exogenous(_newest_features(store), exogenous_from(settings.exogenous)))
-            self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
-            self.alerts = ledger.alerts(open_only=True)
-        finally:
-            ledger.close()
-            store.close()
-
-    def write_html(self, path: Path) -> None:
-        """One file without references to anything else."""
-        charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
-        page = PAGE.format(
-            accuracy=_table(self.accuracy),
-            plot=_picture(errors_plot(forecasts_of_record(self.errors)))
-            if len(self.errors)
-            else "<p>No errors yet.</p>",
-            vintages=_table(self.vintages),
-            answered=_table(self.answered),
-            drift=_table(self.drift) + "".join(map(_picture, charts)),
-            detection=_table(self.detection),
-            series=_table(self.series),
-            alerts=_table(pd.DataFrame(alert_rows(self.alerts))),
-        )
-        path.write_text(page, encoding="utf-8")
+@click.command(epilog="Example: forecasting-platform report --html report.html")
+@click.option("--html", "html_path", type=click.Path(path_type=Path, dir_okay=False), help="Write one offline file.")
+@data_dir_option
+@json_option
+def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
+    """Accuracy, bias and coverage over windows, drift, and open alerts."""
+    found = _read(connect(data_dir))
+    if html_path is not None:
+        _write_html(found, html_path)
+        click.echo(f"written to {html_path}", err=True)
+    rows = {name: records(getattr(found, name)) for name in TITLES}
+    if as_json:
+        print_json({**rows, "alerts": alert_rows(found.alerts)})
+        return
+    for name, title in TITLES.items():
+        print_rows(rows[name], title=title)
+    print_rows(incident_rows(found.alerts), title="open incidents")
 
 
-def _prediction_errors(settings: Settings, store: TableStore) -> pd.DataFrame:
-    """What the app answered for the newest `ANSWERED_DAYS` days with a value, matched with it."""
-    span = store.span(OBSERVATIONS)
-    if span is None:
-        return PREDICTION_ERRORS.empty()
-    days = DateRange(span.end - timedelta(days=ANSWERED_DAYS - 1), span.end)
-    if settings.table_store == "postgres":
-        return store.read(PREDICTION_ERRORS, days)
-    # The app logs to Postgres, wherever the other tables are.
-    log_store = postgres_store_of(settings)
+def _read(connection: Connection) -> Report:
+    settings, champion = connection.settings, _champion(connection)
+    with ExitStack() as opened:
+        store, ledger = opened.enter_context(connection.table_store()), opened.enter_context(connection.ledger())
+        # The app logs to Postgres, wherever the other tables are.
+        elsewhere = settings.table_store != "postgres"
+        log_store = opened.enter_context(closing(postgres_store_of(settings))) if elsewhere else None
+        return Report(store, ledger, log_store, settings, champion)
+
+
+def _champion(connection: Connection) -> dict[str, Any]:
+    """What the app says of the champion; empty where there is none yet."""
     try:
-        return match_predictions(log_store.read(PREDICTION_LOG, days), store.read(OBSERVATIONS, days))
-    finally:
-        log_store.close()
+        found: dict[str, Any] = connection.ask_app("GET", "/model")
+    except ForecastingPlatformError as error:
+        click.echo(f"the champion's backtest is left out: {error}", err=True)
+        return {}
+    return found
 
 
-def _series_apart(champion: Mapping[str, Any]) -> pd.DataFrame:
-    """The series that are not like the others: `unique_id`, `state`, `newest_observation`."""
-    columns = ["unique_id", "state", "newest_observation"]
-    apart = [[series[name] for name in columns] for series in champion.get("series", ()) if series.get("state")]
-    return pd.DataFrame(apart, columns=columns)
-
-
-def _drift(features: pd.DataFrame) -> dict[str, ControlReport]:
-    budget = Settings().false_pages_of
-    return {
-        name: report(features, pages_a_year=budget(name))
-        for name, report in (
-            ("feature_table_matches_reference", drift_report),
-            ("actuals_match_earlier_years", earlier_years_report),
-        )
-    }
-
-
-def _newest_features(store: TableStore) -> pd.DataFrame:
-    newest = store.read_newest(FEATURE_TABLE)
-    if newest.empty:
-        return newest
-    end = newest["ds"].max().date()
-    return store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
-
-
-def _picture(png: bytes) -> str:
-    return f'<img alt="plot" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-
-
-def alert_rows(alerts: list[Alert]) -> list[dict[str, object]]:
-    """One row an incident."""
-    return [
-        {
-            "alert": alert.fingerprint,
-            "alert_id": alert.alert_id,
-            "state": alert.state,
-            "severity": alert.severity,
-            "first_seen": f"{alert.first_seen:%Y-%m-%d %H:%M}",
-            "owner": alert.owner,
-            "acknowledged_by": alert.acknowledged_by,
-            "muted_by": alert.muted_by,
-            "summary": alert.summary,
-        }
-        for alert in alerts
-    ]
-
-
-def incident_rows(alerts: list[Alert]) -> list[dict[str, object]]:
-    """The same for a person, narrow enough for a terminal."""
-    return [
-        {
-            "alert_id": alert.alert_id,
-            "state": f"{alert.state} ({alert.severity})",
-            "since": f"{alert.first_seen:%Y-%m-%d %H:%M}",
-            "whose": _whose(alert),
-            "summary": alert.summary,
-        }
-        for alert in alerts
-    ]
-
-
-def _whose(alert: Alert) -> str:
-    on_it = f"{alert.acknowledged_by} is on it" if alert.acknowledged_by else ""
-    muted = f"muted by {alert.muted_by}" if alert.muted_by else ""
-    return "; ".join(said for said in (alert.owner, on_it, muted) if said)
-
-
-def _table(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return "<p>None.</p>"
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in row) + "</tr>"
-        for row in rows.itertuples(index=False)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _text(value: object) -> str:
-    return f"{value:,.3f}" if isinstance(value, float) else str(value)
+def _write_html(found: Report, path: Path) -> None:
+    try:
+        path.write_text(found.html(pd.DataFrame(alert_rows(found.alerts))), encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(path), f"{error.strerror}; name another one with --html") from error

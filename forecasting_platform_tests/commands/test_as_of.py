@@ -14,14 +14,17 @@ from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.cli import DayOrMoment, main
-from forecasting_platform.commands.as_of import data_rows, decision_rows, document, stored_snapshot
+from forecasting_platform.cli import main
+from forecasting_platform.commands.as_of import data_rows, decision_rows, document
+from forecasting_platform.commands.options import DayOrMoment
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, Verdict
 from forecasting_platform.forecasting.reports.as_of import Snapshot
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.as_of import stored_snapshot
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.ledger_contract import ALERT
 
 BEGAN = datetime(2023, 1, 1, tzinfo=UTC)
@@ -145,7 +148,7 @@ def moments(log: Log, chance: random.Random) -> Iterator[datetime]:
 def differences(store: TableStore, ledger: Ledger, seed: int) -> list[datetime]:
     chance = random.Random(seed)
     log = live(store, ledger, chance)
-    return [m for m in moments(log, chance) if read(stored_snapshot(store, ledger, m)) != log.at(m)]
+    return [m for m in moments(log, chance) if read(stored_snapshot(store, ledger, m, Settings())) != log.at(m)]
 
 
 @pytest.mark.slow
@@ -157,7 +160,7 @@ def test_a_thousand_questions_are_answered_as_a_log_kept_beside_has_it(prepared_
 
 
 def test_before_anything_was_known_nothing_is_said() -> None:
-    found = stored_snapshot(MemoryTableStore(), MemoryLedger(), BEGAN)
+    found = stored_snapshot(MemoryTableStore(), MemoryLedger(), BEGAN, Settings())
     assert (data_rows(found), decision_rows(found)) == ([], [])
     assert json.loads(json.dumps(document(found)))["champion"] is None
 
@@ -166,7 +169,7 @@ def test_before_anything_was_known_nothing_is_said() -> None:
 def test_what_is_shown_names_the_newest_day_its_vintage_and_the_forecast_of_it() -> None:
     store, ledger, chance = MemoryTableStore(), MemoryLedger(), random.Random(3)
     log = live(store, ledger, chance)
-    found = stored_snapshot(store, ledger, log.pages[-1][0])
+    found = stored_snapshot(store, ledger, log.pages[-1][0], Settings())
     rows = {row["unique_id"]: row for row in data_rows(found)}
     known = log.pages[-1][1]
     for uid in SERIES:

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import pkgutil
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,11 +20,10 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from forecasting_platform import cli, wiring
+from forecasting_platform import cli, commands
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.commands import report
-from forecasting_platform.commands.as_of import stored_snapshot
+from forecasting_platform.commands.alerts import alerts
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
@@ -132,6 +133,7 @@ def run(
             raise dagster.app_refusal
         return ANSWERS[path]
 
+    known = MemoryTableStore()
     connection = SimpleNamespace(
         dagster=dagster,
         dagster_url=dagster.url,
@@ -139,39 +141,24 @@ def run(
         postgres_dsn="postgresql://someone:secret@127.0.0.1:1/nothing",
         settings=Settings(postgres_dsn=SecretStr("postgresql://someone:secret@127.0.0.1:1/nothing")),
         ask_app=ask_app,
+        table_store=lambda: nullcontext(known),
+        ledger=lambda: nullcontext(ledger),
     )
-    monkeypatch.setattr(cli, "connect", lambda data_dir: connection)
-    features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
-    monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *asked: features)
-    known = MemoryTableStore()
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        monkeypatch.setattr(f"{module.name}.connect", lambda data_dir: connection, raising=False)
     row = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2023-07-01")], "y": [1.0]})
     known.record_observations(
         row, DateRange(date(2023, 7, 1), date(2023, 7, 1)), available_at=datetime(2023, 7, 2, tzinfo=UTC)
     )
-    monkeypatch.setattr(
-        "forecasting_platform.commands.as_of.snapshot_of_platform",
-        lambda dsn, moment: stored_snapshot(known, ledger, moment),
-    )
+    features = pd.DataFrame({"unique_id": ["a"], "ds": pd.to_datetime(["2023-07-01"]), "y": [0.1 + 0.2]})
+    monkeypatch.setattr("forecasting_platform.commands.features.features_as_of", lambda *asked: features)
     errors = controlled.errors(30)
     known.replace(FORECAST_ERRORS, errors, DateRange(errors["ds"].min().date(), errors["ds"].max().date()))
-    monkeypatch.setattr(report, "table_store_of", lambda settings: known)
-    for module in (report, wiring):
-        monkeypatch.setattr(module, "ledger_of", lambda settings: _Ledger(ledger))
 
     def run(*words: str) -> Result:
         return invoke(*words, "--data-dir", str(tmp_path))
 
     return run
-
-
-class _Ledger:
-    """A ledger in memory where one in Postgres is expected."""
-
-    def __init__(self, ledger: MemoryLedger) -> None:
-        self._ledger = ledger
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ledger, name)
 
 
 def invoke(*words: str) -> Result:
@@ -192,7 +179,7 @@ def test_every_command_of_the_contract_is_there() -> None:
 
 LEAVES: dict[str, click.Command] = {
     **{name: command for name, command in cli.main.commands.items() if not isinstance(command, click.Group)},
-    **{f"alerts {name}": command for name, command in cli.alerts.commands.items()},
+    **{f"alerts {name}": command for name, command in alerts.commands.items()},
 }
 
 
@@ -452,7 +439,7 @@ def test_incidents_are_listed_acknowledged_and_muted(run: Callable[..., Result],
 def test_features_of_which_nothing_was_known_are_a_header_and_no_row(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("forecasting_platform.commands.features.stored_features", lambda *_asked: FEATURE_TABLE.empty())
+    monkeypatch.setattr("forecasting_platform.commands.features.features_as_of", lambda *_asked: FEATURE_TABLE.empty())
     done = run("features", "--start", "2023-06-01", "--end", "2023-06-30")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [",".join(column.name for column in FEATURE_TABLE.columns)]

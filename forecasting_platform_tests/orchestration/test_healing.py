@@ -14,7 +14,6 @@ from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.feeds.simulated_gas_supply import SERIES
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.commands.features import features_as_of
 from forecasting_platform.errors import FeedUnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
@@ -27,6 +26,7 @@ from forecasting_platform.orchestration.schedules import days_to_load
 from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.feature_table import features_as_of
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database

@@ -1,0 +1,149 @@
+"""The report: accuracy, bias, coverage, drift and incidents, read from the stores; also as one offline page."""
+
+import base64
+import html
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.drift import (
+    NEEDED_DAYS,
+    drift_report,
+    earlier_years_report,
+    with_exogenous,
+)
+from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
+from forecasting_platform.forecasting.monitoring.questions import ControlReport
+from forecasting_platform.forecasting.monitoring.references import references_from
+from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
+from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    OBSERVATIONS,
+    PREDICTION_ERRORS,
+    PREDICTION_LOG,
+)
+from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.settings import Settings
+
+ANSWERED_DAYS = 90
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Forecast report</title>
+<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1f2937}}
+table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
+th,td{{padding:.3rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right}}
+th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></head>
+<body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Means of forecasts and actuals</h2>{plot}
+<h2>By vintage of the actuals</h2>{vintages}
+<h2>Answered by the app, compared with what came</h2>{answered}
+<h2>Drift</h2>{drift}
+<h2>How soon a change would page</h2>{detection}
+<h2>New, constant and ended series</h2>{series}
+<h2>Open incidents</h2>{alerts}</body></html>
+"""
+
+
+class Report:
+    """What is known of the forecasts now, read from the stores of one platform.
+
+    Args:
+        prediction_log: the store that the app logs its answers to; None where it is `store` itself.
+        champion: the app's answer of `/model`; empty where there is no champion.
+    """
+
+    def __init__(
+        self,
+        store: TableStore,
+        ledger: Ledger,
+        prediction_log: TableStore | None,
+        settings: Settings,
+        champion: Mapping[str, Any],
+    ) -> None:
+        self.detection = detection_report(references_from(champion.get("metadata", {})))
+        self.series = _series_apart(champion)
+        self.errors = store.read(FORECAST_ERRORS)
+        self.accuracy = accuracy_report(self.errors)
+        self.vintages = vintage_report(self.errors)
+        self.answered = prediction_accuracy(_prediction_errors(store, prediction_log))
+        self._drift = _drift(with_exogenous(_newest_features(store), exogenous_from(settings.exogenous)), settings)
+        self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
+        self.alerts = ledger.alerts(open_only=True)
+
+    def html(self, incidents: pd.DataFrame) -> str:
+        """One page without references to anything else."""
+        charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
+        return PAGE.format(
+            accuracy=_table(self.accuracy),
+            plot=_picture(errors_plot(forecasts_of_record(self.errors)))
+            if len(self.errors)
+            else "<p>No errors yet.</p>",
+            vintages=_table(self.vintages),
+            answered=_table(self.answered),
+            drift=_table(self.drift) + "".join(map(_picture, charts)),
+            detection=_table(self.detection),
+            series=_table(self.series),
+            alerts=_table(incidents),
+        )
+
+
+def _prediction_errors(store: TableStore, prediction_log: TableStore | None) -> pd.DataFrame:
+    """What the app answered for the newest `ANSWERED_DAYS` days with a value, matched with it."""
+    span = store.span(OBSERVATIONS)
+    if span is None:
+        return PREDICTION_ERRORS.empty()
+    days = DateRange(span.end - timedelta(days=ANSWERED_DAYS - 1), span.end)
+    if prediction_log is None:
+        return store.read(PREDICTION_ERRORS, days)
+    return match_predictions(prediction_log.read(PREDICTION_LOG, days), store.read(OBSERVATIONS, days))
+
+
+def _series_apart(champion: Mapping[str, Any]) -> pd.DataFrame:
+    """The series that are not like the others: `unique_id`, `state`, `newest_observation`."""
+    columns = ["unique_id", "state", "newest_observation"]
+    apart = [[series[name] for name in columns] for series in champion.get("series", ()) if series.get("state")]
+    return pd.DataFrame(apart, columns=columns)
+
+
+def _drift(features: pd.DataFrame, settings: Settings) -> dict[str, ControlReport]:
+    return {
+        name: report(features, pages_a_year=settings.false_pages_of(name))
+        for name, report in (
+            ("feature_table_matches_reference", drift_report),
+            ("actuals_match_earlier_years", earlier_years_report),
+        )
+    }
+
+
+def _newest_features(store: TableStore) -> pd.DataFrame:
+    newest = store.read_newest(FEATURE_TABLE)
+    if newest.empty:
+        return newest
+    end = newest["ds"].max().date()
+    return store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
+
+
+def _picture(png: bytes) -> str:
+    return f'<img alt="plot" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def _table(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return "<p>None.</p>"
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in row) + "</tr>"
+        for row in rows.itertuples(index=False)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _text(value: object) -> str:
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)
