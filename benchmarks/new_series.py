@@ -19,6 +19,7 @@ import pandas as pd
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
+from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.new_series import following
 from forecasting_platform.forecasting.models.recipe import Recipe
@@ -109,7 +110,7 @@ def lines(observations: pd.DataFrame) -> Iterator[dict[str, Any]]:
             models = {"the other feeds": elsewhere, "the others of its feed": trained(beside) if len(beside) else None}
             any_model = next((model for model in models.values() if model is not None), None)
             if any_model is not None:
-                models["nothing"] = replace(any_model, first_days=None)
+                models["nothing"] = replace(any_model, first_days=FirstDays.default(any_model.candidates, HORIZON))
             for learnt_from, model in models.items():
                 if model is not None:
                     yield from measured(learnt_from, model, series)

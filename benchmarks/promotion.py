@@ -186,7 +186,7 @@ def real_residuals(folder: Path) -> list[Residuals]:
         period = DateRange(observations["ds"].min().date(), observations["ds"].max().date())
         panel = panel_from(build_features(observations[["unique_id", "ds", "y"]], period, Recipe().country))
         results = backtest(panel, Recipe())
-        options = [results.options.index(option) for option in ("direct_ridge", "exponential_smoothing")]
+        options = [results.candidates.index(name) for name in ("direct_ridge", "exponential_smoothing")]
         for series, unique_id in enumerate(results.unique_ids):
             pairs = results.errors[options, series, :, 6]
             pairs = pairs[:, np.isfinite(pairs).all(axis=0)]

@@ -13,8 +13,8 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    Table,
 )
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.settings import Settings
 from serve.http.app import create_app
 

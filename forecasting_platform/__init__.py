@@ -5,7 +5,8 @@ feed -> `raw_observations` -> `feature_table` -> `trained_model` -> `champion_mo
 
 Where do I go to …
 
-- add a candidate: a file in `forecasting/models/candidates/`, its entry in `forecasting/models/recipe.py`
+- add a candidate: a file in `forecasting/models/candidates/`, its entry in `registry.py` there, a subclass of
+  `forecasting_platform_tests.contracts.candidate_contract.CandidateContract`
 - read another feed: a file in `adapters/feeds/`, its scheme in `wiring.feed_at`
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 
 DOCUMENT = "model.json"
 PARAMETERS = "parameters.npz"
@@ -27,9 +28,9 @@ UNREADABLE = (
 def write_artifact(model: ForecastModel, directory: Path) -> str:
     """Write a model's files into a directory, made if need be; the artifact's checksum."""
     directory.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = model.to_arrays()
+    arrays: dict[str, Any] = arrays_of(model)
     np.savez_compressed(directory / PARAMETERS, **arrays)
-    document = model.to_document() | {"parameters_sha256": _sha256(directory / PARAMETERS)}
+    document = document_of(model) | {"parameters_sha256": _sha256(directory / PARAMETERS)}
     (directory / DOCUMENT).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
     return _sha256(directory / DOCUMENT)
 

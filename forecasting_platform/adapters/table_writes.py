@@ -19,9 +19,9 @@ from forecasting_platform.forecasting.series.frames import (
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
     UNIQUE_ID,
-    Table,
 )
 from forecasting_platform.forecasting.series.limits import MAX_VALUE, beyond_limits, legal_name, series_name_problem
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import COUNTS, LoadReport
 
 _LOADED = replace(

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.models.backtest import LEAST_HISTORY_DAYS
-from forecasting_platform.forecasting.models.first_days import PREFIX, FirstDays
-from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.backtest import MIN_HISTORY_DAYS
+from forecasting_platform.forecasting.models.first_days import FirstDays
+from forecasting_platform.forecasting.models.model import ForecastModel, join_models
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.monitoring.references import with_control
@@ -52,10 +51,10 @@ def days_to_train(span: DateRange | None) -> DateRange:
     """The days that all blocks share: those of the whole table.
 
     Raises:
-        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS`, or none.
+        InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS`, or none.
     """
-    if span is None or len(span) < LEAST_HISTORY_DAYS:
-        raise InsufficientHistoryError(len(span) if span else 0, LEAST_HISTORY_DAYS)
+    if span is None or len(span) < MIN_HISTORY_DAYS:
+        raise InsufficientHistoryError(len(span) if span else 0, MIN_HISTORY_DAYS)
     return span
 
 
@@ -69,7 +68,7 @@ def train_block(
         days: of all series, not of these alone; its end is the cutoff.
 
     Raises:
-        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days.
+        InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days.
     """
     training = train(features, days.end, recipe, code_version=code_version, first=days.start)
     model = replace(training.model, metadata=with_control(training.model.metadata, training.results, training.panel))
@@ -84,15 +83,8 @@ def joined(models: Sequence[ForecastModel]) -> ForecastModel:
     """
     if len(models) == 1:
         return models[0]
-    parts = [model.to_arrays() for model in models]
-    arrays = {
-        name: values if name == "probabilities" else np.concatenate([part[name] for part in parts])
-        for name, values in parts[0].items()
-        if not name.startswith(PREFIX)
-    } | FirstDays.joined([model.how_series_begin() for model in models]).to_arrays()
-    unique_ids = [unique_id for model in models for unique_id in model.unique_ids]
-    metadata = _joined([model.metadata for model in models])
-    return model_from(arrays, models[0].to_document() | {"unique_ids": unique_ids, "metadata": metadata})
+    first_days = FirstDays.join([model.first_days for model in models])
+    return replace(join_models(models), first_days=first_days, metadata=_joined([model.metadata for model in models]))
 
 
 def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

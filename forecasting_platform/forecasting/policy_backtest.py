@@ -8,7 +8,7 @@ known at the end of its day: late days and revisions are not replayed, and of co
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -136,7 +136,7 @@ def training_days(days: Sequence[date], every_days: Iterable[int]) -> list[date]
 
 def recipes_of(default: Recipe) -> tuple[Recipe, Recipe]:
     """Who stands for champion in turn: the default, and a rival fitted on two years only."""
-    return default, replace(default, training_days=730)
+    return default, default.with_options("direct_ridge", training_days=730)
 
 
 def cycle(features: pd.DataFrame, day: date, recipes: tuple[Recipe, Recipe]) -> Cycle:

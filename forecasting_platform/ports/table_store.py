@@ -23,7 +23,7 @@ from typing import Protocol
 import pandas as pd
 
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import Table
+from forecasting_platform.forecasting.series.table import Table
 
 COUNTS = ("new", "revised", "unchanged", "quarantined")
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from forecasting_platform.adapters.mlflow_model_loader import _load_pyfunc
 from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
+from forecasting_platform.forecasting.models.model_document import document_of
 from forecasting_platform_tests.contracts.model_registry_contract import NEXT, forecasts, trained_model
 
 
@@ -58,7 +59,7 @@ def test_what_was_written_is_read_back_to_the_same_forecasts_bit_for_bit(written
     directory, checksum = written
     read = read_artifact(directory, expected_sha256=checksum)
     pd.testing.assert_frame_equal(forecasts(read), forecasts(trained_model()), check_exact=True)
-    assert read.to_document() == trained_model().to_document()
+    assert document_of(read) == document_of(trained_model())
 
 
 def test_the_pyfunc_loader_gives_the_same_forecasts_as_the_model(written: tuple[Path, str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import document_of
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -79,7 +80,7 @@ class ModelRegistryContract:
         loaded = registry.load(register(registry))
         pd.testing.assert_frame_equal(forecasts(loaded), forecasts(trained_model()), check_exact=True)
         assert loaded.metadata == trained_model().metadata
-        assert loaded.to_document() == trained_model().to_document()
+        assert document_of(loaded) == document_of(trained_model())
 
     def test_a_model_of_series_with_any_legal_names_is_registered(self, registry: ModelRegistry) -> None:
         model = trained_model()

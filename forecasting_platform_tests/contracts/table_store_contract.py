@@ -27,9 +27,9 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    Table,
 )
 from forecasting_platform.forecasting.series.limits import MAX_NAME_BYTES, MAX_VALUE
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import TableStore
 
 JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))

@@ -12,6 +12,7 @@ from forecasting_platform.adapters.local_trainer import LocalTrainer
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -55,10 +56,10 @@ def filled(store: TableStore) -> TableStore:
 
 def assert_same_model(one: ForecastModel, other: ForecastModel) -> None:
     """To the last bit."""
-    documents = [json.loads(json.dumps(model.to_document())) for model in (one, other)]
+    documents = [json.loads(json.dumps(document_of(model))) for model in (one, other)]
     assert documents[0] == documents[1]
-    arrays = other.to_arrays()
-    for name, values in one.to_arrays().items():
+    arrays = arrays_of(other)
+    for name, values in arrays_of(one).items():
         np.testing.assert_array_equal(values, arrays[name], err_msg=name)
 
 

@@ -13,6 +13,7 @@ from forecasting_platform.adapters.clean_process import impossible_forecasts
 from forecasting_platform.forecasting.block_training import TrainedModel, train_block
 from forecasting_platform.forecasting.models.first_days import PREFIX
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
+from forecasting_platform.forecasting.models.model_document import arrays_of
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
@@ -75,8 +76,8 @@ def assert_nothing_else_changed(name: str, values: np.ndarray) -> None:
         pd.testing.assert_frame_equal(others, without, check_exact=True)
     poisoned, healthy = found[1].model, alone[1].model
     places = poisoned.positions(list(healthy.unique_ids))
-    for part, numbers in healthy.to_arrays().items():
-        given = poisoned.to_arrays()[part]
+    for part, numbers in arrays_of(healthy).items():
+        given = arrays_of(poisoned)[part]
         if part.startswith(PREFIX):
             # Learnt of all series for those still to come, each by its own scale and clipped: it may move, and no more.
             assert np.isfinite(given).all()

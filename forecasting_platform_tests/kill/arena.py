@@ -29,7 +29,8 @@ from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.platform import DATABASES
 from forecasting_platform.local.programs import DAGSTER_INSTANCE, EVENT_BATCH_SIZE

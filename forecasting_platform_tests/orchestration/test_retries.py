@@ -16,7 +16,8 @@ from forecasting_platform.errors import (
     StoreUnavailableError,
 )
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.orchestration import retries
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations

@@ -12,7 +12,8 @@ import pytest
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.candidates.forecasters import Naive
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
@@ -33,7 +34,7 @@ def model() -> ForecastModel:
         cutoff=CUTOFF,
         horizon=15,
         country="IE",
-        candidates=(Naive(),),
+        candidates=(FittedNaive(),),
         weights=np.ones((1, 1)),
         probabilities=np.array([0.1, 0.5, 0.9]),
         error_quantiles=np.tile([-1.0, 0.0, 1.0], (1, 15, 1)),
@@ -42,6 +43,10 @@ def model() -> ForecastModel:
         plausible=np.array([[-10.0, 10.0]]),
         features=np.zeros((1, len(FEATURE_NAMES))),
         feature_days=np.array([CUTOFF], dtype="datetime64[D]"),
+        ended_after_days=np.array([92]),
+        trained_ranges=np.zeros((1, len(FEATURE_NAMES), 2)),
+        is_new=np.array([False]),
+        first_days=FirstDays.default((FittedNaive(),), 15, np.array([0.1, 0.5, 0.9])),
     )
 
 

@@ -29,15 +29,18 @@ ANSWERS = """
 from datetime import date
 import numpy as np
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.models.candidates.forecasters import Naive
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
 from serve.http.app import create_app
 
 model = ForecastModel(
-    ("a",), date(2023, 6, 30), 1, "IE", (Naive(),), np.ones((1, 1)), np.array([0.1, 0.9]), np.array([[[-1.0, 1.0]]]),
-    np.full(1, np.inf), np.zeros(1), np.array([[-9.0, 9.0]]), np.ones((1, len(FEATURE_NAMES))),
-    np.array(["2023-06-30"], dtype="datetime64[D]"),
+    ("a",), date(2023, 6, 30), 1, "IE", (FittedNaive(),), np.ones((1, 1)), np.array([0.1, 0.9]),
+    np.array([[[-1.0, 1.0]]]), np.full(1, np.inf), np.zeros(1), np.array([[-9.0, 9.0]]),
+    np.ones((1, len(FEATURE_NAMES))),
+    np.array(["2023-06-30"], dtype="datetime64[D]"), np.array([92]), np.zeros((1, len(FEATURE_NAMES), 2)),
+    np.array([False]), FirstDays.default((FittedNaive(),), 1, np.array([0.1, 0.9])),
 )
 registry = MemoryModelRegistry()
 registry.move_champion(registry.register(model, plots={}, run_tags={}), expected=None)

@@ -11,7 +11,8 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, Table
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform_tests.contracts.table_store_contract import forecasts

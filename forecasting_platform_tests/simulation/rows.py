@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PANDAS_DTYPES, Kind, Table
+from forecasting_platform.forecasting.series.frames import OBSERVATIONS
+from forecasting_platform.forecasting.series.table import PANDAS_DTYPES, Kind, Table
 
 Row = tuple[Any, ...]
 Rows = tuple[Row, ...]

@@ -19,8 +19,8 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
-    Table,
 )
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import COUNTS, LoadReport
 from forecasting_platform_tests.simulation.rows import (
     MAX_REMEMBERED,

@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 from flask import Flask
 
-from forecasting_platform.forecasting.models.candidates.forecasters import Naive, SeasonalNaive
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive
+from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.lifetime import UNKNOWN_RHYTHM_DAYS
 
 SERIES = ("Corrib production", 'Größe "x"; drop table')
 
@@ -19,6 +22,7 @@ FIRST_DAY, CUTOFF, NEWEST = date(2023, 1, 1), date(2023, 6, 15), date(2023, 6, 3
 
 
 HORIZON = 15
+CANDIDATES = (FittedNaive(), FittedSeasonalNaive())
 
 
 MakeApp = Callable[..., Flask]
@@ -44,7 +48,7 @@ def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel
         cutoff=CUTOFF,
         horizon=HORIZON,
         country="IE",
-        candidates=(Naive(), SeasonalNaive()),
+        candidates=CANDIDATES,
         weights=np.array([[weight, 1 - weight]] * len(SERIES)),
         probabilities=probabilities,
         error_quantiles=np.array([spread, 2 * spread]),
@@ -53,7 +57,10 @@ def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel
         plausible=np.array([[-1e6, 1e6]] * len(SERIES)),
         features=known[list(FEATURE_NAMES)].to_numpy(),
         feature_days=known["ds"].to_numpy().astype("datetime64[D]"),
+        ended_after_days=np.full(len(SERIES), UNKNOWN_RHYTHM_DAYS),
         trained_ranges=np.stack(limits, axis=2),
+        is_new=np.zeros(len(SERIES), dtype=bool),
+        first_days=FirstDays.default(CANDIDATES, HORIZON, probabilities),
         metadata={"series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}}},
     )
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
-from forecasting_platform.forecasting.models.model import MAX_HORIZON_DAYS, PARTS, Forecasts
+from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
 from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.inputs import KEYS, InvalidInputsError, ModelInputs

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.models.candidates.forecasters import Positions
+from forecasting_platform.forecasting.models.candidates.candidate import Positions
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
@@ -15,7 +15,6 @@ from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InvalidI
 
 Operation = Literal["set", "add", "multiply"]
 MAX_WARNINGS = 100
-RANGE_UNKNOWN = "the range the champion was trained on is not known, so nothing was compared with it; train anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,6 @@ def warnings_of(scenario: ModelInputs, columns: Sequence[str], model: ForecastMo
     names = [name for name in columns if name in known]
     if not names:
         return []
-    if model.trained_ranges is None:
-        return [{"message": RANGE_UNKNOWN}]
     series = model.positions(scenario.unique_id)
     ranges = {name: model.trained_ranges[series, known.index(name)] for name in names}
     found = [(name, row) for name in names for row in _outside(scenario.column(name), ranges[name], series)]

@@ -7,7 +7,7 @@ import orjson
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
-from forecasting_platform.forecasting.models.model import Forecasts
+from forecasting_platform.forecasting.models.forecasts import Forecasts
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from serve.forecasts.answers import rows_of

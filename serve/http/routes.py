@@ -14,7 +14,7 @@ from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
-from forecasting_platform.forecasting.models.model import Forecasts
+from forecasting_platform.forecasting.models.forecasts import Forecasts
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
 from forecasting_platform.forecasting.series.date_range import DateRange

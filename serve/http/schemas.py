@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from forecasting_platform.forecasting.models.model import PARTS
+from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES

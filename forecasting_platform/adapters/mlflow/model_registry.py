@@ -207,7 +207,7 @@ def _example(model: ForecastModel) -> ModelInputs:
 
 
 def _parameters(model: ForecastModel) -> dict[str, Any]:
-    recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "options"}
+    recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "candidates"}
     return recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)}
 
 
@@ -226,9 +226,12 @@ def _log_candidates(model: ForecastModel) -> None:
     recipe, described = model.metadata.get("recipe", {}), model.metadata.get("series", {})
     for candidate in model.candidates:
         with mlflow.start_run(run_name=candidate.name, nested=True):
-            mlflow.log_params({"candidate": candidate.name, "prior_weight": recipe["options"][candidate.name]})
+            mlflow.log_params({"candidate": candidate.name, **recipe["candidates"][candidate.name]})
             measured = {
-                unique_id: {"weight": series["weights"][candidate.name], **_scores(series["options"][candidate.name])}
+                unique_id: {
+                    "weight": series["weights"][candidate.name],
+                    **_scores(series["candidates"][candidate.name]),
+                }
                 for unique_id, series in described.items()
             }
             mlflow.log_metrics(_by_series(measured))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from psycopg import sql
 
-from forecasting_platform.forecasting.series.frames import Column, Kind, Table
+from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"

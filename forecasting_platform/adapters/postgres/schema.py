@@ -16,10 +16,8 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    Column,
-    Kind,
-    Table,
 )
+from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
 SCHEMA = "forecasting"
 REVISIONS = ("0001",)

@@ -20,7 +20,8 @@ from forecasting_platform.adapters.table_writes import (
 )
 from forecasting_platform.forecasting.models.issuing import newly_issued
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS, QUARANTINED_OBSERVATIONS, Table
+from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import LoadReport
 
 

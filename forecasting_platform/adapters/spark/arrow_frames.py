@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_platform.forecasting.series.frames import PANDAS_DTYPES, Column, Kind, Table
+from forecasting_platform.forecasting.series.table import PANDAS_DTYPES, Column, Kind, Table
 
 _TYPES: dict[Kind, pa.DataType] = {
     "text": pa.string(),

@@ -13,10 +13,8 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
-    Column,
-    Kind,
-    Table,
 )
+from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
 TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 

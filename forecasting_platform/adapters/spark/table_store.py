@@ -45,8 +45,8 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
-    Table,
 )
+from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import LoadReport
 
 ORPHAN_AGE = timedelta(days=1)

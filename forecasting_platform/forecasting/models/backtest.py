@@ -1,25 +1,23 @@
 """Rolling-origin evaluation: every candidate on the same cutoffs, the same data and the same metrics.
 
-At an inclusive `cutoff` a forecaster may know the feature rows up to that day and has been fitted on
+At an inclusive `cutoff` a candidate may know the feature rows up to that day and has been fitted on
 data up to the newest fit day at or before it. Nothing later is reachable: the panel is cut first.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.combining import combination_weights
-from forecasting_platform.forecasting.models.fitting import fit_candidates
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.lifetime import is_constant
-from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead
+from forecasting_platform.forecasting.series.panel import Panel
 
-LEAST_HISTORY_DAYS = 15
+MIN_HISTORY_DAYS = 15
 FIRST_FIT_DAYS = 365
 
 
@@ -30,8 +28,8 @@ class Backtest:
     Attributes:
         unique_ids: S series.
         cutoffs: C inclusive cutoffs, ascending, consecutive.
-        fit_days: the day each cutoff's forecasters were fitted on; shape (C,).
-        options: names of the K candidates.
+        fit_days: the day each cutoff's candidates were fitted on; shape (C,).
+        candidates: names of the K candidates.
         y_hat: point forecasts; shape (K, S, C, horizon), NaN where the cutoff day was not observed.
         y: the actuals; shape (S, C, horizon), NaN where not observed (or not yet).
         weights: of the candidates, as errors known at the fit day would have given them; shape (S, C, K),
@@ -41,7 +39,7 @@ class Backtest:
     unique_ids: tuple[str, ...]
     cutoffs: Days
     fit_days: Days
-    options: tuple[str, ...]
+    candidates: tuple[str, ...]
     y_hat: Floats
     y: Floats
     weights: Floats
@@ -78,14 +76,14 @@ class Backtest:
 
 
 def fit_days(panel: Panel, recipe: Recipe) -> Days:
-    """The days the forecasters of a backtest are fitted on, each inclusive, ascending.
+    """The days the candidates of a backtest are fitted on, each inclusive, ascending.
 
     Raises:
-        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days.
+        InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days.
     """
     total = len(panel.days)
-    if total < LEAST_HISTORY_DAYS:
-        raise InsufficientHistoryError(total, LEAST_HISTORY_DAYS)
+    if total < MIN_HISTORY_DAYS:
+        raise InsufficientHistoryError(total, MIN_HISTORY_DAYS)
     first = max(total - recipe.backtest_days, min(FIRST_FIT_DAYS, total // 2)) - 1
     return panel.days[first : -1 : min(recipe.refit_days, max(1, total // 4))]
 
@@ -105,15 +103,14 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
     shape = (len(recipe.candidates), len(panel.unique_ids), len(cutoffs), recipe.horizon)
     y_hat = np.full(shape, np.nan)
     for fit_day, block in _blocks(fits, cutoffs):
-        features = panel.at(cutoffs[block])
-        ahead = calendar_ahead(cutoffs[block], recipe.horizon, recipe.country)
-        for candidate, forecaster in enumerate(fit_candidates(panel.until(fit_day), recipe)):
-            y_hat[candidate, :, block] = forecaster.predict_block(features, ahead)
+        rows = panel.block(cutoffs[block], recipe.horizon, recipe.country)
+        for position, fitted in enumerate(recipe.fit(panel.until(fit_day))):
+            y_hat[position, :, block] = fitted.predict_block(rows)
     unweighted = Backtest(
         unique_ids=panel.unique_ids,
         cutoffs=cutoffs,
         fit_days=fits[np.searchsorted(fits, cutoffs, side="right") - 1],
-        options=recipe.candidates,
+        candidates=recipe.names,
         y_hat=y_hat,
         y=panel.actuals(cutoffs, recipe.horizon),
         weights=np.full((shape[1], shape[2], shape[0]), np.nan),
@@ -133,9 +130,3 @@ def _weights(results: Backtest, fits: Days, recipe: Recipe) -> Floats:
         known = combination_weights(results.known_at(fit_day), recipe.prior, recipe.shrinkage)
         weights[:, block] = known[:, None]
     return weights
-
-
-def last_day(panel: Panel) -> date:
-    """The panel's last day."""
-    day: date = panel.days[-1].astype(object)
-    return day

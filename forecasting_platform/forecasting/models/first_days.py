@@ -7,32 +7,28 @@ scale that a feature row tells. What a model does with it is in `new_series`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.candidates.forecasters import (
-    LAST_WEEK,
-    ExponentialSmoothing,
-    FittedForecaster,
-    Naive,
-    SeasonalNaive,
-)
+from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
+from forecasting_platform.forecasting.models.candidates.seasonal_naive import LAST_WEEK
 from forecasting_platform.forecasting.models.combining import combination_weights
 from forecasting_platform.forecasting.models.intervals import (
-    LEAST_ERRORS,
+    MIN_ERRORS,
     PROBABILITIES,
     weibull_quantiles,
 )
-from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.features import feature_block
-from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVEL_SMOOTHINGS
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.inputs import InputBlock
 from forecasting_platform.forecasting.series.lifetime import is_constant
-from forecasting_platform.forecasting.series.panel import Panel
-
-if TYPE_CHECKING:
-    from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead
 
 MIN_KNOWN_DAYS = 60
 """With fewer observed days at its training a series counts as new: its backtest says less than others' first days."""
@@ -53,56 +49,67 @@ _FEATURE = {name: position for position, name in enumerate(FEATURE_NAMES)}
 _RECENT = [_FEATURE[name] for name in (*LAST_WEEK, "lag_7")]
 
 
+PREFIX = "first_days."
+
+
 @dataclass(frozen=True, slots=True)
 class FirstDays:
     """How series go on from their first days; A is `len(AGES)`.
 
     Attributes:
-        weights: of the model's K candidates; shape (A, K), rows sum to 1.
-        smoothing, weekday_weight: of exponential smoothing; shape (A,).
+        candidates: the model's K, each with one fit an age instead of one a series.
+        weights: of the candidates; shape (A, K), rows sum to 1.
         errors: quantiles of `y - y_hat` at `PROBABILITIES`, in units of `scale_of`; shape (A, horizon, Q).
         level: the usual size of a known series' values: the scale of one of which only zeros are known; shape (1,).
     """
 
+    candidates: tuple[FittedCandidate, ...]
     weights: Floats
-    smoothing: npt.NDArray[np.int64]
-    weekday_weight: Floats
     errors: Floats
     level: Floats
 
     @classmethod
-    def default(cls, candidates: Sequence[str], horizon: int, probabilities: Floats = PROBABILITIES) -> Self:
-        """What stands in where no known series tells: naive, in a random walk's width with heavy tails."""
-        simplest = next((at for at, name in enumerate(candidates) if name == Naive.name), 0)
+    def default(
+        cls, candidates: Sequence[FittedCandidate], horizon: int, probabilities: Floats = PROBABILITIES
+    ) -> Self:
+        """What applies where no known series is learnt from: naive, in a random walk's width with heavy tails."""
+        simplest = next((at for at, candidate in enumerate(candidates) if candidate.name == FittedNaive.name), 0)
         return cls(
+            candidates=tuple(candidate.unfitted(len(AGES)) for candidate in candidates),
             weights=np.tile(np.eye(len(candidates))[simplest], (len(AGES), 1)),
-            smoothing=np.full(len(AGES), LEVEL_SMOOTHINGS.index(0.2)),
-            weekday_weight=np.zeros(len(AGES)),
             errors=default_errors(horizon, probabilities),
             level=np.ones(1),
         )
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Every number, by the name that an artifact has for it."""
-        return {f"{PREFIX}{name}": getattr(self, name) for name in _FIELDS}
+        own = {f"{PREFIX}{name}": getattr(self, name) for name in _FIELDS}
+        return own | candidate_arrays(self.candidates, PREFIX)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self | None:
-        """The inverse of `to_arrays`; None of an artifact from before there were any."""
-        if f"{PREFIX}errors" not in arrays:
-            return None
-        return cls(**{name: arrays[f"{PREFIX}{name}"] for name in _FIELDS})
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], names: Sequence[str]) -> Self:
+        """The inverse of `to_arrays`.
+
+        Args:
+            names: of the candidates.
+        """
+        return cls(candidates_from(arrays, names, PREFIX), **{name: arrays[f"{PREFIX}{name}"] for name in _FIELDS})
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """What several panels say together: the means of the parts, and the middle one's smoothing."""
-        mean = {name: np.mean([getattr(part, name) for part in parts], axis=0) for name in _FIELDS}
-        smoothing = np.sort([part.smoothing for part in parts], axis=0)[len(parts) // 2]
-        return cls(**mean | {"smoothing": smoothing})
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """What several panels show together: the means of the parts, and of whole numbers the middle one."""
+        middle = len(parts) // 2
+
+        def together(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+            is_whole = np.issubdtype(arrays[0].dtype, np.integer)
+            return np.sort(arrays, axis=0)[middle] if is_whole else np.mean(arrays, axis=0)
+
+        every = [part.to_arrays() for part in parts]
+        joined = {name: together([arrays[name] for arrays in every]) for name in every[0]}
+        return cls.from_arrays(joined, [candidate.name for candidate in parts[0].candidates])
 
 
-PREFIX = "first_days."
-_FIELDS = ("weights", "smoothing", "weekday_weight", "errors", "level")
+_FIELDS = ("weights", "errors", "level")
 
 
 def default_errors(horizon: int, probabilities: Floats) -> Floats:
@@ -143,23 +150,36 @@ def age_of(observed_days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.searchsorted(AGES, observed_days, side="right") - 1
 
 
-def learn_first_days(panel: Panel, recipe: "Recipe") -> FirstDays:
-    """Learn from windows of the panel's known series: at least `MIN_KNOWN_DAYS` observed, and not constant."""
-    default = FirstDays.default(recipe.candidates, recipe.horizon)
+def learn_first_days(panel: Panel, recipe: Recipe, candidates: Sequence[FittedCandidate]) -> FirstDays:
+    """Learn from windows of the panel's known series: at least `MIN_KNOWN_DAYS` observed, and not constant.
+
+    Args:
+        candidates: the recipe's, fitted.
+    """
+    default = FirstDays.default(candidates, recipe.horizon)
     known = is_established(panel) & ~is_constant(panel.y)
     if not known.any():
         return default
     level = float(np.median(np.nanmean(np.abs(panel.y[known]), axis=1))) or 1.0
     windows = _windows(panel.y[known], max(WINDOWS_A_SERIES, -(-MIN_WINDOWS // int(known.sum()))), recipe.horizon)
+    # Windows of all years are laid on the same days: what is learnt from them looks at no calendar.
     days = panel.days[: windows.shape[1]]
     features = feature_block(days, windows, recipe.country)
+    parts = []
+    for position, age in enumerate(AGES):
+        examples, ahead = _known_at(age, days, features, windows, recipe)
+        if np.isfinite(ahead).sum(axis=0).min() < MIN_ERRORS:
+            fits = tuple(candidate.take(np.array([position])) for candidate in default.candidates)
+            parts.append((fits, default.weights[position], default.errors[position]))
+        else:
+            parts.append(_learn_age(age, examples, ahead, level, candidates, recipe.shrinkage))
+    # A handful of known series shows little of what else may come: the default counts as a few more.
     share = known.sum() / (known.sum() + DEFAULT_SERIES)
-    parts = [_learn_age(age, features, windows, level, recipe) for age in AGES]
+    fits_by_age, weights, errors = zip(*parts, strict=True)
     return FirstDays(
-        weights=np.stack([part[0] for part in parts]),
-        smoothing=np.array([part[1] for part in parts]),
-        weekday_weight=np.array([part[2] for part in parts]),
-        errors=share * np.stack([part[3] for part in parts]) + (1 - share) * default.errors,
+        candidates=tuple(type(fits[0]).join(fits) for fits in zip(*fits_by_age, strict=True)),
+        weights=np.stack(weights),
+        errors=share * np.stack(errors) + (1 - share) * default.errors,
         level=np.array([level]),
     )
 
@@ -181,50 +201,40 @@ def _windows(values: Floats, each: int, horizon: int) -> Floats:
     return np.concatenate(cut)
 
 
-Learnt = tuple[Floats, int, float, Floats]
-"""Weights, smoothing, weekday weight and error quantiles of one age."""
-
-
-def _learn_age(age: int, features: Floats, windows: Floats, level: float, recipe: "Recipe") -> Learnt:
-    """What windows of which `age` days are known say; with too few of them the default of that age."""
-    rows, ahead = _known_at(age, features, windows, recipe.horizon)
-    days = np.full(len(rows), age)
-    scale = scale_of(rows, days, level)[:, None]
-    if np.isfinite(ahead).sum(axis=0).min() < LEAST_ERRORS:
-        default = FirstDays.default(recipe.candidates, recipe.horizon)
-        at = AGES.index(age)
-        return default.weights[at], int(default.smoothing[at]), 0.0, default.errors[at]
-
-    def errors(candidate: FittedForecaster) -> Floats:
-        off = ahead - candidate.predict_block(rows[None], np.empty((len(rows), recipe.horizon, 0)))[0]
-        with np.errstate(over="ignore"):  # what overflows is clipped
-            return np.clip(off / scale, -MAX_SCALED_ERROR, MAX_SCALED_ERROR)
-
-    smoothed = min(_SMOOTHINGS, key=lambda found: float(np.nanmean(np.abs(errors(found)))))
-    simple: dict[str, FittedForecaster] = {found.name: found for found in (Naive(), SeasonalNaive(), smoothed)}
-    usable = np.array([name in simple for name in recipe.candidates])
-    # A regression is fitted on a series' own past: without one it is the naive forecast.
-    each = np.stack([errors(simple.get(name, simple[Naive.name])) for name in recipe.candidates])
-    prior = usable / usable.sum() if usable.any() else np.full(len(usable), 1 / len(usable))
-    weights = np.zeros(len(usable))
-    chosen = usable if usable.any() else ~usable
-    weights[chosen] = combination_weights(each[chosen][:, None], prior[chosen], recipe.shrinkage)[0]
-    quantiles = weibull_quantiles(np.einsum("k,knh->hn", weights, each))
-    return weights, int(smoothed.smoothing[0]), float(smoothed.weekday_weight[0]), quantiles
-
-
-_SMOOTHINGS = [
-    ExponentialSmoothing(np.array([smoothing]), np.array([weekday_weight]))
-    for smoothing in range(len(LEVEL_SMOOTHINGS))
-    for weekday_weight in (0.0, 1.0)
-]
-
-
-def _known_at(age: int, features: Floats, windows: Floats, horizon: int) -> tuple[Floats, Floats]:
-    """The feature rows of the windows' day of that age, and what came after; shapes (n, F) and (n, horizon)."""
+def _known_at(age: int, days: Days, features: Floats, windows: Floats, recipe: Recipe) -> tuple[InputBlock, Floats]:
+    """The rows of the windows' day of that age as cutoffs of one series, and what came after; shape (n, horizon)."""
     observed = np.isfinite(windows)
     is_day = observed & (np.cumsum(observed, axis=1) == age)
     is_day[:, -1] = False
     window, day = np.nonzero(is_day)
-    padded = np.hstack([windows, np.full((len(windows), horizon), np.nan)])
-    return features[window, day], padded[window[:, None], day[:, None] + np.arange(1, horizon + 1)]
+    calendar = calendar_ahead(days, recipe.horizon, recipe.country)[day]
+    padded = np.hstack([windows, np.full((len(windows), recipe.horizon), np.nan)])
+    ahead = padded[window[:, None], day[:, None] + np.arange(1, recipe.horizon + 1)]
+    return InputBlock(days[day], features[window, day][None], calendar), ahead
+
+
+def _learn_age(
+    age: int, examples: InputBlock, ahead: Floats, level: float, candidates: Sequence[FittedCandidate], shrinkage: float
+) -> tuple[tuple[FittedCandidate, ...], Floats, Floats]:
+    """The fit and the weight of each candidate, and the error quantiles, of series of which `age` days are known."""
+    rows = examples.features[0]
+    scale = scale_of(rows, np.full(len(rows), age), level)[:, None]
+
+    def errors(fit: FittedCandidate) -> Floats:
+        with np.errstate(over="ignore"):  # what overflows is clipped
+            return np.clip((ahead - fit.predict_block(examples)[0]) / scale, -MAX_SCALED_ERROR, MAX_SCALED_ERROR)
+
+    naive_errors, fits, each, usable = errors(FittedNaive()), [], [], []
+    for candidate in candidates:
+        tried = [(fit, errors(fit)) for fit in candidate.fits_for_few_days()]
+        best = min(tried, key=lambda found: float(np.nanmean(np.abs(found[1]))), default=None)
+        # One that needs a past of its own has none: unfitted it is taken for the naive forecast.
+        fit, its_errors = best or (candidate.unfitted(1), naive_errors)
+        fits.append(fit)
+        each.append(its_errors)
+        usable.append(best is not None)
+    chosen = np.array(usable) if any(usable) else np.ones(len(usable), dtype=bool)
+    weights, stacked = np.zeros(len(chosen)), np.stack(each)
+    prior = np.full(chosen.sum(), 1 / chosen.sum())
+    weights[chosen] = combination_weights(stacked[chosen][:, None], prior, shrinkage)[0]
+    return tuple(fits), weights, weibull_quantiles(np.einsum("k,knh->hn", weights, stacked))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.frames import (
     FEATURE_NAMES,
@@ -30,7 +31,7 @@ from forecasting_platform.forecasting.series.frames import (
 
 LOWER_PROBABILITIES = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.35)
 PROBABILITIES: Floats = np.array([*LOWER_PROBABILITIES, 0.5, *(1 - p for p in reversed(LOWER_PROBABILITIES))])
-LEAST_ERRORS = 30
+MIN_ERRORS = 30
 
 VOLATILITIES = tuple(volatility_column(smoothing) for smoothing in VOLATILITY_SMOOTHINGS)
 VOLATILITY_POWERS = (0.5, 0.25)
@@ -43,7 +44,7 @@ MIN_VOLATILITY = 1e-200
 ADAPTATION_RATE = 0.05
 """How much of a day's excess of misses the logarithm of a width learns; chosen on the same earlier cutoffs."""
 
-MOST_ADAPTED = np.log(5.0)
+MAX_LOG_WIDTH = np.log(5.0)
 
 
 def calm_volatility(features: Floats) -> Floats:
@@ -84,7 +85,7 @@ def error_quantiles(errors: Floats) -> Floats:
             metadata says that nothing was measured.
     """
     quantiles = weibull_quantiles(errors.swapaxes(1, 2))
-    few = np.isfinite(errors).sum(axis=1) < LEAST_ERRORS
+    few = np.isfinite(errors).sum(axis=1) < MIN_ERRORS
     steps = np.sqrt(np.arange(1, errors.shape[2] + 1))
     for series in np.nonzero(few.any(axis=1))[0]:
         pooled = weibull_quantiles((errors[series] / steps).reshape(1, -1))
@@ -105,6 +106,36 @@ def weibull_quantiles(samples: Floats) -> Floats:
     # Written so that no rounding lets a quantile fall below one of a lower probability.
     between = np.minimum(low + (position - below) * (high - low), high)
     return np.where(count > 0, between, 0.0)
+
+
+def spread_at(step: npt.NDArray[np.int64], quantiles: Floats, probabilities: Floats) -> Floats:
+    """The error quantiles of each row's step; shape (n, Q).
+
+    Args:
+        step: days ahead; shape (n,).
+        quantiles: of each row's series; shape (n, horizon, Q).
+    """
+    horizon = quantiles.shape[1]
+    widest = np.where(probabilities < 0.5, quantiles.min(axis=1), quantiles.max(axis=1))
+    # Beyond the horizon the last week's spread grows as a random walk's does (FPP3, 5.5).
+    beyond = widest * np.sqrt(np.maximum(step, horizon) / horizon)[:, None]
+    own = quantiles[np.arange(len(step)), trained_step(step, horizon) - 1]
+    return np.where((step > horizon)[:, None], beyond, own)
+
+
+def quantile_at(quantiles: Floats, probabilities: Floats, probability: float) -> Floats:
+    """The quantile between those that are known; shape (n,).
+
+    Args:
+        quantiles: at `probabilities`, which ascend; shape (n, Q).
+    """
+    right = int(np.clip(np.searchsorted(probabilities, probability), 1, len(probabilities) - 1))
+    span = probabilities[right] - probabilities[right - 1]
+    share = np.clip((probability - probabilities[right - 1]) / span, 0.0, 1.0)
+    left, limit = quantiles[:, right - 1], quantiles[:, right]
+    # Written so that no rounding lets a wider level's bound fall inside a narrower one's.
+    value: Floats = np.minimum(left + share * (limit - left), limit)
+    return value
 
 
 def adapted(quantiles: Floats, log_widths: Floats) -> Floats:
@@ -135,7 +166,7 @@ def learned(log_widths: Floats, missed: Floats, rate: float = ADAPTATION_RATE) -
     [[0.0, 0.095]]
     """
     excess = np.nan_to_num(missed - (1 - np.array(LEVELS) / 100))
-    return np.clip(log_widths + rate * excess, -MOST_ADAPTED, MOST_ADAPTED)
+    return np.clip(log_widths + rate * excess, -MAX_LOG_WIDTH, MAX_LOG_WIDTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +222,7 @@ def walk_forward(
         errors: `y - y_hat` of what was served; shape (S, C, horizon).
         scale: of each cutoff; shape (S, C).
         cutoffs: consecutive days; shape (C,).
-        fit_days: when the forecasters of each cutoff were fitted; the first two blocks are not judged.
+        fit_days: when the candidates of each cutoff were fitted; the first two blocks are not judged.
         at_bound: whether the actual is the lowest value that the series may have, where every interval that would
             reach below ends; shape (S, C, horizon).
         rate: of the correction; 0 for none.

@@ -1,7 +1,6 @@
 """A trained model: every series, every candidate, their weights, and the spread of past errors.
 
-It forecasts from input rows with numpy alone, and turns into plain arrays and a JSON document and
-back, bit for bit. Training is in `training`; storing is an adapter's.
+It forecasts from input rows with numpy alone. Training is in `training`, its stored form in `model_document`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,75 +12,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError, examples
-from forecasting_platform.forecasting.models.candidates.forecasters import (
-    FORECASTERS,
-    LEVEL,
-    NAMED_PARTS,
-    SEASONAL_MEAN,
-    DirectRidge,
-    FittedForecaster,
-    Naive,
-    Positions,
-    SeasonalNaive,
-    forecaster_arrays,
-    trained_step,
-)
+from forecasting_platform.errors import ConfigurationError, UnknownSeriesError, examples
+from forecasting_platform.forecasting.models.candidates.candidate import LEVEL, FittedCandidate, Positions
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive
 from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.intervals import VOLATILITIES, adapted, volatility_scale
+from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
+from forecasting_platform.forecasting.models.intervals import (
+    VOLATILITIES,
+    adapted,
+    quantile_at,
+    spread_at,
+    volatility_scale,
+)
+from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS, refuse_unreachable
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
-from forecasting_platform.forecasting.series.lifetime import UNKNOWN_RHYTHM_DAYS, SeriesState, has_ended, series_states
+from forecasting_platform.forecasting.series.lifetime import SeriesState, has_ended, series_states
 from forecasting_platform.forecasting.series.panel import feature_values
-
-MAX_HORIZON_DAYS = 366
-"""A forecast may reach this many days beyond its cutoff."""
-
-PARTS = ("level", *NAMED_PARTS, "recent")
-"""What a forecast is made of."""
-
-FORMAT = 2
-"""Version of the stored form; a model of another format is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecasts:
-    """Forecasts as arrays of one length n, in the order of the input rows.
-
-    Attributes:
-        bounds: level in percent -> (lower, upper).
-        extrapolated: whether the day lies beyond the trained horizon.
-        replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
-        lacks_exogenous: whether an exogenous value was not known, and the mean of the season stood for it.
-        new_series: whether the series is new to the model, so that the known ones stand for its past.
-    """
-
-    unique_id: npt.NDArray[np.object_]
-    cutoff: Days
-    ds: Days
-    y_hat: Floats
-    bounds: dict[int, tuple[Floats, Floats]]
-    extrapolated: npt.NDArray[np.bool_]
-    replaced: npt.NDArray[np.bool_]
-    lacks_exogenous: npt.NDArray[np.bool_]
-    new_series: npt.NDArray[np.bool_]
-    y_hat_naive: Floats
-    y_hat_seasonal_naive: Floats
-
-    def to_frame(self) -> pd.DataFrame:
-        """`unique_id`, `cutoff`, `ds`, `y_hat`, the bounds by level, and the two naive forecasts."""
-        columns: dict[str, Any] = {
-            "unique_id": self.unique_id,
-            "cutoff": self.cutoff.astype("datetime64[ns]"),
-            "ds": self.ds.astype("datetime64[ns]"),
-            "y_hat": self.y_hat,
-        }
-        for level, (lower, upper) in self.bounds.items():
-            columns |= {f"y_hat_lo_{level}": lower, f"y_hat_hi_{level}": upper}
-        return pd.DataFrame(
-            columns | {"y_hat_naive": self.y_hat_naive, "y_hat_seasonal_naive": self.y_hat_seasonal_naive}
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +42,7 @@ class ForecastModel:
         cutoff: last day the model has seen of any series, inclusive.
         horizon: trained steps ahead.
         country: whose holidays the inputs know.
-        candidates: the fitted forecasters, K of them.
+        candidates: K of them, fitted.
         weights: of each candidate in each series' forecast; shape (S, K), rows sum to 1.
         probabilities: of `error_quantiles`, ascending in (0, 1), symmetric; shape (Q,).
         error_quantiles: of `y - y_hat` in the backtest as on a calm day; shape (S, horizon, Q), non-decreasing
@@ -104,21 +53,20 @@ class ForecastModel:
         features: each series' newest feature row known at training: answers without any store; shape
             (S, F + E): `FEATURE_NAMES`, then `exogenous`.
         feature_days: the day of that row; shape (S,).
+        ended_after_days: after how many days without a value a series has ended; shape (S,).
+        trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
+            shape (S, F + E, 2).
+        is_new: which series are forecast by `first_days`; shape (S,).
+        first_days: what was learnt of series that it was not trained on.
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
         exogenous: names of the E exogenous columns of its input frame.
-        ended_after_days: after how many days without a value a series has ended; shape (S,). Versions of before it
-            was known wait for three months.
-        trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
-            shape (S, F + E, 2). None of a model that was trained before they were kept.
-        first_days: what was learnt of series that it was not trained on; None in versions of before.
-        is_new: which series are forecast so; shape (S,).
     """
 
     unique_ids: tuple[str, ...]
     cutoff: date
     horizon: int
     country: str
-    candidates: tuple[FittedForecaster, ...]
+    candidates: tuple[FittedCandidate, ...]
     weights: Floats
     probabilities: Floats
     error_quantiles: Floats
@@ -127,21 +75,17 @@ class ForecastModel:
     plausible: Floats
     features: Floats
     feature_days: Days
+    ended_after_days: Positions
+    trained_ranges: Floats
+    is_new: npt.NDArray[np.bool_]
+    first_days: FirstDays
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
-    ended_after_days: Positions = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    trained_ranges: Floats | None = None
-    first_days: FirstDays | None = None
-    is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
         object.__setattr__(self, "_index", index)
-        if not len(self.ended_after_days):
-            object.__setattr__(self, "ended_after_days", np.full(len(index), UNKNOWN_RHYTHM_DAYS))
-        if not len(self.is_new):
-            object.__setattr__(self, "is_new", np.zeros(len(index), dtype=bool))
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
         """Where series stand on the first axes; shape (n,).
@@ -215,7 +159,7 @@ class ForecastModel:
         wanted = sorted(self.reaching(max(days), self.unique_ids) if unique_ids is None else set(unique_ids))
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
-        _refuse_unreachable(days, cutoffs)
+        refuse_unreachable(days, cutoffs)
         return build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
 
     def ended_at(self, day: date | None = None) -> dict[str, date]:
@@ -228,11 +172,6 @@ class ForecastModel:
         known = newest if day is None else min(newest, np.datetime64(day, "D"))
         ended = has_ended(self.feature_days, self.ended_after_days, known)
         return {self.unique_ids[position]: self.feature_days[position].item() for position in np.flatnonzero(ended)}
-
-    def how_series_begin(self) -> FirstDays:
-        """How it forecasts series that it was not trained on."""
-        names = [candidate.name for candidate in self.candidates]
-        return self.first_days or FirstDays.default(names, self.horizon, self.probabilities)
 
     def states(self) -> dict[str, SeriesState]:
         """Each series that is not like the others, with what it is."""
@@ -264,10 +203,10 @@ class ForecastModel:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
-        naive, seasonal_naive = Naive().predict(inputs, series), SeasonalNaive().predict(inputs, series)
+        naive, seasonal_naive = FittedNaive().predict(inputs, series), FittedSeasonalNaive().predict(inputs, series)
         y_hat, replaced = self._point(inputs, series)
         scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
-        spread = self._spread(inputs.step, series) * scale[:, None]
+        spread = spread_at(inputs.step, self.error_quantiles[series], self.probabilities) * scale[:, None]
         return Forecasts(
             unique_id=inputs.unique_id,
             cutoff=inputs.cutoff,
@@ -314,13 +253,13 @@ class ForecastModel:
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
         replaced = ~self._plausible(combined, series)
-        sane = np.where(replaced, Naive().predict(inputs, series), combined)
+        sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)
         return np.maximum(sane, self.lower_bound[series]), replaced
 
     def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
         lacks = np.zeros(len(inputs), dtype=bool)
-        for position, candidate in enumerate(self.candidates):
-            if self.exogenous and isinstance(candidate, DirectRidge):
+        if self.exogenous:
+            for position, candidate in enumerate(self.candidates):
                 lacks |= candidate.lacks_exogenous(inputs, series) & (self.weights[series, position] > 0)
         return lacks
 
@@ -328,126 +267,43 @@ class ForecastModel:
         low, high = self.plausible[series].T
         return np.isfinite(forecasts) & (forecasts >= low) & (forecasts <= high)
 
-    def _spread(self, step: Positions, series: Positions) -> Floats:
-        quantiles = self.error_quantiles[series, trained_step(step, self.horizon) - 1]
-        # Beyond the horizon the last week's spread grows as a random walk's does (FPP3, 5.5).
-        beyond = np.sqrt(np.maximum(step, self.horizon) / self.horizon)
-        spread: Floats = np.where((step > self.horizon)[:, None], self._widest(series) * beyond[:, None], quantiles)
-        return spread
-
-    def _widest(self, series: Positions) -> Floats:
-        lower, upper = self.error_quantiles[series].min(axis=1), self.error_quantiles[series].max(axis=1)
-        widest: Floats = np.where(self.probabilities < 0.5, lower, upper)
-        return widest
-
     def _bounds(self, y_hat: Floats, spread: Floats, series: Positions, level: int) -> tuple[Floats, Floats]:
         tail = (1 - level / 100) / 2
-        lower = y_hat + np.minimum(_interpolate(spread, self.probabilities, tail), 0.0)
-        upper = y_hat + np.maximum(_interpolate(spread, self.probabilities, 1 - tail), 0.0)
+        lower = y_hat + np.minimum(quantile_at(spread, self.probabilities, tail), 0.0)
+        upper = y_hat + np.maximum(quantile_at(spread, self.probabilities, 1 - tail), 0.0)
         return np.maximum(lower, self.lower_bound[series]), upper
 
-    def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Every number of the model, by name."""
-        parameters = {
-            f"{candidate.name}.{name}": array
-            for candidate in self.candidates
-            for name, array in forecaster_arrays(candidate).items()
-        }
-        own = (
-            "weights",
-            "probabilities",
-            "error_quantiles",
-            "calm_volatility",
-            "lower_bound",
-            "plausible",
-            "features",
-            "feature_days",
-            "ended_after_days",
-            "is_new",
+    def take(self, series: Positions) -> "ForecastModel":
+        """The same model of some of its series, in their order; the metadata remain."""
+        return replace(
+            self,
+            unique_ids=tuple(self.unique_ids[position] for position in series),
+            candidates=tuple(candidate.take(series) for candidate in self.candidates),
+            **{name: getattr(self, name)[series] for name in BY_SERIES},
         )
-        ranges = {} if self.trained_ranges is None else {"trained_ranges": self.trained_ranges}
-        own_arrays = {name: getattr(self, name) for name in own}
-        return parameters | own_arrays | ranges | self.how_series_begin().to_arrays()
-
-    def to_document(self) -> dict[str, Any]:
-        """Everything of the model that is not a number, JSON-ready."""
-        return {
-            "format": FORMAT,
-            "unique_ids": list(self.unique_ids),
-            "cutoff": self.cutoff.isoformat(),
-            "horizon": self.horizon,
-            "country": self.country,
-            "candidates": [candidate.name for candidate in self.candidates],
-            "feature_names": list(FEATURE_NAMES),
-            "exogenous": list(self.exogenous),
-            "metadata": self.metadata,
-        }
 
 
-def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, Any]) -> ForecastModel:
-    """The model of `to_arrays` and `to_document`.
-
-    Raises:
-        ValueError: another format, other features, or a part is missing; says which.
-    """
-    if document.get("format") != FORMAT:
-        raise ValueError(f"its format is {document.get('format')!r}, this code reads {FORMAT}")
-    if document.get("feature_names") != list(FEATURE_NAMES):
-        raise ValueError("it was trained on other features than this code builds")
-    try:
-        return ForecastModel(
-            unique_ids=tuple(document["unique_ids"]),
-            cutoff=date.fromisoformat(document["cutoff"]),
-            horizon=int(document["horizon"]),
-            country=str(document["country"]),
-            candidates=tuple(_candidate(name, arrays) for name in document["candidates"]),
-            weights=arrays["weights"],
-            probabilities=arrays["probabilities"],
-            error_quantiles=arrays["error_quantiles"],
-            calm_volatility=arrays["calm_volatility"],
-            lower_bound=arrays["lower_bound"],
-            plausible=arrays["plausible"],
-            features=arrays["features"],
-            feature_days=arrays["feature_days"],
-            metadata=dict(document["metadata"]),
-            exogenous=tuple(document.get("exogenous", ())),
-            ended_after_days=arrays.get("ended_after_days", np.empty(0, dtype=np.int64)),
-            trained_ranges=arrays.get("trained_ranges"),
-            first_days=FirstDays.from_arrays(arrays),
-            is_new=arrays.get("is_new", np.empty(0, dtype=bool)),
-        )
-    except KeyError as error:
-        raise ValueError(f"it lacks {error.args[0]!r}") from error
+BY_SERIES = (
+    "weights",
+    "error_quantiles",
+    "calm_volatility",
+    "lower_bound",
+    "plausible",
+    "features",
+    "feature_days",
+    "ended_after_days",
+    "trained_ranges",
+    "is_new",
+)
+"""The model's own arrays with the series as first axis."""
 
 
-def _candidate(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> FittedForecaster:
-    prefix = f"{name}."
-    parameters = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-    mean = parameters.get("exogenous_mean")
-    if mean is not None and mean.ndim == 2:  # as it was before it followed the season
-        parameters["exogenous_mean"] = np.pad(mean[..., None], ((0, 0), (0, 0), (0, SEASONAL_MEAN - 1)))
-    if mean is not None and "exogenous_knots" not in parameters:  # as it was before effects could bend
-        parameters["exogenous_knots"] = np.empty((*mean.shape[:2], 0))
-    return FORECASTERS[name](**parameters)
-
-
-def _interpolate(quantiles: Floats, probabilities: Floats, probability: float) -> Floats:
-    right = int(np.clip(np.searchsorted(probabilities, probability), 1, len(probabilities) - 1))
-    span = probabilities[right] - probabilities[right - 1]
-    share = np.clip((probability - probabilities[right - 1]) / span, 0.0, 1.0)
-    left, limit = quantiles[:, right - 1], quantiles[:, right]
-    # Written so that no rounding lets a wider level's bound fall inside a narrower one's.
-    value: Floats = np.minimum(left + share * (limit - left), limit)
-    return value
-
-
-def _refuse_unreachable(days: Sequence[date], cutoffs: Days) -> None:
-    first, last = np.datetime64(min(days), "D"), np.datetime64(max(days), "D")
-    oldest, newest = cutoffs.min(), cutoffs.max()
-    if first <= newest:
-        raise InvalidRangeError(f"{first} does not lie after the newest observation {newest}; ask for later days")
-    if (last - oldest).astype(int) > MAX_HORIZON_DAYS:
-        raise InvalidRangeError(
-            f"{last} lies {(last - oldest).astype(int)} days after the newest observation {oldest}; "
-            f"at most {MAX_HORIZON_DAYS} days ahead can be forecast"
-        )
+def join_models(models: Sequence[ForecastModel]) -> ForecastModel:
+    """One model of the series of several, one after the other; in everything else it is the first one."""
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(model, name) for model in models]) for name in BY_SERIES}
+    return replace(
+        models[0],
+        unique_ids=tuple(unique_id for model in models for unique_id in model.unique_ids),
+        candidates=tuple(type(fits[0]).join(fits) for fits in zip(*(of.candidates for of in models), strict=True)),
+        **arrays,
+    )

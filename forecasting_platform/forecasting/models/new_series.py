@@ -1,23 +1,19 @@
 """A model that takes new series in: it forecasts them, by its `first_days`, like any other from then on."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.models.candidates.forecasters import ExponentialSmoothing
-from forecasting_platform.forecasting.models.first_days import PREFIX, age_of, scale_of
-from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.first_days import age_of, scale_of
+from forecasting_platform.forecasting.models.model import ForecastModel, join_models
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import ROUNDING, UNKNOWN_RHYTHM_DAYS, constant_series
 from forecasting_platform.forecasting.series.panel import feature_values
 
-SHARED = "probabilities"
-"""The array, besides those of `first_days`, that has no row a series."""
 _Y = FEATURE_NAMES.index("y")
+_PAST = [_Y, *(FEATURE_NAMES.index(name) for name in FEATURE_NAMES if name.startswith(("lag_", "mean_")))]
 
 
 def following(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
@@ -51,48 +47,42 @@ def _new_to(model: ForecastModel, rows: pd.DataFrame) -> list[str]:
 
 def _with_new(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
     """The model with some series as new ones: in their place where it has one, else after the others."""
-    count, known = len(model.unique_ids), set(model.unique_ids)
-    unknown = [name for name in rows["unique_id"] if name not in known]
-    unique_ids = [*model.unique_ids, *unknown]
-    position = {name: at for at, name in enumerate(unique_ids)}
-    at = np.array([position[name] for name in rows["unique_id"]])
-    arrays, taken_in = model.to_arrays(), _arrays_of(model, rows)
-    for name, values in arrays.items():
-        if name != SHARED and not name.startswith(PREFIX) and len(values) == count:
-            longer = np.concatenate([values, np.zeros((len(unknown), *values.shape[1:]), values.dtype)])
-            longer[at] = taken_in.get(name, 0)
-            arrays[name] = longer
-    if model.trained_ranges is not None:
-        none = np.full((len(unknown), *model.trained_ranges.shape[1:]), np.nan)
-        arrays["trained_ranges"] = np.concatenate([model.trained_ranges, none])
-    return model_from(arrays, model.to_document() | {"unique_ids": unique_ids})
+    count, names = len(model.unique_ids), rows["unique_id"].tolist()
+    known = set(model.unique_ids)
+    place = {name: at for at, name in enumerate([*model.unique_ids, *(name for name in names if name not in known)])}
+    # Which row of the model, followed by the new ones, each place is given.
+    source = np.arange(len(place))
+    source[[place[name] for name in names]] = count + np.arange(len(names))
+    return join_models([model, _new_alone(model, rows)]).take(source)
 
 
-def _arrays_of(model: ForecastModel, rows: pd.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
-    """The arrays of new series; of those that are not here (a regression's) every number is 0."""
-    first, count = model.how_series_begin(), len(rows)
+def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
+    """The same model of new series only."""
+    first, count = model.first_days, len(rows)
     features, days = feature_values(rows, model.exogenous), rows["observed_days"].to_numpy(dtype=np.int64)
     age, own = age_of(days), features[:, : len(FEATURE_NAMES)]
     scale = scale_of(own, days, float(first.level[0]))
-    return {
-        "weights": first.weights[age],
-        f"{ExponentialSmoothing.name}.smoothing": first.smoothing[age],
-        f"{ExponentialSmoothing.name}.weekday_weight": first.weekday_weight[age],
-        "error_quantiles": first.errors[age] * scale[:, None, None],
-        "calm_volatility": np.full(count, np.inf),
-        "lower_bound": _lower_bounds(model, own),
-        "plausible": np.tile([-np.inf, np.inf], (count, 1)),
-        "features": features,
-        "feature_days": rows["ds"].to_numpy().astype("datetime64[D]"),
-        "ended_after_days": np.full(count, UNKNOWN_RHYTHM_DAYS),
-        "is_new": np.ones(count, dtype=bool),
-    }
+    place = {name: at for at, name in enumerate(model.unique_ids)}
+    unknown_range = np.full(model.trained_ranges.shape[1:], np.nan)
+    ranges = [model.trained_ranges[place[name]] if name in place else unknown_range for name in rows["unique_id"]]
+    return replace(
+        model,
+        unique_ids=tuple(rows["unique_id"]),
+        candidates=tuple(candidate.take(age) for candidate in first.candidates),
+        weights=first.weights[age],
+        error_quantiles=first.errors[age] * scale[:, None, None],
+        calm_volatility=np.full(count, np.inf),
+        lower_bound=_lower_bounds(model, own),
+        plausible=np.tile([-np.inf, np.inf], (count, 1)),
+        features=features,
+        feature_days=rows["ds"].to_numpy().astype("datetime64[D]"),
+        ended_after_days=np.full(count, UNKNOWN_RHYTHM_DAYS),
+        trained_ranges=np.stack(ranges),
+        is_new=np.ones(count, dtype=bool),
+    )
 
 
 def _lower_bounds(model: ForecastModel, features: Floats) -> Floats:
     """0 where neither the series nor any that the model knows was negative yet, else -inf."""
-    lowest = features[
-        :, [_Y, *(FEATURE_NAMES.index(name) for name in FEATURE_NAMES if name.startswith(("lag_", "mean_")))]
-    ]
     known = model.lower_bound[~model.is_new]
-    return np.where((lowest.min(axis=1) >= 0) & bool((known >= 0).all()), 0.0, -np.inf)
+    return np.where((features[:, _PAST].min(axis=1) >= 0) & bool((known >= 0).all()), 0.0, -np.inf)

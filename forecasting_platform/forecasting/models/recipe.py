@@ -2,20 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.candidates.forecasters import (
-    FORECASTERS,
-    DirectRidge,
-    ExponentialSmoothing,
-    Naive,
-    SeasonalNaive,
-)
+from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
+from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
@@ -24,16 +20,24 @@ from forecasting_platform.forecasting.series.exogenous import (
     exogenous_from,
 )
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, KEYS
+from forecasting_platform.forecasting.series.panel import Panel
 
-Weights = dict[str, float]
 
-DEFAULT_OPTIONS: Weights = {
-    Naive.name: 0.0,
-    SeasonalNaive.name: 0.0,
-    ExponentialSmoothing.name: 0.1,
-    DirectRidge.name: 0.9,
-}
-"""The candidates, the simplest first, and how much of a forecast each is trusted with before there is evidence."""
+def default_candidates(names: Sequence[str] = ()) -> tuple[Candidate, ...]:
+    """Some of the candidates, all by default, with their own options; the simplest first.
+
+    Their prior weights keep their proportions and sum to 1; candidates that had none share equally.
+
+    Raises:
+        ConfigurationError: a name that is no candidate's.
+    """
+    chosen = {candidate_named(name) for name in names} or set(CANDIDATES.values())
+    candidates = [candidate() for candidate in CANDIDATES.values() if candidate in chosen]
+    total = sum(candidate.prior_weight for candidate in candidates)
+    return tuple(
+        replace(candidate, prior_weight=candidate.prior_weight / total if total else 1 / len(candidates))
+        for candidate in candidates
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,53 +45,45 @@ class Recipe:
     """How a model is trained.
 
     Attributes:
-        options: candidate -> its weight before there is evidence, summing to 1, in `FORECASTERS`' order;
-            each series' own weights come from past cutoffs.
-        shrinkage: how strongly those are drawn to the weights before.
+        candidates: with their options, the simplest first; their prior weights sum to 1. Each series' own weights come
+            from past cutoffs.
+        shrinkage: how strongly those are drawn to the prior weights.
         horizon: days ahead.
         country: whose holidays the features know.
-        training_days: the newest days a regression is fitted on.
-        ridge_penalty: on the correlation matrix.
-        clip_sigmas: regression targets beyond median ± this many robust sigmas are clipped.
         backtest_days: the newest days that serve as cutoffs of the backtest.
         refit_days: days between two fits in the backtest.
         exogenous: series that are not forecast but regressed on.
 
     Raises:
-        ConfigurationError: an option there is not, weights that are negative or do not sum to 1, or an
-            exogenous column that is called as one of the platform's own.
+        ConfigurationError: prior weights that are negative or do not sum to 1, or an exogenous column with the name of
+            one of the platform's own.
     """
 
-    options: Weights = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    candidates: tuple[Candidate, ...] = field(default_factory=default_candidates)
     shrinkage: float = 0.1
     horizon: int = 15
     country: str = "IE"
-    training_days: int = 1500
-    ridge_penalty: float = 0.05
-    clip_sigmas: float = 5.0
     backtest_days: int = 730
     refit_days: int = 91
     exogenous: tuple[Exogenous, ...] = ()
 
     def __post_init__(self) -> None:
-        unknown = sorted(self.options.keys() - FORECASTERS.keys())
-        if unknown or min(self.options.values(), default=0) < 0 or abs(sum(self.options.values()) - 1) > 1e-9:
-            raise ConfigurationError(
-                "options", f"{self.options} was found; weights of {sorted(FORECASTERS)} that sum to 1 are expected"
-            )
+        if self.prior.min(initial=0) < 0 or abs(self.prior.sum() - 1) > 1e-9:
+            found = dict(zip(self.names, self.prior.tolist(), strict=True))
+            raise ConfigurationError("options", f"the prior weights {found} were found; they must sum to 1")
         known = [*KEYS, *INPUT_NAMES, "exogenous", *self.exogenous_columns]
         if taken := sorted(name for name in set(self.exogenous_columns) if known.count(name) > 1):
             raise ConfigurationError("FORECASTING_EXOGENOUS", f"names {taken}, which the input frame has already")
 
     @property
-    def candidates(self) -> tuple[str, ...]:
-        """The forecasters it uses, in `FORECASTERS`' order: the simplest first."""
-        return tuple(name for name in FORECASTERS if name in self.options)
+    def names(self) -> tuple[str, ...]:
+        """The names of its candidates."""
+        return tuple(candidate.name for candidate in self.candidates)
 
     @property
     def prior(self) -> Floats:
         """The candidates' weights before there is evidence; shape (K,)."""
-        return np.array([self.options[name] for name in self.candidates])
+        return np.array([candidate.prior_weight for candidate in self.candidates])
 
     @property
     def fingerprint(self) -> str:
@@ -99,32 +95,52 @@ class Recipe:
         """The exogenous columns of its input frame."""
         return exogenous_columns(self.exogenous, self.horizon)
 
+    def with_options(self, name: str, **options: Any) -> "Recipe":
+        """The same recipe with other options of one candidate.
+
+        >>> Recipe().with_options("direct_ridge", penalty=0.1).to_document()["candidates"]["direct_ridge"]["penalty"]
+        0.1
+        """
+        changed = [replace(each, **options) if each.name == name else each for each in self.candidates]
+        return replace(self, candidates=tuple(changed))
+
+    def fit(self, panel: Panel) -> tuple[FittedCandidate, ...]:
+        """Its candidates, fitted on every day of a panel.
+
+        Args:
+            panel: what is known at the cutoff, which is its last day (`Panel.until`), with the exogenous columns.
+        """
+        task = Task(self.horizon, self.country, self.exogenous)
+        # Products this small gain nothing from threads, and lose a factor of five where others want the cores too.
+        with threadpool_limits(1, user_api="blas"):
+            return tuple(candidate.fit(panel, task) for candidate in self.candidates)
+
     def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        document = asdict(self) | {"exogenous": exogenous_document(self.exogenous)}
-        # A recipe without any is the same as before there were any, and has the same fingerprint.
-        return {name: value for name, value in document.items() if name != "exogenous" or value}
+        """JSON-ready: the candidates by name, each with its options."""
+        return asdict(self) | {
+            "candidates": {candidate.name: asdict(candidate) for candidate in self.candidates},
+            "exogenous": exogenous_document(self.exogenous),
+        }
 
 
-def recipe_from(document: dict[str, Any]) -> Recipe:
-    """The inverse of `Recipe.to_document`."""
-    return Recipe(**document | {"exogenous": exogenous_from(document.get("exogenous", ()))})
+def recipe_from(document: Mapping[str, Any]) -> Recipe:
+    """The inverse of `Recipe.to_document`, also of one whose keys were sorted.
+
+    Raises:
+        ConfigurationError: a candidate that this installation does not have.
+    """
+    options = document["candidates"]
+    known = {name: candidate_named(name) for name in options}
+    candidates = tuple(known[name](**options[name]) for name in CANDIDATES if name in known)
+    return Recipe(**{**document, "candidates": candidates, "exogenous": exogenous_from(document["exogenous"])})
 
 
 def default_recipe(
-    horizon: int, country: str, options: tuple[str, ...] = (), exogenous: Sequence[Exogenous] = ()
+    horizon: int, country: str, names: Sequence[str] = (), exogenous: Sequence[Exogenous] = ()
 ) -> Recipe:
-    """The default recipe, restricted to some of its options where any are named.
-
-    Their weights keep their proportions; options that had none share equally.
+    """The default recipe, with some of the candidates only where any are named (`default_candidates`).
 
     Raises:
-        ConfigurationError: an option there is not.
+        ConfigurationError: a name that is no candidate's.
     """
-    unknown = sorted(set(options) - DEFAULT_OPTIONS.keys())
-    if unknown:
-        raise ConfigurationError("options", f"{unknown} are unknown; choose of {sorted(DEFAULT_OPTIONS)}")
-    chosen = {name: weight for name, weight in DEFAULT_OPTIONS.items() if not options or name in options}
-    total = sum(chosen.values())
-    weights = {name: weight / total if total else 1 / len(chosen) for name, weight in chosen.items()}
-    return Recipe(options=weights, horizon=horizon, country=country, exogenous=tuple(exogenous))
+    return Recipe(default_candidates(names), horizon=horizon, country=country, exogenous=tuple(exogenous))

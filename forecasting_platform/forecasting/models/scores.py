@@ -42,7 +42,7 @@ BASELINES = ("naive", "seasonal_naive")
 
 @dataclass(frozen=True, slots=True)
 class SeriesScores:
-    """Scores of one option on one series over the scored cutoffs of a backtest.
+    """Scores of one candidate on one series over the scored cutoffs of a backtest.
 
     `bias` is the mean of `y_hat - y`: positive means too high. A skill is 1 - RMSE / RMSE of the naive forecast on
     the same cells: positive means better. NaN where it is not defined.
@@ -57,18 +57,18 @@ class SeriesScores:
     skill_seasonal_naive: float
 
 
-def series_scores(results: Backtest, panel: Panel, options: Sequence[Floats]) -> list[list[SeriesScores]]:
-    """Scores of each series of some options.
+def series_scores(results: Backtest, panel: Panel, candidates: Sequence[Floats]) -> list[list[SeriesScores]]:
+    """Scores of each series by some candidates.
 
     Args:
-        options: the errors `y - y_hat` of each; shape (S, C, horizon).
+        candidates: the errors `y - y_hat` of each; shape (S, C, horizon).
 
     Returns:
-        One list an option, in it one a series.
+        One list a candidate, in it one a series.
     """
     baselines = [naive_errors(results, panel, name)[:, results.scored] for name in BASELINES]
     scales = _scales(results, panel)
-    return [_scores_of(errors[:, results.scored], baselines, scales) for errors in options]
+    return [_scores_of(errors[:, results.scored], baselines, scales) for errors in candidates]
 
 
 def _scores_of(errors: Floats, baselines: Sequence[Floats], scales: list[float]) -> list[SeriesScores]:

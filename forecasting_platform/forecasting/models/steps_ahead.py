@@ -1,8 +1,16 @@
-"""Days ahead in groups, as errors are judged and shown. What is measured in them is elsewhere."""
+"""Days ahead: how far a forecast reaches, which trained step answers, and the groups in which errors are judged."""
+
+from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
+from forecasting_platform.errors import InvalidRangeError
+from forecasting_platform.forecasting.series.arrays import Days
+
+MAX_HORIZON_DAYS = 366
+"""A forecast may reach this many days beyond its cutoff."""
 STEP_BUCKETS = ("1-3", "4-7", "8+")
 
 
@@ -13,3 +21,33 @@ def bucket_of(step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     [0, 0, 1, 1, 2, 2]
     """
     return np.searchsorted([4, 8], step, side="right")
+
+
+def trained_step(step: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
+    """The trained step that answers a step: itself, and beyond the horizon the same weekday of its last week.
+
+    >>> trained_step(np.array([1, 15, 16, 22, 23]), 15).tolist()
+    [1, 15, 9, 15, 9]
+    >>> trained_step(np.array([1, 2, 3, 4]), 2).tolist()
+    [1, 2, 1, 2]
+    """
+    period = min(7, horizon)
+    return np.where(step <= horizon, step, horizon - period + 1 + (step - horizon - 1) % period)
+
+
+def refuse_unreachable(days: Sequence[date], cutoffs: Days) -> None:
+    """Refuse days that cannot be forecast from some cutoffs.
+
+    Raises:
+        InvalidRangeError: the first does not lie after the newest cutoff, or the last lies more than `MAX_HORIZON_DAYS`
+            after the oldest.
+    """
+    first, last = np.datetime64(min(days), "D"), np.datetime64(max(days), "D")
+    oldest, newest = cutoffs.min(), cutoffs.max()
+    if first <= newest:
+        raise InvalidRangeError(f"{first} does not lie after the newest observation {newest}; ask for later days")
+    if (last - oldest).astype(int) > MAX_HORIZON_DAYS:
+        raise InvalidRangeError(
+            f"{last} lies {(last - oldest).astype(int)} days after the newest observation {oldest}; "
+            f"at most {MAX_HORIZON_DAYS} days ahead can be forecast"
+        )

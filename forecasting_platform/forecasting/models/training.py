@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.models.backtest import LEAST_HISTORY_DAYS, Backtest, backtest
+from forecasting_platform.forecasting.models.backtest import MIN_HISTORY_DAYS, Backtest, backtest
 from forecasting_platform.forecasting.models.combining import combination_weights
 from forecasting_platform.forecasting.models.first_days import is_established, learn_first_days
-from forecasting_platform.forecasting.models.fitting import fit_candidates
 from forecasting_platform.forecasting.models.intervals import (
     PROBABILITIES,
     VOLATILITIES,
@@ -62,17 +61,17 @@ def train(
         first: the first day of any series, where these are some of many; by default that of `features`.
 
     Raises:
-        InsufficientHistoryError: fewer than `LEAST_HISTORY_DAYS` days up to `cutoff`.
+        InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days up to `cutoff`.
     """
     known = features[features["ds"] <= pd.Timestamp(cutoff)]
     if known.empty:
-        raise InsufficientHistoryError(0, LEAST_HISTORY_DAYS)
+        raise InsufficientHistoryError(0, MIN_HISTORY_DAYS)
     panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
     panel = panel.with_exogenous(recipe.exogenous_columns)
-    results = backtest(panel, recipe)
+    results, candidates = backtest(panel, recipe), recipe.fit(panel)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
     # What candidates err by on a constant series is rounding: the first, which is the simplest, serves it.
-    weights[results.constant] = np.eye(len(recipe.candidates))[0]
+    weights[results.constant] = np.eye(len(candidates))[0]
     judged = judge_intervals(results, panel)
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
@@ -82,7 +81,7 @@ def train(
         cutoff=cutoff,
         horizon=recipe.horizon,
         country=recipe.country,
-        candidates=fit_candidates(panel, recipe),
+        candidates=candidates,
         weights=weights,
         probabilities=PROBABILITIES,
         error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
@@ -96,7 +95,7 @@ def train(
         ended_after_days=ended_after_days(panel.observed),
         # Unlike `nanmin`, these take a column that was never known without a warning.
         trained_ranges=np.stack([limit.reduce(panel.features, axis=1) for limit in (np.fmin, np.fmax)], axis=2),
-        first_days=learn_first_days(panel, recipe),
+        first_days=learn_first_days(panel, recipe, candidates),
         is_new=new,
     )
     return Training(_taking_in_new(model, known), results, panel, judged)
@@ -153,7 +152,7 @@ def _scale(results: Backtest, panel: Panel) -> Floats:
     return volatility_scale(volatilities, np.repeat(calm_volatility(panel.features)[:, None], volatilities.shape[1], 1))
 
 
-def served_by(options: tuple[str, ...], weights: Floats) -> str:
+def served_by(candidates: tuple[str, ...], weights: Floats) -> str:
     """The candidates that make a series' forecast, in words, the heaviest first.
 
     >>> served_by(("naive", "direct_ridge"), np.array([0.2, 0.8]))
@@ -161,7 +160,7 @@ def served_by(options: tuple[str, ...], weights: Floats) -> str:
     >>> served_by(("naive", "direct_ridge"), np.array([0.0, 1.0]))
     'direct_ridge'
     """
-    shares = {name: round(100 * weight) for name, weight in zip(options, weights.tolist(), strict=True)}
+    shares = {name: round(100 * weight) for name, weight in zip(candidates, weights.tolist(), strict=True)}
     heaviest = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
     return heaviest[0] if len(heaviest) == 1 else ", ".join(f"{shares[name]} % {name}" for name in heaviest)
 
@@ -192,7 +191,7 @@ def _metadata(
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
     observed, constant = panel.observed, results.constant
-    served, *options = series_scores(results, panel, [results.served_errors, *results.errors])
+    served, *alone = series_scores(results, panel, [results.served_errors, *results.errors])
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
@@ -207,11 +206,11 @@ def _metadata(
         },
         "series": {
             unique_id: {
-                "winner": served_by(results.options, weights[series]),
-                "weights": dict(zip(results.options, weights[series].tolist(), strict=True)),
+                "winner": served_by(results.candidates, weights[series]),
+                "weights": dict(zip(results.candidates, weights[series].tolist(), strict=True)),
                 "scores": asdict(served[series]),
-                "options": {
-                    name: asdict(scores[series]) for name, scores in zip(results.options, options, strict=True)
+                "candidates": {
+                    name: asdict(scores[series]) for name, scores in zip(results.candidates, alone, strict=True)
                 },
                 "coverage": dict(zip(map(str, LEVELS), coverage[series].tolist(), strict=True)),
                 "constant": bool(constant[series]),

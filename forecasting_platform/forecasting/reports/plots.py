@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.backtest import Backtest
-from forecasting_platform.forecasting.models.model import PARTS
+from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.models.training import Training
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -60,12 +60,12 @@ def _png(figure: "Figure") -> bytes:
 
 
 def backtest_plot(results: Backtest) -> bytes:
-    """RMSE by step of every option, one panel a series (the first six)."""
+    """RMSE by step of every candidate, one panel a series (the first six)."""
     steps = np.arange(1, results.y.shape[2] + 1)
 
     def draw(axes: "Axes", series: int) -> None:
-        for option, name in enumerate(results.options):
-            squares = results.errors[option, series][results.scored] ** 2
+        for candidate, name in enumerate(results.candidates):
+            squares = results.errors[candidate, series][results.scored] ** 2
             axes.plot(steps, np.sqrt(_mean(squares)), label=name, linewidth=1.4)
         axes.set_ylabel("RMSE")
         axes.set_xlabel("step (days ahead)")

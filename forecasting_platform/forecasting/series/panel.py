@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.series.calendar import calendar_values
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import exogenous_names, exogenous_values
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.inputs import InputBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ class Panel:
         """The feature rows of some days; shape (S, C, F), NaN where a day has none."""
         rows: Floats = self.features[:, (cutoffs - self.days[0]).astype(np.int64)]
         return rows
+
+    def block(self, cutoffs: Days, horizon: int, country: str) -> InputBlock:
+        """The input rows of every series at some cutoffs, for every step up to `horizon`."""
+        return InputBlock(cutoffs, self.at(cutoffs), calendar_ahead(cutoffs, horizon, country), self.exogenous)
 
     def actuals(self, cutoffs: Days, horizon: int) -> Floats:
         """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""

@@ -46,7 +46,7 @@ def trained_model(
     exogenous = exogenous_from(settings.exogenous)
     recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous)
     # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
-    mlflow.set_tag("options", ", ".join(recipe.candidates))
+    mlflow.set_tag("options", ", ".join(recipe.names))
     try:
         trained = trainer.train(recipe, code_version=version("forecasting-platform"))
     except InsufficientHistoryError as error:

@@ -123,7 +123,7 @@ def test_each_candidate_is_a_child_run_with_its_scores_by_step_and_its_weights(
         name = run.data.params["candidate"]
         assert run.info.run_name == name
         assert run.data.metrics["Corrib production/weight"] == corrib["weights"][name]
-        assert run.data.metrics["Corrib production/rmse_8-15"] == corrib["options"][name]["rmse_by_bucket"]["8-15"]
+        assert run.data.metrics["Corrib production/rmse_8-15"] == corrib["candidates"][name]["rmse_by_bucket"]["8-15"]
 
 
 def test_a_version_shows_its_model_card_and_the_environment_it_was_trained_in(

@@ -1,5 +1,7 @@
 """Nothing later than a cutoff reaches a forecast made at it; every option meets the same cells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.backtest import backtest, fit_days
 from forecasting_platform.forecasting.models.combining import combination_weights
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
@@ -91,7 +93,7 @@ def test_neither_later_values_of_itself_nor_of_others_reach_a_forecast(seed: int
 
 def test_an_error_is_the_actual_minus_the_forecast_of_its_own_day() -> None:
     values = np.arange(60.0)
-    results = backtest(panel_from(features_of(observations({"a": values}))), Recipe(options={"naive": 1.0}))
+    results = backtest(panel_from(features_of(observations({"a": values}))), default_recipe(15, "IE", ("naive",)))
     last = results.errors[0, 0]
     assert last[0].tolist() == list(np.arange(1.0, 16.0))
     assert last[-3, :2].tolist() == [1.0, 2.0]
@@ -124,7 +126,7 @@ def test_the_weights_of_a_cutoff_come_from_errors_known_at_its_fit_day() -> None
 )
 def test_the_candidate_that_erred_less_until_then_weighs_more(values: np.ndarray, better: str) -> None:
     names = ["naive", "seasonal_naive"]
-    recipe = Recipe(backtest_days=150, refit_days=50, options=dict.fromkeys(names, 0.5))
+    recipe = replace(default_recipe(15, "IE", names), backtest_days=150, refit_days=50)
     results = backtest(panel_from(features_of(observations({"a": values}))), recipe)
     weights = results.weights[0, results.scored]
     assert (weights[:, names.index(better)] > 0.5).all()

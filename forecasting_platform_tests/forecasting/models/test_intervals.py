@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from forecasting_platform.forecasting.models.backtest import backtest
 from forecasting_platform.forecasting.models.intervals import (
     ADAPTATION_RATE,
-    LEAST_ERRORS,
+    MIN_ERRORS,
     PROBABILITIES,
     WalkForward,
     adapted,
@@ -63,13 +63,13 @@ def test_a_longer_side_stays_longer() -> None:
 def test_few_errors_are_pooled_over_steps_as_a_random_walk_grows() -> None:
     steps = np.sqrt(np.arange(1, 5))
     errors = np.tile(steps, (1, 4, 1)) * np.array([1.0, -1.0, 2.0, -2.0])[None, :, None]
-    assert errors.size < LEAST_ERRORS
+    assert errors.size < MIN_ERRORS
     quantiles = error_quantiles(errors)[0]
     np.testing.assert_allclose(quantiles, quantiles[:1] * steps[:, None], atol=1e-12)
 
 
 def test_a_step_with_enough_errors_knows_its_own_only() -> None:
-    errors = np.zeros((1, LEAST_ERRORS, 6))
+    errors = np.zeros((1, MIN_ERRORS, 6))
     errors[0, :, 5] = 100.0
     quantiles = error_quantiles(errors)[0]
     assert (quantiles[:5] == 0).all()

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError
-from forecasting_platform.forecasting.models.model import PARTS, ForecastModel, model_from
+from forecasting_platform.forecasting.models.forecasts import PARTS
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from forecasting_platform_tests.support.example_series import (
@@ -154,7 +156,7 @@ def test_a_day_that_no_series_reaches_is_refused(with_ended: ForecastModel) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "its format is 99, this code reads 2"),
+        ({"format": 99}, "its format is 99, this code reads 3"),
         ({"feature_names": ["y"]}, "other features"),
         ({"metadata": None}, None),
     ],
@@ -162,18 +164,18 @@ def test_a_day_that_no_series_reaches_is_refused(with_ended: ForecastModel) -> N
 def test_a_stored_model_that_cannot_be_read_says_why(
     model: ForecastModel, change: dict[str, object], message: str | None
 ) -> None:
-    document = model.to_document() | change
+    document = document_of(model) | change
     if message is None:
         del document["metadata"]
     with pytest.raises(ValueError, match=message or "it lacks 'metadata'"):
-        model_from(model.to_arrays(), document)
+        model_from(arrays_of(model), document)
 
 
 def test_a_stored_model_without_an_array_says_which(model: ForecastModel) -> None:
-    arrays = model.to_arrays()
+    arrays = arrays_of(model)
     del arrays["error_quantiles"]
     with pytest.raises(ValueError, match="it lacks 'error_quantiles'"):
-        model_from(arrays, model.to_document())
+        model_from(arrays, document_of(model))
 
 
 def test_a_negative_forecast_of_a_series_that_never_was_is_raised_to_zero() -> None:

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from forecasting_platform.forecasting.block_training import joined
 from forecasting_platform.forecasting.models.first_days import AGES, FirstDays, age_of, scale_of
 from forecasting_platform.forecasting.models.intervals import PROBABILITIES
-from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.new_series import following
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.series.panel import feature_values
@@ -121,15 +122,18 @@ def test_its_input_rows_sent_back_give_the_same_forecasts(model: ForecastModel) 
 # ---- what is learnt
 
 
-def test_what_was_learnt_survives_storing_and_older_versions_have_a_default(model: ForecastModel) -> None:
-    stored, document = model.to_arrays(), model.to_document()
+def test_what_was_learnt_survives_storing(model: ForecastModel) -> None:
+    stored, document = arrays_of(model), document_of(model)
     row = newest(seasonal(5))
     again = following(model_from(stored, document), row)
     pd.testing.assert_frame_equal(forecasts_of(again), forecasts_of(following(model, row)))
-    older = {name: of for name, of in stored.items() if not name.startswith(("first_days", "is_new", "ended"))}
-    found = forecasts_of(following(model_from(older, document), row))
+
+
+def test_where_nothing_was_learnt_the_default_is_naive(model: ForecastModel) -> None:
+    row = newest(seasonal(5))
+    found = forecasts_of(following(replace(model, first_days=FirstDays.default(model.candidates, 15)), row))
     assert found["new_series"].all()
-    assert (found["y_hat"] == row["y"].item()).all(), "the default is naive"
+    assert (found["y_hat"] == row["y"].item()).all()
     assert (found["y_hat_hi_80"] > found["y_hat"]).all()
 
 
@@ -169,17 +173,17 @@ def test_several_panels_are_joined_into_what_they_say_on_average(model: Forecast
     other = trained({f"z {seed}": seasonal(500, 20 + seed) for seed in range(3)}).model
     documents = [of.metadata | {"control": {"series": {}}} for of in (model, other)]
     both = joined([replace(of, metadata=document) for of, document in zip((model, other), documents, strict=True)])
-    parts = [of.how_series_begin() for of in (model, other)]
-    np.testing.assert_allclose(both.how_series_begin().errors, (parts[0].errors + parts[1].errors) / 2)
-    assert both.how_series_begin().smoothing.dtype == np.int64
-    assert (np.diff(both.how_series_begin().errors, axis=2) >= 0).all()
+    parts = [of.first_days for of in (model, other)]
+    np.testing.assert_allclose(both.first_days.errors, (parts[0].errors + parts[1].errors) / 2)
+    assert both.first_days.candidates[2].to_arrays()["smoothing"].dtype == np.int64
+    assert (np.diff(both.first_days.errors, axis=2) >= 0).all()
     assert forecasts_of(following(both, newest(seasonal(4))))["y_hat"].between(50, 150).all()
 
 
 def test_no_known_series_gives_the_default() -> None:
     young = trained({"a": seasonal(40)}).model
-    default = FirstDays.default([candidate.name for candidate in young.candidates], young.horizon)
-    np.testing.assert_array_equal(young.how_series_begin().errors, default.errors)
+    default = FirstDays.default(young.candidates, young.horizon)
+    np.testing.assert_array_equal(young.first_days.errors, default.errors)
     assert not young.is_new.any(), "where all are young each is known by its own backtest"
 
 
@@ -213,7 +217,7 @@ def test_a_series_of_few_days_at_its_training_is_new_and_has_wide_intervals() ->
     end = END + timedelta(days=30)
     row = features_of(observations({"young": seasonal(35)}, end), end).tail(1)
     later = following(model, row)
-    expected = later.how_series_begin().errors[age_of(np.array([35]))[0]]
+    expected = later.first_days.errors[age_of(np.array([35]))[0]]
     scale = scale_of(feature_values(row), np.array([35]), 1.0)
     np.testing.assert_allclose(later.error_quantiles[later.unique_ids.index("young")], expected * scale)
 
@@ -229,7 +233,7 @@ def test_a_constant_series_that_wakes_up_is_forecast_as_a_new_one() -> None:
 
 
 def test_default_errors_are_those_of_the_probabilities_of_a_model(model: ForecastModel) -> None:
-    few = FirstDays.default(("naive",), 15, np.array([0.1, 0.5, 0.9]))
+    few = FirstDays.default(model.candidates, 15, np.array([0.1, 0.5, 0.9]))
     assert few.errors.shape == (len(AGES), 15, 3)
-    assert model.how_series_begin().errors.shape == (len(AGES), 15, len(PROBABILITIES))
+    assert model.first_days.errors.shape == (len(AGES), 15, len(PROBABILITIES))
     assert Recipe().horizon == model.horizon

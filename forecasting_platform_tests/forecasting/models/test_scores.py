@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecasting_platform.forecasting.models.backtest import backtest
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.models.scores import (
     mean_absolute,
     naive_errors,
@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.models.scores import (
 from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead, panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
-NAIVES = Recipe(options={"naive": 0.5, "seasonal_naive": 0.5}, horizon=9)
+NAIVES = default_recipe(9, "IE", ("naive", "seasonal_naive"))
 
 
 def panel_of(values: dict[str, np.ndarray]) -> Panel:
@@ -41,7 +41,7 @@ def test_the_scale_of_mase_is_the_mean_weekly_change() -> None:
 def test_naive_errors_are_those_of_the_naive_candidates(option: int) -> None:
     panel = panel_of({"a": seasonal(120), "b": seasonal(80, 2)})
     results = backtest(panel, NAIVES)
-    np.testing.assert_array_equal(naive_errors(results, panel, NAIVES.candidates[option]), results.errors[option])
+    np.testing.assert_array_equal(naive_errors(results, panel, NAIVES.names[option]), results.errors[option])
 
 
 def test_scores_of_a_line_forecast_by_its_last_value() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
-from forecasting_platform.forecasting.models.candidates.forecasters import REGRESSORS, DirectRidge
 from forecasting_platform.forecasting.models.intervals import error_quantiles
-from forecasting_platform.forecasting.models.model import ForecastModel, model_from
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.training import fingerprint
 from forecasting_platform_tests.support.example_series import (
     END,
@@ -98,14 +98,14 @@ def test_coverage_is_near_nominal_on_a_stationary_series() -> None:
 
 def test_a_model_survives_its_stored_form_bit_for_bit() -> None:
     model = trained({"a": seasonal(400), "b": GAP}).model
-    copy = model_from(model.to_arrays(), json.loads(json.dumps(model.to_document())))
+    copy = model_from(arrays_of(model), json.loads(json.dumps(document_of(model))))
     inputs = model.inputs(days_after(20))
     first, second = model.predict(inputs), copy.predict(inputs)
     np.testing.assert_array_equal(first.y_hat, second.y_hat)
     for level, bounds in first.bounds.items():
         np.testing.assert_array_equal(bounds, second.bounds[level])
     with pytest.raises(ValueError, match="format"):
-        model_from(model.to_arrays(), model.to_document() | {"format": 99})
+        model_from(arrays_of(model), document_of(model) | {"format": 99})
 
 
 def test_a_part_of_the_rows_is_forecast_as_in_the_whole() -> None:
@@ -117,10 +117,9 @@ def test_a_part_of_the_rows_is_forecast_as_in_the_whole() -> None:
 
 def test_a_candidate_that_explodes_is_replaced_by_the_naive_forecast() -> None:
     model = trained({"a": seasonal(400)}).model
-    exploding = DirectRidge(np.full((1, 15), 1e9), np.zeros((1, 15, REGRESSORS)))
-    candidates = tuple(exploding if isinstance(c, DirectRidge) else c for c in model.candidates)
-    only_ridge = np.array([[float(isinstance(c, DirectRidge)) for c in candidates]])
-    broken = replace(model, candidates=candidates, weights=only_ridge)
+    *others, ridge = model.candidates
+    exploding = replace(ridge, intercept=np.full((1, 15), 1e9))  # type: ignore[call-arg] # a FittedDirectRidge
+    broken = replace(model, candidates=(*others, exploding), weights=np.array([[0.0, 0.0, 0.0, 1.0]]))
     forecasts = broken.predict(broken.inputs(days_after(15)))
     np.testing.assert_array_equal(forecasts.y_hat, forecasts.y_hat_naive)
 

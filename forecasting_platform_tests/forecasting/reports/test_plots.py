@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.models.training import Training
 from forecasting_platform.forecasting.reports.plots import (
     errors_plot,
@@ -22,7 +22,7 @@ from forecasting_platform_tests.support.example_series import END, days_after, f
 
 pytestmark = pytest.mark.slow
 
-NAIVE = Recipe(options={"naive": 1.0}, horizon=3)
+NAIVE = default_recipe(3, "IE", ("naive",))
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

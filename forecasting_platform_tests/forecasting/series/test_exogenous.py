@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply, simulate_weather
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.candidates import direct_ridge
-from forecasting_platform.forecasting.models.candidates.direct_ridge import _seasonal_mean
-from forecasting_platform.forecasting.models.candidates.forecasters import REGRESSORS, seasonal_basis
-from forecasting_platform.forecasting.models.fitting import fit_candidates
-from forecasting_platform.forecasting.models.model import PARTS, ForecastModel, model_from
+from forecasting_platform.forecasting.models.candidates import ridge_equations
+from forecasting_platform.forecasting.models.candidates.ridge_equations import _seasonal_mean
+from forecasting_platform.forecasting.models.candidates.ridge_regressors import seasonal_basis
+from forecasting_platform.forecasting.models.forecasts import PARTS
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training import fingerprint, train
 from forecasting_platform.forecasting.monitoring.drift import drift_report, with_exogenous
@@ -35,7 +36,7 @@ from forecasting_platform.forecasting.series.exogenous import (
 )
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
+from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.panel import calendar_ahead, panel_from
 
 DEMAND = "Non-daily metered demand"
@@ -134,7 +135,7 @@ def test_the_block_of_the_backtest_forecasts_as_the_model_does(model: ForecastMo
     ridge = next(candidate for candidate in model.candidates if candidate.name == "direct_ridge")
     inputs = model.inputs(DAYS[:15])
     calendar = inputs.values[None, :, len(FEATURE_NAMES) : len(INPUT_NAMES)]
-    block = ridge.predict_block(model.features[:, None], calendar)
+    block = ridge.predict_block(InputBlock(inputs.cutoff[:1], model.features[:, None], calendar, model.exogenous))
     np.testing.assert_allclose(block[0, 0], ridge.predict(inputs, np.zeros(15, dtype=np.int64)))
 
 
@@ -166,25 +167,9 @@ def test_without_its_values_a_forecast_is_about_as_good_as_one_that_never_had_th
         own = panel.with_exogenous(recipe.exogenous_columns)
         rows = own.at(cutoffs)
         rows[:, :, len(FEATURE_NAMES) :] = np.nan
-        forecasts = fit_candidates(own.until(fitted), recipe)[-1].predict_block(rows, ahead)
+        forecasts = recipe.fit(own.until(fitted))[-1].predict_block(InputBlock(cutoffs, rows, ahead))
         rmse[name] = np.sqrt(np.nanmean(np.square(actuals - forecasts)[:, :, :3]))
     assert rmse["unknown"] < 1.1 * rmse["never known"]
-
-
-def test_a_model_stored_with_flat_means_and_straight_effects_forecasts_as_it_did(model: ForecastModel) -> None:
-    name = "direct_ridge"
-    stored = model.to_arrays()
-    coefficients, mean = stored[f"{name}.coefficients"], stored[f"{name}.exogenous_mean"][:, :, 0]
-    straight = coefficients[:, :, : REGRESSORS + len(model.exogenous)]
-    old = {f"{name}.coefficients": straight, f"{name}.exogenous_mean": mean}
-    kept = {key: array for key, array in stored.items() if key != f"{name}.exogenous_knots"}
-    before = model_from(kept | old, model.to_document()).candidates[-1]
-    inputs, at = model.inputs(DAYS[:15]), np.arange(15)
-    effect = (inputs.exogenous_values - mean[0]) * straight[0, at, REGRESSORS:]
-    unknown = inputs.values.copy()
-    unknown[:, -len(model.exogenous) :] = np.nan
-    without = before.predict(replace(inputs, values=unknown), 0 * at)
-    np.testing.assert_allclose(before.predict(inputs, 0 * at), without + effect.sum(axis=1))
 
 
 def test_an_effect_that_begins_at_a_threshold_is_learnt_as_one_that_bends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,10 +184,10 @@ def test_an_effect_that_begins_at_a_threshold_is_learnt_as_one_that_bends(monkey
     panel, recipe = panel_from(features), default_recipe(1, "IE", exogenous=declared)
     cutoffs = panel.days[1000:-1]
     rmse = []
-    for knots in (direct_ridge.KNOTS, ()):
-        monkeypatch.setattr(direct_ridge, "KNOTS", knots)
-        fitted = fit_candidates(panel.until(panel.days[999]), recipe)[-1]
-        forecasts = fitted.predict_block(panel.at(cutoffs), calendar_ahead(cutoffs, 1, "IE"))
+    for knots in (ridge_equations.KNOTS, ()):
+        monkeypatch.setattr(ridge_equations, "KNOTS", knots)
+        fitted = recipe.fit(panel.until(panel.days[999]))[-1]
+        forecasts = fitted.predict_block(panel.block(cutoffs, 1, "IE"))
         rmse.append(float(np.sqrt(np.mean(np.square(panel.actuals(cutoffs, 1) - forecasts)))))
     assert rmse[0] < 0.7 * rmse[1]
 
@@ -233,7 +218,7 @@ def test_the_parts_with_the_exogenous_one_add_up(model: ForecastModel) -> None:
 
 
 def test_a_model_and_its_input_frame_survive_storing(model: ForecastModel) -> None:
-    again = model_from(model.to_arrays(), json.loads(json.dumps(model.to_document())))
+    again = model_from(arrays_of(model), json.loads(json.dumps(document_of(model))))
     inputs = model.inputs(DAYS)
     holes = inputs.values.copy()
     holes[0, -1] = np.nan
@@ -287,7 +272,6 @@ def test_a_column_that_was_never_known_is_refused_by_name() -> None:
 def test_a_recipe_is_stored_with_its_columns_and_one_without_is_what_it_was() -> None:
     recipe = default_recipe(15, "IE", exogenous=WEATHER)
     assert recipe_from(json.loads(json.dumps(recipe.to_document()))) == recipe
-    assert "exogenous" not in Recipe().to_document()
     assert recipe.fingerprint != Recipe().fingerprint
 
 

@@ -13,6 +13,7 @@ import pytest
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, RegistryUnavailableError
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_document import document_of
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform_tests.support.breakable_registry import Registry, watch_of
@@ -158,7 +159,7 @@ def test_a_cold_start_without_the_registry_answers_from_the_copy_on_disk(registr
     with pytest.raises(RegistryUnavailableError):
         watch.look()
     assert version_of(watch) == "1"
-    assert watch.require().model.to_document() == registry.load(watch.require().version).to_document()
+    assert document_of(watch.require().model) == document_of(registry.load(watch.require().version))
 
 
 def test_the_copy_on_disk_is_the_newest_and_the_only_one(

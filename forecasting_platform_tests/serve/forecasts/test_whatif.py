@@ -67,14 +67,6 @@ class StoreWithoutHistory:
         return self._store.read_newest
 
 
-def test_of_a_model_from_before_ranges_were_kept_the_range_is_said_not_to_be_known(model: ForecastModel) -> None:
-    earlier = replace(model, trained_ranges=None)
-    scenario = earlier.inputs([date(2023, 6, 16)])
-    (warning,) = warnings_of(scenario, ["y"], earlier)
-    assert "not known" in warning["message"]
-    assert warnings_of(scenario, ["target_is_holiday"], earlier) == []
-
-
 def test_warnings_are_bounded_and_the_rest_is_counted(model: ForecastModel) -> None:
     beyond = replace(model, trained_ranges=np.full((len(SERIES), len(FEATURE_NAMES), 2), 1e9))
     found = warnings_of(model.inputs([date(2023, 6, 16), date(2023, 6, 17)]), list(FEATURE_NAMES) * 3, beyond)

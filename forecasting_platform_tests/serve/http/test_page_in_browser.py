@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from forecasting_platform.forecasting.models.model import PARTS
+from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
 from forecasting_platform_tests.support.web_servers import served
 

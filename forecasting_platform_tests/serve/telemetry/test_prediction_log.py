@@ -8,7 +8,8 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
-from forecasting_platform.forecasting.series.frames import PREDICTION_LOG, Table
+from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
+from forecasting_platform.forecasting.series.table import Table
 from serve.forecasts.precomputed import Stretch
 from serve.service import service_of
 from serve.telemetry.prediction_log import MAX_ANSWERS_WAITING, MAX_ROWS_WAITING, Answer, PredictionLog

@@ -96,11 +96,6 @@ function proposeDays() {
 
 const aboutSeries = (uniqueId) => page.model.metadata?.series?.[uniqueId] ?? {};
 
-function showWeights(winner) {
-  const weights = Object.entries(page.model.metadata?.recipe?.options?.[winner] ?? {});
-  return weights.length > 1 ? weights.map(([name, weight]) => `${share.format(weight)} ${words(name)}`).join(", ") : words(winner);
-}
-
 function showChampion() {
   const { winner, scores } = aboutSeries(element("series").value);
   const facts = {
@@ -109,7 +104,7 @@ function showChampion() {
     Trained: showTime(page.model.trained),
     Promoted: showTime(page.model.promoted),
     "Newest observation": showDay(newestObservation()) + showState(),
-    "Forecast by": showWeights(winner),
+    "Forecast by": words(winner),
     MASE: show(scores?.mase),
     "Against naive": showSkill(scores?.skill_naive),
   };

@@ -1,275 +1,153 @@
-"""The direct regression's normal equations, for every series and step at once.
+"""The direct regression: one ridge regression a series and step. Its columns are `ridge_regressors`."""
 
-A ridge regression needs its data only as products of its columns. Most columns are the same at every
-step: what is known at the cutoff, and weekday and season, which at a later day are those of the cutoff
-rolled and turned. Their products are made once a series; a step adds the flags of its own days and takes
-back the rows whose day to forecast has no value.
-"""
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.candidates.forecasters import (
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    LEVEL,
+    Candidate,
+    FittedCandidate,
+    Positions,
+    Task,
+    named_parts,
+)
+from forecasting_platform.forecasting.models.candidates.ridge_equations import fit_regressions
+from forecasting_platform.forecasting.models.candidates.ridge_regressors import (
     FLAGS_AHEAD,
     KNOWN_AT_CUTOFF,
     REGRESSORS,
-    SEASONAL_MEAN,
+    RELATIVE_NAMES,
     WAVES_AHEAD,
     WEEKDAYS_AHEAD,
-    DirectRidge,
     calendar_regressors,
     exogenous_regressors,
     known_regressors,
+    regressors,
     seasonal_basis,
 )
-from forecasting_platform.forecasting.models.candidates.solving import solve_each
-from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.calendar import (
-    DAYS_PER_YEAR,
-    YEARLY_PAIRS,
-    calendar_values,
-    weekday,
-    yearly_waves,
-)
+from forecasting_platform.forecasting.models.steps_ahead import trained_step
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.calendar import yearly_waves
+from forecasting_platform.forecasting.series.exogenous import exogenous_says
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
 from forecasting_platform.forecasting.series.panel import Panel
 
-LEAST_ROWS = 4 * REGRESSORS
-"""Fewer days than this fit no regression: its forecast then is the naive one."""
-
-BLOCK_SERIES = 25
-"""Series whose columns and products are held at once: few enough to stay near the processor."""
-
-SCALE_DAYS = 375
-"""About as many changes, evenly spread, give the robust scale of a step: sorting all would take longest of all."""
-
-LEAST_VARIANCE = 1e-12
-
-KNOTS = (0.15, 0.85)
-"""Quantiles of an exogenous column at which its effect may bend: on the coldest days, and where nobody heats."""
-
-_SHARED = [*range(KNOWN_AT_CUTOFF.stop), *range(WAVES_AHEAD.start, WEEKDAYS_AHEAD.stop)]
-_FLAGS = [*range(FLAGS_AHEAD.start, FLAGS_AHEAD.stop)]
+LONG_MEANS = ("mean_91", "mean_364")
+_LONG_MEANS = [RELATIVE_NAMES.index(name) for name in LONG_MEANS]
 
 
-def fit_direct_ridge(
-    panel: Panel,
-    horizon: int,
-    country: str,
-    *,
-    penalty: float,
-    clip_sigmas: float,
-    says: npt.NDArray[np.bool_] | None = None,
-) -> DirectRidge:
-    """One regression a series and step of the change since the cutoff.
+@dataclass(frozen=True, slots=True)
+class FittedDirectRidge(FittedCandidate):
+    """One ridge regression a step, of the change since the cutoff day (direct strategy: Taieb et al. 2012,
+    doi:10.1016/j.eswa.2012.01.039).
 
-    Args:
-        panel: the days to learn from.
-        penalty: on the correlation matrix.
-        clip_sigmas: changes beyond median ± this many robust sigmas are clipped.
-        says: which of the panel's exogenous columns are regressed on at each step; shape (horizon, E).
+    Attributes:
+        intercept: shape (S, horizon).
+        coefficients: of `regressors` and of the `exogenous_regressors` of E columns, on their own scale; shape
+            (S, horizon, REGRESSORS + (1 + K) · E).
+        exogenous_mean: of the exogenous columns over the year, as coefficients of `seasonal_basis`; shape (S, E,
+            SEASONAL_MEAN).
+        exogenous_knots: where the effect of each column bends; shape (S, E, K).
     """
-    shape = (len(panel.unique_ids), horizon)
-    none = np.empty((horizon, 0), dtype=bool)
-    usable = _usable(none if says is None else np.tile(says, 1 + len(KNOTS)))
-    intercept, coefficients = np.zeros(shape), np.zeros((*shape, usable.shape[1]))
-    exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
-    knots = np.zeros((shape[0], len(panel.exogenous), len(KNOTS)))
-    basis = seasonal_basis(yearly_waves(panel.days + 1))
-    flags = _flags_ahead(panel.days, horizon, country)
-    for start in range(0, shape[0], BLOCK_SERIES):
-        block = slice(start, start + BLOCK_SERIES)
-        changes = clipped(_changes(panel, block, horizon), clip_sigmas)
-        values = panel.features[block, :, len(FEATURE_NAMES) :]
-        exogenous_mean[block], knots[block] = _seasonal_mean(values, basis), _knots(values)
-        expected = basis @ exogenous_mean[block].swapaxes(1, 2)
-        exogenous = exogenous_regressors(values, expected, knots[block, None])
-        gram, moment = _products(_shared_columns(panel, block, exogenous), flags, changes)
-        intercept[block], coefficients[block] = _solutions(gram, moment, penalty, usable)
-    return DirectRidge(intercept, coefficients, exogenous_mean, knots)
 
+    name: ClassVar[str] = "direct_ridge"
+    intercept: Floats
+    coefficients: Floats
+    exogenous_mean: Floats
+    exogenous_knots: Floats
 
-def _usable(says: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which columns a step regresses on, in the order of `_products`; shape (horizon, P)."""
-    horizon = len(says)
-    always = [np.ones((horizon, len(kind)), dtype=bool) for kind in (_SHARED, _FLAGS)]
-    return np.hstack([always[0], says, always[1]])
+    def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The cutoff day's value and the regressed change; shape (n,)."""
+        step = self._step(inputs)
+        own = self.coefficients[series, step][:, :REGRESSORS]
+        change = np.einsum("np,np->n", regressors(inputs), own)
+        forecasts: Floats = inputs.column("y") + self.intercept[series, step] + change
+        return forecasts + self._exogenous_part(inputs, series) if inputs.exogenous else forecasts
 
+    def predict_block(self, block: InputBlock) -> Floats:
+        """The cutoffs' values and the regressed changes: one matrix product a series, and one a step."""
+        features, horizon = block.features, block.shape[2]
+        coefficients = self.coefficients[:, :horizon]
+        # What is known at the cutoff is the same at every step: one product for all of them.
+        forecasts: Floats = known_regressors(features) @ coefficients[:, :, KNOWN_AT_CUTOFF].swapaxes(1, 2)
+        forecasts += features[:, :, :1] + self.intercept[:, None, :horizon]
+        # The calendar ahead is the same for every series: one product a step.
+        ahead = calendar_regressors(block.calendar)
+        for step in range(horizon):
+            forecasts[:, :, step] += coefficients[:, step, KNOWN_AT_CUTOFF.stop : REGRESSORS] @ ahead[:, step].T
+        if self.exogenous_mean.size:
+            next_day = ahead[:, 0, WAVES_AHEAD.start - FLAGS_AHEAD.start :]
+            mean = seasonal_basis(next_day) @ self.exogenous_mean.swapaxes(1, 2)
+            values, knots = features[:, :, len(FEATURE_NAMES) :], self.exogenous_knots[:, None]
+            away = exogenous_regressors(values, mean, knots)
+            forecasts += away @ coefficients[:, :, REGRESSORS:].swapaxes(1, 2)
+        return forecasts
 
-def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
-    """Each exogenous column's mean over the year, by least squares; flat where less than a year is known.
-
-    Args:
-        values: shape (B, T, E), NaN where not known.
-        basis: shape (T, SEASONAL_MEAN).
-
-    Returns:
-        Shape (B, E, SEASONAL_MEAN).
-    """
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    gram = np.einsum("bte,tk,tl->bekl", known.astype(np.float64), basis, basis, optimize=True)
-    moment = np.einsum("bte,tk->bek", np.where(known, values, 0.0), basis)
-    # The constant alone, where there is too little to tell a wave from a trend; and nothing where nothing is known.
-    terms = np.where(count[..., None] >= DAYS_PER_YEAR, SEASONAL_MEAN, np.minimum(count[..., None], 1))
-    kept = np.arange(SEASONAL_MEAN) < terms
-    gram = np.where(kept[..., :, None] & kept[..., None, :], gram, np.eye(SEASONAL_MEAN))
-    mean: Floats = solve_each(gram, np.where(kept, moment, 0.0)[..., None])[..., 0]
-    return mean
-
-
-def _flags_ahead(days: Days, horizon: int, country: str) -> Floats:
-    """The calendar flags of each day ahead of each day; shape (horizon, T, 4)."""
-    known = calendar_values(np.arange(days[0], days[-1] + horizon + 1), country)
-    flags = calendar_regressors(known)[:, : FLAGS_AHEAD.stop - FLAGS_AHEAD.start]
-    return np.stack([flags[step : step + len(days)] for step in range(1, horizon + 1)])
-
-
-def _changes(panel: Panel, block: slice, horizon: int) -> Floats:
-    """`y[t + step] - y[t]`; shape (B, horizon, T), NaN where either is not known."""
-    y = panel.y[block]
-    changes = np.full((len(y), horizon, y.shape[1]), np.nan)
-    for step in range(1, min(horizon, y.shape[1] - 1) + 1):
-        np.subtract(y[:, step:], y[:, :-step], out=changes[:, step - 1, :-step])
-    return changes
-
-
-def clipped(changes: Floats, sigmas: float) -> Floats:
-    """Changes within median ± some robust sigmas: one outage then does not decide a regression.
-
-    The robust sigma is 1.4826 × the median absolute deviation; where more than half of the changes
-    are equal (a plateau) it is 0, and the standard deviation takes its place.
-
-    Args:
-        changes: along the last axis; NaN stays NaN.
-
-    >>> round(float(np.nanmax(clipped(np.array([0.0, 1.0, -1.0, 2.0, -2.0, 100.0]), 3.0))), 2)
-    7.17
-    """
-    sample = changes[..., :: max(1, changes.shape[-1] // SCALE_DAYS)]
-    middle = _median(sample)
-    sigma = 1.4826 * _median(np.abs(sample - middle))
-    sigma = np.where(sigma > 0, sigma, _standard_deviation(changes, sigma))
-    bounded: Floats = np.clip(changes, middle - sigmas * sigma, middle + sigmas * sigma)
-    return bounded
-
-
-def _median(values: Floats) -> Floats:
-    """Of the known values along the last axis, which is kept; NaN if none (numpy's own loops over rows)."""
-    ordered = np.sort(values, axis=-1)
-    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
-    middle = [np.take_along_axis(ordered, np.maximum(count + last, 0) // 2, axis=-1) for last in (-1, 0)]
-    return np.where(count > 0, (middle[0] + np.minimum(middle[1], np.inf)) / 2, np.nan)
-
-
-def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
-    if (where_zero > 0).all():
-        return where_zero
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
-    centred = np.where(known, values, 0.0)
-    centred = np.where(known, values - centred.sum(axis=-1, keepdims=True) / count, 0.0)
-    deviation: Floats = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / count)
-    return deviation
-
-
-def _knots(values: Floats) -> Floats:
-    """The quantiles `KNOTS` of each exogenous column's known values; shape (B, E, len(KNOTS)), 0 where none is."""
-    ordered = np.sort(values, axis=1)
-    last = np.isfinite(ordered).sum(axis=1) - 1
-    positions = np.floor(np.array(KNOTS)[:, None, None] * np.maximum(last, 0)).astype(np.int64)
-    found = np.take_along_axis(ordered, np.moveaxis(positions, 0, 1), axis=1)
-    return np.moveaxis(np.where(last[:, None] >= 0, found, 0.0), 1, 2)
-
-
-def _shared_columns(panel: Panel, block: slice, exogenous: Floats) -> Floats:
-    """A column of ones, and those that do not change with the step; rows of zeros where no row is.
-
-    Args:
-        exogenous: `exogenous_regressors`; shape (B, T, (1 + K) · E).
-    """
-    features = panel.features[block]
-    waves_and_weekdays = np.hstack([yearly_waves(panel.days), np.eye(7)[weekday(panel.days)]])
-    columns = np.empty((*features.shape[:2], 1 + len(_SHARED) + exogenous.shape[2]))
-    columns[:, :, 0] = 1.0
-    columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
-    columns[:, :, 1 + KNOWN_AT_CUTOFF.stop : 1 + len(_SHARED)] = waves_and_weekdays
-    columns[:, :, 1 + len(_SHARED) :] = exogenous
-    columns[~panel.observed[block]] = 0.0
-    return columns
-
-
-def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, Floats]:
-    """Products of all columns with each other and with the changes, at each step.
-
-    Returns:
-        Shapes (B, horizon, 1 + P, 1 + P) and (B, horizon, 1 + P): ones, shared columns, flags.
-    """
-    known = np.isfinite(changes)
-    targets = np.where(known, changes, 0.0)
-    shared, own = columns.shape[2], flags.shape[2]
-    gram = np.empty((*changes.shape[:2], shared + own, shared + own))
-    moment = np.empty(gram.shape[:-1])
-    moment[:, :, :shared] = targets @ columns
-    gram[:, :, :shared, :shared] = (columns.swapaxes(1, 2) @ columns)[:, None]
-    has_row = columns[:, :, 0] > 0
-    for step, step_flags in enumerate(flags):
-        gram[:, step, :shared, :shared] -= _product(columns, columns, has_row & ~known[:, step])
-        days = np.nonzero(step_flags.any(axis=1))[0]
-        flagged = step_flags[days] * known[:, step, days, None]
-        gram[:, step, :shared, shared:] = columns[:, days].swapaxes(1, 2) @ flagged
-        gram[:, step, shared:, :shared] = gram[:, step, :shared, shared:].swapaxes(1, 2)
-        gram[:, step, shared:, shared:] = flagged.swapaxes(1, 2) @ step_flags[days]
-        moment[:, step, shared:] = targets[:, step, days] @ step_flags[days]
-    return gram, moment
-
-
-def _product(left: Floats, right: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
-    """Product over some rows only, which are few or none for most series."""
-    days = np.nonzero(rows.any(axis=0))[0]
-    chosen: Floats = (left[:, days] * rows[:, days, None]).swapaxes(1, 2) @ right[:, days]
-    return chosen
-
-
-def _solutions(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Intercepts (B, horizon) and coefficients (B, horizon, P), in the order and form of `DirectRidge`.
-
-    A penalty on the diagonal of the correlation matrix is one times the variances on that of the covariance matrix.
-    """
-    rows = gram[..., 0, 0]
-    count = np.maximum(rows, 1.0)
-    mean, mean_change = gram[..., 1:, 0] / count[..., None], moment[..., 0] / count
-    covariance = gram[..., 1:, 1:] / count[..., None, None]
-    covariance -= mean[..., :, None] * mean[..., None, :]
-    target = moment[..., 1:] / count[..., None] - mean * mean_change[..., None]
-    diagonal = np.einsum("...pp->...p", covariance)
-    # A column that never changes says nothing; rounding may leave it a variance all the same.
-    varies = usable & (diagonal > LEAST_VARIANCE * (1.0 + np.square(mean)))
-    if not usable.all():
-        covariance *= usable[:, :, None] & usable[:, None, :]
-    diagonal += np.where(varies, penalty * diagonal, 1.0)
-    solved = solve_each(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(np.float64, copy=False)
-    # Of columns that no arithmetic tells apart nothing is learned: the mean change remains.
-    solved[(rows < LEAST_ROWS) | ~np.isfinite(solved).all(axis=-1)] = 0.0
-    intercept = np.where(rows >= LEAST_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
-    exogenous = range(REGRESSORS, usable.shape[1])
-    return intercept, _of_the_day_ahead(solved[..., np.argsort([*_SHARED, *exogenous, *_FLAGS])])
-
-
-def _of_the_day_ahead(coefficients: Floats) -> Floats:
-    """Coefficients of the cutoff's weekday and season as those of the day to forecast's."""
-    turned = coefficients.copy()
-    waves = coefficients[..., WAVES_AHEAD].reshape(*coefficients.shape[:-1], YEARLY_PAIRS, 2)
-    sine, cosine = waves[..., 0], waves[..., 1]
-    for step in range(coefficients.shape[1]):
-        angle = 2 * np.pi * np.arange(1, YEARLY_PAIRS + 1) * (step + 1) / DAYS_PER_YEAR
-        turned_waves = np.stack(
-            [
-                sine[:, step] * np.cos(angle) + cosine[:, step] * np.sin(angle),
-                cosine[:, step] * np.cos(angle) - sine[:, step] * np.sin(angle),
-            ],
-            axis=-1,
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The coefficients' shares; the trend is the drift and the way back to the means of 91 and 364 days."""
+        step = self._step(inputs)
+        coefficients = self.coefficients[series, step][:, :REGRESSORS]
+        shares = regressors(inputs) * coefficients
+        # Seven weekday flags and an intercept hold one number too many: the flags' mean belongs to the drift.
+        weekday_mean = coefficients[:, WEEKDAYS_AHEAD].mean(axis=1)
+        away = inputs.columns(LONG_MEANS) - inputs.column(LEVEL)[:, None]
+        return named_parts(
+            inputs,
+            trend=self.intercept[series, step] + weekday_mean + (away * coefficients[:, _LONG_MEANS]).sum(axis=1),
+            weekly=shares[:, WEEKDAYS_AHEAD].sum(axis=1) - weekday_mean,
+            yearly=shares[:, WAVES_AHEAD].sum(axis=1),
+            holiday=shares[:, len(RELATIVE_NAMES) : FLAGS_AHEAD.stop].sum(axis=1),
+            **({"exogenous": self._exogenous_part(inputs, series)} if inputs.exogenous else {}),
         )
-        turned[:, step, WAVES_AHEAD] = turned_waves.reshape(len(coefficients), -1)
-        turned[:, step, WEEKDAYS_AHEAD] = np.roll(coefficients[:, step, WEEKDAYS_AHEAD], step + 1, axis=-1)
-    return turned
+
+    def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+        """Whether a value that a regressor of the step is made of is not known."""
+        coefficients = self.coefficients[series, self._step(inputs)][:, REGRESSORS:]
+        columns = len(inputs.exogenous)
+        is_used = (coefficients.reshape(len(inputs), coefficients.shape[1] // columns, columns) != 0).any(axis=1)
+        lacks: npt.NDArray[np.bool_] = (is_used & ~np.isfinite(inputs.exogenous_values)).any(axis=1)
+        return lacks & (inputs.step <= self.intercept.shape[1])
+
+    def _step(self, inputs: ModelInputs) -> Positions:
+        """The position of the step that answers each row's."""
+        return trained_step(inputs.step, self.intercept.shape[1]) - 1
+
+    def _exogenous_part(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What the exogenous columns add; shape (n,). No column describes a day beyond the horizon."""
+        mean = np.einsum("nek,nk->ne", self.exogenous_mean[series], seasonal_basis(yearly_waves(inputs.cutoff + 1)))
+        away = exogenous_regressors(inputs.exogenous_values, mean, self.exogenous_knots[series])
+        part = (away * self.coefficients[series, self._step(inputs)][:, REGRESSORS:]).sum(axis=1)
+        return np.where(inputs.step <= self.intercept.shape[1], part, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRidge(Candidate):
+    """Ridge regressions on the correlation matrix, with clipped targets.
+
+    Attributes:
+        training_days: the newest days that it is fitted on.
+        penalty: on the correlation matrix.
+        clip_sigmas: changes beyond median ± this many robust sigmas are clipped: one outage does not decide.
+    """
+
+    fitted: ClassVar[type[FittedCandidate]] = FittedDirectRidge
+    prior_weight: float = 0.9
+    training_days: int = 1500
+    penalty: float = 0.05
+    clip_sigmas: float = 5.0
+
+    def fit(self, panel: Panel, task: Task) -> FittedDirectRidge:
+        """See `Candidate`; a step with too few days is the naive forecast."""
+        arrays = fit_regressions(
+            panel.newest_days(self.training_days),
+            task.horizon,
+            task.country,
+            penalty=self.penalty,
+            clip_sigmas=self.clip_sigmas,
+            usable_exogenous=exogenous_says(task.exogenous, task.horizon),
+        )
+        return FittedDirectRidge(*arrays)

@@ -1,0 +1,53 @@
+"""Forecasts as a model answers them, and what each is made of. Which of them are on record belongs to `record`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecasting_platform.forecasting.models.candidates.candidate import NAMED_PARTS
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+
+PARTS = ("level", *NAMED_PARTS, "recent")
+"""What a forecast is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """Forecasts as arrays of one length n, in the order of the input rows.
+
+    Attributes:
+        bounds: level in percent -> (lower, upper).
+        extrapolated: whether the day lies beyond the trained horizon.
+        replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
+        lacks_exogenous: whether an exogenous value was not known, and the mean of the season stood for it.
+        new_series: whether the series is new to the model, so that the known ones stand for its past.
+    """
+
+    unique_id: npt.NDArray[np.object_]
+    cutoff: Days
+    ds: Days
+    y_hat: Floats
+    bounds: dict[int, tuple[Floats, Floats]]
+    extrapolated: npt.NDArray[np.bool_]
+    replaced: npt.NDArray[np.bool_]
+    lacks_exogenous: npt.NDArray[np.bool_]
+    new_series: npt.NDArray[np.bool_]
+    y_hat_naive: Floats
+    y_hat_seasonal_naive: Floats
+
+    def to_frame(self) -> pd.DataFrame:
+        """`unique_id`, `cutoff`, `ds`, `y_hat`, the bounds by level, and the two naive forecasts."""
+        columns: dict[str, Any] = {
+            "unique_id": self.unique_id,
+            "cutoff": self.cutoff.astype("datetime64[ns]"),
+            "ds": self.ds.astype("datetime64[ns]"),
+            "y_hat": self.y_hat,
+        }
+        for level, (lower, upper) in self.bounds.items():
+            columns |= {f"y_hat_lo_{level}": lower, f"y_hat_hi_{level}": upper}
+        return pd.DataFrame(
+            columns | {"y_hat_naive": self.y_hat_naive, "y_hat_seasonal_naive": self.y_hat_seasonal_naive}
+        )

@@ -1,0 +1,66 @@
+"""A model as plain arrays and a JSON document, and back, bit for bit. Files belong to `adapters.model_artifact`."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_arrays, candidates_from
+from forecasting_platform.forecasting.models.first_days import FirstDays
+from forecasting_platform.forecasting.models.model import BY_SERIES, ForecastModel
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+
+FORMAT = 3
+"""Version of the stored form; a model of another format is refused."""
+
+
+def arrays_of(model: ForecastModel) -> dict[str, npt.NDArray[np.generic]]:
+    """Every number of the model, by name."""
+    own = {name: getattr(model, name) for name in ("probabilities", *BY_SERIES)}
+    return candidate_arrays(model.candidates) | own | model.first_days.to_arrays()
+
+
+def document_of(model: ForecastModel) -> dict[str, Any]:
+    """Everything of the model that is not a number, JSON-ready."""
+    return {
+        "format": FORMAT,
+        "unique_ids": list(model.unique_ids),
+        "cutoff": model.cutoff.isoformat(),
+        "horizon": model.horizon,
+        "country": model.country,
+        "candidates": [candidate.name for candidate in model.candidates],
+        "feature_names": list(FEATURE_NAMES),
+        "exogenous": list(model.exogenous),
+        "metadata": model.metadata,
+    }
+
+
+def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, Any]) -> ForecastModel:
+    """The model of `arrays_of` and `document_of`.
+
+    Raises:
+        ValueError: another format, other features, an unknown candidate, or a part is missing; says which.
+    """
+    if document.get("format") != FORMAT:
+        raise ValueError(f"its format is {document.get('format')!r}, this code reads {FORMAT}")
+    if document.get("feature_names") != list(FEATURE_NAMES):
+        raise ValueError("it was trained on other features than this code builds")
+    try:
+        names = document["candidates"]
+        if unknown := sorted(set(names) - CANDIDATES.keys()):
+            raise ValueError(f"this installation has no candidates {unknown}")
+        return ForecastModel(
+            unique_ids=tuple(document["unique_ids"]),
+            cutoff=date.fromisoformat(document["cutoff"]),
+            horizon=int(document["horizon"]),
+            country=str(document["country"]),
+            candidates=candidates_from(arrays, names),
+            first_days=FirstDays.from_arrays(arrays, names),
+            metadata=dict(document["metadata"]),
+            exogenous=tuple(document["exogenous"]),
+            **{name: arrays[name] for name in ("probabilities", *BY_SERIES)},
+        )
+    except KeyError as error:
+        raise ValueError(f"it lacks {error.args[0]!r}") from error
