@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import Recipe, default_candidates
 from forecasting_platform.forecasting.models.training import Training
 from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
@@ -162,7 +162,7 @@ def test_an_intermittent_series_decides_and_its_intervals_keep_their_promise(sha
 
 def test_a_series_that_changes_by_rare_steps_is_held_by_its_bounds_and_not_called_too_wide() -> None:
     tariff = panel_from(features_of(observations({"tariff": np.where(np.arange(DAYS) < DAYS - 100, 17.0, 12.0)})))
-    found = compare_recipes(tariff, replace(RECIPE, options={"naive": 1.0}), None).challenger
+    found = compare_recipes(tariff, replace(RECIPE, candidates=default_candidates(("naive",))), None).challenger
     assert found.constant == ()
     assert found.coverage_80 is not None
     assert found.within_80 is not None
