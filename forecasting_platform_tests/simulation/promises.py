@@ -35,7 +35,8 @@ def heal(world: World) -> None:
     if world.server.count:
         for _ in range(4):
             _attempt(world, "the promotion sensor", actors.sensor(world, 1))
-        if "champion" not in world.server.aliases:
+        if not _usable(world) & _known_to_recovery(world) or "champion" not in world.server.aliases:
+            # The next scheduled one.
             actors.training(world, "newer")()
             _attempt(world, "the promotion sensor", actors.sensor(world, 1))
     if world.app_has_told:
@@ -45,6 +46,21 @@ def heal(world: World) -> None:
     world.clock.advance(2 * alert_outbox.CLAIM)
     actors.delivery(world)()
     actors.delivery(world)()
+
+
+def _usable(world: World) -> set[str]:
+    """Versions that are there and whole."""
+    return set(world.server.versions) - world.server.damaged
+
+
+def _known_to_recovery(world: World) -> set[str]:
+    """Versions that the promoter may serve by itself: those of aliases and of decisions that moved the champion.
+
+    One that was a challenger until the next came was never judged: it serves by a person's word only.
+    """
+    moved = [found for found in world.entries.decisions() if found.moves_champion]
+    decided = {version for found in moved for version in (found.challenger_version, found.champion_version) if version}
+    return decided | set(world.server.aliases.values())
 
 
 def _reconcile(world: World) -> None:
@@ -129,7 +145,7 @@ def _check_champion(world: World) -> None:
         world.breaks(f"the ledger's chain: {broken}")
     named = next((found.challenger_version for found in decisions if found.moves_champion), None)
     champion = world.server.aliases.get("champion")
-    usable = set(world.server.versions) - world.server.damaged
+    usable = _usable(world)
     if usable and (champion is None or champion not in usable):
         world.breaks(f"the champion is {champion}, though {sorted(usable)} could serve")
     elif usable and champion != named and named in usable:

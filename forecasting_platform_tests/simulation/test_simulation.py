@@ -36,6 +36,11 @@ def test_a_seed_is_played_the_same_again() -> None:
     assert play(3, "registry") == play(3, "registry")
 
 
+@pytest.mark.parametrize("seed", [997, 1033, 3845])
+def test_where_champion_and_challenger_are_damaged_the_next_training_replaces_them(seed: int) -> None:
+    assert not play(seed, "registry").broken
+
+
 @pytest.mark.parametrize("mix", ["loads", "everything"])
 def test_the_fast_store_and_what_is_remembered_change_nothing(mix: str) -> None:
     """On the memory store all is computed anew by the platform's own functions."""
