@@ -177,6 +177,14 @@ class Settings(BaseSettings):
         default=None, description="Where the app keeps its last good champion for a start without MLflow."
     )
 
+    def runbook_url(self, name: str) -> str:
+        """The page of a check, or of another kind of incident.
+
+        >>> Settings(runbooks_url="https://host/runbooks/").runbook_url("forecasts_beat_naive")
+        'https://host/runbooks/forecasts_beat_naive.md'
+        """
+        return f"{self.runbooks_url.rstrip('/')}/{name}.md"
+
     def require_postgres_dsn(self) -> str:
         """The DSN, or `ConfigurationError` saying which variable to set."""
         if self.postgres_dsn is None:

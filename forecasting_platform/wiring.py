@@ -6,18 +6,22 @@ Only the chosen adapter's clients are imported, so each function imports what it
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+    from forecasting_platform.ports.alert_channels import AlertChannels
     from forecasting_platform.ports.ledger import Ledger
     from forecasting_platform.ports.model_registry import ModelRegistry
     from forecasting_platform.ports.observation_feed import ObservationFeed
     from forecasting_platform.ports.table_store import TableStore
     from forecasting_platform.ports.trainer import Trainer
+    from forecasting_platform.services.alerts import Alerts
     from forecasting_platform.settings import Settings
 
 
@@ -66,6 +70,27 @@ def ledger_of(settings: Settings) -> Ledger:
     from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 
     return PostgresLedger(settings.require_postgres_dsn())
+
+
+def alert_channels_of(settings: Settings) -> AlertChannels:
+    """The routes of FORECASTING_ALERT_URLS and FORECASTING_ALERTMANAGER_URL."""
+    from forecasting_platform.adapters.alerts.routes import destinations
+    from forecasting_platform.adapters.alerts.url_channels import UrlChannels
+
+    return UrlChannels(destinations(settings), settings.heartbeat_url)
+
+
+def alerts_of(ledger: Ledger, settings: Settings) -> Alerts:
+    """Incidents of a ledger, and the messages about them to the routes of the settings."""
+    from forecasting_platform.services.alerts import Alerts
+
+    return Alerts(ledger, alert_channels_of(settings), _alert_policy(settings), settings.runbook_url)
+
+
+def _alert_policy(settings: Settings) -> AlertPolicy:
+    return AlertPolicy(
+        pending=timedelta(seconds=settings.alert_pending_seconds), repeat=timedelta(hours=settings.alert_repeat_hours)
+    )
 
 
 def model_registry_of(settings: Settings) -> ModelRegistry:

@@ -115,7 +115,7 @@ def build_service(
         store=chosen_store,
         ledger=chosen_ledger,
         log=log,
-        incidents=Incidents(chosen_ledger, watch.trouble),
+        incidents=Incidents(chosen_ledger, watch.trouble, runbook=settings.runbook_url("champion_loads")),
         platform=platform,
         metrics=Metrics(watch, log, platform),
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from forecasting_platform.adapters.alert_watchers import watch_watchers
-from forecasting_platform.adapters.alerts.routes import routes_of
 from forecasting_platform.commands.connection import connect
 from forecasting_platform.commands.options import data_dir_option, json_option
 from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError, UnknownAlertError
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.services.watchers import watch_watchers
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import alerts_of
 
 
 @click.group(epilog="Example: forecasting-platform alerts list")
@@ -70,15 +70,15 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
 @json_option
 def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
-    settings = Settings()
     with connect(data_dir).ledger() as ledger:
-        ages = watch_watchers(ledger, settings, timedelta(seconds=max_age))
+        installed = alerts_of(ledger, Settings())
+        ages = watch_watchers(installed, timedelta(seconds=max_age))
     print_rows(
         [{"watcher": name, "seconds": age if math.isfinite(age) else None} for name, age in ages.items()],
         as_json=as_json,
     )
     if any(age > max_age for age in ages.values()):
-        told = "" if routes_of(settings) else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
+        told = "" if installed.channels.routes else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
         raise PlatformStateError(
             f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon{told}"
         )

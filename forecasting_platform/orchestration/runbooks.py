@@ -9,4 +9,4 @@ def runbook_url(name: str) -> str:
     >>> runbook_url("forecasts_beat_naive").endswith("docs/runbooks/forecasts_beat_naive.md")
     True
     """
-    return f"{Settings().runbooks_url.rstrip('/')}/{name}.md"
+    return Settings().runbook_url(name)

@@ -10,8 +10,6 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_platform.adapters.alert_outbox import raise_alerts, tell
-from forecasting_platform.adapters.alert_watchers import beat
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -35,7 +33,9 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import alerts_of
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 # It loads by the clock, so it is switched on and off with the schedules.
@@ -180,8 +180,9 @@ def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
     decisions, decided_to = decision_results(ledger, int(decided or 0))
     of_runs = [*recovered_runs(context.instance, newest), *backfill_results(context.instance, newest)]
     evaluations = [*checks, *decisions, *of_runs, *tick_results(context.instance)]
-    raised = raise_alerts(ledger, evaluations, settings)
-    beat(ledger, settings, "alert_sensor")
+    alerts = alerts_of(ledger, settings)
+    raised = alerts.raise_alerts(evaluations)
+    beat(alerts, "alert_sensor")
     summary = (
         f"{len(evaluations)} results seen, {raised.changed} incidents changed, "
         f"{raised.sent} messages sent, {raised.refused} refused"
@@ -199,4 +200,4 @@ def run_failure_sensor(context: dg.RunFailureSensorContext, ledger: dg.ResourceP
     """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
     failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message))
     if failure is not None:
-        tell(ledger, [failure], Settings())
+        alerts_of(ledger, Settings()).report([failure])

@@ -7,9 +7,8 @@ import os
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import create_autospec
@@ -17,13 +16,17 @@ from unittest.mock import create_autospec
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters import alert_outbox
+from forecasting_platform import wiring
+from forecasting_platform.adapters.alerts.routes import destinations
+from forecasting_platform.adapters.alerts.url_channels import UrlChannels
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Result
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.sensors import alert_sensor
+from forecasting_platform.services.alerts import Alerts
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.true_incidents import true_incidents
 
 pytestmark = pytest.mark.slow
@@ -117,9 +120,13 @@ def play(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
         results[check] += chance.choices(["passed", "failed", "unknown"], [4, 4, 1])
         events.append(event(number, check, results[check][-1]))
     log, ledger, channel = EventLog(events), FaultyLedger(chance), Channel(chance)
-    monkeypatch.setattr(alert_outbox, "delivery_of", lambda _: channel)
     now = datetime.now(UTC)
-    monkeypatch.setattr(sensors, "raise_alerts", partial(alert_outbox.raise_alerts, clock=lambda: now))
+
+    def alerts_of(ledger: MemoryLedger, settings: Settings) -> Alerts:
+        channels = UrlChannels(destinations(settings), deliver=lambda _: channel)
+        return replace(wiring.alerts_of(ledger, settings), channels=channels, now=lambda: now)
+
+    monkeypatch.setattr(sensors, "alerts_of", alerts_of)
     INSTANCE.event_log_storage = log
 
     def look(cursor: str | None) -> str | None:

@@ -366,7 +366,7 @@ class TestAlertSensor:
     @pytest.mark.slow
     def test_random_sequences_with_restarts_lose_and_double_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FORECASTING_ALERT_URLS", "json://127.0.0.1:9/nobody")
-        monkeypatch.setattr("forecasting_platform.adapters.alert_outbox.send_waiting", lambda *_: [])
+        monkeypatch.setattr("forecasting_platform.services.alerts.Alerts.send_waiting", lambda _: [])
         generator = random.Random(0)
         for _ in range(SEQUENCES):
             with dg.DagsterInstance.ephemeral() as instance:

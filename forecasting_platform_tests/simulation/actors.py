@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pandas as pd
 
-from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation, Result
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -13,7 +12,6 @@ from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.services.forecasts import issue
-from forecasting_platform.settings import Settings
 from forecasting_platform_tests.simulation.models import HORIZON, SERIES, model_named
 from forecasting_platform_tests.simulation.world import World
 from serve.telemetry.incidents import Incidents
@@ -103,7 +101,7 @@ def person(world: World, action: str, to_version: str | None = None) -> Body:
 
 def teller(world: World, results: list[Evaluation]) -> Body:
     """Whoever tells of results: the alert sensor, the failure sensor, a run."""
-    return lambda: alert_outbox.tell(world.ledger, results, Settings(), world.clock.now)  # type: ignore[arg-type] # acts as a ledger
+    return lambda: world.alerts.report(results)
 
 
 def app(world: World, troubles: list[str | None]) -> Body:
@@ -123,7 +121,7 @@ def app(world: World, troubles: list[str | None]) -> Body:
 def delivery(world: World) -> Body:
     """Sends what waits in the outbox."""
     world.deliveries += 1
-    return lambda: alert_outbox.send_waiting(world.ledger, Settings(), world.clock.now)  # type: ignore[arg-type] # acts as a ledger
+    return lambda: world.alerts.send_waiting()
 
 
 def acknowledging(world: World) -> Body:

@@ -9,9 +9,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import pandas as pd
-from pydantic import SecretStr
 
-from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.series.features import build_features
@@ -19,7 +17,6 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_O
 from forecasting_platform.forecasting.series.holding import held_observations
 from forecasting_platform.orchestration import promoting
 from forecasting_platform.services import feature_table, forecast_errors, forecasts
-from forecasting_platform.settings import Settings
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.actors import Body, days_from, values_of
 from forecasting_platform_tests.simulation.models import SERIES, compared, issued, matched
@@ -177,7 +174,6 @@ def stand_ins(world: World) -> Iterator[None]:
             replaced.enter_context(patch.object(module, "datetime", now))
         nanoseconds = SimpleNamespace(time_ns=lambda: int(world.clock.now().timestamp()) * 1_000_000_000)
         replaced.enter_context(patch.object(incidents, "time", nanoseconds))
-        replaced.enter_context(patch.object(alert_outbox, "send_parcels", world.send_parcels))
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "match_errors", lambda *_: None))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
@@ -193,8 +189,6 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(promoting, "_unit", lambda _errors: {}))
         for name, function in OF_EACH_SERIES.items():
             replaced.enter_context(patch.object(feature_table, name, function))
-        for module in (actors, incidents):
-            replaced.enter_context(patch.object(module, "Settings", lambda: SETTINGS))
         yield
 
 
@@ -203,8 +197,6 @@ OF_EACH_SERIES = {
     "held_observations": of_each_series(HELD_OBSERVATIONS, held_observations),
 }
 """What a build of features computes, which many seeds do of the same observations."""
-
-SETTINGS = Settings(alert_urls=SecretStr("json://127.0.0.1:9/never"), alert_pending_seconds=0)
 
 
 def _datetime_of(clock: Clock) -> type[datetime]:

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pandas as pd
 
-from forecasting_platform.adapters import alert_outbox
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import first_break
@@ -14,7 +13,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import observations_period
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values
-from forecasting_platform.services import feature_table
+from forecasting_platform.services import alerts, feature_table
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.models import HORIZON, matched
 from forecasting_platform_tests.simulation.rows import Row, nanoseconds, rows_of
@@ -43,7 +42,7 @@ def heal(world: World) -> None:
         actors.app(world, [world.app_trouble])()
     actors.teller(world, world.results)()
     # What a sender that died had claimed is due again.
-    world.clock.advance(2 * alert_outbox.CLAIM)
+    world.clock.advance(2 * alerts.CLAIM)
     actors.delivery(world)()
     actors.delivery(world)()
 

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from forecasting_platform.adapters.alerts.sending import Outcome, Parcel
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.monitoring.alert_messages import Kind
-from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation
+from forecasting_platform.forecasting.monitoring.alert_messages import Kind, Route
+from forecasting_platform.forecasting.monitoring.incidents import Alert, AlertPolicy, Evaluation
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.promoting import Promoter
+from forecasting_platform.ports.alert_channels import Outcome, Parcel
+from forecasting_platform.services.alerts import Alerts
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger
 from forecasting_platform_tests.simulation.rows import Row, rows_of
@@ -79,8 +80,30 @@ class World:
             now=self.clock.now,
         )
 
-    def send_parcels(self, parcels: Mapping[str, Sequence[Parcel]], delivery_of: object) -> Iterator[Outcome]:
-        """As `alert_sending` does it, without threads."""
+    @property
+    def alerts(self) -> Alerts:
+        return Alerts(
+            self.ledger,  # type: ignore[arg-type] # acts as a ledger
+            self,
+            AlertPolicy(pending=timedelta(0)),
+            lambda name: f"docs/runbooks/{name}.md",
+            self.clock.now,
+        )
+
+    # ---- the channels
+
+    @property
+    def routes(self) -> list[Route]:
+        return [Route("people")]
+
+    def shown(self, route: str) -> str:
+        return route
+
+    def call_heartbeat(self) -> None:
+        pass
+
+    def send(self, parcels: Mapping[str, Sequence[Parcel]]) -> Iterator[Outcome]:
+        """As `UrlChannels` sends, without threads."""
         for of_route in parcels.values():
             for parcel in of_route:
                 yield Outcome(parcel, self.route.send(parcel.kind, parcel.alerts))

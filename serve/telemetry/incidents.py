@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from forecasting_platform.forecasting.monitoring.alert_messages import Message
-from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, latest_alerts, next_alert
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.ports.ledger import Ledger
-from forecasting_platform.settings import Settings
+from forecasting_platform.services.alerts import record_incident
 from serve.periodic_task import Repeating
 
 CHAMPION_LOADS = "app:champion_loads"
@@ -24,9 +23,11 @@ class Incidents:
     Args:
         ledger: where incidents are kept; without one nothing is told.
         trouble: what is wrong now, None when nothing is.
+        runbook: its address.
     """
 
-    def __init__(self, ledger: Ledger | None, trouble: Callable[[], str | None]) -> None:
+    def __init__(self, ledger: Ledger | None, trouble: Callable[[], str | None], *, runbook: str | None = None) -> None:
+        self._runbook = runbook
         self._ledger = ledger
         self._trouble = trouble
         # Told nothing yet: an incident of an earlier process ends with the first good look.
@@ -51,19 +52,11 @@ class Incidents:
         is_told = self._told == (trouble,)
         if self._ledger is None or (is_told and trouble is None):
             return
-
-        def changed(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
-            current = latest_alerts(alerts).get(CHAMPION_LOADS)
-            if is_told and current is not None and current.is_open:
-                return [], []
-            alert = next_alert(current, _evaluation(trouble))
-            return [alert] if alert is not None else [], []
-
-        self._ledger.change_alerts(changed)
+        record_incident(self._ledger, _evaluation(trouble, self._runbook), only_if_closed=is_told)
         self._told = (trouble,)
 
 
-def _evaluation(trouble: str | None) -> Evaluation:
+def _evaluation(trouble: str | None, runbook: str | None) -> Evaluation:
     now = datetime.now(UTC)
     return Evaluation(
         fingerprint=CHAMPION_LOADS,
@@ -73,6 +66,6 @@ def _evaluation(trouble: str | None) -> Evaluation:
         severity="error",
         evaluated_at=now,
         summary=(trouble or "the champion answers again")[:500],
-        runbook=f"{Settings().runbooks_url.rstrip('/')}/champion_loads.md",
+        runbook=runbook,
         owner="platform",
     )

@@ -4,20 +4,25 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from forecasting_platform.adapters import alert_watchers
-from forecasting_platform.adapters.alert_outbox import CLAIM, Raised, raise_alerts, send_waiting
-from forecasting_platform.adapters.alert_watchers import beat
-from forecasting_platform.adapters.alerts import sending as alert_sending
-from forecasting_platform.adapters.alerts.routes import Destination, routes_of
+from forecasting_platform import wiring
+from forecasting_platform.adapters.alerts.routes import Destination, destinations
+from forecasting_platform.adapters.alerts.url_channels import (
+    MAX_HEARTBEAT_SECONDS,
+    MAX_ROUTES_AT_ONCE,
+    MAX_SECONDS,
+    UrlChannels,
+)
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.forecasting.monitoring.alert_messages import MAX_AGE, MAX_WAIT, Message
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation
+from forecasting_platform.services.alerts import CLAIM, Alerts, Raised
+from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.adapters.hook import Hook
 from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
@@ -39,16 +44,22 @@ class Watch:
     now: datetime = NOON
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     changes: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
         values = {"alert_urls": self.urls, "alert_pending_seconds": 0, "alert_repeat_hours": 24 * 365}
         return Settings(**values | self.changes)
 
+    @property
+    def alerts(self) -> Alerts:
+        channels = UrlChannels(destinations(self.settings), self.settings.heartbeat_url, **self.options)
+        return replace(wiring.alerts_of(self.ledger, self.settings), channels=channels, now=lambda: self.now)
+
     def look(self, *evaluations: Evaluation, times: int = 1, seconds: float = 10.0) -> Raised:
         for number in range(times):
             self.now += timedelta(seconds=seconds)
-            raised = raise_alerts(self.ledger, evaluations if number == 0 else (), self.settings, lambda: self.now)
+            raised = self.alerts.raise_alerts(evaluations if number == 0 else ())
         return raised
 
     def open_incidents(self) -> dict[str, str]:
@@ -59,7 +70,7 @@ class Watch:
 
     @property
     def first_route(self) -> str:
-        return routes_of(self.settings)[0].fingerprint
+        return self.alerts.channels.routes[0].fingerprint
 
 
 @pytest.fixture
@@ -89,7 +100,7 @@ def test_beside_dead_broken_and_hanging_routes_a_healthy_one_gets_each_message_o
         about_the_check = [title for title in hook.titles if "a:bias" in title]
         assert about_the_check == [FIRING, RESOLVED]
         about_routes = "".join(message["message"] for message in hook.messages if "a:bias" not in message["title"])
-        dead = [route.fingerprint for route in routes_of(watch.settings)][:4]
+        dead = [route.fingerprint for route in watch.alerts.channels.routes][:4]
         assert [about_routes.count(f"incident {name}@") for name in dead] == [1, 1, 1, 1]
         assert watch.open_incidents() == dict.fromkeys(dead, "FIRING")
         # 1,820 seconds: at once, then after 10, 20, 40, 80, 160, 320, 640 and, within these looks, no more.
@@ -136,7 +147,7 @@ def test_the_only_route_being_dead_is_an_incident_a_log_line_and_a_missing_heart
     hook: Hook, broken: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = Watch(broken.alert_url, changes={"heartbeat_url": f"{hook.url}/beat"})
-    beat(watch.ledger, watch.settings, "alert_sensor")
+    beat(watch.alerts, "alert_sensor")
     assert hook.paths == ["/beat"]
     with caplog.at_level(logging.WARNING):
         watch.look(evaluation(1), times=60)
@@ -145,23 +156,20 @@ def test_the_only_route_being_dead_is_an_incident_a_log_line_and_a_missing_heart
     assert len(watch.waiting()) == 1
     assert "was not accepted by number 1 of 1 in FORECASTING_ALERT_URLS (json)" in caplog.text
     assert "secret" not in caplog.text
-    beat(watch.ledger, watch.settings, "alert_sensor")
+    beat(watch.alerts, "alert_sensor")
     assert hook.paths == ["/beat"], "whoever waits for it pages"
     assert set(watch.ledger.heartbeats()) == {"alert_sensor"}
     broken.status = 200
     watch.look(times=100)
-    beat(watch.ledger, watch.settings, "alert_sensor")
+    beat(watch.alerts, "alert_sensor")
     assert hook.paths == ["/beat", "/beat"]
 
 
-def test_a_heartbeat_service_that_hangs_or_is_gone_is_not_waited_for(
-    hook: Hook, monkeypatch: pytest.MonkeyPatch, silent_port: int
-) -> None:
-    monkeypatch.setattr(alert_watchers, "MAX_HEARTBEAT_SECONDS", 0.1)
+def test_a_heartbeat_service_that_hangs_or_is_gone_is_not_waited_for(hook: Hook, silent_port: int) -> None:
     hook.answers.clear()
     for url in (f"{hook.url}/beat", f"http://127.0.0.1:{silent_port}"):
-        watch = Watch("", changes={"heartbeat_url": url})
-        beat(watch.ledger, watch.settings, "alert_sensor")
+        watch = Watch("", changes={"heartbeat_url": url}, options={"max_heartbeat_seconds": 0.1})
+        beat(watch.alerts, "alert_sensor")
         assert set(watch.ledger.heartbeats()) == {"alert_sensor"}
 
 
@@ -244,7 +252,7 @@ def test_two_senders_send_a_message_once(hook: Hook) -> None:
     sensor.start()
     while not hook.messages:
         time.sleep(0.01)
-    assert send_waiting(watch.ledger, watch.settings, lambda: watch.now) == []
+    assert watch.alerts.send_waiting() == []
     hook.answers.set()
     sensor.join()
     assert hook.titles == [FIRING]
@@ -279,17 +287,12 @@ class Slow:
         self.answers.wait()
 
 
-def test_more_hanging_routes_than_are_tried_at_once_are_given_up_in_time_and_the_rest_goes_first_next_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    count = alert_sending.MAX_ROUTES_AT_ONCE + 4
-    watch = Watch(" ".join(f"json://127.0.0.1:9/{number}" for number in range(count)))
-    slow = Slow()
-    monkeypatch.setattr("forecasting_platform.adapters.alert_outbox.delivery_of", slow.of)
-    monkeypatch.setattr(alert_sending.send_parcels, "__kwdefaults__", {"max_seconds": 1.0})
+def test_more_hanging_routes_than_are_tried_at_once_are_given_up_in_time_and_the_rest_goes_first_next_time() -> None:
+    slow, urls = Slow(), " ".join(f"json://127.0.0.1:9/{number}" for number in range(MAX_ROUTES_AT_ONCE + 4))
+    watch = Watch(urls, options={"deliver": slow.of, "max_seconds": 1.0})
     watch.look(evaluation(1))
     tried = list(slow.called)
-    assert 0 < len(tried) <= alert_sending.MAX_ROUTES_AT_ONCE
+    assert 0 < len(tried) <= MAX_ROUTES_AT_ONCE
     waiting = [message for message in watch.waiting() if "bias" in message.key]
     untried = [message.route for message in waiting if message.attempts == 0]
     assert {*tried, *untried} == {message.route for message in waiting}
@@ -299,27 +302,21 @@ def test_more_hanging_routes_than_are_tried_at_once_are_given_up_in_time_and_the
     slow.answers.set()
 
 
-def test_a_thread_that_still_hangs_is_joined_by_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, slow = Watch("json://127.0.0.1:9/x"), Slow()
-    monkeypatch.setattr("forecasting_platform.adapters.alert_outbox.delivery_of", slow.of)
-    monkeypatch.setattr(alert_sending.send_parcels, "__kwdefaults__", {"max_seconds": 0.1})
+def test_a_thread_that_still_hangs_is_joined_by_no_second_one() -> None:
+    slow = Slow()
+    watch = Watch("json://127.0.0.1:9/x", options={"deliver": slow.of, "max_seconds": 0.1})
     watch.look(evaluation(1), times=20)
     assert len(slow.called) == 1
     assert watch.waiting()[0].last_error == "an earlier attempt has still not ended"
     slow.answers.set()
 
 
-def test_what_a_service_client_raises_is_that_routes_problem_and_its_text_is_not_kept(
-    hook: Hook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "forecasting_platform.adapters.alert_outbox.delivery_of", lambda _: (_ for _ in ()).throw(ValueError("secret"))
-    )
-    watch = Watch(hook.alert_url)
+def test_what_a_service_client_raises_is_that_routes_problem_and_its_text_is_not_kept(hook: Hook) -> None:
+    watch = Watch(hook.alert_url, options={"deliver": lambda _: (_ for _ in ()).throw(ValueError("secret"))})
     watch.look(evaluation(1))
     assert watch.waiting()[0].last_error == "sending failed with ValueError"
 
 
 def test_sending_and_heartbeat_together_end_well_before_dagster_gives_up_the_sensor() -> None:
-    assert alert_sending.MAX_SECONDS + alert_watchers.MAX_HEARTBEAT_SECONDS <= 0.6 * DEFAULT_SENSOR_GRPC_TIMEOUT
+    assert MAX_SECONDS + MAX_HEARTBEAT_SECONDS <= 0.6 * DEFAULT_SENSOR_GRPC_TIMEOUT
     assert CLAIM.total_seconds() >= 2 * DEFAULT_SENSOR_GRPC_TIMEOUT, "a claim outlasts its sender"

@@ -1,0 +1,61 @@
+"""Who watches the watchers: notices that nobody looks for alerts any more, or that no route works."""
+
+import math
+from datetime import timedelta
+
+from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy, Evaluation
+from forecasting_platform.services.alerts import Alerts
+
+WATCHERS = ("alert_sensor", "promotion_sensor")
+
+
+def watch_watchers(alerts: Alerts, max_age: timedelta) -> dict[str, float]:
+    """The dead man's switch, for a clock outside of Dagster: an incident for each watcher that is quiet for too long.
+
+    Its message is sent here, since the sensor that sends the others is the one that is quiet. Where no route is
+    configured the ledger is left alone: an incident that nobody hears of would keep the sensor from telling it.
+
+    Returns:
+        Seconds since each watcher was last alive; infinite for one that never was.
+    """
+    now = alerts.now()
+    seen = alerts.ledger.heartbeats()
+    ages = {name: (now - seen[name]).total_seconds() if name in seen else math.inf for name in WATCHERS}
+    evaluations = [
+        Evaluation(
+            fingerprint=f"dead_man:{name}",
+            event_id=int(now.timestamp() * 1e6),
+            result="failed" if age > max_age.total_seconds() else "passed",
+            severity="error",
+            evaluated_at=now,
+            summary=f"{name} {_describe_age(age)}: no alert is sent until it is back",
+            runbook=alerts.runbook_url("dead_man"),
+            owner="platform",
+        )
+        for name, age in ages.items()
+    ]
+    if alerts.channels.routes:
+        immediate = AlertPolicy(pending=timedelta(0), repeat=alerts.policy.repeat)
+        Alerts(alerts.ledger, alerts.channels, immediate, alerts.runbook_url, alerts.now).report(evaluations)
+        alerts.send_waiting()
+    return ages
+
+
+def beat(alerts: Alerts, name: str) -> None:
+    """Record that a watcher lives, and call the service that pages a person when this call stays away.
+
+    The service is not called while no route works: then it is the only one left to page somebody.
+    """
+    alerts.ledger.beat(name, alerts.now())
+    if not _is_nobody_reached(alerts):
+        alerts.channels.call_heartbeat()
+
+
+def _is_nobody_reached(alerts: Alerts) -> bool:
+    failing = {alert.fingerprint for alert in alerts.ledger.alerts(open_only=True) if alert.state == "FIRING"}
+    routes = alerts.channels.routes
+    return bool(routes) and all(route.fingerprint in failing for route in routes)
+
+
+def _describe_age(age_seconds: float) -> str:
+    return "has never been alive" if math.isinf(age_seconds) else f"was last alive {age_seconds:.0f} s ago"
