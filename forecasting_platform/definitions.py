@@ -24,16 +24,18 @@ from forecasting_platform.orchestration.jobs import (
     rollback_job,
     training_job,
 )
+from forecasting_platform.orchestration.partitions import partition_by
 from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.orchestration.retention import retention_job, retention_sensor
-from forecasting_platform.orchestration.schedules import daily_load_schedule, training_schedule
+from forecasting_platform.orchestration.schedules import build_schedules
 from forecasting_platform.orchestration.sensors import (
     alert_sensor,
+    build_reconcile_sensor,
     forecast_sensor,
     promotion_sensor,
-    reconcile_sensor,
     run_failure_sensor,
 )
+from forecasting_platform.settings import Settings
 
 ASSETS = [raw_observations, feature_table, trained_model, champion_model, forecasts, forecast_errors]
 
@@ -49,15 +51,18 @@ CHECKS = dg.load_asset_checks_from_modules(
 )
 
 
-def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """All definitions; `resources` replace those of the same key."""
+def build_definitions(
+    *, settings: Settings | None = None, resources: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """All definitions, by the settings (the environment's, by default); `resources` replace those of the same key."""
+    settings = settings or Settings()
     return dg.Definitions(
-        assets=ASSETS,
+        assets=partition_by(settings, ASSETS),
         asset_checks=CHECKS,
         jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job, retention_job],
-        schedules=[daily_load_schedule, training_schedule],
+        schedules=build_schedules(settings),
         sensors=[
-            reconcile_sensor,
+            build_reconcile_sensor(settings),
             promotion_sensor,
             forecast_sensor,
             alert_sensor,
@@ -70,4 +75,7 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     )
 
 
-defs = build_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: built when it is loaded, so that importing this module reads no environment."""
+    return build_definitions()

