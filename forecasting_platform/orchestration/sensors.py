@@ -27,12 +27,12 @@ from forecasting_platform.orchestration.event_log import (
 )
 from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR, Promoter
 from forecasting_platform.orchestration.tick_results import tick_results
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
 from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import alerts_of
@@ -92,11 +92,11 @@ def promotion_sensor(
     if _is_running(context.instance, promotion_job.name, champion_model.key):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
     promoter = promoter_of(table_store, model_registry, ledger)
-    owed = promoter.owed()
+    owed = promoter.versions.owed()
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.
         return _request(context.instance, f"promotion-finish-{owed.decision_id}", run_config=BY_PROMOTION_SENSOR)
-    lost = promoter.lost()
+    lost = promoter.versions.lost()
     if lost is not None:
         # Its version was deleted from MLflow, and the alias with it: the asset finds another one.
         return _request(context.instance, f"promotion-lost-{lost.decision_id}", run_config=BY_PROMOTION_SENSOR)
@@ -118,7 +118,7 @@ def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.
 
 
 def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequest | dg.SkipReason:
-    challenger, serving = promoter.registry.version_at("challenger"), promoter.serving_number()
+    challenger, serving = promoter.registry.version_at("challenger"), promoter.versions.serving_number()
     if challenger is None:
         return dg.SkipReason("no version has the alias challenger")
     if challenger.version == serving:

@@ -14,7 +14,7 @@ from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import Fitness
-from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR, Promoter
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
 
 WRITES = ("append_decision", "tag", "move_champion", "tag")
 

@@ -16,7 +16,8 @@ from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.promotion.decisions import first_break
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
+from forecasting_platform.services.promotion.versions import MOVED_BY
 from forecasting_platform_tests.kill.promote import WRITES, promoter
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 from forecasting_platform_tests.support.mlflow_server import MlflowServer
@@ -62,7 +63,7 @@ def test_a_promotion_killed_after_any_write_is_finished_at_the_next_tick(
     serving = registry.version_at("champion")
     assert serving is not None
     assert serving.version == ("1" if write < 3 else "2"), "an alias never names what was not decided"
-    owed = here.owed()
+    owed = here.versions.owed()
     assert (owed is None) == (write == len(WRITES))
     if owed is not None:
         here.evaluate(PROMOTION_SENSOR)
@@ -76,6 +77,6 @@ def test_a_promotion_killed_after_any_write_is_finished_at_the_next_tick(
     assert champion.tags[MOVED_BY] == champion.tags["decision_id"] == str(decisions[0].decision_id)
     assert champion.tags["decision_hash"] == decisions[0].entry_hash
     assert registry.load(champion).unique_ids == ("a",)
-    assert here.owed() is None
+    assert here.versions.owed() is None
     ledger.close()
     store.close()

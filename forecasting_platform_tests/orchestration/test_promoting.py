@@ -29,8 +29,9 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.orchestration.assets import champion_model as champion_model_module
 from forecasting_platform.orchestration.decision_results import decision_results
-from forecasting_platform.orchestration.promoting import MOVED_BY, PROMOTION_SENSOR
 from forecasting_platform.orchestration.sensors import alert_sensor
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
+from forecasting_platform.services.promotion.versions import MOVED_BY
 from forecasting_platform_tests.support.example_errors import errors
 from forecasting_platform_tests.support.promotions import Promotions
 
@@ -121,7 +122,7 @@ def test_a_crash_at_any_step_is_repaired_at_the_next_tick(platform: Promotions, 
     assert platform.champion() == ("2" if "move_champion" in done else "1")
     assert len(platform.ledger.decisions()) - before == ("append_decision" in done)
     # Where nothing was decided nothing is owed, and the challenger is decided on at the next tick.
-    assert (platform.promoter().owed() is not None) == ("append_decision" in done and done != CALLS)
+    assert (platform.promoter().versions.owed() is not None) == ("append_decision" in done and done != CALLS)
     if done != CALLS:
         platform.promoter().evaluate(PROMOTION_SENSOR)
     agree(platform)
@@ -137,7 +138,7 @@ def test_a_move_that_somebody_made_by_hand_meanwhile_is_left_alone(platform: Pro
         platform.promoter(registry=dying).evaluate(PROMOTION_SENSOR)
     platform.registry.move_champion(platform.registry.get_version("2"), expected="1")
     assert third.version == "3"
-    assert platform.promoter().owed() is None
+    assert platform.promoter().versions.owed() is None
 
 
 class Losing:

@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, Prom
 from forecasting_platform.forecasting.promotion.rollback import BROKEN
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.decision_results import evaluation_of
-from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.support.promotions import Promotions
 
@@ -50,8 +50,8 @@ def agree(platform: Recovering) -> None:
     newest = next(found for found in platform.ledger.decisions() if found.moves_champion)
     assert champion.version == newest.challenger_version
     assert first_break(platform.ledger.decisions()) is None
-    assert platform.promoter().owed() is None
-    assert platform.promoter().lost() is None
+    assert platform.promoter().versions.owed() is None
+    assert platform.promoter().versions.lost() is None
 
 
 BROKEN_CHAMPIONS: dict[str, Callable[[Recovering], object]] = {
@@ -107,7 +107,7 @@ def test_a_training_after_everything_was_deleted_serves(platform: Recovering) ->
 
 def test_a_lost_alias_is_put_back_and_nothing_is_promoted_for_it(platform: Recovering) -> None:
     platform.server.delete_registered_model_alias("", "champion")
-    assert platform.promoter().owed() is not None, "the sensor asks"
+    assert platform.promoter().versions.owed() is not None, "the sensor asks"
     platform.promoter().evaluate(PROMOTION_SENSOR)
     assert (platform.champion(), len(platform.ledger.decisions())) == ("2", platform.decided)
     agree(platform)
@@ -155,7 +155,7 @@ def test_a_version_that_was_decided_and_deleted_before_it_moved_is_left_behind(p
     entry = platform.promoter()._rollback("2", platform.registry.get_version("3"), "a drill", "ann")
     platform.ledger.append_decision(entry)
     platform.delete("3")
-    lost = platform.promoter().lost()
+    lost = platform.promoter().versions.lost()
     assert lost is not None
     assert lost.challenger_version == "3"
     decision = platform.promoter().evaluate(PROMOTION_SENSOR)

@@ -21,8 +21,9 @@ from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.orchestration import sensors
 from forecasting_platform.orchestration.event_log import run_failure
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
-from forecasting_platform.orchestration.promoting import MOVED_BY, Promoter
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
+from forecasting_platform.services.promotion.promoter import Promoter
+from forecasting_platform.services.promotion.versions import MOVED_BY
 from forecasting_platform_tests.support.dagster_internals import BulkActionStatus, PartitionBackfill
 
 CUTOFF = date(2023, 6, 30)

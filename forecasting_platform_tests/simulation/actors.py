@@ -8,10 +8,10 @@ import pandas as pd
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation, Result
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.orchestration.promoting import PROMOTION_SENSOR
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.services.forecasts import issue
+from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
 from forecasting_platform_tests.simulation.models import HORIZON, SERIES, model_named
 from forecasting_platform_tests.simulation.world import World
 from serve.telemetry.incidents import Incidents
@@ -84,7 +84,7 @@ def sensor(world: World, looks: int) -> Body:
 
 
 def _asks(world: World) -> bool:
-    if world.promoter.owed() is not None or world.promoter.shown_by_new_days():
+    if world.promoter.versions.owed() is not None or world.promoter.shown_by_new_days():
         return True
     challenger, champion = world.registry.version_at("challenger"), world.registry.version_at("champion")
     serving = champion.version if champion else None

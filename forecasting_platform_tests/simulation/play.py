@@ -15,8 +15,8 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import held_observations
-from forecasting_platform.orchestration import promoting
 from forecasting_platform.services import feature_table, forecast_errors, forecasts
+from forecasting_platform.services.promotion import evidence, promoter
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.actors import Body, days_from, values_of
 from forecasting_platform_tests.simulation.models import SERIES, compared, issued, matched
@@ -177,16 +177,17 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "match_errors", lambda *_: None))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
-        replaced.enter_context(patch.object(promoting, "shadow_of", lambda *_: None))
-        replaced.enter_context(patch.object(promoting, "panel_from", lambda rows: rows))
+        replaced.enter_context(patch.object(evidence, "shadow_of", lambda *_: None))
+        replaced.enter_context(patch.object(evidence, "panel_from", lambda rows: rows))
         replaced.enter_context(
             patch.object(
-                promoting,
+                evidence,
                 "compare_recipes",
                 lambda _panel, one, other: compared(one.fingerprint, other.fingerprint if other else None),
             )
         )
-        replaced.enter_context(patch.object(promoting, "_unit", lambda _errors: {}))
+        for module in (promoter, evidence):
+            replaced.enter_context(patch.object(module, "naive_rmse", lambda _errors: {}))
         for name, function in OF_EACH_SERIES.items():
             replaced.enter_context(patch.object(feature_table, name, function))
         yield

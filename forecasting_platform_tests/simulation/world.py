@@ -14,9 +14,9 @@ from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
-from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform.ports.alert_channels import Outcome, Parcel
 from forecasting_platform.services.alerts import Alerts
+from forecasting_platform.services.promotion.promoter import Promoter
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, Stepped, SteppedLedger
 from forecasting_platform_tests.simulation.rows import Row, rows_of

@@ -13,8 +13,8 @@ from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform.services.promotion.promoter import Promoter
 
 NOW = datetime(2023, 8, 1, tzinfo=UTC)
 

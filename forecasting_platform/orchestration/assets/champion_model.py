@@ -13,10 +13,10 @@ from forecasting_platform.forecasting.reports.accuracy import decision_table
 from forecasting_platform.forecasting.reports.plots import decision_plot
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.orchestration.metadata import document, plot, table
-from forecasting_platform.orchestration.promoting import Promoter
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion.promoter import Promoter
 
 
 class PromotionConfig(dg.Config):

@@ -1,0 +1,3 @@
+"""Promotion as a service: `promoter` decides and moves the alias, `evidence` gathers what decisions rest on,
+`versions` knows which version serves, served and should serve. The rule itself is `forecasting.promotion`.
+"""

@@ -1,0 +1,96 @@
+"""What decisions about the champion rest on: a backtest made now, shadow forecasts and matured errors."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
+from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.rollback import Trip, better_before, tripped
+from forecasting_platform.forecasting.promotion.rule import Shadow
+from forecasting_platform.forecasting.promotion.shadow import shadow_of
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
+from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
+from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion.versions import Versions
+
+
+@dataclass(frozen=True)
+class PromotionEvidence:
+    """Evidence for one look: the errors are read once, when they are first needed.
+
+    Args:
+        impossible: counts the forecasts a model would issue that are not finite or not possible.
+    """
+
+    store: TableStore
+    versions: Versions
+    policy: PromotionPolicy
+    impossible: Callable[[ForecastModel], int]
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """All rows of `FORECAST_ERRORS`, of every version that ever forecast."""
+        return self.store.read(FORECAST_ERRORS)
+
+    def compare(self, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
+        """Backtest the recipes of a challenger and of the version that serves, on the series that both know."""
+        shared = set(model.unique_ids) & set(serving.unique_ids if serving else model.unique_ids)
+        # A series new to one of them is forecast by what the others say, and judges no recipe.
+        known = shared - new_series(model.metadata) - new_series(serving.metadata if serving else {})
+        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
+        champion = recipe_from(serving.metadata["recipe"]) if serving else None
+        return compare_recipes(panel, recipe_from(model.metadata["recipe"]), champion)
+
+    def shadow(self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float]) -> Shadow | None:
+        """What two recipes forecast beside each other, by all versions of each; None where they share no days.
+
+        Args:
+            unit: by series, what losses are divided by.
+        """
+        if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
+            # Of one recipe, so only the two frozen versions themselves can be told apart.
+            return shadow_of(self.errors, [challenger.version], [champion.version], unit)
+        recipes = {version: self._recipe_of(version) for version in self.errors["model_version"].unique().tolist()}
+
+        def versions_of(version: ModelVersion) -> list[str]:
+            return [found for found, recipe in recipes.items() if recipe == version.tags.get("recipe_fingerprint")]
+
+        return shadow_of(self.errors, versions_of(challenger), versions_of(champion), unit)
+
+    def rollback_trigger(
+        self, champion: ModelVersion, model: ForecastModel, previous: ModelVersion | None
+    ) -> Trip | None:
+        """Why the champion must be rolled back, None where nothing shows it or there is no earlier version."""
+        if previous is None:
+            return None
+        errors = of_deciding_series(self.errors, model)
+        own = errors[errors["model_version"] == champion.version]
+        trip = tripped(own, self.impossible(model), self.policy)
+        if trip is not None:
+            return trip
+        shadow = shadow_of(errors, [previous.version], [champion.version], naive_rmse(own))
+        return better_before(shadow, self.policy, model.horizon)
+
+    def _recipe_of(self, version: str) -> str:
+        # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.
+        known = self.versions.known(version)
+        return known.tags.get("recipe_fingerprint", "") if known else ""
+
+
+def of_deciding_series(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:
+    """The errors of the series that the model knows and that may decide."""
+    decides = set(model.unique_ids) - undecided_series(model.metadata)
+    return errors[errors["unique_id"].isin(decides)]
+
+
+def naive_rmse(errors: pd.DataFrame) -> dict[str, float]:
+    """RMSE of each series' seasonal naive forecast, on the very days that are compared."""
+    squares = (errors["y"] - errors["y_hat_seasonal_naive"]) ** 2
+    return dict(squares.groupby(errors["unique_id"]).mean() ** 0.5)
