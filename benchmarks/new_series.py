@@ -21,7 +21,7 @@ from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -87,7 +87,7 @@ def measured(learnt_from: str, model: ForecastModel, series: pd.DataFrame) -> It
     for age, row, known, y in first_days(series):
         if not np.isfinite(y).any():
             continue
-        taken_in, day = following(model, row), row["ds"].item().date()
+        taken_in, day = answer_from(model, row), row["ds"].item().date()
         days = [day + timedelta(days=step) for step in range(1, HORIZON + 1)]
         found = taken_in.predict(taken_in.inputs(days, unique_ids=row["unique_id"].tolist()), tuple(LEVELS))
         line = {"learnt from": learnt_from, "unique_id": row["unique_id"].item(), "days known": age}

@@ -4,7 +4,7 @@
 year the champion and one challenger forecast each day; the rule may look each day at what both forecast so far
 (shadow), and every 15 days at a backtest of both recipes on the 640 days before (recipe). Errors are autoregressive
 and correlated between the two. A shadow's daily loss is the absolute error; a backtest's, at each cutoff, the RMSE
-over a horizon. The rule is the product's: `paired_tests` with the numbers of `promotion_policy.toml`. Beside it, on the
+over a horizon. The rule is the product's: `paired_tests` with the numbers of `promotion/policy.py`. Beside it, on the
 same years, what people use: promote if the metric of the last 90 days improves; if it improves by 5 %; by a
 Diebold-Mariano test at 5 %, repeated; by a tolerance of the kind "accepted if at least old / 1.2".
 """

@@ -34,9 +34,9 @@ def ours(loaded: pd.DataFrame, history: pd.DataFrame, period: DateRange) -> pd.D
     judged = judge_days(loaded, history, period)
     findings = {
         "range": ~judged["y"].between(judged["low"], judged["high"]) & judged["y"].notna() & judged["low"].notna(),
-        "jump": judged["change"] > judged["most_change"],
-        "flat": judged["flat_days"] > judged["most_flat_days"],
-        "hum": judged["swing"] < judged["least_swing"],
+        "jump": judged["change"] > judged["max_change"],
+        "flat": judged["flat_days"] > judged["max_flat_days"],
+        "hum": judged["swing"] < judged["min_swing"],
         "missing": judged["is_due"] & judged["y"].isna(),
     }
     return pd.concat([judged.loc[hit, ["unique_id", "ds"]].assign(finding=name) for name, hit in findings.items()])

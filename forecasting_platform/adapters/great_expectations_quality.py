@@ -120,9 +120,9 @@ def _expectations(expect: Any, period: DateRange) -> Iterator[Any]:
     for above, below, claim in (
         ("y", "low", "no value is unusually low"),
         ("high", "y", "no value is unusually high"),
-        ("most_change", "change", "no value jumps"),
-        ("most_flat_days", "flat_days", "no value stands still for unusually long"),
-        ("swing", "least_swing", "no series moves far less in a week than ever before"),
+        ("max_change", "change", "no value jumps"),
+        ("max_flat_days", "flat_days", "no value stands still for unusually long"),
+        ("swing", "min_swing", "no series moves far less in a week than ever before"),
     ):
         yield expect.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A=above, column_B=below, or_equal=True, ignore_row_if=_ANY_VALUE_MISSING, description=claim

@@ -6,7 +6,7 @@ from forecasting_platform.forecasting.block_training import (
     BLOCK_SERIES,
     TrainedModel,
     days_to_train,
-    joined,
+    join_blocks,
     series_blocks,
     train_block,
 )
@@ -37,4 +37,4 @@ class LocalTrainer:
             features = self._store.read(FEATURE_TABLE, days, unique_ids=unique_ids)
             trained.append(train_block(features, days, recipe, code_version=code_version, with_plots=number == 1))
             log.info("trained block %d of %d: %d series", number, len(blocks), len(unique_ids))
-        return TrainedModel(joined([block.model for block in trained]), trained[0].plots)
+        return TrainedModel(join_blocks([block.model for block in trained]), trained[0].plots)

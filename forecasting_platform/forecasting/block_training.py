@@ -75,7 +75,7 @@ def train_block(
     return TrainedModel(model, training_plots(training) if with_plots else {})
 
 
-def joined(models: Sequence[ForecastModel]) -> ForecastModel:
+def join_blocks(models: Sequence[ForecastModel]) -> ForecastModel:
     """One model of all the series of several that were trained by one recipe at one cutoff.
 
     Args:

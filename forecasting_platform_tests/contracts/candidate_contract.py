@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     candidate_arrays,
     candidates_from,
 )
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.series.inputs import InputBlock
@@ -200,7 +200,7 @@ class CandidateContract:
     def test_a_model_of_it_alone_forecasts_known_and_new_series(self) -> None:
         recipe = Recipe((replace(self.candidate, prior_weight=1.0),), backtest_days=200, refit_days=60)
         model = trained({"a": seasonal(400), "b": seasonal(400, 1)}, recipe).model
-        taken_in = following(model, features_of(observations({"new": seasonal(9)})).tail(1))
+        taken_in = answer_from(model, features_of(observations({"new": seasonal(9)})).tail(1))
         forecasts = taken_in.predict(taken_in.inputs(days_after(40)))
         assert set(forecasts.unique_id) == {"a", "b", "new"}
         assert forecasts.new_series.sum() == 40

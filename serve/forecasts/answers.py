@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
 from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
@@ -96,7 +96,7 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most:
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
         if len(begun) < len(wanted) and (asked.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
-        wanted, model = [name for name in wanted if name in begun], following(model, rows)
+        wanted, model = [name for name in wanted if name in begun], answer_from(model, rows)
     if asked.unique_ids is None:
         wanted = model.reaching(asked.period.end, wanted, known_until)
     else:

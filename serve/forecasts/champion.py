@@ -17,7 +17,7 @@ import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -258,4 +258,4 @@ class ChampionWatch:
 def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
     if champion is None or rows is None:
         return champion
-    return Champion(champion.version, following(champion.model, rows), champion.loaded_at)
+    return Champion(champion.version, answer_from(champion.model, rows), champion.loaded_at)

@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.block_training import (
     BLOCK_SERIES,
     TrainedModel,
     days_to_train,
-    joined,
+    join_blocks,
     series_blocks,
     train_block,
 )
@@ -66,7 +66,7 @@ class SparkTrainer:
             folders = sorted(Path(scratch).iterdir(), key=lambda folder: int(folder.name))
             models = [read_artifact(folder / ARTIFACT) for folder in folders]
             plots = {path.name: path.read_bytes() for path in sorted((folders[0] / PLOTS).iterdir())}
-        return TrainedModel(joined(models), plots)
+        return TrainedModel(join_blocks(models), plots)
 
     def _answers(self, train: Callable[[tuple[pa.Scalar, ...], pa.Table], pa.Table]) -> pa.Table:
         with self._store.translated(FEATURE_TABLE.name):

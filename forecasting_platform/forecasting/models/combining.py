@@ -8,7 +8,6 @@ errors of one short past deserve to be doubted.
 from itertools import chain, combinations
 
 import numpy as np
-import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.candidates.solving import solve_each
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -30,20 +29,19 @@ def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floa
     >>> combination_weights(np.concatenate([same, -same]), np.array([0.5, 0.5]), 0.0).tolist()
     [[0.5, 0.5]]
     """
-    products, judged = _second_moments(errors)
+    # Only cells where every candidate's error is known: their products would otherwise be of different days.
+    known = np.isfinite(errors).all(axis=0)
+    cells = np.where(known, errors, 0.0).reshape(*errors.shape[:2], -1).swapaxes(0, 1)
+    count = known.sum(axis=(1, 2))
+    products, judged = cells @ cells.swapaxes(1, 2) / np.maximum(count, 1)[:, None, None], count > 0
+    # The mean squared error over the candidates makes one shrinkage fit series of any size.
     unit = np.trace(products, axis1=1, axis2=2) / len(prior)
     judged &= unit > 0
+    # w' products w is the mean squared error of the weighted sum; a squared distance from the prior is added to it.
     cost = products / np.where(judged, unit, 1.0)[:, None, None] + max(shrinkage, 1e-9) * np.eye(len(prior))
     weights = _least_on_simplex(cost, max(shrinkage, 1e-9) * prior)
     weights[~judged | ~(weights.sum(axis=1) > 0)] = np.eye(len(prior))[0]
     return weights
-
-
-def _second_moments(errors: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    known = np.isfinite(errors).all(axis=0)
-    cells = np.where(known, errors, 0.0).reshape(*errors.shape[:2], -1).swapaxes(0, 1)
-    count = known.sum(axis=(1, 2))
-    return cells @ cells.swapaxes(1, 2) / np.maximum(count, 1)[:, None, None], count > 0
 
 
 def _least_on_simplex(cost: Floats, pull: Floats) -> Floats:
@@ -58,6 +56,7 @@ def _least_on_simplex(cost: Floats, pull: Floats) -> Floats:
         weights = np.zeros_like(best)
         weights[:, support] = _least_on_plane(cost[:, support][:, :, support], pull[support])
         value = np.einsum("sk,skl,sl->s", weights, cost, weights) - 2 * weights @ pull
+        # NaN, where the set has no solution, is never better.
         better = (weights >= 0).all(axis=1) & (value < least)
         best[better], least[better] = weights[better], value[better]
     return best
@@ -65,6 +64,7 @@ def _least_on_simplex(cost: Floats, pull: Floats) -> Floats:
 
 def _least_on_plane(cost: Floats, pull: Floats) -> Floats:
     """The same without w >= 0: Lagrange's multiplier of the sum in closed form."""
+    # The gradient cost w - pull is the same for every candidate: w = cost⁻¹ pull + multiplier · cost⁻¹ 1, with sum 1.
     sides = np.broadcast_to(np.column_stack([pull, np.ones(len(pull))]), (len(cost), len(pull), 2))
     solved = solve_each(cost, sides)
     multiplier = (1 - solved[:, :, 0].sum(axis=1)) / solved[:, :, 1].sum(axis=1)

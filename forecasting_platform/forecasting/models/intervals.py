@@ -32,6 +32,8 @@ from forecasting_platform.forecasting.series.frames import (
 LOWER_PROBABILITIES = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.35)
 PROBABILITIES: Floats = np.array([*LOWER_PROBABILITIES, 0.5, *(1 - p for p in reversed(LOWER_PROBABILITIES))])
 MIN_ERRORS = 30
+TAILS = [int(np.argmin(np.abs(PROBABILITIES - (1 - level / 100) / 2))) for level in LEVELS]
+"""Positions in `PROBABILITIES` of the lower bounds of `LEVELS`."""
 
 VOLATILITIES = tuple(volatility_column(smoothing) for smoothing in VOLATILITY_SMOOTHINGS)
 VOLATILITY_POWERS = (0.5, 0.25)
@@ -85,6 +87,7 @@ def error_quantiles(errors: Floats) -> Floats:
             metadata says that nothing was measured.
     """
     quantiles = weibull_quantiles(errors.swapaxes(1, 2))
+    # Few errors of a step say little of its tails: those of all steps, each brought to the width of step 1.
     few = np.isfinite(errors).sum(axis=1) < MIN_ERRORS
     steps = np.sqrt(np.arange(1, errors.shape[2] + 1))
     for series in np.nonzero(few.any(axis=1))[0]:
@@ -138,7 +141,7 @@ def quantile_at(quantiles: Floats, probabilities: Floats, probability: float) ->
     return value
 
 
-def adapted(quantiles: Floats, log_widths: Floats) -> Floats:
+def adapt_quantiles(quantiles: Floats, log_widths: Floats) -> Floats:
     """Quantiles with each level's width multiplied; still non-decreasing; shape (S, horizon, Q).
 
     Args:
@@ -148,13 +151,14 @@ def adapted(quantiles: Floats, log_widths: Floats) -> Floats:
     level = 100 * np.abs(2 * PROBABILITIES - 1)
     factors = np.exp([np.interp(level, LEVELS, series) for series in log_widths]).reshape(-1, 1, len(level))
     widened = quantiles * factors
+    # Other factors may let levels cross: from the middle outwards none lies inside the one before.
     middle = len(PROBABILITIES) // 2
     widened[..., middle:] = np.maximum.accumulate(widened[..., middle:], axis=-1)
     widened[..., middle::-1] = np.minimum.accumulate(widened[..., middle::-1], axis=-1)
     return widened
 
 
-def learned(log_widths: Floats, missed: Floats, rate: float = ADAPTATION_RATE) -> Floats:
+def adapt_widths(log_widths: Floats, missed: Floats, rate: float = ADAPTATION_RATE) -> Floats:
     """The logarithms of the widths after another day has come.
 
     Args:
@@ -162,9 +166,10 @@ def learned(log_widths: Floats, missed: Floats, rate: float = ADAPTATION_RATE) -
         missed: share of the forecasts of the day that lay outside, NaN where none was made; same shape.
         rate: 0 learns nothing.
 
-    >>> learned(np.zeros((1, 2)), np.array([[0.2, 1.0]]), 0.1).round(3).tolist()
+    >>> adapt_widths(np.zeros((1, 2)), np.array([[0.2, 1.0]]), 0.1).round(3).tolist()
     [[0.0, 0.095]]
     """
+    # The gradient step of quantile tracking; a day without a forecast changes nothing.
     excess = np.nan_to_num(missed - (1 - np.array(LEVELS) / 100))
     return np.clip(log_widths + rate * excess, -MAX_LOG_WIDTH, MAX_LOG_WIDTH)
 
@@ -231,9 +236,11 @@ def walk_forward(
     inside = np.full((series, count, horizon, len(LEVELS)), np.nan)
     within, score, log_widths = inside.copy(), inside.copy(), np.zeros((series, len(LEVELS)))
     for known, block in _later_blocks(errors / scale[:, :, None], cutoffs, fit_days):
-        bounds = _bounds(error_quantiles(known))
+        # Lower and upper quantiles of `LEVELS`, around a forecast that lies inside; shapes (S, horizon, L).
+        quantiles = error_quantiles(known)
+        bounds = np.minimum(quantiles[..., TAILS], 0.0), np.maximum(quantiles[..., [-1 - tail for tail in TAILS]], 0.0)
         for cutoff in range(block.start, block.stop):
-            log_widths = learned(log_widths, 1 - _matured(inside, cutoff), rate)
+            log_widths = adapt_widths(log_widths, 1 - _matured(inside, cutoff), rate)
             widths = np.exp(log_widths)[:, None] * scale[:, cutoff, None, None]
             inside[:, cutoff], within[:, cutoff], score[:, cutoff] = _judged(
                 errors[:, cutoff, :, None], *(bound * widths for bound in bounds)
@@ -245,19 +252,15 @@ def walk_forward(
 
 def _later_blocks(scaled: Floats, cutoffs: Days, fit_days: Days) -> Iterator[tuple[Floats, slice]]:
     ds = cutoffs[:, None] + np.arange(1, scaled.shape[2] + 1)
+    # Nothing is served in the first block; in the second there are no errors yet of what was served.
     for fit_day in np.unique(fit_days)[2:]:
         start, stop = np.searchsorted(fit_days, fit_day, "left"), np.searchsorted(fit_days, fit_day, "right")
         yield np.where(ds <= fit_day, scaled, np.nan)[:, : int(start)], slice(int(start), int(stop))
 
 
-def _bounds(quantiles: Floats) -> tuple[Floats, Floats]:
-    """Lower and upper quantiles of `LEVELS`, around a forecast that lies inside; shapes (S, horizon, L)."""
-    tails = [int(np.argmin(np.abs(PROBABILITIES - (1 - level / 100) / 2))) for level in LEVELS]
-    return np.minimum(quantiles[..., tails], 0.0), np.maximum(quantiles[..., [-1 - tail for tail in tails]], 0.0)
-
-
 def _matured(inside: Floats, cutoff: int) -> Floats:
     """Mean over the forecasts of the day of this cutoff, made up to `horizon` days before; shape (S, L)."""
+    # Forecasts of one day lie on a diagonal: each step earlier was made a cutoff before.
     steps = np.arange(1, min(inside.shape[2], cutoff) + 1)
     found = inside[:, cutoff - steps, steps - 1]
     known = np.isfinite(found)
@@ -267,6 +270,7 @@ def _matured(inside: Floats, cutoff: int) -> Floats:
 
 def _judged(errors: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
     known = np.isfinite(errors)
+    # Winkler: the width, and 2 / alpha for each unit outside.
     beyond = np.maximum(lower - errors, 0.0) + np.maximum(errors - upper, 0.0)
     score = upper - lower + 2 / (1 - np.array(LEVELS) / 100) * beyond
     within = (errors > lower) & (errors < upper)

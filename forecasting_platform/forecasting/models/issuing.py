@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.models.intervals import learned
+from forecasting_platform.forecasting.models.intervals import adapt_widths
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
@@ -35,30 +35,26 @@ def issue_forecasts(
     errors = FORECAST_ERRORS.empty() if matured is None else matured
     usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
     frames = [
-        _issue(model.widened(learned_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)
+        _issue(model.with_widths(learn_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)
         for cutoff, rows in usable.groupby("ds", sort=True)
     ]
     if not frames:
         return FORECASTS.empty()
     issued = pd.concat(frames, ignore_index=True).assign(model_version=model_version, issued_at=pd.Timestamp(issued_at))
-    return FORECASTS.conform(_finite(issued))
-
-
-def _finite(issued: pd.DataFrame) -> pd.DataFrame:
-    """Without what no arithmetic gave: one such forecast of one series would keep all from being stored."""
+    # One forecast that is not finite, of one series, would keep all from being stored.
     numbers = issued[[column.name for column in FORECASTS.columns if column.kind == "float"]]
-    return issued.loc[np.isfinite(numbers.to_numpy()).all(axis=1)]
+    return FORECASTS.conform(issued.loc[np.isfinite(numbers.to_numpy()).all(axis=1)])
 
 
 def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataFrame:
     first = pd.Timestamp(str(cutoff)).date()
     days = [first + timedelta(days=step) for step in range(1, model.horizon + 1)]
-    known = following(model, rows)
+    known = answer_from(model, rows)
     return known.predict(known.inputs(days, unique_ids=rows["unique_id"].tolist())).to_frame()
 
 
-def learned_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
-    """What a version's own forecasts, as they matured, say of its intervals' widths (`intervals.learned`).
+def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
+    """Adapt the widths of a version's intervals to its own forecasts, day by day as they matured.
 
     Args:
         matured: rows of `FORECAST_ERRORS`.
@@ -75,12 +71,12 @@ def learned_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
     )
     daily = missed.astype(float).groupby([matured["unique_id"], matured["ds"]]).mean()
     for _, day in daily.groupby(level="ds", sort=True):
-        widths = learned(widths, day.droplevel("ds").reindex(list(unique_ids)).to_numpy())
+        widths = adapt_widths(widths, day.droplevel("ds").reindex(list(unique_ids)).to_numpy())
     return widths
 
 
 def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts that are to be recorded: what a version said once of a series at a cutoff stands, whole.
+    """The forecasts to record: those of a series and cutoff that a version has recorded before are left out, whole.
 
     Each is issued after every other one of its series and cutoff: the forecast of record, which is the first, does not
     change by one that was made earlier and arrives later.
@@ -97,12 +93,10 @@ def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
         return issued
     versions = recorded[["unique_id", "cutoff", "model_version"]].drop_duplicates().assign(is_known=True)
     newest = recorded.groupby(["unique_id", "cutoff"], as_index=False)["issued_at"].max()
-    beside = issued.merge(versions, how="left").merge(
-        newest, on=["unique_id", "cutoff"], how="left", suffixes=("", "_")
-    )
-    earliest = beside["issued_at_"] + pd.Timedelta(microseconds=1)
-    raised = beside.assign(issued_at=beside["issued_at"].where(~(beside["issued_at"] < earliest), earliest))
-    return raised.loc[beside["is_known"].isna(), issued.columns].reset_index(drop=True)
+    known = issued.merge(versions, how="left").merge(newest, on=["unique_id", "cutoff"], how="left", suffixes=("", "_"))
+    earliest = known["issued_at_"] + pd.Timedelta(microseconds=1)
+    raised = known.assign(issued_at=known["issued_at"].where(~(known["issued_at"] < earliest), earliest))
+    return raised.loc[known["is_known"].isna(), issued.columns].reset_index(drop=True)
 
 
 def cutoffs_of(days: DateRange, horizon: int) -> DateRange:

@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
 from forecasting_platform.forecasting.models.intervals import (
     VOLATILITIES,
-    adapted,
+    adapt_quantiles,
     quantile_at,
     spread_at,
     volatility_scale,
@@ -113,15 +113,15 @@ class ForecastModel:
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
         return replace(self, features=features, feature_days=feature_days)
 
-    def widened(self, log_widths: Floats) -> "ForecastModel":
+    def with_widths(self, log_widths: Floats) -> "ForecastModel":
         """The same model with other widths of its intervals.
 
         Args:
             log_widths: logarithm of the factor of each of `LEVELS`; shape (S, len(LEVELS)).
         """
-        return replace(self, error_quantiles=adapted(self.error_quantiles, log_widths))
+        return replace(self, error_quantiles=adapt_quantiles(self.error_quantiles, log_widths))
 
-    def bounded(self, lower_bounds: Mapping[str, float]) -> "ForecastModel":
+    def with_lower_bounds(self, lower_bounds: Mapping[str, float]) -> "ForecastModel":
         """The same model, of which no forecast and no interval of some series lies below a declared bound.
 
         Args:
@@ -252,20 +252,19 @@ class ForecastModel:
         """Point forecasts, and which of them are the naive one in place of one that is not plausible."""
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
-        replaced = ~self._plausible(combined, series)
+        low, high = self.plausible[series].T
+        # Written this way round, NaN is not plausible.
+        replaced = ~(np.isfinite(combined) & (combined >= low) & (combined <= high))
         sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)
         return np.maximum(sane, self.lower_bound[series]), replaced
 
     def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+        """Whether a candidate with a weight lacks a value; shape (n,)."""
         lacks = np.zeros(len(inputs), dtype=bool)
         if self.exogenous:
             for position, candidate in enumerate(self.candidates):
                 lacks |= candidate.lacks_exogenous(inputs, series) & (self.weights[series, position] > 0)
         return lacks
-
-    def _plausible(self, forecasts: Floats, series: Positions) -> npt.NDArray[np.bool_]:
-        low, high = self.plausible[series].T
-        return np.isfinite(forecasts) & (forecasts >= low) & (forecasts <= high)
 
     def _bounds(self, y_hat: Floats, spread: Floats, series: Positions, level: int) -> tuple[Floats, Floats]:
         tail = (1 - level / 100) / 2
@@ -284,17 +283,9 @@ class ForecastModel:
 
 
 BY_SERIES = (
-    "weights",
-    "error_quantiles",
-    "calm_volatility",
-    "lower_bound",
-    "plausible",
-    "features",
-    "feature_days",
-    "ended_after_days",
-    "trained_ranges",
-    "is_new",
-)
+    "weights", "error_quantiles", "calm_volatility", "lower_bound", "plausible", "features", "feature_days",
+    "ended_after_days", "trained_ranges", "is_new",
+)  # fmt: skip
 """The model's own arrays with the series as first axis."""
 
 

@@ -16,7 +16,7 @@ _Y = FEATURE_NAMES.index("y")
 _PAST = [_Y, *(FEATURE_NAMES.index(name) for name in FEATURE_NAMES if name.startswith(("lag_", "mean_")))]
 
 
-def following(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
+def answer_from(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
     """The same model, answering from other feature rows, those of series that it was not trained on among them.
 
     A series is new to a model that has not seen it, that has seen too few days of it to know it, or that knows it as

@@ -19,14 +19,14 @@ from forecasting_platform.forecasting.models.intervals import (
     PROBABILITIES,
     VOLATILITIES,
     WalkForward,
-    adapted,
+    adapt_quantiles,
     calm_volatility,
     error_quantiles,
     volatility_scale,
     walk_forward,
 )
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import series_scores
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -57,7 +57,7 @@ def train(
 
     Args:
         features: rows of `FEATURE_TABLE`; those after `cutoff` are not looked at.
-        code_version: what the metadata says of the code.
+        code_version: recorded in the metadata.
         first: the first day of any series, where these are some of many; by default that of `features`.
 
     Raises:
@@ -70,7 +70,7 @@ def train(
     panel = panel.with_exogenous(recipe.exogenous_columns)
     results, candidates = backtest(panel, recipe), recipe.fit(panel)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
-    # What candidates err by on a constant series is rounding: the first, which is the simplest, serves it.
+    # Errors on a constant series are rounding: the first candidate, which is the simplest, serves it.
     weights[results.constant] = np.eye(len(candidates))[0]
     judged = judge_intervals(results, panel)
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
@@ -84,7 +84,7 @@ def train(
         candidates=candidates,
         weights=weights,
         probabilities=PROBABILITIES,
-        error_quantiles=adapted(error_quantiles(scaled), judged.log_widths),
+        error_quantiles=adapt_quantiles(error_quantiles(scaled), judged.log_widths),
         calm_volatility=calm_volatility(panel.features),
         lower_bound=_lower_bound(panel),
         plausible=_plausible(panel),
@@ -98,7 +98,11 @@ def train(
         first_days=learn_first_days(panel, recipe, candidates),
         is_new=new,
     )
-    return Training(_taking_in_new(model, known), results, panel, judged)
+    if new.any():
+        # Series that are new at their training are forecast as those that the model will never have seen.
+        rows = known[known["unique_id"].isin(np.array(panel.unique_ids, dtype=object)[new])].sort_values("ds")
+        model = answer_from(model, rows.drop_duplicates("unique_id", keep="last"))
+    return Training(model, results, panel, judged)
 
 
 def _is_new(panel: Panel, results: Backtest) -> npt.NDArray[np.bool_]:
@@ -109,13 +113,6 @@ def _is_new(panel: Panel, results: Backtest) -> npt.NDArray[np.bool_]:
     established = is_established(panel)
     unmeasured = ~np.isfinite(results.served_errors).any(axis=(1, 2))
     return ~established & (established.any() | unmeasured)
-
-
-def _taking_in_new(model: ForecastModel, known: pd.DataFrame) -> ForecastModel:
-    """The model, its new series forecast as any that it will never have seen."""
-    new = [unique_id for unique_id, is_new in zip(model.unique_ids, model.is_new, strict=True) if is_new]
-    rows = known[known["unique_id"].isin(new)].sort_values("ds").drop_duplicates("unique_id", keep="last")
-    return following(model, rows) if new else model
 
 
 def _honest_errors(results: Backtest, weights: Floats) -> Floats:
@@ -152,12 +149,12 @@ def _scale(results: Backtest, panel: Panel) -> Floats:
     return volatility_scale(volatilities, np.repeat(calm_volatility(panel.features)[:, None], volatilities.shape[1], 1))
 
 
-def served_by(candidates: tuple[str, ...], weights: Floats) -> str:
+def describe_weights(candidates: tuple[str, ...], weights: Floats) -> str:
     """The candidates that make a series' forecast, in words, the heaviest first.
 
-    >>> served_by(("naive", "direct_ridge"), np.array([0.2, 0.8]))
+    >>> describe_weights(("naive", "direct_ridge"), np.array([0.2, 0.8]))
     '80 % direct_ridge, 20 % naive'
-    >>> served_by(("naive", "direct_ridge"), np.array([0.0, 1.0]))
+    >>> describe_weights(("naive", "direct_ridge"), np.array([0.0, 1.0]))
     'direct_ridge'
     """
     shares = {name: round(100 * weight) for name, weight in zip(candidates, weights.tolist(), strict=True)}
@@ -191,13 +188,15 @@ def _metadata(
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
     observed, constant = panel.observed, results.constant
+    known = np.isfinite(panel.features[observed][:, len(FEATURE_NAMES) :])
     served, *alone = series_scores(results, panel, [results.served_errors, *results.errors])
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
         "data_fingerprint": fingerprint(features, panel.exogenous),
         "code_version": code_version,
-        "exogenous_known": _exogenous_known(panel),
+        # On which share of the observed days the value of each exogenous column was known.
+        "exogenous_known": dict(zip(panel.exogenous, known.mean(axis=0).tolist(), strict=True)),
         "backtest": {
             "first_cutoff": str(scored[0]) if len(scored) else None,
             "last_cutoff": str(scored[-1]) if len(scored) else None,
@@ -206,7 +205,7 @@ def _metadata(
         },
         "series": {
             unique_id: {
-                "winner": served_by(results.candidates, weights[series]),
+                "winner": describe_weights(results.candidates, weights[series]),
                 "weights": dict(zip(results.candidates, weights[series].tolist(), strict=True)),
                 "scores": asdict(served[series]),
                 "candidates": {
@@ -222,12 +221,6 @@ def _metadata(
         },
     }
     return _without_nan(metadata)
-
-
-def _exogenous_known(panel: Panel) -> dict[str, float]:
-    """On which share of the observed days the value of each exogenous column was known."""
-    known = np.isfinite(panel.features[panel.observed][:, len(FEATURE_NAMES) :])
-    return dict(zip(panel.exogenous, known.mean(axis=0).tolist(), strict=True))
 
 
 def _without_nan(value: Any) -> Any:

@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 
 HISTORY_DAYS = 1095
-LEAST_HISTORY_DAYS = 91
+MIN_HISTORY_DAYS = 91
 DUE_WEEKS = 13
 _NEWEST = replace(OBSERVATIONS, key=("unique_id", "ds"))
 
@@ -32,14 +32,14 @@ class QualityPolicy:
         range_spreads: spreads beyond those quantiles at which a value is unusual.
         change_factor: times the 99.5 % quantile of day-to-day changes at which a change is a jump.
         flat_days: equal days in a row that are never unusual; beyond, the longest run of the past counts.
-        least_swing: share of the least swing of the past below which a week is too still: a meter that hums.
+        min_swing: share of the least swing of the past below which a week is too still: a meter that hums.
         grace_days: newest days that may still be unpublished.
     """
 
     range_spreads: float = 0.25
     change_factor: float = 1.5
     flat_days: int = 7
-    least_swing: float = 0.1
+    min_swing: float = 0.1
     grace_days: int = 3
 
 
@@ -47,7 +47,7 @@ POLICY = QualityPolicy()
 _TAIL = 0.005
 
 JUDGED_COLUMNS = (
-    "y", "low", "high", "change", "most_change", "flat_days", "most_flat_days", "swing", "least_swing", "is_due"
+    "y", "low", "high", "change", "max_change", "flat_days", "max_flat_days", "swing", "min_swing", "is_due"
 )  # fmt: skip
 SWING_DAYS, MIN_SWING_VALUES = 7, 4
 """Days that a swing is taken over, and values among them without which there is none."""
@@ -96,12 +96,12 @@ def judge_days(
         "low": low,
         "high": high,
         "change": changes[first:],
-        "most_change": _usual_change(changes[:first]) * policy.change_factor,
+        "max_change": _usual_change(changes[:first]) * policy.change_factor,
         "flat_days": runs[first:],
-        "most_flat_days": np.maximum(runs[:first].max(axis=0), policy.flat_days),
+        "max_flat_days": np.maximum(runs[:first].max(axis=0), policy.flat_days),
         # A week of one value is a flat line, which has its own limit.
         "swing": np.where(swings > 0, swings, np.nan)[first:],
-        "least_swing": policy.least_swing * _least(swings[:first]),
+        "min_swing": policy.min_swing * _least(swings[:first]),
         "is_due": _is_due(past, days, policy.grace_days),
     }
     shape = (len(period), len(names))
@@ -120,7 +120,7 @@ def _on_grid(rows: pd.DataFrame, names: list[str], days: Days) -> Floats:
 
 def _quantiles(values: Floats, shares: list[float]) -> Floats:
     """Of each column with at least 91 numbers, NaN of the others; shape (len(shares), S)."""
-    enough = np.isfinite(values).sum(axis=0) >= LEAST_HISTORY_DAYS
+    enough = np.isfinite(values).sum(axis=0) >= MIN_HISTORY_DAYS
     found = np.full((len(shares), values.shape[1]), np.nan)
     found[:, enough] = np.nanquantile(values[:, enough], shares, axis=0)
     return found
@@ -157,7 +157,7 @@ def _swings(values: Floats) -> Floats:
 
 def _least(swings: Floats) -> Floats:
     """The least swing of each series; NaN of one with fewer than 91."""
-    enough = np.isfinite(swings).sum(axis=0) >= LEAST_HISTORY_DAYS
+    enough = np.isfinite(swings).sum(axis=0) >= MIN_HISTORY_DAYS
     return np.where(enough, np.fmin.reduce(swings, axis=0), np.nan)
 
 

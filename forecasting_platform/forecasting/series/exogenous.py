@@ -20,7 +20,7 @@ from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 
 STEP = "{step}"
-MOST_DELAY_DAYS = 30
+MAX_DELAY_DAYS = 30
 _SETTING = "FORECASTING_EXOGENOUS"
 
 
@@ -49,7 +49,7 @@ class KnownAtCutoff:
         """The column that a stored series becomes; None where it becomes none."""
         return unique_id if self.owns(unique_id) else None
 
-    def says(self, horizon: int) -> npt.NDArray[np.bool_]:
+    def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns say something of the day at each step; shape (horizon, 1)."""
         return np.ones((horizon, 1), dtype=bool)
 
@@ -90,7 +90,7 @@ class KnownInAdvance:
         found = re.fullmatch(f"{before}([1-9][0-9]?){after}", unique_id)
         return int(found[1]) if found else None
 
-    def says(self, horizon: int) -> npt.NDArray[np.bool_]:
+    def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns say something of the day at each step; shape (horizon, horizon)."""
         return np.eye(horizon, dtype=bool)
 
@@ -125,8 +125,8 @@ def _declared(document: Mapping[str, Any]) -> Exogenous:
         problem = "is no object of unique_id, known and delay_days"
     elif str(known) not in _TYPES:
         problem = f"has known {known!r}; choose of {sorted(_TYPES)}"
-    elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MOST_DELAY_DAYS:
-        problem = f"has delay_days {delay!r}; 0 to {MOST_DELAY_DAYS} are expected"
+    elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MAX_DELAY_DAYS:
+        problem = f"has delay_days {delay!r}; 0 to {MAX_DELAY_DAYS} are expected"
     elif unique_id.count(STEP) != (1 if known == KnownInAdvance.known else 0):
         problem = f"has unique_id {unique_id!r}; {STEP} stands once in one that is known in advance, and in no other"
     if problem:
@@ -148,9 +148,9 @@ def exogenous_columns(exogenous: Sequence[Exogenous], horizon: int) -> tuple[str
     return tuple(name for declared in exogenous for name in declared.columns(horizon))
 
 
-def exogenous_says(exogenous: Sequence[Exogenous], horizon: int) -> npt.NDArray[np.bool_]:
+def columns_by_step(exogenous: Sequence[Exogenous], horizon: int) -> npt.NDArray[np.bool_]:
     """Which columns say something of the day at each step; shape (horizon, E)."""
-    says = [declared.says(horizon) for declared in exogenous]
+    says = [declared.describes(horizon) for declared in exogenous]
     return np.hstack(says) if says else np.empty((horizon, 0), dtype=bool)
 
 

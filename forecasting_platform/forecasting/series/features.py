@@ -62,7 +62,7 @@ def build_features(
         observations: `unique_id`, `ds`, `y`, one row per series and day; those of
             `observations_period(period)` decide, others are ignored.
         country: whose holidays are flagged.
-        exogenous: series that get no rows, but stand in the rows of the others.
+        exogenous: series that get no rows of their own: they are columns in the rows of the others.
 
     Returns:
         One row per observed day, ordered by `unique_id`, `ds`; empty where nothing was observed.
@@ -71,9 +71,9 @@ def build_features(
     days = np.arange(np.datetime64(window.start, "D"), np.datetime64(window.end, "D") + 1)
     inside = observations[observations["ds"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))]
     unique_ids, series = np.unique(inside["unique_id"].to_numpy(dtype=str), return_inverse=True)
-    if exogenous and (beside := is_exogenous(unique_ids.tolist(), exogenous)).any():
-        forecast = build_features(inside[~beside[series]], period, country)
-        known = pd.Series(known_at(days, inside[beside[series]], exogenous), index=days.astype("datetime64[ns]"))
+    if exogenous and (is_column := is_exogenous(unique_ids.tolist(), exogenous)).any():
+        forecast = build_features(inside[~is_column[series]], period, country)
+        known = pd.Series(known_at(days, inside[is_column[series]], exogenous), index=days.astype("datetime64[ns]"))
         return FEATURE_TABLE.conform(forecast.assign(exogenous=forecast["ds"].map(known)), period)
     values = np.full((len(unique_ids), len(days)), np.nan)
     values[series, (inside["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)] = inside["y"]
@@ -122,7 +122,10 @@ def _features(values: Floats, known: Floats) -> Iterator[Floats]:
         # A lag that was never observed is best guessed by the mean of its week.
         yield np.where(back(known, lag) > 0, back(values, lag), means[7])
     yield from means.values()
-    effects = [_weekday_effect(values, known, means[7 * WEEKDAY_WEEKS], 7 - ahead) for ahead in range(1, 8)]
+    # How far the newest thirteen values of a weekday lie from the mean of their weeks; 0 of one never observed.
+    same_weekday = trailing_mean(values, known, WEEKDAY_WEEKS, stride=7)
+    mean = means[7 * WEEKDAY_WEEKS]
+    effects = [np.nan_to_num(back(same_weekday, 7 - ahead, np.nan) - mean) for ahead in range(1, 8)]
     yield from effects
     for smoothing in LEVEL_SMOOTHINGS:
         yield _level(values, known, effects, 1 - smoothing)
@@ -133,17 +136,19 @@ def _features(values: Floats, known: Floats) -> Iterator[Floats]:
         yield np.nan_to_num(trailing_mean(change, both, SMOOTHED_DAYS, 1 - smoothing))
 
 
-def _weekday_effect(values: Floats, known: Floats, mean: Floats, days_back: int) -> Floats:
-    same = trailing_mean(values, known, WEEKDAY_WEEKS, stride=7)
-    return np.nan_to_num(back(same, days_back, np.nan) - mean)
-
-
 def _level(values: Floats, known: Floats, effects: list[Floats], decay: float) -> Floats:
-    """The smoothed value, freed of the effects of the weekdays it happens to be made of."""
+    """The smoothed value, freed of the effects of the weekdays that it is made of.
+
+    Exponential smoothing (FPP3, 8.1) over the observed days only, whose weights are scaled to sum to 1: so the weekdays
+    do not balance out where days are missing.
+    """
     total = trailing_sum(known, SMOOTHED_DAYS, decay)
+    # The weight of one weekday: its newest day's, and decay**7 times as much for each week before.
     weekly = trailing_sum(known, SMOOTHED_DAYS // 7, decay**7, stride=7)
-    shares = (decay**days_back * back(weekly, days_back) for days_back in (7 - ahead for ahead in range(1, 8)))
+    # The effect `ahead` days ahead is that of the weekday 7 - ahead days ago.
+    shares = (decay**days_back * back(weekly, days_back) for days_back in range(6, -1, -1))
     seasonal = sum(share * effect for share, effect in zip(shares, effects, strict=True))
+    # No observed day in the window: 0 / 0 is NaN, as for every feature of such a day.
     with np.errstate(invalid="ignore", divide="ignore"):
         level: Floats = (trailing_sum(values, SMOOTHED_DAYS, decay) - seasonal) / total
     return level
@@ -164,6 +169,7 @@ def trailing_sum(values: Floats, terms: int, decay: float = 1.0, stride: int = 1
     """
     if terms == 1:
         return values
+    # Doubling: a sum moved along by adding and subtracting would carry its rounding from day to day.
     half = trailing_sum(values, terms // 2, decay, stride)
     doubled = half + decay ** (terms // 2) * back(half, terms // 2 * stride)
     return doubled if terms % 2 == 0 else values + decay * back(doubled, stride)

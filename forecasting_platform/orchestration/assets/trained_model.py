@@ -54,7 +54,7 @@ def trained_model(
         raise InsufficientHistoryError(error.found_days, error.needed_days, found or None) from error
     refuse_never_known(trained.model.metadata["exogenous_known"])
     registered = model_registry.register(
-        trained.model.bounded(settings.lower_bounds),
+        trained.model.with_lower_bounds(settings.lower_bounds),
         plots=trained.plots,
         run_tags={"dagster/run_id": context.run.run_id},
     )

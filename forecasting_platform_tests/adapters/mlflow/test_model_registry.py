@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import InvalidArtifactError, UnknownVersionError
-from forecasting_platform.forecasting.block_training import joined
+from forecasting_platform.forecasting.block_training import join_blocks
 from forecasting_platform_tests.contracts.model_registry_contract import (
     NEXT,
     PERIOD,
@@ -147,7 +147,7 @@ def test_more_series_than_a_server_takes_metrics_of_are_registered(mlflow_regist
         metadata = dict(trained_model().metadata) | {"control": {"budgets": [], "series": {}}}
         metadata["series"] = dict(zip(unique_ids, metadata["series"].values(), strict=True))
         copies.append(replace(trained_model(), unique_ids=unique_ids, metadata=metadata))
-    version = mlflow_registry.register(joined(copies), plots={}, run_tags={})
+    version = mlflow_registry.register(join_blocks(copies), plots={}, run_tags={})
     assert len(mlflow_registry.load(version).unique_ids) == 120
 
 

@@ -11,10 +11,10 @@ from forecasting_platform.forecasting.models.intervals import (
     MIN_ERRORS,
     PROBABILITIES,
     WalkForward,
-    adapted,
+    adapt_quantiles,
+    adapt_widths,
     calm_volatility,
     error_quantiles,
-    learned,
     volatility_scale,
     walk_forward,
 )
@@ -96,7 +96,7 @@ def test_adapted_quantiles_never_cross_whatever_the_widths(
     values: list[float], width_80: float, width_95: float
 ) -> None:
     quantiles = np.array(values) - values[Q // 2]
-    found = adapted(quantiles[None, None], np.array([[width_80, width_95]]))[0, 0]
+    found = adapt_quantiles(quantiles[None, None], np.array([[width_80, width_95]]))[0, 0]
     assert (np.diff(found) >= 0).all()
     np.testing.assert_allclose(found[AT[0.9]], np.exp(width_80) * quantiles[AT[0.9]], rtol=1e-9, atol=1e-9)
 
@@ -104,10 +104,10 @@ def test_adapted_quantiles_never_cross_whatever_the_widths(
 def test_a_level_that_misses_too_often_grows_and_one_that_never_misses_shrinks() -> None:
     widths = np.zeros((1, 2))
     for _ in range(50):
-        widths = learned(widths, np.array([[0.5, 0.0]]))
+        widths = adapt_widths(widths, np.array([[0.5, 0.0]]))
     assert widths[0, 0] > 0 > widths[0, 1]
-    np.testing.assert_array_equal(learned(widths, np.full((1, 2), np.nan)), widths)
-    assert learned(np.full((1, 2), 99.0), np.ones((1, 2))).max() == np.log(5)
+    np.testing.assert_array_equal(adapt_widths(widths, np.full((1, 2), np.nan)), widths)
+    assert adapt_widths(np.full((1, 2), 99.0), np.ones((1, 2))).max() == np.log(5)
 
 
 def test_a_restless_day_is_wider_and_a_series_that_never_changed_is_calm() -> None:

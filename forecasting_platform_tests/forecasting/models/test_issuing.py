@@ -10,7 +10,7 @@ import pytest
 from forecasting_platform.forecasting.models.issuing import (
     cutoffs_of,
     issue_forecasts,
-    learned_widths,
+    learn_widths,
     match_errors,
     newly_issued,
 )
@@ -172,7 +172,7 @@ def test_a_series_without_matured_forecasts_learns_nothing(model: ForecastModel,
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
     known = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp(AT))
     matured = match_errors(issued, known, DateRange(date(2023, 7, 1), JULY))
-    widths = learned_widths(matured, ["new", "a"])
+    widths = learn_widths(matured, ["new", "a"])
     assert (widths[0] == 0).all()
     assert (widths[1] != 0).any()
-    assert (learned_widths(matured.iloc[:0], ["a"]) == 0).all()
+    assert (learn_widths(matured.iloc[:0], ["a"]) == 0).all()

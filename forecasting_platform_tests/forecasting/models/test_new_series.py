@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecasting_platform.forecasting.block_training import joined
+from forecasting_platform.forecasting.block_training import join_blocks
 from forecasting_platform.forecasting.models.first_days import AGES, FirstDays, age_of, scale_of
 from forecasting_platform.forecasting.models.intervals import PROBABILITIES
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
-from forecasting_platform.forecasting.models.new_series import following
+from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.series.panel import feature_values
 from forecasting_platform_tests.support.example_series import (
@@ -48,7 +48,7 @@ def forecasts_of(model: ForecastModel, name: str = "new") -> pd.DataFrame:
 
 @pytest.mark.parametrize("days", [1, 2, 7, 30, 59, 400])
 def test_it_is_forecast_near_its_level_whatever_of_it_is_known(model: ForecastModel, days: int) -> None:
-    found = forecasts_of(following(model, newest(seasonal(days, 99))))
+    found = forecasts_of(answer_from(model, newest(seasonal(days, 99))))
     assert found["new_series"].all()
     assert found["y_hat"].between(50, 150).all()
     assert (found["y_hat_lo_95"] < found["y_hat_lo_80"]).all()
@@ -58,18 +58,18 @@ def test_it_is_forecast_near_its_level_whatever_of_it_is_known(model: ForecastMo
 
 
 def test_the_known_series_are_forecast_as_before_and_unmarked(model: ForecastModel) -> None:
-    taken_in = following(model, newest(seasonal(3)))
+    taken_in = answer_from(model, newest(seasonal(3)))
     for name in KNOWN:
         pd.testing.assert_frame_equal(forecasts_of(taken_in, name), forecasts_of(model, name))
     assert taken_in.unique_ids == (*model.unique_ids, "new")
     assert taken_in.states() == {"new": "new"}
-    assert following(model, newest(seasonal(3)).iloc[:0]).unique_ids == model.unique_ids
+    assert answer_from(model, newest(seasonal(3)).iloc[:0]).unique_ids == model.unique_ids
 
 
 def test_the_more_days_are_known_the_narrower_are_its_intervals(model: ForecastModel) -> None:
     widths = []
     for days in (1, 7, 45):
-        found = [forecasts_of(following(model, newest(seasonal(days, seed)))) for seed in range(20)]
+        found = [forecasts_of(answer_from(model, newest(seasonal(days, seed)))) for seed in range(20)]
         widths.append(np.mean([(rows["y_hat_hi_80"] - rows["y_hat_lo_80"]).mean() for rows in found]))
     assert widths[0] > widths[2]
     assert widths[1] > widths[2]
@@ -77,7 +77,7 @@ def test_the_more_days_are_known_the_narrower_are_its_intervals(model: ForecastM
 
 @pytest.mark.parametrize("days", [1, 7, 30])
 def test_zeros_alone_are_forecast_as_zero_with_room_for_what_others_are(model: ForecastModel, days: int) -> None:
-    found = forecasts_of(following(model, newest(np.zeros(days))))
+    found = forecasts_of(answer_from(model, newest(np.zeros(days))))
     assert (found["y_hat"] == 0).all()
     assert (found["y_hat_lo_95"] == 0).all()
     assert (found["y_hat_hi_95"] > 0).all()
@@ -88,7 +88,7 @@ def test_zeros_alone_are_forecast_as_zero_with_room_for_what_others_are(model: F
 )
 @settings(max_examples=60, deadline=None)
 def test_any_first_days_lead_to_finite_forecasts_in_ordered_intervals(model: ForecastModel, y: np.ndarray) -> None:
-    found = forecasts_of(following(model, newest(y)))
+    found = forecasts_of(answer_from(model, newest(y)))
     bounds = found[["y_hat_lo_95", "y_hat_lo_80", "y_hat", "y_hat_hi_80", "y_hat_hi_95"]]
     assert np.isfinite(bounds).all(axis=None)
     assert (np.diff(bounds, axis=1) >= 0).all()
@@ -97,21 +97,21 @@ def test_any_first_days_lead_to_finite_forecasts_in_ordered_intervals(model: For
 @given(factor=st.sampled_from([1e-6, 0.5, 7.0, 1e6]), days=st.integers(1, 60))
 @settings(max_examples=30, deadline=None)
 def test_a_forecast_has_the_unit_of_its_series(model: ForecastModel, factor: float, days: int) -> None:
-    one, other = (forecasts_of(following(model, newest(of * seasonal(days)))) for of in (1.0, factor))
+    one, other = (forecasts_of(answer_from(model, newest(of * seasonal(days)))) for of in (1.0, factor))
     columns = ["y_hat", "y_hat_lo_80", "y_hat_hi_95"]
     np.testing.assert_allclose(other[columns], factor * one[columns], rtol=1e-9)
 
 
 def test_a_negative_series_may_be_forecast_negative(model: ForecastModel) -> None:
-    found = forecasts_of(following(model, newest(-seasonal(20))))
+    found = forecasts_of(answer_from(model, newest(-seasonal(20))))
     assert (found["y_hat"] < 0).all()
     assert (found["y_hat_lo_95"] < found["y_hat_lo_80"]).all()
-    below = following(trained({"a": seasonal(400) - 100, "b": seasonal(400)}).model, newest([1.0]))
+    below = answer_from(trained({"a": seasonal(400) - 100, "b": seasonal(400)}).model, newest([1.0]))
     assert (forecasts_of(below)["y_hat_lo_95"] < 0).all(), "where others were negative, it may be too"
 
 
 def test_its_input_rows_sent_back_give_the_same_forecasts(model: ForecastModel) -> None:
-    taken_in = following(model, newest(seasonal(5)))
+    taken_in = answer_from(model, newest(seasonal(5)))
     inputs = taken_in.inputs(days_after(15))
     again = taken_in.predict(type(inputs).from_records(inputs.to_records()))
     pd.testing.assert_frame_equal(again.to_frame(), taken_in.predict(inputs).to_frame())
@@ -125,13 +125,13 @@ def test_its_input_rows_sent_back_give_the_same_forecasts(model: ForecastModel) 
 def test_what_was_learnt_survives_storing(model: ForecastModel) -> None:
     stored, document = arrays_of(model), document_of(model)
     row = newest(seasonal(5))
-    again = following(model_from(stored, document), row)
-    pd.testing.assert_frame_equal(forecasts_of(again), forecasts_of(following(model, row)))
+    again = answer_from(model_from(stored, document), row)
+    pd.testing.assert_frame_equal(forecasts_of(again), forecasts_of(answer_from(model, row)))
 
 
 def test_where_nothing_was_learnt_the_default_is_naive(model: ForecastModel) -> None:
     row = newest(seasonal(5))
-    found = forecasts_of(following(replace(model, first_days=FirstDays.default(model.candidates, 15)), row))
+    found = forecasts_of(answer_from(replace(model, first_days=FirstDays.default(model.candidates, 15)), row))
     assert found["new_series"].all()
     assert (found["y_hat"] == row["y"].item()).all()
     assert (found["y_hat_hi_80"] > found["y_hat"]).all()
@@ -144,7 +144,7 @@ def test_intervals_of_first_days_cover_what_they_promise_and_beat_naive_ones(mod
         days, size = int(rng.integers(1, 60)), float(rng.uniform(0.1, 10))
         y = size * seasonal(days + 15, 100 + seed, noise=8.0)
         known, after = y[:days], y[days:]
-        found = forecasts_of(following(model, newest(known)))
+        found = forecasts_of(answer_from(model, newest(known)))
         for level, found_inside in inside.items():
             found_inside.append(((after >= found[f"y_hat_lo_{level}"]) & (after <= found[f"y_hat_hi_{level}"])).mean())
         low, high = found["y_hat_lo_80"].to_numpy(), found["y_hat_hi_80"].to_numpy()
@@ -164,7 +164,7 @@ def interval_score(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarr
 def test_whatever_a_recipe_may_use_it_forecasts_new_series(options: tuple[str, ...]) -> None:
     recipe = replace(default_recipe(15, "IE", options), backtest_days=200, refit_days=60)
     found = forecasts_of(
-        following(trained({"a": seasonal(400), "b": seasonal(400, 1)}, recipe).model, newest(seasonal(9)))
+        answer_from(trained({"a": seasonal(400), "b": seasonal(400, 1)}, recipe).model, newest(seasonal(9)))
     )
     assert found["y_hat"].between(50, 150).all()
 
@@ -172,12 +172,12 @@ def test_whatever_a_recipe_may_use_it_forecasts_new_series(options: tuple[str, .
 def test_several_panels_are_joined_into_what_they_say_on_average(model: ForecastModel) -> None:
     other = trained({f"z {seed}": seasonal(500, 20 + seed) for seed in range(3)}).model
     documents = [of.metadata | {"control": {"series": {}}} for of in (model, other)]
-    both = joined([replace(of, metadata=document) for of, document in zip((model, other), documents, strict=True)])
+    both = join_blocks([replace(of, metadata=document) for of, document in zip((model, other), documents, strict=True)])
     parts = [of.first_days for of in (model, other)]
     np.testing.assert_allclose(both.first_days.errors, (parts[0].errors + parts[1].errors) / 2)
     assert both.first_days.candidates[2].to_arrays()["smoothing"].dtype == np.int64
     assert (np.diff(both.first_days.errors, axis=2) >= 0).all()
-    assert forecasts_of(following(both, newest(seasonal(4))))["y_hat"].between(50, 150).all()
+    assert forecasts_of(answer_from(both, newest(seasonal(4))))["y_hat"].between(50, 150).all()
 
 
 def test_no_known_series_gives_the_default() -> None:
@@ -216,7 +216,7 @@ def test_a_series_of_few_days_at_its_training_is_new_and_has_wide_intervals() ->
     # A month later more is known, and it is forecast by that.
     end = END + timedelta(days=30)
     row = features_of(observations({"young": seasonal(35)}, end), end).tail(1)
-    later = following(model, row)
+    later = answer_from(model, row)
     expected = later.first_days.errors[age_of(np.array([35]))[0]]
     scale = scale_of(feature_values(row), np.array([35]), 1.0)
     np.testing.assert_allclose(later.error_quantiles[later.unique_ids.index("young")], expected * scale)
@@ -224,7 +224,7 @@ def test_a_series_of_few_days_at_its_training_is_new_and_has_wide_intervals() ->
 
 def test_a_constant_series_that_wakes_up_is_forecast_as_a_new_one() -> None:
     model = trained(KNOWN | {"still": np.zeros(500)}).model
-    asleep, awake = (following(model, newest(np.append(np.zeros(499), last), "still")) for last in (0.0, 40.0))
+    asleep, awake = (answer_from(model, newest(np.append(np.zeros(499), last), "still")) for last in (0.0, 40.0))
     assert (asleep.states(), awake.states()) == ({"still": "constant"}, {"still": "new"})
     assert (forecasts_of(asleep, "still")[["y_hat_lo_95", "y_hat_hi_95"]] == 0).all(axis=None)
     found = forecasts_of(awake, "still")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from forecasting_platform.forecasting.series.data_quality import (
     HISTORY_DAYS,
-    LEAST_HISTORY_DAYS,
+    MIN_HISTORY_DAYS,
     judge_days,
     structural_problem,
 )
@@ -28,9 +28,9 @@ def findings(rows: pd.DataFrame, history: pd.DataFrame | None = None) -> dict[st
     hits = {
         "low": judged["y"] < judged["low"],
         "high": judged["y"] > judged["high"],
-        "jump": judged["change"] > judged["most_change"],
-        "flat": judged["flat_days"] > judged["most_flat_days"],
-        "hum": judged["swing"] < judged["least_swing"],
+        "jump": judged["change"] > judged["max_change"],
+        "flat": judged["flat_days"] > judged["max_flat_days"],
+        "hum": judged["swing"] < judged["min_swing"],
         "missing": judged["is_due"] & judged["y"].isna(),
     }
     return {name: judged.loc[hit, "ds"].dt.strftime("%m-%d").tolist() for name, hit in hits.items() if hit.any()}
@@ -95,11 +95,11 @@ def test_one_wild_value_of_the_past_widens_no_limit() -> None:
 
 
 def test_a_short_or_constant_past_limits_nothing() -> None:
-    short = series(PAST).tail(LEAST_HISTORY_DAYS - 1)
+    short = series(PAST).tail(MIN_HISTORY_DAYS - 1)
     constant = series(PAST).assign(y=7.0)
     for history in (short, constant):
         judged = judge_days(loaded(), history, JULY)
-        assert judged[["low", "high", "most_change"]].isna().all(axis=None)
+        assert judged[["low", "high", "max_change"]].isna().all(axis=None)
 
 
 def test_a_new_series_is_not_judged() -> None:
@@ -110,7 +110,7 @@ def test_a_new_series_is_not_judged() -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-1e9, 1e9), st.integers(0, 30))
 def test_limits_do_not_depend_on_what_is_judged_by_them(value: float, position: int) -> None:
-    limits = ["unique_id", "ds", "low", "high", "most_change", "most_flat_days", "is_due"]
+    limits = ["unique_id", "ds", "low", "high", "max_change", "max_flat_days", "is_due"]
     other = changed(loaded(), str(JULY.start + timedelta(days=position)), value)
     judged, before = judge_days(other, series(PAST), JULY), judge_days(loaded(), series(PAST), JULY)
     pd.testing.assert_frame_equal(judged[limits], before[limits])

@@ -31,7 +31,7 @@ from forecasting_platform.forecasting.models.candidates.ridge_regressors import 
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.calendar import yearly_waves
-from forecasting_platform.forecasting.series.exogenous import exogenous_says
+from forecasting_platform.forecasting.series.exogenous import columns_by_step
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
 from forecasting_platform.forecasting.series.panel import Panel
@@ -148,6 +148,6 @@ class DirectRidge(Candidate):
             task.country,
             penalty=self.penalty,
             clip_sigmas=self.clip_sigmas,
-            usable_exogenous=exogenous_says(task.exogenous, task.horizon),
+            usable_exogenous=columns_by_step(task.exogenous, task.horizon),
         )
         return FittedDirectRidge(*arrays)

@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.models.candidates.ridge_regressors import 
     seasonal_basis,
 )
 from forecasting_platform.forecasting.models.candidates.solving import solve_each
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.calendar import (
     DAYS_PER_YEAR,
     YEARLY_PAIRS,
@@ -79,7 +79,10 @@ def fit_regressions(
     exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
     knots = np.zeros((shape[0], len(panel.exogenous), len(KNOTS)))
     basis = seasonal_basis(yearly_waves(panel.days + 1))
-    flags = _flags_ahead(panel.days, horizon, country)
+    # The flags of the days ahead of each day, cut out of one calendar; shape (horizon, T, 4).
+    calendar = calendar_values(np.arange(panel.days[0], panel.days[-1] + horizon + 1), country)
+    own = calendar_regressors(calendar)[:, : len(_FLAGS)]
+    flags = np.stack([own[step : step + len(panel.days)] for step in range(1, horizon + 1)])
     for start in range(0, shape[0], BLOCK_SERIES):
         block = slice(start, start + BLOCK_SERIES)
         changes = clip_changes(_changes(panel, block, horizon), clip_sigmas)
@@ -104,21 +107,16 @@ def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
     """
     known = np.isfinite(values)
     count = known.sum(axis=1)
+    # Normal equations of each column over its own known days: the terms are shared, the days are not.
     gram = np.einsum("bte,tk,tl->bekl", known.astype(np.float64), basis, basis, optimize=True)
     moment = np.einsum("bte,tk->bek", np.where(known, values, 0.0), basis)
     # The constant alone, where there is too little to tell a wave from a trend; and nothing where nothing is known.
     terms = np.where(count[..., None] >= DAYS_PER_YEAR, SEASONAL_MEAN, np.minimum(count[..., None], 1))
     kept = np.arange(SEASONAL_MEAN) < terms
+    # A term that is left out is an equation of its own, 1 · coefficient = 0: the shapes stay the same for all.
     gram = np.where(kept[..., :, None] & kept[..., None, :], gram, np.eye(SEASONAL_MEAN))
     mean: Floats = solve_each(gram, np.where(kept, moment, 0.0)[..., None])[..., 0]
     return mean
-
-
-def _flags_ahead(days: Days, horizon: int, country: str) -> Floats:
-    """The calendar flags of each day ahead of each day; shape (horizon, T, 4)."""
-    known = calendar_values(np.arange(days[0], days[-1] + horizon + 1), country)
-    flags = calendar_regressors(known)[:, : FLAGS_AHEAD.stop - FLAGS_AHEAD.start]
-    return np.stack([flags[step : step + len(days)] for step in range(1, horizon + 1)])
 
 
 def _changes(panel: Panel, block: slice, horizon: int) -> Floats:
@@ -152,8 +150,9 @@ def clip_changes(changes: Floats, sigmas: float) -> Floats:
 
 def _median(values: Floats) -> Floats:
     """Of the known values along the last axis, which is kept; NaN if none (numpy's own loops over rows)."""
-    ordered = np.sort(values, axis=-1)
+    ordered = np.sort(values, axis=-1)  # NaN last
     count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    # The one or two values in the middle of those that are known.
     middle = [np.take_along_axis(ordered, np.maximum(count + last, 0) // 2, axis=-1) for last in (-1, 0)]
     return np.where(count > 0, (middle[0] + np.minimum(middle[1], np.inf)) / 2, np.nan)
 
@@ -163,6 +162,7 @@ def _standard_deviation(values: Floats, where_zero: Floats) -> Floats:
         return where_zero
     known = np.isfinite(values)
     count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    # In two passes, first the mean: Σx² - n · mean² of large values that differ little loses every digit.
     centred = np.where(known, values, 0.0)
     centred = np.where(known, values - centred.sum(axis=-1, keepdims=True) / count, 0.0)
     deviation: Floats = np.sqrt(np.square(centred).sum(axis=-1, keepdims=True) / count)
@@ -211,8 +211,11 @@ def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, 
     gram[:, :, :shared, :shared] = (columns.swapaxes(1, 2) @ columns)[:, None]
     has_row = columns[:, :, 0] > 0
     for step, step_flags in enumerate(flags):
-        # The shared product holds every row: those without a change at this step, which are few, are taken out.
-        gram[:, step, :shared, :shared] -= _product(columns, columns, has_row & ~known[:, step])
+        # The shared product holds every row: those without a change at this step, on a few days, are taken out.
+        without = has_row & ~known[:, step]
+        days = np.nonzero(without.any(axis=0))[0]
+        taken_out = (columns[:, days] * without[:, days, None]).swapaxes(1, 2) @ columns[:, days]
+        gram[:, step, :shared, :shared] -= taken_out
         # Flags are 0 on most days: only the others are multiplied.
         days = np.nonzero(step_flags.any(axis=1))[0]
         flagged = step_flags[days] * known[:, step, days, None]
@@ -221,13 +224,6 @@ def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, 
         gram[:, step, shared:, shared:] = flagged.swapaxes(1, 2) @ step_flags[days]
         moment[:, step, shared:] = targets[:, step, days] @ step_flags[days]
     return gram, moment
-
-
-def _product(left: Floats, right: Floats, rows: npt.NDArray[np.bool_]) -> Floats:
-    """Product over some rows only, which are few or none for most series."""
-    days = np.nonzero(rows.any(axis=0))[0]
-    chosen: Floats = (left[:, days] * rows[:, days, None]).swapaxes(1, 2) @ right[:, days]
-    return chosen
 
 
 def _solve(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
