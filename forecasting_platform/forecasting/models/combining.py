@@ -1,8 +1,8 @@
-"""How much each candidate has a say in a series' forecast: weights from past errors only.
+"""The weight of each candidate in a series' forecast, from past errors only.
 
 Stacking (Bates & Granger 1969, doi:10.1057/jors.1969.103; Breiman 1996, doi:10.1007/BF00117832): the weights
-of the least mean squared error, none negative, summing to 1, drawn towards a prior by as much as the
-errors of one short past deserve to be doubted.
+of the least mean squared error, none negative, summing to 1, drawn towards a prior because
+the errors of one short past are uncertain.
 """
 
 from itertools import chain, combinations
@@ -22,8 +22,8 @@ def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floa
         shrinkage: how many times the candidates' mean squared error a squared distance from the prior costs.
 
     Returns:
-        The first candidate alone, which is the simplest, where nothing is known, nobody errs, or the errors are of
-        sizes that no arithmetic compares.
+        The first candidate alone, which is the simplest, where no error is known, all are 0, or they are too large to
+        compare.
 
     >>> same = np.array([1.0, -1.0]).reshape(1, 1, 2, 1)
     >>> combination_weights(np.concatenate([same, -same]), np.array([0.5, 0.5]), 0.0).tolist()

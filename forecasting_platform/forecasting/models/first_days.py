@@ -1,8 +1,8 @@
-"""How series go on from their first days: what a model knows of series that it was not trained on.
+"""How series go on from their first days: what a model learns for series that it was not trained on.
 
-At training, windows are cut out of the known series as if each had begun there. What is learnt from them, by how many
-days were known, is how to weigh the simple candidates, and how far values then lie from the forecast, in units of a
-scale that a feature row tells. What a model does with it is in `new_series`.
+At training, windows are cut out of the known series as if each had begun there. From them the model learns, for each
+number of known days, the weights of the simple candidates and the quantiles of the errors, in units of a scale that is
+computed from the feature row. `new_series` applies it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ DEFAULT_WIDTHS = (0.55, 0.8, 1.0, 1.2, 1.2, 0.9, 0.9, 0.9, 0.9, 0.9)
 """Half of the 80 % interval a day ahead at each of `AGES`, in units of `scale_of`: as 32 public series went on."""
 TAIL_OF_80 = 0.8 / np.sqrt(2 * 0.9 * 0.1)
 DEFAULT_SERIES = 3
-"""As how many known series the default counts: a panel of one or two says little of what else may come."""
+"""The default counts as so many known series: a panel of one or two shows little of what else may come."""
 MAX_WINDOW_DAYS = 2 * AGES[-1]
 MAX_SCALED_ERROR = 20.0
 
@@ -125,11 +125,11 @@ def default_errors(horizon: int, probabilities: Floats) -> Floats:
 
 
 def scale_of(features: Floats, observed_days: npt.NDArray[np.int64], level: float) -> Floats:
-    """How far a series of few days may move, as its feature row tells; shape (n,), positive.
+    """How far a series of few days may move, from its feature row; shape (n,), positive.
 
-    The mean distance of its newest days from their mean, its mean weekly change, and, the less the fewer days are
-    known, its level: of one value nothing else is known. Zeros alone say nothing: then it is `level`, as the rule of
-    succession lets a first other value be less likely the longer none came.
+    The mean distance of its newest days from their mean, its mean weekly change, and its level divided by the days
+    known: of a single value nothing else is known. Of zeros alone it is `level` divided by them: by the rule of
+    succession a first other value is the less likely the longer none came.
 
     Args:
         features: `FEATURE_NAMES`; shape (n, F).

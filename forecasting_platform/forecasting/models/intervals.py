@@ -4,8 +4,8 @@ Three layers, each with its source:
 
 1. Split conformal prediction on the errors of the backtest (Vovk et al. 2005; Lei et al. 2018,
    doi:10.1080/01621459.2017.1307116), signed, so that an interval may be longer on one side.
-2. Errors are divided by a scale that the feature row of the cutoff tells, its volatility (locally weighted
-   conformal prediction, Lei et al. 2018, 5.2): a restless winter or a calm summer is known the same day.
+2. Errors are divided by a scale from the feature row of the cutoff, its volatility (locally weighted
+   conformal prediction, Lei et al. 2018, 5.2): a restless winter or a calm summer shows the same day.
 3. What still misses too often or too seldom is corrected online, level by level (adaptive conformal
    inference, Gibbs & Candès 2021, arXiv 2106.00170, as quantile tracking, Angelopoulos et al. 2023,
    arXiv 2307.16895): after each day the interval grows by the share of its forecasts that missed and

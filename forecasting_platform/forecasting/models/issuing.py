@@ -1,4 +1,4 @@
-"""Forecasts of record: issued once for a series and cutoff, and later matched with what came."""
+"""Forecasts of record: issued once for a series and cutoff, and later matched with the actuals."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,8 +26,8 @@ def issue_forecasts(
 
     Args:
         features: rows of `FEATURE_TABLE`; each row's `ds` is a cutoff. Rows before the model's own
-            cutoff are left out, since a forecast of days it was fitted on is none. Series that are new to the
-            model are forecast as such: what was known of them at the cutoff is in its row, like of any other.
+            cutoff are left out: the model was fitted on the days they would forecast. Series that are new to the
+            model are forecast too: what was known of them at the cutoff is in its row, as for any other.
 
     Returns:
         Rows of `FORECASTS`, one for each series, cutoff and day; none of what is not finite.

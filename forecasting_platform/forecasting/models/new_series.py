@@ -1,4 +1,4 @@
-"""A model that takes new series in: it forecasts them, by its `first_days`, like any other from then on."""
+"""Adds new series to a model: it forecasts them by its `first_days`."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ _PAST = [_Y, *(FEATURE_NAMES.index(name) for name in FEATURE_NAMES if name.start
 
 
 def answer_from(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
-    """The same model, answering from other feature rows, those of series that it was not trained on among them.
+    """The same model, answering from other feature rows, also of series that it was not trained on.
 
     A series is new to a model that has not seen it, that has seen too few days of it to know it, or that knows it as
     constant when it is not any more. It is forecast by the model's `first_days`, and marked.

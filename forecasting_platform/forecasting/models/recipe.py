@@ -1,4 +1,4 @@
-"""A recipe: everything that decides how a model is trained, apart from the data. Versions carry it."""
+"""A recipe: everything that decides how a model is trained, apart from the data. Each version holds its own."""
 
 import hashlib
 import json

@@ -110,7 +110,7 @@ def _skills(found: Floats, known: npt.NDArray[np.bool_], baseline: Floats) -> Fl
 
 
 def _ratio(total: Floats, count: Floats | npt.NDArray[np.int64]) -> Floats:
-    """NaN where the count is 0, or so small beside the total that nothing is said by it."""
+    """NaN where the count is 0 or the total has overflowed."""
     with np.errstate(over="ignore"):
         ratio: Floats = total / np.where(count > 0, count, 1)
     return np.where((count > 0) & np.isfinite(ratio), ratio, np.nan)

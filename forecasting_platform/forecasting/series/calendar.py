@@ -1,4 +1,4 @@
-"""What is known of any day in advance: weekday, holidays, the position in the year.
+"""What is known of any day in advance: weekday, holidays and the position in the year.
 
 Nothing here depends on an observation, so nothing here can leak.
 """
@@ -32,7 +32,8 @@ def _holidays_of_year(country: str, year: int) -> Days:
         found = holidays.country_holidays(country, years=year)
     except NotImplementedError as error:
         raise ConfigurationError(
-            "FORECASTING_HOLIDAY_COUNTRY", f"{country!r} is no country the holidays package knows; give an ISO code"
+            "FORECASTING_HOLIDAY_COUNTRY",
+            f"{country!r} is no country the holidays package knows; give an ISO code",
         ) from error
     return np.array(sorted(found), dtype="datetime64[D]")
 
@@ -40,7 +41,7 @@ def _holidays_of_year(country: str, year: int) -> Days:
 def is_holiday(days: Days, country: str) -> Floats:
     """1.0 on a country's public holidays from Monday to Friday, else 0.0; shape (n,).
 
-    A holiday at the weekend changes what people do little, so it is none here.
+    A holiday at the weekend hardly changes what people do, so it does not count.
 
     Raises:
         ConfigurationError: the country is not known.

@@ -1,7 +1,7 @@
-"""Data quality of loaded days: what each series' own past says its values look like, and the days that do not.
+"""Data quality of loaded days: the limits that each series' own past gives its values, and the days outside them.
 
-Limits are made from the days before the loaded ones and from nothing else. What a finding stops is the
-checks' to decide; a suite that a person reads is an adapter's.
+Limits are made from the days before the loaded ones and from nothing else. The checks decide what a finding stops; the
+suite that a person reads is an adapter's.
 """
 
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ def history_period(period: DateRange) -> DateRange:
 
 
 def structural_problem(observations: pd.DataFrame, period: DateRange) -> str | None:
-    """What makes a frame no set of newest observations of these days: columns, kinds, nulls, repeats, other days."""
+    """Why a frame is not one of newest observations of these days: columns, kinds, nulls, repeats, other days."""
     try:
         conformed = _NEWEST.conform(observations, period)
     except InvalidFrameError as error:
@@ -71,7 +71,7 @@ def structural_problem(observations: pd.DataFrame, period: DateRange) -> str | N
 def judge_days(
     observations: pd.DataFrame, history: pd.DataFrame, period: DateRange, policy: QualityPolicy = POLICY
 ) -> pd.DataFrame:
-    """Each day of `period` of each series with a past, beside what that past lets expect.
+    """Each day of `period` of each series with a past, with the limits from that past.
 
     Args:
         observations: `unique_id`, `ds`, `y` of `period`, one row per series and day.

@@ -1,9 +1,9 @@
-"""Exogenous columns: series that are not forecast themselves but say something of those that are, as weather does.
+"""Exogenous columns: series that are not forecast but help to forecast others, such as the weather.
 
-How early a value is known is its type's. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
-`KnownInAdvance` is foretold or planned: one series for each day ahead, stored under the day on which it was said,
-as archives of weather forecasts are. So a feature row, which holds what was known at the end of its day, is made
-of rows of that day or earlier in either case, and no later value can be reached from it.
+The type tells how early a value is known. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
+`KnownInAdvance` is forecast or planned: one series for each day ahead, stored under the day on which the forecast was
+made, as archives of weather forecasts are. In either case a feature row is made of rows of its own day or earlier, so
+no later value can leak into it.
 """
 
 import json
@@ -46,21 +46,21 @@ class KnownAtCutoff:
         return unique_id == self.unique_id
 
     def column_of(self, unique_id: str) -> str | None:
-        """The column that a stored series becomes; None where it becomes none."""
+        """The column that a stored series becomes; None if it becomes none."""
         return unique_id if self.owns(unique_id) else None
 
     def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
-        """Which of its columns say something of the day at each step; shape (horizon, 1)."""
+        """Which of its columns describe the day of each step; shape (horizon, 1)."""
         return np.ones((horizon, 1), dtype=bool)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownInAdvance:
-    """A family of series, one for each day ahead: the value under day t of step 3 is what t said of the day t + 3.
+    """A family of series, one for each day ahead: of step 3, the value under day t is the forecast made on t of t + 3.
 
     Attributes:
-        unique_id: how they are called in the store, with `{step}` in the place of the number of days ahead.
-        delay_days: days after the day on which it was said that a value becomes known.
+        unique_id: their name in the store, with `{step}` in the place of the number of days ahead.
+        delay_days: days after the forecast was made that it becomes known.
     """
 
     known: ClassVar[Literal["in_advance"]] = "in_advance"
@@ -76,9 +76,9 @@ class KnownInAdvance:
         return self._step_of(unique_id) is not None
 
     def column_of(self, unique_id: str) -> str | None:
-        """The column that a stored series becomes: what comes late is of a day that is so much nearer.
+        """The column that a stored series becomes: known `delay_days` late, it is that many steps nearer.
 
-        None where it becomes none: it is another's, or its day is past when it becomes known.
+        None if it becomes none: it is of another family, or its day is past when it becomes known.
         """
         step = self._step_of(unique_id)
         if step is None or step <= self.delay_days:
@@ -91,7 +91,7 @@ class KnownInAdvance:
         return int(found[1]) if found else None
 
     def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
-        """Which of its columns say something of the day at each step; shape (horizon, horizon)."""
+        """Which of its columns describe the day of each step; shape (horizon, horizon)."""
         return np.eye(horizon, dtype=bool)
 
 
@@ -122,7 +122,7 @@ def _declared(document: Mapping[str, Any]) -> Exogenous:
     unique_id, known, delay = document.get("unique_id"), document.get("known"), document.get("delay_days", 0)
     problem = None
     if not isinstance(unique_id, str) or not unique_id or document.keys() - {"unique_id", "known", "delay_days"}:
-        problem = "is no object of unique_id, known and delay_days"
+        problem = "is not an object of unique_id, known and delay_days"
     elif str(known) not in _TYPES:
         problem = f"has known {known!r}; choose of {sorted(_TYPES)}"
     elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MAX_DELAY_DAYS:
@@ -149,9 +149,9 @@ def exogenous_columns(exogenous: Sequence[Exogenous], horizon: int) -> tuple[str
 
 
 def columns_by_step(exogenous: Sequence[Exogenous], horizon: int) -> npt.NDArray[np.bool_]:
-    """Which columns say something of the day at each step; shape (horizon, E)."""
-    says = [declared.describes(horizon) for declared in exogenous]
-    return np.hstack(says) if says else np.empty((horizon, 0), dtype=bool)
+    """Which columns describe the day of each step; shape (horizon, E)."""
+    columns = [declared.describes(horizon) for declared in exogenous]
+    return np.hstack(columns) if columns else np.empty((horizon, 0), dtype=bool)
 
 
 def is_exogenous(unique_ids: Sequence[str], exogenous: Sequence[Exogenous]) -> npt.NDArray[np.bool_]:
@@ -162,14 +162,14 @@ def is_exogenous(unique_ids: Sequence[str], exogenous: Sequence[Exogenous]) -> n
 
 
 def known_at(days: Days, observations: pd.DataFrame, exogenous: Sequence[Exogenous]) -> npt.NDArray[np.object_]:
-    """What was known of all exogenous columns at the end of each day, as JSON objects; None where nothing was.
+    """The exogenous values known at the end of each day, as JSON objects; None if none was known.
 
     Args:
         days: T consecutive days.
         observations: `unique_id`, `ds`, `y` of exogenous series, one row a series and day.
 
     Returns:
-        Shape (T,). A value that is not known is not in its object: nothing is carried on from earlier days.
+        Shape (T,). A value that is not known is left out: none is carried forward from earlier days.
     """
     known: list[dict[str, float]] = [{} for _ in days]
     for name, delay, rows in _columns(observations, exogenous):

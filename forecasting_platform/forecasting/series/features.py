@@ -1,4 +1,4 @@
-"""`feature_table`: what was known of a series at the end of a day.
+"""`feature_table`: what was known about a series at the end of a day.
 
 Every feature of day t depends on the last `WINDOW_DAYS` days up to and including t, and on nothing else:
 not on the range it is built in, not on other series, not on any later day, not even in its last bit.

@@ -146,7 +146,7 @@ def without_held(observations: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """What values are allowed to be, and which are not; each of shape (T, S)."""
+    """The limits of each value, and which values lie outside; each of shape (T, S)."""
 
     lowest: Floats
     highest: Floats

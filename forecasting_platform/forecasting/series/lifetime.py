@@ -1,6 +1,6 @@
-"""What the days of a series say of it as a whole: constant, ended. One definition of each, for every reader.
+"""The state of a series as a whole: constant, ended or new. One definition of each, for every reader.
 
-What follows from it (who decides a promotion, what is answered) belongs to those who ask.
+What follows from a state (what decides a promotion, what is answered) is decided where it is used.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,9 +19,9 @@ ROUNDING = 1e-9
 MIN_SILENT_DAYS, SILENT_GAPS = 31, 2
 """A series has ended after a month without a value, and after twice the longest gap it ever went on from."""
 TOLD_DAYS = 7
-"""People are told of a series that ended while this is news; then it is a fact, shown wherever the series is."""
+"""How long people are alerted that a series has ended; afterwards it is only shown wherever the series is."""
 UNKNOWN_RHYTHM_DAYS = 92
-"""The same where nobody knows the gaps: a monthly series may have missed one value."""
+"""The same if the gaps are not known: a monthly series may have missed one value."""
 
 
 def is_constant(values: Floats) -> npt.NDArray[np.bool_]:
@@ -113,7 +113,7 @@ def constant_series(metadata: Mapping[str, Any]) -> frozenset[str]:
     """The series that were constant in a model's backtest.
 
     Args:
-        metadata: of the model; that of a version which does not know the word has none.
+        metadata: of the model.
 
     >>> constant_series({"series": {"a": {"constant": True}, "b": {"constant": False}, "c": {}}})
     frozenset({'a'})

@@ -1,4 +1,4 @@
-"""What a feed publishes against what is stored: which values differ, and which days to load for that.
+"""Compares what a feed publishes with what is stored: which values differ, and which days to load for them.
 
 Fetching, storing, and when to compare are elsewhere.
 """

@@ -1,7 +1,7 @@
-"""What of a feed's document could not be used: how much, three examples, and the one sentence that says so.
+"""The part of a feed's document that could not be used: how much, three examples, and one sentence about it.
 
-The same sentence is shown by `load`, `up`, each partition, the check and the incident. Reading documents is an
-adapter's; what a finding stops is the check's to decide.
+`load`, `up`, each partition, the check and the incident show the same sentence. Adapters read the documents; the check
+decides what a finding stops.
 """
 
 from collections.abc import Iterable

@@ -175,7 +175,8 @@ def test_several_panels_are_joined_into_what_they_say_on_average(model: Forecast
     both = join_blocks([replace(of, metadata=document) for of, document in zip((model, other), documents, strict=True)])
     parts = [of.first_days for of in (model, other)]
     np.testing.assert_allclose(both.first_days.errors, (parts[0].errors + parts[1].errors) / 2)
-    assert both.first_days.candidates[2].to_arrays()["smoothing"].dtype == np.int64
+    (smoothing,) = (fit for fit in both.first_days.candidates if fit.name == "exponential_smoothing")
+    assert smoothing.to_arrays()["smoothing"].dtype == np.int64
     assert (np.diff(both.first_days.errors, axis=2) >= 0).all()
     assert forecasts_of(answer_from(both, newest(seasonal(4))))["y_hat"].between(50, 150).all()
 

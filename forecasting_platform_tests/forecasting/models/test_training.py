@@ -119,7 +119,7 @@ def test_a_candidate_that_explodes_is_replaced_by_the_naive_forecast() -> None:
     model = trained({"a": seasonal(400)}).model
     *others, ridge = model.candidates
     exploding = replace(ridge, intercept=np.full((1, 15), 1e9))  # type: ignore[call-arg] # a FittedDirectRidge
-    broken = replace(model, candidates=(*others, exploding), weights=np.array([[0.0, 0.0, 0.0, 1.0]]))
+    broken = replace(model, candidates=(*others, exploding), weights=np.eye(len(model.candidates))[-1:])
     forecasts = broken.predict(broken.inputs(days_after(15)))
     np.testing.assert_array_equal(forecasts.y_hat, forecasts.y_hat_naive)
 

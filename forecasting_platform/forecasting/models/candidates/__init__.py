@@ -1,1 +1,1 @@
-"""The candidates of a recipe. How they are weighed against each other belongs to `models.combining`."""
+"""The candidates: one module each, listed in `registry`. Their weights belong to `models.combining`."""

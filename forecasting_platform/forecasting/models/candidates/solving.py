@@ -1,4 +1,4 @@
-"""Systems of linear equations of many series at once, of which one that has no solution stops no other."""
+"""Solves the linear equations of many series at once; one that has no solution does not stop the others."""
 
 import numpy as np
 
