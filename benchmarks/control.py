@@ -21,7 +21,12 @@ from benchmarks.control_peers import Streams, run_peers
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, evidence_of, excursion_peaks, learn
+from forecasting_platform.forecasting.monitoring.control_charts import (
+    Chart,
+    accumulate_evidence,
+    excursion_peaks,
+    learn_references,
+)
 from forecasting_platform.forecasting.monitoring.references import BIAS, RMSE, daily_errors
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -107,17 +112,17 @@ def ours(chart: Chart, streams: Streams) -> dict[str, Any]:
     """Pages a series-year with nothing wrong, and median days to the first page after each change."""
     pages, years, delays = 0, 0.0, {str(change): [] for change in CHANGES if CHARTS[change.family].name == chart.name}
     for series, reference_stream in enumerate(streams.reference):
-        (reference,) = learn(chart, [reference_stream], seed=series)
+        (reference,) = learn_references(chart, [reference_stream], seed=series)
         if reference is None:
             continue
         threshold = reference.threshold(BUDGET)
         pages += int(
-            (excursion_peaks(evidence_of(chart, reference, streams.calm[series], threshold)) >= threshold).sum()
+            (excursion_peaks(accumulate_evidence(chart, reference, streams.calm[series], threshold)) >= threshold).sum()
         )
         years += streams.calm[series].size / YEAR
         for change in CHANGES:
             if str(change) in delays:
-                evidence = evidence_of(chart, reference, change.apply(streams.before_change[series]), threshold)
+                evidence = accumulate_evidence(chart, reference, change.apply(streams.before_change[series]), threshold)
                 delays[str(change)] += map(first_page, evidence.max(axis=0) >= threshold)
     return {"pages": pages / years, **{name: median_delay(found) for name, found in delays.items()}}
 

@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.policy_backtest import policies
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.services.policy_backtest import replayed_policies
+from forecasting_platform.services.policy_backtest import backtest_policies
 
 SEVEN_YEARS = DateRange(date(2018, 1, 1), date(2024, 12, 31))
 EVERY_DAYS = (15, 30, 91) if FULL else (91,)
@@ -42,7 +42,7 @@ def run(name: str, observations: pd.DataFrame) -> pd.DataFrame:
     country = next((code for word, code in COUNTRIES.items() if word in name), "IE")
     features = build_features(observations, period, country)
     began, used = time.monotonic(), processor_seconds()
-    table = replayed_policies(features, Recipe(country=country), policies(EVERY_DAYS), lambda line: print(name, line))
+    table = backtest_policies(features, Recipe(country=country), policies(EVERY_DAYS), lambda line: print(name, line))
     minutes = {"minutes": (time.monotonic() - began) / 60, "processor_minutes": (processor_seconds() - used) / 60}
     print(table.to_string(), minutes)
     return table.assign(series=name, days=len(period), **minutes)

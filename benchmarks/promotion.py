@@ -106,12 +106,12 @@ def ours(champion: Floats, challenger: Floats) -> Floats:
         window = (old - new)[:, day : day + BACKTEST]
         gain = window.mean(axis=1) / old[:, day : day + BACKTEST].mean(axis=1)
         chance = chance_in_a_year(diebold_mariano(window, HORIZON), BACKTEST)
-        promoted |= (chance < policy.recipe_alpha) & (gain >= policy.least_gain)
+        promoted |= (chance < policy.recipe_alpha) & (gain >= policy.min_gain)
     own = difference[:, BACKTEST:]
     lower, _ = confidence_sequence(own, policy.shadow_alpha, horizon=HORIZON)
     days = np.arange(1, YEAR + 1)
     gains = np.cumsum(own, axis=1) / np.cumsum(champion[:, BACKTEST:], axis=1)
-    return promoted | ((lower > 0) & (gains >= policy.least_gain) & (days >= 4 * HORIZON)).any(axis=1)
+    return promoted | ((lower > 0) & (gains >= policy.min_gain) & (days >= 4 * HORIZON)).any(axis=1)
 
 
 def over_a_horizon(losses: Floats) -> Floats:

@@ -12,7 +12,7 @@ from forecasting_platform.commands.output import print_rows, records
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.policy_backtest import policies
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
-from forecasting_platform.services.policy_backtest import replayed_policies, stored_history
+from forecasting_platform.services.policy_backtest import backtest_policies, stored_history
 
 
 @click.command(
@@ -40,5 +40,5 @@ def backtest_policy(
     recipe = default_recipe(
         settings.horizon_days, settings.holiday_country, exogenous=exogenous_from(settings.exogenous)
     )
-    found = replayed_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
+    found = backtest_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)

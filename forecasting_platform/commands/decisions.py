@@ -9,7 +9,7 @@ from forecasting_platform.commands.options import data_dir_option, json_option
 from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, first_break
-from forecasting_platform.forecasting.promotion.rule import replayed
+from forecasting_platform.forecasting.promotion.rule import verify_decision
 
 
 @click.group(invoke_without_command=True, epilog="Example: forecasting-platform decisions --limit 5")
@@ -59,7 +59,10 @@ def replay(decision_id: int | None, data_dir: Path, as_json: bool) -> None:
     if decision_id is not None and decision_id not in {entry.decision_id for entry in entries}:
         raise PlatformStateError(f"there is no decision {decision_id}; `forecasting-platform decisions` lists them")
     judged = [entry for entry in reversed(entries) if decision_id in {None, entry.decision_id}]
-    rows = [{"decision": entry.decision_id, "verdict": entry.verdict, "replayed": replayed(entry)} for entry in judged]
+    rows = [
+        {"decision": entry.decision_id, "verdict": entry.verdict, "replayed": verify_decision(entry)}
+        for entry in judged
+    ]
     print_rows(rows, title="replayed", as_json=as_json)
     differing = [row["decision"] for row in rows if row["replayed"] == "differs"]
     if differing:

@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel, join_models
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.monitoring.references import with_control
+from forecasting_platform.forecasting.monitoring.references import add_control_references
 from forecasting_platform.forecasting.reports.plots import training_plots
 from forecasting_platform.forecasting.series.date_range import DateRange
 
@@ -71,7 +71,9 @@ def train_block(
         InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days.
     """
     training = train(features, days.end, recipe, code_version=code_version, first=days.start)
-    model = replace(training.model, metadata=with_control(training.model.metadata, training.results, training.panel))
+    model = replace(
+        training.model, metadata=add_control_references(training.model.metadata, training.results, training.panel)
+    )
     return TrainedModel(model, training_plots(training) if with_plots else {})
 
 

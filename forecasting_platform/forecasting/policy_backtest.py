@@ -22,19 +22,19 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.steps_ahead import bucket_of
 from forecasting_platform.forecasting.models.training import Training, train
-from forecasting_platform.forecasting.monitoring.control_charts import evidence_of, is_paging
-from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, LEAST_DAYS
+from forecasting_platform.forecasting.monitoring.control_charts import accumulate_evidence, is_paging
+from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, MIN_DAYS
 from forecasting_platform.forecasting.monitoring.references import (
     BIAS,
     RMSE,
     SeriesReference,
+    add_control_references,
     references_from,
     season_of,
-    with_control,
 )
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_backtests
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Candidacy, Evidence, decide
+from forecasting_platform.forecasting.promotion.rule import Evidence, ScoredVersion, decide
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.inputs import build_inputs
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -139,7 +139,7 @@ def recipes_of(default: Recipe) -> tuple[Recipe, Recipe]:
     return default, default.with_options("direct_ridge", training_days=730)
 
 
-def cycle(features: pd.DataFrame, day: date, recipes: tuple[Recipe, Recipe]) -> Cycle:
+def run_cycle(features: pd.DataFrame, day: date, recipes: tuple[Recipe, Recipe]) -> Cycle:
     """Train every recipe at the end of a day, and compare them.
 
     Args:
@@ -151,12 +151,12 @@ def cycle(features: pd.DataFrame, day: date, recipes: tuple[Recipe, Recipe]) -> 
 
 
 def _fit(training: Training, recipe: Recipe) -> Fit:
-    metadata = with_control(training.model.metadata, training.results, training.panel)
+    metadata = add_control_references(training.model.metadata, training.results, training.panel)
     return Fit(training.model, recipe, references_from(metadata))
 
 
 @dataclass(frozen=True, slots=True)
-class _Reign:
+class _ServingPeriod:
     """A champion, and the cutoffs it forecast at: positions `start` to before `stop`."""
 
     fit: Fit
@@ -164,7 +164,7 @@ class _Reign:
     stop: int
 
 
-def replay(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Policy]) -> list[Outcome]:
+def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Policy]) -> list[Outcome]:
     """Each policy's life from the first training to the last day but one.
 
     Args:
@@ -179,11 +179,11 @@ def replay(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Polic
     outcomes = []
     for (every, rule), alike in itertools.groupby(grid, key=lambda policy: (policy.train_every_days, policy.rule)):
         trained = _cycles_of(cycles, every)
-        reigns = _reigns(trained, rule, cutoffs)
-        errors = np.concatenate([forecasts.of(reign) for reign in reigns], axis=1) - actuals
+        periods = _serving_periods(trained, rule, cutoffs)
+        errors = np.concatenate([forecasts.of(period) for period in periods], axis=1) - actuals
         for policy in alike:
-            pages = sum(_pages(errors[s], cutoffs, reigns, s, policy.pages_a_year) for s in range(len(errors)))
-            outcomes.append(Outcome(policy, len(trained), len(reigns) - 1, pages, errors))
+            pages = sum(_pages(errors[s], cutoffs, periods, s, policy.pages_a_year) for s in range(len(errors)))
+            outcomes.append(Outcome(policy, len(trained), len(periods) - 1, pages, errors))
     return outcomes
 
 
@@ -192,10 +192,10 @@ def _cycles_of(cycles: Sequence[Cycle], every_days: int) -> list[Cycle]:
     return [found for found in cycles if (found.day - first).days % every_days == 0]
 
 
-def _reigns(cycles: Sequence[Cycle], rule: Rule, cutoffs: Days) -> list[_Reign]:
+def _serving_periods(cycles: Sequence[Cycle], rule: Rule, cutoffs: Days) -> list[_ServingPeriod]:
     moves = list(_champions(cycles, rule))
     edges = [*(int(np.searchsorted(cutoffs, np.datetime64(fit.model.cutoff))) for fit in moves), len(cutoffs)]
-    return [_Reign(fit, start, stop) for fit, start, stop in zip(moves, edges[:-1], edges[1:], strict=True)]
+    return [_ServingPeriod(fit, start, stop) for fit, start, stop in zip(moves, edges[:-1], edges[1:], strict=True)]
 
 
 def _champions(cycles: Sequence[Cycle], rule: Rule) -> Iterator[Fit]:
@@ -219,8 +219,8 @@ def _replaces(challenger: Fit, champion: Fit, comparison: Comparison, first: Rec
         return mine.mean_loss <= other.mean_loss
     # The platform's rule, and the only place that asks it.
     decision = decide(
-        _candidacy(challenger, mine),
-        _candidacy(champion, other),
+        _scored_version(challenger, mine),
+        _scored_version(champion, other),
         comparison.naive,
         PromotionPolicy.packaged(),
         horizon=challenger.model.horizon,
@@ -230,9 +230,9 @@ def _replaces(challenger: Fit, champion: Fit, comparison: Comparison, first: Rec
     return decision.moves_champion
 
 
-def _candidacy(fit: Fit, evidence: Evidence) -> Candidacy:
+def _scored_version(fit: Fit, evidence: Evidence) -> ScoredVersion:
     version = f"{fit.model.cutoff} {fit.recipe.fingerprint}"
-    return Candidacy(version, fit.model.cutoff, fit.recipe.fingerprint, evidence)
+    return ScoredVersion(version, fit.model.cutoff, fit.recipe.fingerprint, evidence)
 
 
 class _Forecasts:
@@ -243,14 +243,14 @@ class _Forecasts:
         self._cutoffs = cutoffs
         self._known: dict[int, Floats] = {}
 
-    def of(self, reign: _Reign) -> Floats:
+    def of(self, period: _ServingPeriod) -> Floats:
         """A champion's point forecasts at its cutoffs; shape (S, stop - start, horizon)."""
-        model = reign.fit.model
+        model = period.fit.model
         known = self._known.setdefault(id(model), np.full((*self._features.shape[:2], model.horizon), np.nan))
-        for position in range(reign.start, reign.stop):
+        for position in range(period.start, period.stop):
             if np.isnan(known[:, position]).all():
                 known[:, position] = self._at(model, position)
-        return known[:, reign.start : reign.stop]
+        return known[:, period.start : period.stop]
 
     def _at(self, model: ForecastModel, position: int) -> Floats:
         features = self._features[:, position]
@@ -270,46 +270,46 @@ class _Forecasts:
 # --- control, as it would have judged each day ---
 
 
-def _pages(errors: Floats, cutoffs: Days, reigns: Sequence[_Reign], series: int, pages_a_year: float) -> int:
+def _pages(errors: Floats, cutoffs: Days, periods: Sequence[_ServingPeriod], series: int, pages_a_year: float) -> int:
     """How many incidents of bias and of spread a series would have opened; `errors` has shape (C, horizon)."""
     return sum(
         int(np.count_nonzero(np.diff(np.concatenate([[False], bad]).astype(int)) == 1))
         for bad in (
-            np.concatenate([_bad_days(name, errors, cutoffs, reign, series, pages_a_year) for reign in reigns])
+            np.concatenate([_bad_days(name, errors, cutoffs, period, series, pages_a_year) for period in periods])
             for name in ("bias", "rmse")
         )
     )
 
 
 def _bad_days(
-    name: str, errors: Floats, cutoffs: Days, reign: _Reign, series: int, pages_a_year: float
+    name: str, errors: Floats, cutoffs: Days, period: _ServingPeriod, series: int, pages_a_year: float
 ) -> npt.NDArray[np.bool_]:
-    """Which days of a reign a chart calls bad, as seen at the end of each."""
+    """Which days of a period a chart calls bad, as seen at the end of each."""
     chart = BIAS if name == "bias" else RMSE
-    known = reign.fit.references.get(reign.fit.model.unique_ids[series])
+    known = period.fit.references.get(period.fit.model.unique_ids[series])
     reference = known.charts.get(name) if known is not None else None
-    bad = np.zeros(reign.stop - reign.start, dtype=bool)
+    bad = np.zeros(period.stop - period.start, dtype=bool)
     if known is None or reference is None:
         return bad
     values, threshold = _daily(errors, cutoffs, known), reference.threshold(pages_a_year)
-    whole = _whole_windows(values, reign)
+    whole = _whole_windows(values, period)
     if len(whole):
-        evidence = evidence_of(chart, reference, whole, threshold)
+        evidence = accumulate_evidence(chart, reference, whole, threshold)
         return np.array([is_paging(evidence[:, row], threshold) for row in range(len(whole))])
-    for day in range(reign.start, reign.stop):
+    for day in range(period.start, period.stop):
         recent = values[max(0, day - CONTROL_DAYS + 1) : day + 1]
         recent = recent[np.isfinite(recent)]
-        if len(recent) >= LEAST_DAYS:
-            bad[day - reign.start] = is_paging(evidence_of(chart, reference, recent, threshold), threshold)
+        if len(recent) >= MIN_DAYS:
+            bad[day - period.start] = is_paging(accumulate_evidence(chart, reference, recent, threshold), threshold)
     return bad
 
 
-def _whole_windows(values: Floats, reign: _Reign) -> Floats:
-    """The days control looks at on each day of a reign, to be judged at once; empty where any of them is missing."""
-    since = reign.start - CONTROL_DAYS + 1
-    if since < 0 or not np.isfinite(values[since : reign.stop]).all():
+def _whole_windows(values: Floats, period: _ServingPeriod) -> Floats:
+    """The days control looks at on each day of a period, to be judged at once; empty where any of them is missing."""
+    since = period.start - CONTROL_DAYS + 1
+    if since < 0 or not np.isfinite(values[since : period.stop]).all():
         return np.empty((0, CONTROL_DAYS))
-    windows: Floats = np.lib.stride_tricks.sliding_window_view(values[since : reign.stop], CONTROL_DAYS)
+    windows: Floats = np.lib.stride_tricks.sliding_window_view(values[since : period.stop], CONTROL_DAYS)
     return windows
 
 

@@ -9,12 +9,12 @@ from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.ledger import Ledger
 
 AUTOMATIC_ROLLBACK = "champion_model:automatic_rollback"
-MOST_DECISIONS = 50
+MAX_DECISIONS = 50
 
 
 def decision_results(ledger: Ledger, after: int) -> tuple[list[Evaluation], int]:
     """Decisions after a number as evaluations, in their order, and the number to go on from."""
-    newest = [_number(found) for found in ledger.decisions(MOST_DECISIONS, with_evidence=False)]
+    newest = [_number(found) for found in ledger.decisions(MAX_DECISIONS, with_evidence=False)]
     count = sum(number > after for number in newest)
     decisions = ledger.decisions(count)[::-1] if count else []
     return [evaluation_of(found) for found in decisions], max([after, *map(_number, decisions)])

@@ -18,8 +18,8 @@ from forecasting_platform.settings import Settings
 OVERLAP_EVENTS = 200
 """Numbers of the event log may be committed out of order, so a few are read again; reading twice is harmless."""
 
-MOST_EVENTS = 500
-MOST_BACKFILLS = 50
+MAX_EVENTS = 500
+MAX_BACKFILLS = 50
 RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
 BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
 STATE = "state"
@@ -52,7 +52,7 @@ def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days:
     """
     records = instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
-        limit=MOST_EVENTS,
+        limit=MAX_EVENTS,
         ascending=True,
     )
     newest = max((record.storage_id for record in records), default=cursor)
@@ -200,8 +200,8 @@ def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) 
     Args:
         alerts: the newest incident of each fingerprint; what they took in before is left out.
     """
-    over = [found for found in instance.get_backfills(limit=MOST_BACKFILLS) if found.status in BACKFILL_RESULTS]
-    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=MOST_BACKFILLS)
+    over = [found for found in instance.get_backfills(limit=MAX_BACKFILLS) if found.status in BACKFILL_RESULTS]
+    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=MAX_BACKFILLS)
     broken: dict[str, list[dg.DagsterRun]] = defaultdict(list)
     for run in failed:
         if BACKFILL_TAG in run.tags and not _is_repeated(run):

@@ -14,18 +14,18 @@ from forecasting_platform.forecasting.monitoring.alert_messages import (
     ROUTE_FAILURE,
     Message,
     Route,
-    attempted,
+    drop_pointless_reminders,
     new_message,
-    without_pointless_reminders,
+    record_attempt,
 )
 from forecasting_platform.forecasting.monitoring.incidents import (
     Alert,
     AlertPolicy,
     Evaluation,
     Result,
+    apply_evaluations,
     latest_alerts,
     next_alert,
-    take_in,
 )
 from forecasting_platform.ports.alert_channels import AlertChannels, Parcel
 from forecasting_platform.ports.ledger import Ledger
@@ -102,10 +102,10 @@ class Alerts:
 
         def change(alerts: list[Alert]) -> tuple[list[Alert], list[Message]]:
             # Looked up here, where nobody else changes incidents: of two messages the later one has the later time.
-            changed, messages = take_in(
+            changed, messages = apply_evaluations(
                 alerts, evaluations, self.now(), mutes=mutes, routes=self.channels.routes, policy=self.policy
             )
-            return changed, without_pointless_reminders(messages, waiting)
+            return changed, drop_pointless_reminders(messages, waiting)
 
         return self.ledger.change_alerts(change)
 
@@ -121,7 +121,7 @@ class Alerts:
             return []
         tried = []
         for outcome in self.channels.send(_parcels(claimed, self.ledger.alerts())):
-            attempts = [attempted(message, self.now(), outcome.problem) for message in outcome.parcel.messages]
+            attempts = [record_attempt(message, self.now(), outcome.problem) for message in outcome.parcel.messages]
             self.ledger.record_attempts(attempts)
             tried += attempts
             if outcome.problem:

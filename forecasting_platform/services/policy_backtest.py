@@ -15,9 +15,9 @@ from forecasting_platform.forecasting.policy_backtest import (
     FIRST_TRAINING_DAYS,
     Cycle,
     Policy,
-    cycle,
     recipes_of,
-    replay,
+    run_cycle,
+    simulate_policies,
     summarize,
     training_days,
 )
@@ -30,7 +30,7 @@ _shared: dict[str, tuple[pd.DataFrame, tuple[Recipe, Recipe]]] = {}
 """What a worker process is given once instead of with each day."""
 
 
-def replayed_policies(
+def backtest_policies(
     features: pd.DataFrame, recipe: Recipe, grid: Sequence[Policy], progress: Progress
 ) -> pd.DataFrame:
     """`summarize` of a grid of policies, the default policy among them.
@@ -51,7 +51,7 @@ def replayed_policies(
         cycles.append(found)
         if done % 25 == 0 or done == len(days):
             progress(f"{done} of {len(days)} training days")
-    return summarize(replay(features, cycles, wanted))
+    return summarize(simulate_policies(features, cycles, wanted))
 
 
 def _cycles(features: pd.DataFrame, days: Sequence[date], recipe: Recipe) -> Iterator[Cycle]:
@@ -68,7 +68,7 @@ def _share(features: pd.DataFrame, recipes: tuple[Recipe, Recipe]) -> None:
 
 def _cycle(day: date) -> Cycle:
     features, recipes = _shared["arguments"]
-    return cycle(features, day, recipes)
+    return run_cycle(features, day, recipes)
 
 
 def stored_history(store: TableStore, days: DateRange | None, unique_ids: Sequence[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from forecasting_platform.errors import InvalidFrameError, PromotionOvertakenError, StoreUnavailableError
-from forecasting_platform.forecasting.monitoring.alert_messages import Message, attempted
+from forecasting_platform.forecasting.monitoring.alert_messages import Message, record_attempt
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.ports.ledger import Ledger
@@ -257,8 +257,8 @@ class LedgerContract:
 
     def test_what_ended_stays_as_it_ended(self, ledger: Ledger) -> None:
         ledger.save_alerts([ALERT], [MESSAGE])
-        ledger.record_attempts([attempted(MESSAGE, NOON, None)])
-        ledger.record_attempts([attempted(MESSAGE, LATER, "it did not answer in time")])
+        ledger.record_attempts([record_attempt(MESSAGE, NOON, None)])
+        ledger.record_attempts([record_attempt(MESSAGE, LATER, "it did not answer in time")])
         assert ledger.waiting_messages() == []
 
     def test_waiting_messages_are_listed_the_longest_due_first(self, ledger: Ledger) -> None:
@@ -291,7 +291,7 @@ class LedgerContract:
         ledger.save_alerts([ALERT], [first, end, elsewhere])
         assert ledger.claim_messages([ROUTE, "mail"], NOON, LATER) == [elsewhere]
         assert ledger.claim_messages([ROUTE], LATER, LATER) == [first]
-        ledger.record_attempts([attempted(first, LATER, None)])
+        ledger.record_attempts([record_attempt(first, LATER, None)])
         assert ledger.claim_messages([ROUTE], LATER, LATER) == [end]
 
     def test_saving_an_incident_keeps_who_acknowledged_it(self, ledger: Ledger) -> None:
@@ -338,11 +338,11 @@ class LedgerContract:
     def test_an_incident_that_is_over_is_delivered_by_the_message_that_says_so(self, ledger: Ledger) -> None:
         ledger.save_alerts([ALERT], [MESSAGE])
         ledger.save_alerts([replace(ALERT, state="RESOLVED", resolved=NOON)])
-        ledger.record_attempts([attempted(MESSAGE, NOON, None)])
+        ledger.record_attempts([record_attempt(MESSAGE, NOON, None)])
         assert ledger.alerts()[0].delivered is None
         over = replace(MESSAGE, key=f"{ALERT.alert_id}/RESOLVED/apprise", kind="RESOLVED")
         ledger.save_alerts([], [over])
-        ledger.record_attempts([attempted(over, NOON, None)])
+        ledger.record_attempts([record_attempt(over, NOON, None)])
         assert ledger.alerts()[0].delivered == NOON
 
     def test_a_change_that_fails_changes_nothing(self, ledger: Ledger) -> None:

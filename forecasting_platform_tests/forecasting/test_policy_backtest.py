@@ -16,10 +16,10 @@ from forecasting_platform.forecasting.policy_backtest import (
     Cycle,
     Outcome,
     Policy,
-    cycle,
     policies,
     recipes_of,
-    replay,
+    run_cycle,
+    simulate_policies,
     summarize,
     training_days,
 )
@@ -41,7 +41,7 @@ def history(values: np.ndarray) -> pd.DataFrame:
 
 def cycles_of(features: pd.DataFrame, every: tuple[int, ...] = (EVERY,)) -> list[Cycle]:
     days = DateRange(features["ds"].min().date(), END)
-    return [cycle(features, day, RECIPES) for day in training_days(list(days), every)]
+    return [run_cycle(features, day, RECIPES) for day in training_days(list(days), every)]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def cycles(features: pd.DataFrame) -> list[Cycle]:
 
 @pytest.fixture(scope="module")
 def outcomes(features: pd.DataFrame, cycles: list[Cycle]) -> dict[Policy, Outcome]:
-    return {found.policy: found for found in replay(features, cycles, GRID)}
+    return {found.policy: found for found in simulate_policies(features, cycles, GRID)}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def shifted() -> dict[Policy, Outcome]:
     changed = seasonal(LENGTH)
     changed[-SHIFTED_DAYS:] += 500
     features = history(changed)
-    return {found.policy: found for found in replay(features, cycles_of(features), GRID)}
+    return {found.policy: found for found in simulate_policies(features, cycles_of(features), GRID)}
 
 
 pytestmark = pytest.mark.slow

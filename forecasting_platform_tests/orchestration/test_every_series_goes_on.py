@@ -9,7 +9,7 @@ import pytest
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.monitoring.alert_messages import Route
-from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result, take_in
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result, apply_evaluations
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.checks.feature_table import every_series_goes_on
@@ -56,7 +56,7 @@ def test_the_end_of_a_series_is_one_incident_that_ends_by_itself(store: MemoryTa
         found, at = told_on(store, day), datetime(day.year, day.month, day.day, tzinfo=UTC)
         result: Result = "passed" if found.passed else "failed"
         evaluation = Evaluation(NAME, number, result, "warning", at, "")
-        changed, queued = take_in(list(alerts.values()), [evaluation], at + LATER, routes=[Route("a")])
+        changed, queued = apply_evaluations(list(alerts.values()), [evaluation], at + LATER, routes=[Route("a")])
         alerts |= {alert.alert_id: alert for alert in changed}
         messages |= {message.key: message.kind for message in queued if message.kind != "REMINDER"}
         failed += [day] if not found.passed else []

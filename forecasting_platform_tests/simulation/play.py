@@ -177,7 +177,7 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "match_errors", lambda *_: None))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
-        replaced.enter_context(patch.object(evidence, "shadow_of", lambda *_: None))
+        replaced.enter_context(patch.object(evidence, "measure_shadow", lambda *_: None))
         replaced.enter_context(patch.object(evidence, "panel_from", lambda rows: rows))
         replaced.enter_context(
             patch.object(

@@ -9,7 +9,7 @@ from datetime import datetime
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence, refuse_overtaken
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
-from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chained
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chain_entry
 from forecasting_platform.ports.ledger import AlertsChange
 
 
@@ -34,7 +34,7 @@ class MemoryLedger:
         with self._lock:
             refuse_overtaken(after, len(self._decisions))
             newest = self._decisions[-1].entry_hash if self._decisions else None
-            entry = chained(replace(decision, evidence=evidence), len(self._decisions) + 1, newest)
+            entry = chain_entry(replace(decision, evidence=evidence), len(self._decisions) + 1, newest)
             self._decisions.append(entry)
         return entry
 

@@ -41,7 +41,7 @@ ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 MISSING_FILES = ("404 Client Error", "No such artifact", "No such file")
 """What MLflow says where the files of a version are gone: its code is the one of any internal error."""
 SERIES_WITH_METRICS = 50
-MOST_DESCRIPTION = 5000
+MAX_DESCRIPTION = 5000
 EXAMPLE_ROWS = 5
 REQUEST_RETRIES, REQUEST_TIMEOUT_SECONDS = 2, 20
 
@@ -264,7 +264,7 @@ def _environment() -> dict[str, str]:
 
 def _description(model: ForecastModel) -> str:
     """The model card, as much of it as MLflow keeps with a version."""
-    return model_card(model)[:MOST_DESCRIPTION].rpartition("\n")[0]
+    return model_card(model)[:MAX_DESCRIPTION].rpartition("\n")[0]
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
 from forecasting_platform.adapters.postgres.schema import create_schema, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
-from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chained
+from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chain_entry
 from forecasting_platform.ports.ledger import AlertsChange
 
 _NOTHING = sql.SQL("")
@@ -75,7 +75,7 @@ class PostgresLedger:
             lock(connection, "promotion_decisions")
             newest_number, newest, number = connection.execute(_NEXT_DECISION).fetchone() or (0, None, 0)
             refuse_overtaken(after, newest_number)
-            entry = chained(replace(decision, evidence=evidence), number, newest)
+            entry = chain_entry(replace(decision, evidence=evidence), number, newest)
             connection.execute(_INSERT_DECISION, [_adapted(getattr(entry, name)) for name in _DECISION_COLUMNS])
         return entry
 

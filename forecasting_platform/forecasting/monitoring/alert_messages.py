@@ -92,7 +92,7 @@ def new_message(alert_id: str, kind: Kind, route: Route, at: datetime) -> Messag
     return Message(f"{alert_id}/{kind}{suffix}/{route.name}", alert_id, kind, route.name, at, at)
 
 
-def attempted(message: Message, at: datetime, problem: str | None) -> Message:
+def record_attempt(message: Message, at: datetime, problem: str | None) -> Message:
     """The message after one more attempt.
 
     Args:
@@ -129,7 +129,7 @@ def due_messages(waiting: Iterable[Message], routes: Iterable[str], at: datetime
     return sorted(due, key=lambda message: (message.due_at, *message.place))
 
 
-def without_pointless_reminders(queued: Iterable[Message], waiting: Iterable[Message]) -> list[Message]:
+def drop_pointless_reminders(queued: Iterable[Message], waiting: Iterable[Message]) -> list[Message]:
     """The messages to queue, less reminders of what a route was not even told yet."""
     untold = {(message.alert_id, message.route) for message in waiting}
     return [new for new in queued if new.kind != "REMINDER" or (new.alert_id, new.route) not in untold]

@@ -23,7 +23,7 @@ BUDGETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 BLOCK_DAYS = 7
 YEARS = 200
 YEAR_DAYS = 365
-LEAST_REFERENCE_DAYS = 60
+MIN_REFERENCE_DAYS = 60
 LARGEST_INNOVATION = 3.0
 """In standard deviations: one extreme day is an outlier, not a change, and must not page alone."""
 
@@ -80,23 +80,23 @@ class Reference:
         return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds))
 
 
-def learn(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Reference | None]:
+def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Reference | None]:
     """The reference of each stream of days with nothing wrong; None where it is too short or constant.
 
     Args:
         streams: one value a day each, of any lengths; NaN is left out.
     """
-    each = [_without_thresholds(chart, stream) for stream in streams]
+    each = [_describe_stream(chart, stream) for stream in streams]
     learnt = [found for found in each if found is not None]
     batches = (learnt[start : start + AT_ONCE] for start in range(0, len(learnt), AT_ONCE))
-    complete = iter([reference for batch in batches for reference in _with_thresholds(chart, batch, seed)])
+    complete = iter([reference for batch in batches for reference in _add_thresholds(chart, batch, seed)])
     return [None if found is None else next(complete) for found in each]
 
 
-def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
+def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
     """What a stream does while nothing is wrong, and its innovations."""
     known = stream[np.isfinite(stream)]
-    if len(known) < LEAST_REFERENCE_DAYS or np.ptp(known) == 0:
+    if len(known) < MIN_REFERENCE_DAYS or np.ptp(known) == 0:
         return None
     centre = float(known.mean()) if chart.centred else 0.0
     level = known - centre
@@ -107,7 +107,7 @@ def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats
     spread = float((level[1:] - persistence * level[:-1]).std())
     if spread == 0:
         return None
-    innovations = _whitened(level, persistence, spread)
+    innovations = _whiten(level, persistence, spread)
     scores = _raw_scores(chart, innovations)
     mean = float(scores.mean()) if chart.squared else 0.0
     learnt = Reference(
@@ -116,13 +116,13 @@ def _without_thresholds(chart: Chart, stream: Floats) -> tuple[Reference, Floats
     return learnt, innovations
 
 
-def _with_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
-    scores = [_scores(chart, reference, _resampled(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
+def _add_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
+    scores = [_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
     evidence = _cusum(np.stack(scores), chart)
-    return [_with_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
+    return [_add_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
 
 
-def _with_threshold(reference: Reference, evidence: Floats) -> Reference:
+def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
     peaks = np.sort(excursion_peaks(evidence))[::-1]
     # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
     # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
@@ -131,12 +131,12 @@ def _with_threshold(reference: Reference, evidence: Floats) -> Reference:
     return replace(reference, thresholds=tuple(float(peaks[rank]) for rank in ranks))
 
 
-def evidence_of(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
+def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
     """The chart over streams without gaps, shape (..., T); shape (sides, ..., T), never above the threshold.
 
     It stops growing at the threshold, so that a long change is over soon after it ended.
     """
-    innovations = _whitened(stream - reference.centre, reference.persistence, reference.spread)
+    innovations = _whiten(stream - reference.centre, reference.persistence, reference.spread)
     return _cusum(_scores(chart, reference, innovations), chart, threshold)
 
 
@@ -190,11 +190,11 @@ def days_to_detect(
 
 def _paths(reference: Reference, stream: Floats, seed: int) -> Floats:
     level = stream[np.isfinite(stream)] - reference.centre
-    innovations = _whitened(level, reference.persistence, reference.spread)
-    return _resampled(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
+    innovations = _whiten(level, reference.persistence, reference.spread)
+    return _resample(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
 
 
-def _changed(chart: Chart, reference: Reference, innovations: Floats, change: float) -> Floats:
+def _add_change(chart: Chart, reference: Reference, innovations: Floats, change: float) -> Floats:
     changed = innovations.copy()
     if chart.squared:
         changed[:, DELAY_RUN_IN:] *= change
@@ -209,7 +209,9 @@ def _changed(chart: Chart, reference: Reference, innovations: Floats, change: fl
 def _median_delays(
     chart: Chart, references: Sequence[Reference], paths: Sequence[Floats], change: float, pages_a_year: float
 ) -> list[float]:
-    scores = [_scores(chart, of, _changed(chart, of, path, change)) for of, path in zip(references, paths, strict=True)]
+    scores = [
+        _scores(chart, of, _add_change(chart, of, path, change)) for of, path in zip(references, paths, strict=True)
+    ]
     evidence = _cusum(np.stack(scores), chart).max(axis=0)
     return [
         _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
@@ -222,7 +224,7 @@ def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
     return float(np.median(np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf))) if len(after) else np.inf
 
 
-def _whitened(level: Floats, persistence: float, spread: float) -> Floats:
+def _whiten(level: Floats, persistence: float, spread: float) -> Floats:
     innovations: Floats = level / spread
     innovations[..., 1:] -= persistence * level[..., :-1] / spread
     # Nothing is known before the first day: it is as wide as the stream, not as an innovation.
@@ -255,7 +257,7 @@ def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
     return np.moveaxis(evidence, 0, -1)
 
 
-def _resampled(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
+def _resample(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
     """Paths of whole blocks of the innovations, drawn with wrapping around; shape (paths, days)."""
     generator = np.random.default_rng(seed)
     blocks = -(-days // BLOCK_DAYS)

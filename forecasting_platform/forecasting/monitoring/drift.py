@@ -9,14 +9,14 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, learn
+from forecasting_platform.forecasting.monitoring.control_charts import Chart, learn_references
 from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, WINDOWS, ControlReport, Stream, judge
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import Exogenous, exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
 
 REFERENCE_DAYS = 1095
-LEAST_REFERENCE_DAYS = 180
+MIN_REFERENCE_DAYS = 180
 EARLIER_YEARS = 3
 SAME_WEEKDAY_DAYS = 364
 YEARLY_WAVES = 3
@@ -101,10 +101,10 @@ def _stream(chart: Chart, rows: pd.DataFrame, values: Values) -> Stream:
     constant = bool(is_constant(rows.loc[_is_reference(rows["ds"]), "y"].to_numpy(dtype=np.float64)))
     daily = values(rows).dropna()
     before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()
-    enough = len(before) >= LEAST_REFERENCE_DAYS and not constant
-    reference = learn(chart, [before])[0] if enough else None
+    enough = len(before) >= MIN_REFERENCE_DAYS and not constant
+    reference = learn_references(chart, [before])[0] if enough else None
     means = {window: float(daily["value"].tail(window).mean()) for window in WINDOWS} if len(daily) else {}
-    why = "constant in its reference" if constant else f"{len(before)} of {LEAST_REFERENCE_DAYS} days of reference"
+    why = "constant in its reference" if constant else f"{len(before)} of {MIN_REFERENCE_DAYS} days of reference"
     return Stream(daily, reference, means, why)
 
 
@@ -117,7 +117,7 @@ def _is_reference(ds: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
 def _deseasonalised(ds: "pd.Series[pd.Timestamp]", values: "pd.Series[float]", reference: "pd.Series[bool]") -> Floats:
     waves = _seasons(ds)
     fitted = (reference & values.notna()).to_numpy()
-    if fitted.sum() < LEAST_REFERENCE_DAYS:
+    if fitted.sum() < MIN_REFERENCE_DAYS:
         return np.full(len(ds), np.nan)
     weights, *_ = np.linalg.lstsq(waves[fitted], values.to_numpy()[fitted], rcond=None)
     return np.asarray(values.to_numpy() - waves @ weights, dtype=np.float64)

@@ -141,11 +141,11 @@ def next_alert(current: Alert | None, evaluation: Evaluation, muted_by: str | No
         return None
     reason = HISTORICAL if evaluation.historical else muted_by
     if current is not None and current.is_open:
-        return _continued(current, evaluation, reason)
-    return None if evaluation.result == "passed" else _opened(evaluation, reason)
+        return _continue_incident(current, evaluation, reason)
+    return None if evaluation.result == "passed" else _open_incident(evaluation, reason)
 
 
-def _opened(evaluation: Evaluation, muted_by: str | None) -> Alert:
+def _open_incident(evaluation: Evaluation, muted_by: str | None) -> Alert:
     state: State = "UNKNOWN" if evaluation.result == "unknown" else "MUTED" if muted_by else "PENDING"
     return Alert(
         alert_id=f"{evaluation.fingerprint}@{evaluation.event_id}",
@@ -164,7 +164,7 @@ def _opened(evaluation: Evaluation, muted_by: str | None) -> Alert:
     )
 
 
-def _continued(current: Alert, evaluation: Evaluation, muted_by: str | None) -> Alert:
+def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | None) -> Alert:
     seen = replace(current, last_event_id=evaluation.event_id)
     if evaluation.result == "passed":
         # The recovery is a message of its own, so delivery starts anew.
@@ -184,7 +184,7 @@ def _continued(current: Alert, evaluation: Evaluation, muted_by: str | None) -> 
     )
 
 
-def advanced(alert: Alert, at: datetime, muted_by: str | None = None, policy: AlertPolicy | None = None) -> Alert:
+def advance(alert: Alert, at: datetime, muted_by: str | None = None, policy: AlertPolicy | None = None) -> Alert:
     """The incident at a time, without any news: PENDING for long enough fires, and so does what is muted no more."""
     policy = policy or AlertPolicy()
     if alert.state == "PENDING":
@@ -198,7 +198,7 @@ def advanced(alert: Alert, at: datetime, muted_by: str | None = None, policy: Al
     return alert
 
 
-def told(
+def announce(
     alert: Alert, at: datetime, routes: Sequence[Route], policy: AlertPolicy | None = None
 ) -> tuple[Alert, list[Message]]:
     """The incident with what people must hear of it now marked as queued, and the messages to queue.
@@ -230,7 +230,7 @@ def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
     return "REMINDER" if not is_quiet and at - (alert.reminded or alert.announced) >= policy.repeat else None
 
 
-def muting(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
+def find_mute_reason(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
     """Why nobody is to be told of a fingerprint now: a person muted it, or another incident explains it."""
     for mute in mutes:
         if at < mute.until and fnmatchcase(fingerprint, mute.pattern):
@@ -252,7 +252,7 @@ def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
     return newest
 
 
-def take_in(
+def apply_evaluations(
     alerts: Sequence[Alert],
     evaluations: Iterable[Evaluation],
     at: datetime,
@@ -276,7 +276,7 @@ def take_in(
     messages: list[Message] = []
 
     def keep(alert: Alert) -> None:
-        marked, queued = told(alert, at, routes, policy)
+        marked, queued = announce(alert, at, routes, policy)
         if marked != now.get(alert.fingerprint):
             now[alert.fingerprint] = changed[alert.alert_id] = marked
         messages.extend(queued)
@@ -285,16 +285,16 @@ def take_in(
         name, when = evaluation.fingerprint, evaluation.evaluated_at
         if name in now and now[name].is_open and evaluation.event_id > now[name].last_event_id:
             # What happened while nobody looked: it fired before it recovered.
-            keep(advanced(now[name], when, muting(name, when, mutes, now), policy))
-        alert = next_alert(now.get(name), evaluation, muting(name, when, mutes, now))
+            keep(advance(now[name], when, find_mute_reason(name, when, mutes, now), policy))
+        alert = next_alert(now.get(name), evaluation, find_mute_reason(name, when, mutes, now))
         if alert is not None:
             keep(alert)
     for name, alert in list(now.items()):
         # One that the app ended itself is told from here too; a message that is queued already stays one.
-        keep(advanced(alert, at, muting(name, at, mutes, now), policy) if alert.is_open else alert)
+        keep(advance(alert, at, find_mute_reason(name, at, mutes, now), policy) if alert.is_open else alert)
     for alert in earlier:
         # The app may have ended it and opened the next one before anybody looked.
-        marked, queued = told(alert, at, routes, policy)
+        marked, queued = announce(alert, at, routes, policy)
         if marked != alert:
             changed[alert.alert_id] = marked
         messages.extend(queued)

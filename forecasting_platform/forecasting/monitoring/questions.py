@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.models.steps_ahead import bucket_of
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, evidence_of, is_paging
+from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, accumulate_evidence, is_paging
 from forecasting_platform.forecasting.monitoring.references import (
     BIAS,
     CHURN,
@@ -31,9 +31,9 @@ from forecasting_platform.forecasting.series.lifetime import last_days
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120
 """A chart starts this many days back, with no evidence."""
-LEAST_DAYS = 7
-MOST_AGE_DAYS = 7
-MOST_REVISION_EFFECT = 0.25
+MIN_DAYS = 7
+MAX_AGE_DAYS = 7
+MAX_REVISION_EFFECT = 0.25
 EPOCH = pd.Timestamp("1970-01-01")
 
 State = Literal["good", "bad", "unknown"]
@@ -127,7 +127,7 @@ def _judge(
     if stream.reference is None or (why := _immature(recent, end)):
         return row | {"why": stream.why if stream.reference is None else why}, pd.DataFrame(columns=DAILY_COLUMNS)
     threshold = stream.reference.threshold(pages_a_year)
-    evidence = evidence_of(chart, stream.reference, recent["value"].to_numpy(), threshold)
+    evidence = accumulate_evidence(chart, stream.reference, recent["value"].to_numpy(), threshold)
     path = recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold)[DAILY_COLUMNS]
     return row | {
         "state": "bad" if is_paging(evidence, threshold) else "good",
@@ -138,10 +138,10 @@ def _judge(
 
 
 def _immature(recent: pd.DataFrame, end: pd.Timestamp) -> str:
-    if len(recent) < LEAST_DAYS:
-        return f"{len(recent)} of the {LEAST_DAYS} days needed have matured"
+    if len(recent) < MIN_DAYS:
+        return f"{len(recent)} of the {MIN_DAYS} days needed have matured"
     age = (end - recent["ds"].max()).days
-    return f"its newest matured day is {age} days old" if age > MOST_AGE_DAYS else ""
+    return f"its newest matured day is {age} days old" if age > MAX_AGE_DAYS else ""
 
 
 def _since(ds: "pd.Series[pd.Timestamp]", evidence: Floats) -> str | None:
@@ -236,14 +236,14 @@ def revision_report(errors: pd.DataFrame, references: References) -> ControlRepo
         days = known["ds"].nunique()
         effects = {window: _revision_effect(_newest(known, window), reference) for window in WINDOWS}
         effect = effects[28]
-        is_known = days >= LEAST_DAYS and np.isfinite(effect)
+        is_known = days >= MIN_DAYS and np.isfinite(effect)
         judged.append(
             {
                 "unique_id": unique_id,
-                "state": ("bad" if effect > MOST_REVISION_EFFECT else "good") if is_known else "unknown",
+                "state": ("bad" if effect > MAX_REVISION_EFFECT else "good") if is_known else "unknown",
                 "days": days,
                 "evidence": effect,
-                "threshold": MOST_REVISION_EFFECT,
+                "threshold": MAX_REVISION_EFFECT,
                 **{f"value_{window}": value for window, value in effects.items()},
                 "why": "" if is_known else "too few days with both vintages, or no backtest",
             }

@@ -14,7 +14,13 @@ import numpy.typing as npt
 from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
-from forecasting_platform.forecasting.monitoring.control_charts import BUDGETS, Chart, Reference, days_to_detect, learn
+from forecasting_platform.forecasting.monitoring.control_charts import (
+    BUDGETS,
+    Chart,
+    Reference,
+    days_to_detect,
+    learn_references,
+)
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.panel import Panel
 
@@ -26,7 +32,7 @@ CHURN = Chart("churn", allowance=0.35)
 CHARTS = {chart.name: chart for chart in (BIAS, RMSE, COVERAGE, NAIVE, CHURN)}
 
 SEASONS = ("winter", "spring", "summer", "autumn")
-LEAST_CELLS = 100
+MIN_CELLS = 100
 LEVEL = 80
 BIAS_SIZES, SPREAD_SIZES = (1.0, 1.5, 2.0), (1.5, 2.0)
 
@@ -72,7 +78,7 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     ]
     constant = results.constant.tolist()
     charts = {
-        name: learn(
+        name: learn_references(
             chart, [_learnt_from(series.daily[name], still) for series, still in zip(every, constant, strict=True)]
         )
         for name, chart in CHARTS.items()
@@ -144,7 +150,7 @@ def _rmse_by_season(errors: Floats, days: Days) -> Floats:
     for season, bucket in np.ndindex(found.shape):
         of_bucket = known & (buckets == bucket)
         cells = of_bucket & (seasons == season)
-        chosen = cells if cells.sum() >= LEAST_CELLS else of_bucket
+        chosen = cells if cells.sum() >= MIN_CELLS else of_bucket
         found[season, bucket] = root_mean_square(errors[chosen])
     return np.where(found > 0, found, np.nan)
 
@@ -217,7 +223,7 @@ def references_from(metadata: Mapping[str, Any]) -> dict[str, SeriesReference]:
     return {unique_id: _series_reference(document) for unique_id, document in found["series"].items()}
 
 
-def with_control(metadata: Mapping[str, Any], results: Backtest, panel: Panel) -> dict[str, Any]:
+def add_control_references(metadata: Mapping[str, Any], results: Backtest, panel: Panel) -> dict[str, Any]:
     """A model's metadata with the references of its backtest."""
     return {**metadata, "control": {"budgets": list(BUDGETS), "series": control_document(results, panel)}}
 

@@ -56,13 +56,13 @@ class PromotionDecision:
         return self.moves_champion and self.challenger_version == version
 
 
-def chained(decision: PromotionDecision, decision_id: int, previous_hash: str | None) -> PromotionDecision:
+def chain_entry(decision: PromotionDecision, decision_id: int, previous_hash: str | None) -> PromotionDecision:
     """The decision as an entry of the ledger, after the one with `previous_hash` (None: it is the first)."""
     entry = replace(decision, decision_id=decision_id, previous_hash=previous_hash or BEFORE_THE_FIRST)
-    return replace(entry, entry_hash=hash_of(entry))
+    return replace(entry, entry_hash=hash_entry(entry))
 
 
-def hash_of(entry: PromotionDecision) -> str:
+def hash_entry(entry: PromotionDecision) -> str:
     """SHA-256 over everything the entry says, but its own hash, as canonical JSON."""
     said = {
         "decision_id": entry.decision_id,
@@ -100,7 +100,7 @@ def first_break(entries: Sequence[PromotionDecision]) -> str | None:
     for entry in reversed(entries):
         if entry.previous_hash != previous:
             return f"decision {entry.decision_id} does not follow the one before it: an entry is missing or was changed"
-        if entry.entry_hash != hash_of(entry):
+        if entry.entry_hash != hash_entry(entry):
             return f"decision {entry.decision_id} is not as it was written: its hash is of another text"
         previous = entry.entry_hash
     return None
@@ -114,14 +114,14 @@ def newest_decision(
     return next((found for found in decisions if (found.challenger_version, found.champion_version) in pairs), None)
 
 
-def unless_rolled_back(decision: PromotionDecision, decisions: Iterable[PromotionDecision]) -> PromotionDecision:
+def hold_if_rolled_back(decision: PromotionDecision, decisions: Iterable[PromotionDecision]) -> PromotionDecision:
     """The decision, or a hold where it would undo a person's rollback: it was asked for before that.
 
     >>> from datetime import UTC
     >>> at = datetime(2023, 7, 1, tzinfo=UTC)
     >>> late = PromotionDecision("refresh", "31 days newer", "2", "1", date(2023, 6, 30), at, "promotion_sensor")
     >>> drill = PromotionDecision("rollback", "a drill", "1", "2", date(2023, 6, 30), at, "a person")
-    >>> unless_rolled_back(late, [drill]).verdict, unless_rolled_back(late, []).verdict
+    >>> hold_if_rolled_back(late, [drill]).verdict, hold_if_rolled_back(late, []).verdict
     ('hold', 'refresh')
     """
     if not decision.moves_champion:

@@ -56,12 +56,14 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
     def evidence(own: Backtest) -> Evidence:
         judged, errors = judge_intervals(own, panel), np.where(shared, own.served_errors, np.nan)
         both = (_mean_80(found[~results.constant]) for found in (judged.coverage(), judged.coverage_within()))
-        return evidence_of(results, panel, errors, *both)
+        return build_evidence(results, panel, errors, *both)
 
     return Comparison(
         challenger=evidence(results),
         champion=evidence(other),
-        naive={name: evidence_of(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()},
+        naive={
+            name: build_evidence(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()
+        },
     )
 
 
@@ -75,7 +77,7 @@ def _mean_80(coverage: Floats) -> float | None:
     return float(np.nanmean(of_80)) if np.isfinite(of_80).any() else None
 
 
-def evidence_of(
+def build_evidence(
     results: Backtest,
     panel: Panel,
     errors: Floats,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from forecasting_platform.forecasting.series.arrays import Floats
 
 DAYS_IN_A_YEAR = 365
-MOST_PERSISTENCE = 0.97
+MAX_PERSISTENCE = 0.97
 POWER = 0.8
 
 
@@ -181,7 +181,7 @@ def running_variance(differences: Floats, horizon: int) -> Floats:
     if horizon == 1:
         return variance
     with np.errstate(divide="ignore", invalid="ignore"):
-        persistence = np.clip(np.nan_to_num(covariances[1] / variance), 0.0, MOST_PERSISTENCE)
+        persistence = np.clip(np.nan_to_num(covariances[1] / variance), 0.0, MAX_PERSISTENCE)
     return np.maximum(_bartlett(covariances), variance * (1 + persistence) / (1 - persistence))
 
 

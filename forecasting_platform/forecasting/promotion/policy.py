@@ -18,41 +18,41 @@ class PromotionPolicy:
         recipe_alpha: chance a year that a recipe no better than the champion's is promoted on its backtest, asked every
             15 days.
         shadow_alpha: chance, ever, that a version no better is promoted on its shadow forecasts, looked at every day.
-        least_gain: the smallest gain in loss worth a change.
+        min_gain: the smallest gain in loss worth a change.
         bootstrap_level: a recipe's gain must also survive resampling of blocks of days, at this one-sided level.
         worse_alpha: a series, a group of steps or a season is clearly worse below this chance, shared among all of its
             kind.
         season_cutoffs: cutoffs that a season needs before it is judged.
         refresh_after_days: the same recipe, fitted on newer data, replaces a champion this many days older.
-        least_coverage_80: measured coverage of the 80 % interval that is fit to serve, mean over the series that are
+        min_coverage_80: measured coverage of the 80 % interval that is fit to serve, mean over the series that are
             not constant, with the interval's bounds.
-        most_coverage_80: the same without the bounds.
-        most_loss_to_naive: a challenger's loss may be this many times the better naive forecast's.
-        most_load_seconds: what a version may take to load in a clean process.
-        most_megabytes: what it may weigh.
+        max_coverage_80: the same without the bounds.
+        max_loss_to_naive: a challenger's loss may be this many times the better naive forecast's.
+        max_load_seconds: what a version may take to load in a clean process.
+        max_megabytes: what it may weigh.
         tripwire_rmse_to_naive: a champion is rolled back without a person when, over a week of matured forecasts, its
             RMSE is this many times the naive forecast's.
         tripwire_coverage_95: or its 95 % interval holds less than this share of the actuals.
-        most_automatic_rollbacks: at most so many in `cool_down_days`; then it is an alert only.
+        max_automatic_rollbacks: at most so many in `cool_down_days`; then it is an alert only.
         sha256: of the other numbers.
     """
 
     version: int = 2
     recipe_alpha: float = 0.025
     shadow_alpha: float = 0.01
-    least_gain: float = 0.02
+    min_gain: float = 0.02
     bootstrap_level: float = 0.95
     worse_alpha: float = 0.01
     season_cutoffs: int = 45
     refresh_after_days: int = 15
-    least_coverage_80: float = 0.60
-    most_coverage_80: float = 0.95
-    most_loss_to_naive: float = 1.05
-    most_load_seconds: float = 60
-    most_megabytes: float = 500
+    min_coverage_80: float = 0.60
+    max_coverage_80: float = 0.95
+    max_loss_to_naive: float = 1.05
+    max_load_seconds: float = 60
+    max_megabytes: float = 500
     tripwire_rmse_to_naive: float = 2.0
     tripwire_coverage_95: float = 0.4
-    most_automatic_rollbacks: int = 2
+    max_automatic_rollbacks: int = 2
     cool_down_days: int = 30
     sha256: str = ""
 

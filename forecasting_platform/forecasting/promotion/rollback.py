@@ -18,22 +18,22 @@ BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
-    """Why the champion should not go on serving, with the numbers."""
+class RollbackTrigger:
+    """Why the champion must be rolled back, with the numbers."""
 
     reason: str
     numbers: dict[str, Any]
 
 
-def tripped(errors: pd.DataFrame, impossible: int, policy: PromotionPolicy) -> Trip | None:
-    """Whether the champion has gone wrong beyond what chance or a hard week explains.
+def find_rollback_trigger(errors: pd.DataFrame, impossible: int, policy: PromotionPolicy) -> RollbackTrigger | None:
+    """A trigger where the champion is worse than chance or a hard week explains; None otherwise.
 
     Args:
         errors: rows of `FORECAST_ERRORS` of the champion's own version, of the series that decide.
         impossible: forecasts it would now issue that are not finite, or leave the physical range.
     """
     if impossible:
-        return Trip(
+        return RollbackTrigger(
             f"{impossible} of its forecasts are not finite or not physically possible", {"impossible": impossible}
         )
     week = errors[errors["ds"] > errors["ds"].max() - timedelta(days=TRIPWIRE_DAYS)] if len(errors) else errors
@@ -42,9 +42,9 @@ def tripped(errors: pd.DataFrame, impossible: int, policy: PromotionPolicy) -> T
     ratio, coverage = _ratio_to_naive(week), float(week["y"].between(week["y_hat_lo_95"], week["y_hat_hi_95"]).mean())
     numbers = {"days": TRIPWIRE_DAYS, "rmse_to_naive": ratio, "coverage_95": coverage}
     if ratio > policy.tripwire_rmse_to_naive:
-        return Trip(f"its RMSE of a week is {ratio:.1f} times the naive forecast's", numbers)
+        return RollbackTrigger(f"its RMSE of a week is {ratio:.1f} times the naive forecast's", numbers)
     if coverage < policy.tripwire_coverage_95:
-        return Trip(f"its 95 % interval held {coverage:.0%} of a week's actuals", numbers)
+        return RollbackTrigger(f"its 95 % interval held {coverage:.0%} of a week's actuals", numbers)
     return None
 
 
@@ -62,8 +62,8 @@ def _ratio_to_naive(week: pd.DataFrame) -> float:
     return float(ratios.mean()) if len(ratios) else 0.0
 
 
-def better_before(shadow: Shadow | None, policy: PromotionPolicy, horizon: int) -> Trip | None:
-    """Whether the other version of a shadow is better, by evidence that may be looked at every day.
+def find_better_version(shadow: Shadow | None, policy: PromotionPolicy, horizon: int) -> RollbackTrigger | None:
+    """A trigger where the other version of a shadow is better, by evidence that may be looked at every day.
 
     Args:
         shadow: with the champion as `champion`, the other version as `challenger`.
@@ -73,13 +73,13 @@ def better_before(shadow: Shadow | None, policy: PromotionPolicy, horizon: int) 
     difference, mean = shadow.champion - shadow.challenger, float(shadow.champion.mean()) or 1.0
     lower = float(confidence_sequence(difference, policy.shadow_alpha, horizon=horizon)[0][-1]) / mean
     gain = float(difference.mean()) / mean
-    if lower <= 0 or gain < policy.least_gain:
+    if lower <= 0 or gain < policy.min_gain:
         return None
     reason = f"another version had a {gain:.1%} lower loss on {len(difference)} shadow days"
-    return Trip(reason, {"days": len(difference), "relative_gain": gain, "lower": lower})
+    return RollbackTrigger(reason, {"days": len(difference), "relative_gain": gain, "lower": lower})
 
 
-def may_move(decisions: Iterable[PromotionDecision], now: datetime, policy: PromotionPolicy) -> bool:
+def may_roll_back(decisions: Iterable[PromotionDecision], now: datetime, policy: PromotionPolicy) -> bool:
     """Whether one more automatic rollback is allowed: after too many, a person decides.
 
     Those from a champion that could not be loaded do not count.
@@ -87,4 +87,4 @@ def may_move(decisions: Iterable[PromotionDecision], now: datetime, policy: Prom
     since = now - timedelta(days=policy.cool_down_days)
     moves = [found for found in decisions if found.verdict == "rollback" and AUTOMATIC in found.evidence]
     judged = [found for found in moves if BROKEN not in found.evidence[AUTOMATIC]]
-    return sum(found.decided_at > since for found in judged) < policy.most_automatic_rollbacks
+    return sum(found.decided_at > since for found in judged) < policy.max_automatic_rollbacks

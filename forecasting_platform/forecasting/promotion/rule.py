@@ -69,8 +69,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidacy:
-    """A version that stands for champion: who it is, and its evidence."""
+class ScoredVersion:
+    """A version with its evidence, as challenger or champion."""
 
     version: str
     cutoff: date
@@ -103,8 +103,8 @@ class Fitness:
 
 
 def decide(
-    challenger: Candidacy,
-    champion: Candidacy | None,
+    challenger: ScoredVersion,
+    champion: ScoredVersion | None,
     naive: Mapping[str, Evidence],
     policy: PromotionPolicy,
     *,
@@ -158,7 +158,7 @@ def judge_again(evidence: Mapping[str, Any]) -> tuple[Verdict, str, Numbers]:
     return _judge(evidence["inputs"], PromotionPolicy.recorded(evidence["policy"]))
 
 
-def replayed(decision: PromotionDecision) -> str:
+def verify_decision(decision: PromotionDecision) -> str:
     """`same` or `differs` after judging again; `not judged` for a decision that was not made from evidence.
 
     Verdict and statistics are compared, to the last bit; how a later release words the reason is its own.
@@ -173,7 +173,7 @@ def replayed(decision: PromotionDecision) -> str:
 
 
 def _refuse_unmeasured(
-    challenger: Candidacy, champion: Candidacy | None, naive: Mapping[str, Evidence], shadow: Shadow | None
+    challenger: ScoredVersion, champion: ScoredVersion | None, naive: Mapping[str, Evidence], shadow: Shadow | None
 ) -> None:
     judged = {f"version {c.version}": c.evidence for c in (challenger, champion) if c is not None} | dict(naive)
     for subject, evidence in judged.items():
@@ -191,8 +191,8 @@ def _refuse_unmeasured(
 
 
 def _inputs(
-    challenger: Candidacy,
-    champion: Candidacy | None,
+    challenger: ScoredVersion,
+    champion: ScoredVersion | None,
     naive: Mapping[str, Evidence],
     horizon: int,
     shadow: Shadow | None,
@@ -223,12 +223,12 @@ def _inputs(
     }
 
 
-def _recorded(candidacy: Candidacy) -> Numbers:
-    evidence = candidacy.evidence
+def _recorded(scored: ScoredVersion) -> Numbers:
+    evidence = scored.evidence
     return {
-        "version": candidacy.version,
-        "cutoff": candidacy.cutoff.isoformat(),
-        "recipe_fingerprint": candidacy.recipe_fingerprint,
+        "version": scored.version,
+        "cutoff": scored.cutoff.isoformat(),
+        "recipe_fingerprint": scored.recipe_fingerprint,
         "loss": evidence.loss.tolist(),
         "by_step": {steps: loss.tolist() for steps, loss in evidence.by_step.items()},
         "rmse": evidence.rmse,
@@ -393,18 +393,18 @@ def _unserveable(fitness: Numbers | None, policy: PromotionPolicy) -> str | None
         return None
     if fitness["impossible"]:
         return f"{fitness['impossible']} of its forecasts are not finite or not physically possible"
-    if fitness["load_seconds"] > policy.most_load_seconds:
-        return f"it took {fitness['load_seconds']:.0f} s to load; {policy.most_load_seconds:.0f} s are accepted"
-    if fitness["megabytes"] > policy.most_megabytes:
-        return f"it weighs {fitness['megabytes']:.0f} MB; {policy.most_megabytes:.0f} MB are accepted"
+    if fitness["load_seconds"] > policy.max_load_seconds:
+        return f"it took {fitness['load_seconds']:.0f} s to load; {policy.max_load_seconds:.0f} s are accepted"
+    if fitness["megabytes"] > policy.max_megabytes:
+        return f"it weighs {fitness['megabytes']:.0f} MB; {policy.max_megabytes:.0f} MB are accepted"
     return None
 
 
 def _unfitness(challenger: Numbers, statistics: Numbers, policy: PromotionPolicy) -> str | None:
     loss, best_naive = statistics["challenger_loss"], min(statistics["naive_loss"].values())
-    if loss > policy.most_loss_to_naive * best_naive:
+    if loss > policy.max_loss_to_naive * best_naive:
         return f"its loss {loss:.3f} is behind the naive forecast's {best_naive:.3f}"
-    least, most = policy.least_coverage_80, policy.most_coverage_80
+    least, most = policy.min_coverage_80, policy.max_coverage_80
     covered, within = challenger["coverage_80"], challenger.get("within_80")
     if covered is not None and covered < least:
         return f"its 80 % interval covered {covered:.1%} of days; {least:.0%} to {most:.0%} is accepted"
@@ -427,9 +427,9 @@ def _shown_worse(statistics: Numbers, policy: PromotionPolicy) -> str | None:
 def _shown_better(statistics: Numbers, policy: PromotionPolicy) -> str | None:
     gain, shadow = statistics["relative_gain"], statistics["shadow"]
     certain = statistics["chance_better"] < policy.recipe_alpha and statistics["bootstrap_gain"] > 0
-    if gain >= policy.least_gain and certain:
+    if gain >= policy.min_gain and certain:
         return f"its backtest loss is {gain:.1%} lower (chance {statistics['chance_better']:.3f})"
-    if shadow and shadow["lower"] is not None and shadow["lower"] > 0 and shadow["relative_gain"] >= policy.least_gain:
+    if shadow and shadow["lower"] is not None and shadow["lower"] > 0 and shadow["relative_gain"] >= policy.min_gain:
         return f"its loss on {shadow['days']} shadow days is {shadow['relative_gain']:.1%} lower"
     return None
 
@@ -442,7 +442,7 @@ def _listed(statistics: Numbers) -> str:
 
 def _power(statistics: Numbers, policy: PromotionPolicy, horizon: int) -> str:
     """What could have been seen, and when more would be: a verdict without it reads surer than it is."""
-    gain, least = statistics["relative_gain"], max(policy.least_gain, statistics["least_detectable_gain"])
+    gain, least = statistics["relative_gain"], max(policy.min_gain, statistics["least_detectable_gain"])
     found = f"backtest gain {gain:.1%}, one of {least:.1%} would be found four times in five"
     shadow = statistics["shadow"]
     if shadow is None:

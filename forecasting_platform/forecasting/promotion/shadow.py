@@ -9,7 +9,7 @@ from forecasting_platform.forecasting.promotion.rule import Shadow
 _KEY = ["unique_id", "cutoff", "ds"]
 
 
-def shadow_of(
+def measure_shadow(
     errors: pd.DataFrame, challengers: Collection[str], champions: Collection[str], unit: Mapping[str, float]
 ) -> Shadow | None:
     """Daily losses of two recipes as they forecast, on what both forecast.

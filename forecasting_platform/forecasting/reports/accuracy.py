@@ -106,7 +106,7 @@ def decision_table(decision: PromotionDecision) -> pd.DataFrame:
     found |= {f"shadow: {name.replace('_', ' ')}": value for name, value in shadow.items()}
     found |= {name.replace("_", " "): value for name, value in decision.evidence.get(AUTOMATIC, {}).items()}
     needed = {
-        "gain in the backtest": policy.get("least_gain"),
+        "gain in the backtest": policy.get("min_gain"),
         "chance a year of such a gain without being better": policy.get("recipe_alpha"),
         "gain that survives resampling": 0.0 if policy else None,
         "shadow: lower": 0.0,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_SERIES = 6
+MAX_SERIES = 6
 TITLE_WIDTH = 105
 HISTORY_DAYS = 120
 INK, ACCENT, SOFT = "#1f2937", "#0f766e", "#94a3b8"
@@ -151,7 +151,7 @@ def _mean(cells: Floats) -> Floats:
 
 
 def _panels(titles: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Figure":
-    figure = _figure(min(len(titles), MOST_SERIES))
+    figure = _figure(min(len(titles), MAX_SERIES))
     for series, axes in enumerate(list(figure.axes)):
         draw(axes, series)
         _title(axes, titles[series])
@@ -168,7 +168,7 @@ def observations_plot(observations: pd.DataFrame) -> bytes:
 def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
     """The newest cutoff's forecast with its intervals after the last days of history."""
     newest = forecasts[forecasts["cutoff"] == forecasts["cutoff"].max()]
-    figure = _figure(min(newest["unique_id"].nunique(), MOST_SERIES))
+    figure = _figure(min(newest["unique_id"].nunique(), MAX_SERIES))
     for axes, (unique_id, rows) in zip(figure.axes, newest.groupby("unique_id"), strict=False):
         past = history[history["unique_id"] == unique_id].tail(HISTORY_DAYS)
         axes.plot(past["ds"], past["y"], color=INK, linewidth=0.9, label="actual")
@@ -192,7 +192,7 @@ def errors_plot(errors: pd.DataFrame) -> bytes:
 
 
 def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-def] # a callback on matplotlib's Axes
-    figure = _figure(min(rows["unique_id"].nunique(), MOST_SERIES), height=1.8)
+    figure = _figure(min(rows["unique_id"].nunique(), MAX_SERIES), height=1.8)
     # A panel may be given a second axis while it is drawn.
     for axes, (unique_id, series) in zip(list(figure.axes), rows.groupby("unique_id"), strict=False):
         draw(axes, series)

@@ -30,7 +30,7 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
-MOST_MISSING_DAYS = 3
+MAX_MISSING_DAYS = 3
 
 
 def _errors(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
@@ -133,7 +133,7 @@ def actuals_are_complete(
     known = last_days(observations[~beside])
     going_on = known.loc[~known["ended"], "last"]
     missing = (pd.Timestamp(days.end) - going_on).dt.days
-    late = going_on[missing > MOST_MISSING_DAYS]
+    late = going_on[missing > MAX_MISSING_DAYS]
     is_known = len(going_on) > 0 and len(issued) > 0
     is_stale = len(late) == len(going_on)
     complete_to = going_on.min().date() if len(going_on) else None
@@ -146,7 +146,7 @@ def actuals_are_complete(
             "watermark": str(complete_to),
             "missing_days": int(missing.max()) if is_known else -1,
             "late_series": len(late),
-            "most_missing_days": MOST_MISSING_DAYS,
+            "most_missing_days": MAX_MISSING_DAYS,
             "runbook": dg.MetadataValue.url(runbook_url("actuals_are_complete")),
         },
     )
@@ -156,4 +156,4 @@ def _named(late: "pd.Series[pd.Timestamp]") -> str:
     if late.empty:
         return ""
     found = examples(f"{unique_id} ({day:%Y-%m-%d})" for unique_id, day in late.items())
-    return f"; {len(late)} series are over {MOST_MISSING_DAYS} days late, with their last day: {found}"
+    return f"; {len(late)} series are over {MAX_MISSING_DAYS} days late, with their last day: {found}"

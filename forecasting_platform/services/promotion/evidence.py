@@ -10,9 +10,13 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import recipe_from
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rollback import Trip, better_before, tripped
+from forecasting_platform.forecasting.promotion.rollback import (
+    RollbackTrigger,
+    find_better_version,
+    find_rollback_trigger,
+)
 from forecasting_platform.forecasting.promotion.rule import Shadow
-from forecasting_platform.forecasting.promotion.shadow import shadow_of
+from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -56,27 +60,27 @@ class PromotionEvidence:
         """
         if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
             # Of one recipe, so only the two frozen versions themselves can be told apart.
-            return shadow_of(self.errors, [challenger.version], [champion.version], unit)
+            return measure_shadow(self.errors, [challenger.version], [champion.version], unit)
         recipes = {version: self._recipe_of(version) for version in self.errors["model_version"].unique().tolist()}
 
         def versions_of(version: ModelVersion) -> list[str]:
             return [found for found, recipe in recipes.items() if recipe == version.tags.get("recipe_fingerprint")]
 
-        return shadow_of(self.errors, versions_of(challenger), versions_of(champion), unit)
+        return measure_shadow(self.errors, versions_of(challenger), versions_of(champion), unit)
 
     def rollback_trigger(
         self, champion: ModelVersion, model: ForecastModel, previous: ModelVersion | None
-    ) -> Trip | None:
+    ) -> RollbackTrigger | None:
         """Why the champion must be rolled back, None where nothing shows it or there is no earlier version."""
         if previous is None:
             return None
         errors = of_deciding_series(self.errors, model)
         own = errors[errors["model_version"] == champion.version]
-        trip = tripped(own, self.impossible(model), self.policy)
-        if trip is not None:
-            return trip
-        shadow = shadow_of(errors, [previous.version], [champion.version], naive_rmse(own))
-        return better_before(shadow, self.policy, model.horizon)
+        trigger = find_rollback_trigger(own, self.impossible(model), self.policy)
+        if trigger is not None:
+            return trigger
+        shadow = measure_shadow(errors, [previous.version], [champion.version], naive_rmse(own))
+        return find_better_version(shadow, self.policy, model.horizon)
 
     def _recipe_of(self, version: str) -> str:
         # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.

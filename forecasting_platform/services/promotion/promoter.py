@@ -24,12 +24,12 @@ from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
     PromotionDecision,
     Verdict,
+    hold_if_rolled_back,
     rollback_decision,
-    unless_rolled_back,
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rollback import BROKEN, better_before, may_move
-from forecasting_platform.forecasting.promotion.rule import Candidacy, Evidence, Fitness, decide
+from forecasting_platform.forecasting.promotion.rollback import BROKEN, find_better_version, may_roll_back
+from forecasting_platform.forecasting.promotion.rule import Evidence, Fitness, ScoredVersion, decide
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -78,7 +78,7 @@ class Promoter:
             serving, evidence = self.versions.serving(), self._evidence()
             decision = self._take_back(serving, evidence, decided_by) or self._judge(serving, evidence, decided_by)
             if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
-                decision = unless_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
+                decision = hold_if_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
             return self._carry_out(decision, after=known)
 
     def roll_back(self, to_version: str | None, reason: str, decided_by: str) -> PromotionDecision:
@@ -118,14 +118,14 @@ class Promoter:
         if champion is None or model is None:
             return None
         evidence = self._evidence()
-        trip = evidence.rollback_trigger(champion, model, self.versions.earlier(champion.version))
-        if trip is not None:
-            return f"version {champion.version}: {trip.reason}"
+        trigger = evidence.rollback_trigger(champion, model, self.versions.earlier(champion.version))
+        if trigger is not None:
+            return f"version {champion.version}: {trigger.reason}"
         if challenger is None or challenger.version == champion.version:
             return None
         unit = naive_rmse(of_deciding_series(evidence.errors, model))
         shadow = evidence.shadow(challenger, champion, unit)
-        better = better_before(shadow, self.policy, model.horizon)
+        better = find_better_version(shadow, self.policy, model.horizon)
         return f"version {challenger.version}'s recipe: {better.reason}" if better else None
 
     @property
@@ -212,14 +212,14 @@ class Promoter:
         if serving.version is None or serving.model is None:
             return None
         previous = self.versions.earlier(serving.number)
-        trip = gathered.rollback_trigger(serving.version, serving.model, previous)
-        if previous is None or trip is None:
+        trigger = gathered.rollback_trigger(serving.version, serving.model, previous)
+        if previous is None or trigger is None:
             return None
-        reason = f"version {serving.number}: {trip.reason}"
-        decision = self._replaced(serving, previous, reason, trip.numbers, decided_by)
-        if may_move(self.ledger.decisions(LEDGER_LOOK_BACK), self.now(), self.policy):
+        reason = f"version {serving.number}: {trigger.reason}"
+        decision = self._replaced(serving, previous, reason, trigger.numbers, decided_by)
+        if may_roll_back(self.ledger.decisions(LEDGER_LOOK_BACK), self.now(), self.policy):
             return decision
-        most, days = self.policy.most_automatic_rollbacks, self.policy.cool_down_days
+        most, days = self.policy.max_automatic_rollbacks, self.policy.cool_down_days
         reason = f"{reason}; not rolled back: {most} automatic rollbacks in {days} days, so a person decides"
         return replace(decision, verdict="hold", reason=reason)
 
@@ -247,8 +247,8 @@ class Promoter:
         comparison = gathered.compare(model, serving.model)
         unit = comparison.naive["seasonal_naive"].rmse
         decision = decide(
-            _candidacy(challenger, comparison.challenger),
-            _candidacy(champion, comparison.champion) if champion and comparison.champion else None,
+            _scored_version(challenger, comparison.challenger),
+            _scored_version(champion, comparison.champion) if champion and comparison.champion else None,
             comparison.naive,
             self.policy,
             horizon=model.horizon,
@@ -289,5 +289,5 @@ def _provenance(version: ModelVersion) -> dict[str, str | None]:
     return {name: version.tags.get(name) for name in (*FINGERPRINTS, "artifact_sha256")}
 
 
-def _candidacy(version: ModelVersion, evidence: Evidence) -> Candidacy:
-    return Candidacy(version.version, version.cutoff, version.tags.get("recipe_fingerprint", ""), evidence)
+def _scored_version(version: ModelVersion, evidence: Evidence) -> ScoredVersion:
+    return ScoredVersion(version.version, version.cutoff, version.tags.get("recipe_fingerprint", ""), evidence)

@@ -12,7 +12,7 @@ from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.retention import days_kept, delete_outdated
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.monitoring.alert_messages import attempted
+from forecasting_platform.forecasting.monitoring.alert_messages import record_attempt
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, MESSAGE
@@ -85,7 +85,7 @@ def test_incidents_long_over_go_with_their_messages_but_the_newest_of_each_finge
     reminder = replace(told[-1], key="open/reminder", kind="REMINDER")
     waiting = replace(told[0], key="waits", route="other")
     ledger.save_alerts(incidents, [*told, reminder, waiting])
-    ledger.record_attempts([attempted(message, LONG_AGO, None) for message in (*told, reminder)])
+    ledger.record_attempts([record_attempt(message, LONG_AGO, None) for message in (*told, reminder)])
     deleted = delete_outdated(postgres_dsn, KEPT, NOW)
     assert (deleted["alert_messages"], deleted["alerts"]) == (3, 0), "a message of the first one waits"
     ledger.record_attempts([replace(waiting, given_up_at=LONG_AGO)])

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import learn
+from forecasting_platform.forecasting.monitoring.control_charts import learn_references
 from forecasting_platform.forecasting.monitoring.references import CHARTS, SeriesReference
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 
@@ -48,7 +48,7 @@ def reference(*, without: str = "") -> SeriesReference:
         "naive": np.abs(noise[0]) - 2 * np.abs(noise[1]),
         "churn": np.abs(noise[0]),
     }
-    charts = {name: found for name, stream in streams.items() if (found := learn(CHARTS[name], [stream])[0])}
+    charts = {name: found for name, stream in streams.items() if (found := learn_references(CHARTS[name], [stream])[0])}
     charts.pop(without, None)
     return SeriesReference(np.ones((4, 3)), "naive", charts, {"bias": {"1": 9.0, "2": None}, "rmse": {"1.5": 12.0}})
 

@@ -5,14 +5,14 @@ import pytest
 
 from forecasting_platform.forecasting.monitoring.control_charts import (
     BUDGETS,
-    LEAST_REFERENCE_DAYS,
+    MIN_REFERENCE_DAYS,
     Chart,
     Reference,
+    accumulate_evidence,
     days_to_detect,
-    evidence_of,
     excursion_peaks,
     is_paging,
-    learn,
+    learn_references,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 
@@ -28,7 +28,7 @@ def autoregressive(persistence: float, days: int, seed: int = 0) -> Floats:
 
 
 def learnt(chart: Chart, stream: Floats) -> Reference:
-    (found,) = learn(chart, [stream])
+    (found,) = learn_references(chart, [stream])
     assert found is not None
     return found
 
@@ -39,7 +39,7 @@ def test_streams_with_nothing_wrong_spend_no_more_than_the_budget(chart: Chart, 
     reference = learnt(chart, autoregressive(persistence, 4000))
     threshold = reference.threshold(4.0)
     years = 60
-    evidence = evidence_of(chart, reference, autoregressive(persistence, 365 * years, seed=1), threshold)
+    evidence = accumulate_evidence(chart, reference, autoregressive(persistence, 365 * years, seed=1), threshold)
     pages = (excursion_peaks(evidence) >= threshold).sum() / years
     assert 2.5 < pages < 4.6
 
@@ -56,10 +56,10 @@ def test_a_lasting_step_pages_on_either_side_and_its_end_ends_the_page(step: flo
     threshold = reference.threshold(1.0)
     stream = autoregressive(0.5, 120, seed=3)
     stream[60:] += step
-    assert not is_paging(evidence_of(LEVEL, reference, stream[:60], threshold), threshold)
-    assert is_paging(evidence_of(LEVEL, reference, stream[:75], threshold), threshold)
+    assert not is_paging(accumulate_evidence(LEVEL, reference, stream[:60], threshold), threshold)
+    assert is_paging(accumulate_evidence(LEVEL, reference, stream[:75], threshold), threshold)
     over = np.concatenate([stream[:80], autoregressive(0.5, 60, seed=4)])
-    assert not is_paging(evidence_of(LEVEL, reference, over, threshold), threshold)
+    assert not is_paging(accumulate_evidence(LEVEL, reference, over, threshold), threshold)
 
 
 def test_one_extreme_day_does_not_page() -> None:
@@ -67,14 +67,14 @@ def test_one_extreme_day_does_not_page() -> None:
     stream = np.zeros(40)
     stream[20] = 100.0
     threshold = reference.threshold(1.0)
-    assert not is_paging(evidence_of(LEVEL, reference, stream, threshold), threshold)
+    assert not is_paging(accumulate_evidence(LEVEL, reference, stream, threshold), threshold)
 
 
 def test_a_page_lasts_until_its_evidence_is_used_up() -> None:
     reference = learnt(LEVEL, autoregressive(0.0, 640))
     threshold = reference.threshold(1.0)
     stream = np.concatenate([np.full(20, 2.0), np.zeros(30)])
-    evidence = evidence_of(LEVEL, reference, stream, threshold)
+    evidence = accumulate_evidence(LEVEL, reference, stream, threshold)
     below = int(np.flatnonzero(evidence[0, 20:] < threshold)[0]) + 20
     assert is_paging(evidence[:, : below + 1], threshold)
     assert evidence[0].max() == threshold, "it grows no further, so that it ends in time"
@@ -83,11 +83,11 @@ def test_a_page_lasts_until_its_evidence_is_used_up() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [np.ones(400), np.arange(LEAST_REFERENCE_DAYS - 1.0), np.full(400, np.nan)],
+    [np.ones(400), np.arange(MIN_REFERENCE_DAYS - 1.0), np.full(400, np.nan)],
     ids=["constant", "short", "nan"],
 )
 def test_what_cannot_be_learnt_from_is_no_reference(stream: Floats) -> None:
-    assert learn(LEVEL, [stream]) == [None]
+    assert learn_references(LEVEL, [stream]) == [None]
 
 
 def test_larger_changes_are_seen_sooner_and_persistence_hides_them() -> None:

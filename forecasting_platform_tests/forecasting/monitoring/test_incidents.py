@@ -16,12 +16,12 @@ from forecasting_platform.forecasting.monitoring.incidents import (
     Evaluation,
     Mute,
     Result,
-    advanced,
+    advance,
+    announce,
+    apply_evaluations,
+    find_mute_reason,
     latest_alerts,
-    muting,
     next_alert,
-    take_in,
-    told,
 )
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
 from forecasting_platform_tests.support.true_incidents import true_incidents
@@ -45,7 +45,7 @@ class Ledger:
 
     def look(self, *seen: Evaluation, at: datetime | None = None, **options: Any) -> None:
         now = at or max((found.evaluated_at for found in seen), default=NOON)
-        alerts, messages = take_in(list(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
+        alerts, messages = apply_evaluations(list(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
         self.alerts |= {alert.alert_id: alert for alert in alerts}
         for message in messages:
             self.messages.setdefault(message.key, message)
@@ -175,17 +175,17 @@ def test_an_incident_is_told_again_each_day_until_somebody_is_on_it(ledger: Ledg
 
 
 def test_without_a_route_nobody_waits_for_a_message() -> None:
-    firing = advanced(
+    firing = advance(
         next_alert(None, evaluation(1, "failed")) or pytest.fail("nothing opened"), NOON + timedelta(hours=1)
     )
-    marked, messages = told(firing, NOON, [])
+    marked, messages = announce(firing, NOON, [])
     assert (marked.delivered, messages) == (NOON, [])
 
 
 def test_a_mute_ends_at_its_time() -> None:
     mute = Mute("a:*", NOON, "known", "ann")
-    assert muting("a:b", NOON - timedelta(seconds=1), [mute], {}) == "ann: known"
-    assert muting("a:b", NOON, [mute], {}) is None
+    assert find_mute_reason("a:b", NOON - timedelta(seconds=1), [mute], {}) == "ann: known"
+    assert find_mute_reason("a:b", NOON, [mute], {}) is None
 
 
 @pytest.mark.parametrize("result", ["passed", "failed"])

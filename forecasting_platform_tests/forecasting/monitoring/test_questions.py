@@ -12,7 +12,7 @@ import pytest
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
-    MOST_AGE_DAYS,
+    MAX_AGE_DAYS,
     ControlReport,
     bias_report,
     churn_report,
@@ -25,8 +25,8 @@ from forecasting_platform.forecasting.monitoring.questions import (
 from forecasting_platform.forecasting.monitoring.references import (
     CHARTS,
     SeriesReference,
+    add_control_references,
     references_from,
-    with_control,
 )
 from forecasting_platform.forecasting.reports.accuracy import (
     COLUMNS,
@@ -102,8 +102,8 @@ def test_a_series_without_a_backtest_is_unknown(report: Any) -> None:
 
 def test_old_errors_are_unknown_not_good() -> None:
     newest = errors(28)["ds"].max().date()
-    late = bias_report(errors(28), REFERENCES, pages_a_year=1.0, as_of=newest + timedelta(days=MOST_AGE_DAYS + 1))
-    assert only(late).why == f"its newest matured day is {MOST_AGE_DAYS + 1} days old"
+    late = bias_report(errors(28), REFERENCES, pages_a_year=1.0, as_of=newest + timedelta(days=MAX_AGE_DAYS + 1))
+    assert only(late).why == f"its newest matured day is {MAX_AGE_DAYS + 1} days old"
     assert only(bias_report(errors(28), REFERENCES, pages_a_year=1.0, as_of=newest)).state == "good"
 
 
@@ -152,7 +152,7 @@ def test_without_actuals_they_are_complete_up_to_no_day() -> None:
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     training = trained({"a": seasonal(600), "flat": np.full(600, 5.0)})
-    return with_control(training.model.metadata, training.results, training.panel)
+    return add_control_references(training.model.metadata, training.results, training.panel)
 
 
 def test_a_versions_metadata_carries_its_references_through_json(document: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Candidacy, Evidence, decide
+from forecasting_platform.forecasting.promotion.rule import Evidence, ScoredVersion, decide
 
 NOISE = np.random.default_rng(0).gamma(4.0, 0.1, 300)
 CUTOFF = date(2023, 6, 30)
@@ -34,8 +34,8 @@ def judged(
     other = evidence(champion) if isinstance(champion, np.ndarray) else champion
     recipe, older = "x" if same_recipe else "y", CUTOFF - timedelta(days=newer_days)
     return decide(
-        Candidacy("2", CUTOFF, "x", own),
-        None if other is None else Candidacy("1", older, recipe, other),
+        ScoredVersion("2", CUTOFF, "x", own),
+        None if other is None else ScoredVersion("1", older, recipe, other),
         {"naive": evidence(np.full(len(own.loss), naive))},
         PromotionPolicy.packaged(),
         horizon=15,

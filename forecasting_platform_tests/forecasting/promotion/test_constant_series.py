@@ -19,10 +19,10 @@ from forecasting_platform.forecasting.monitoring.questions import (
     naive_report,
     rmse_report,
 )
-from forecasting_platform.forecasting.monitoring.references import references_from, with_control
+from forecasting_platform.forecasting.monitoring.references import add_control_references, references_from
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Candidacy, decide
+from forecasting_platform.forecasting.promotion.rule import ScoredVersion, decide
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -74,8 +74,8 @@ def test_constant_series_change_no_number_of_a_promotion(alone: Comparison, besi
 def test_a_refresh_beside_four_constant_series_is_not_rejected(beside: Comparison) -> None:
     assert beside.champion is not None
     decision = decide(
-        Candidacy("2", CUTOFF, "x", beside.challenger),
-        Candidacy("1", CUTOFF - timedelta(days=15), "x", beside.champion),
+        ScoredVersion("2", CUTOFF, "x", beside.challenger),
+        ScoredVersion("1", CUTOFF - timedelta(days=15), "x", beside.champion),
         beside.naive,
         PromotionPolicy.packaged(),
         horizon=15,
@@ -93,8 +93,8 @@ def test_where_all_series_are_constant_nothing_is_measured_and_a_refresh_goes_on
     assert comparison.challenger.mean_loss == pytest.approx(0, abs=1e-12)
     assert comparison.challenger.coverage_80 is None
     decision = decide(
-        Candidacy("2", CUTOFF, "x", comparison.challenger),
-        Candidacy("1", CUTOFF - timedelta(days=15), "x", comparison.champion),
+        ScoredVersion("2", CUTOFF, "x", comparison.challenger),
+        ScoredVersion("1", CUTOFF - timedelta(days=15), "x", comparison.champion),
         comparison.naive,
         PromotionPolicy.packaged(),
         horizon=15,
@@ -120,7 +120,7 @@ def test_a_constant_series_is_served_by_naive_at_its_value_and_said_to_be_consta
 
 
 def test_no_chart_is_learnt_from_the_rounding_errors_of_a_constant_series(training: Training) -> None:
-    references = references_from(with_control(training.model.metadata, training.results, training.panel))
+    references = references_from(add_control_references(training.model.metadata, training.results, training.panel))
     assert {name for name, found in references.items() if not found.charts} == set(STILL)
     later = END + timedelta(days=30)
     values = {"alive": seasonal(DAYS + 30), **{name: np.full(DAYS + 30, y[0]) for name, y in STILL.items()}}
@@ -166,7 +166,7 @@ def test_a_series_that_changes_by_rare_steps_is_held_by_its_bounds_and_not_calle
     assert found.constant == ()
     assert found.coverage_80 is not None
     assert found.within_80 is not None
-    assert found.coverage_80 > PromotionPolicy.packaged().most_coverage_80 > found.within_80
+    assert found.coverage_80 > PromotionPolicy.packaged().max_coverage_80 > found.within_80
 
 
 def test_a_continuous_series_has_the_same_coverage_with_and_without_bounds(alone: Comparison) -> None:

@@ -8,7 +8,7 @@ import pytest
 from forecasting_platform.errors import InsufficientHistoryError, MissingMetricError
 from forecasting_platform.forecasting.models.backtest import backtest
 from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.promotion.evidence import compare_recipes, evidence_of
+from forecasting_platform.forecasting.promotion.evidence import build_evidence, compare_recipes
 from forecasting_platform.forecasting.series.panel import Panel, panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
@@ -58,7 +58,7 @@ def test_the_loss_is_in_units_of_the_seasonal_naive_one() -> None:
 def test_errors_are_weighed_by_hand() -> None:
     panel = panel_from(features_of(observations({"a": np.arange(60.0)})))
     results = backtest(panel, default_recipe(1, "IE", ("naive",)))
-    evidence = evidence_of(results, panel, np.full(results.y.shape, 14.0))
+    evidence = build_evidence(results, panel, np.full(results.y.shape, 14.0))
     np.testing.assert_allclose(evidence.loss, 2.0)  # an error of 14 where the seasonal naive one is 7
     assert evidence.rmse == {"a": pytest.approx(14.0)}
 

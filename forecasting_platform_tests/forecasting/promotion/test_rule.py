@@ -16,20 +16,20 @@ from forecasting_platform.forecasting.models.recipe import Recipe, default_recip
 from forecasting_platform.forecasting.promotion.decisions import (
     PromotionDecision,
     first_break,
+    hold_if_rolled_back,
     rollback_decision,
-    unless_rolled_back,
 )
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import (
-    Candidacy,
     Evidence,
     Fitness,
+    ScoredVersion,
     Shadow,
     _days_to_decide,
     decide,
     judge_again,
-    replayed,
+    verify_decision,
 )
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, CUTOFFS, NOISE, evidence, judged
@@ -122,7 +122,7 @@ def test_a_few_cutoffs_never_promote(count: int) -> None:
 
 
 def test_the_champion_is_not_compared_with_itself() -> None:
-    itself = Candidacy("1", CUTOFF, "x", evidence(NOISE))
+    itself = ScoredVersion("1", CUTOFF, "x", evidence(NOISE))
     at = datetime(2023, 7, 1, tzinfo=UTC)
     policy, naive = PromotionPolicy.packaged(), {"naive": evidence(NOISE)}
     decision = decide(itself, itself, naive, policy, horizon=15, decided_at=at, decided_by="a test")
@@ -175,10 +175,10 @@ def test_a_late_request_does_not_undo_a_rollback_but_a_newer_decision_counts() -
     drill = rollback_decision(
         to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill", decided_at=at, decided_by="a person"
     )
-    held = unless_rolled_back(late, [drill, late])
+    held = hold_if_rolled_back(late, [drill, late])
     assert (held.verdict, held.moves_champion) == ("hold", False)
     assert "version 2 was rolled back (a drill)" in held.reason
-    assert unless_rolled_back(late, [late, drill]) == late
+    assert hold_if_rolled_back(late, [late, drill]) == late
 
 
 def better_but(**more: object) -> Evidence:
@@ -263,7 +263,7 @@ def test_a_decision_judged_again_from_its_json_is_the_same_to_the_last_bit(
     decision = judged(loss, NOISE, newer_days=newer, same_recipe=same, **more)
     stored = json.loads(json.dumps(decision.evidence, allow_nan=False))
     assert judge_again(stored) == (decision.verdict, decision.reason, decision.evidence["statistics"])
-    assert replayed(replace(decision, evidence=stored)) == "same"
+    assert verify_decision(replace(decision, evidence=stored)) == "same"
 
 
 @pytest.mark.slow
@@ -271,15 +271,15 @@ def test_a_hundred_stored_decisions_are_replayed_without_a_difference() -> None:
     ledger, rng = MemoryLedger(), np.random.default_rng(6)
     for _ in range(100):
         ledger.append_decision(judged(rng.uniform(0.7, 1.2) * NOISE + rng.random(300) / 5, NOISE))
-    assert {replayed(entry) for entry in ledger.decisions()} == {"same"}
+    assert {verify_decision(entry) for entry in ledger.decisions()} == {"same"}
     assert len({entry.verdict for entry in ledger.decisions()}) == 3
     assert first_break(ledger.decisions()) is None
 
 
 def test_a_verdict_that_was_changed_in_the_ledger_differs_when_judged_again() -> None:
     decision = judged(NOISE * 1.2, NOISE)
-    assert replayed(replace(decision, verdict="promote")) == "differs"
-    assert replayed(rollback_decision(
+    assert verify_decision(replace(decision, verdict="promote")) == "differs"
+    assert verify_decision(rollback_decision(
         to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill",
         decided_at=datetime(2023, 7, 1, tzinfo=UTC), decided_by="a person",
     )) == "not judged"  # fmt: skip
@@ -396,9 +396,9 @@ def test_a_better_challenger_that_is_worse_in_many_series_names_five_and_counts_
 def test_a_hold_because_of_a_rollback_is_replayed_as_the_same_and_another_hold_is_not() -> None:
     decision = judged(NOISE * 0.8, NOISE)
     held = replace(decision, verdict="hold", reason="version 2 was rolled back (a drill); `promote` decides anew")
-    assert replayed(held) == "same"
-    assert replayed(replace(held, reason="not shown to be better")) == "differs"
-    assert replayed(replace(held, verdict="reject")) == "differs"
+    assert verify_decision(held) == "same"
+    assert verify_decision(replace(held, reason="not shown to be better")) == "differs"
+    assert verify_decision(replace(held, verdict="reject")) == "differs"
 
 
 def test_an_error_of_a_missing_number_says_which_number_of_whom_was_what() -> None:
