@@ -5,7 +5,7 @@ Every other family: the same call fails again until a person changes something, 
 The arguments stay attributes; nobody parses a message.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -154,17 +154,6 @@ class MissingMetricError(InvalidDataError):
         super().__init__(
             f"{metric} of {subject} is {found!r}, so no decision is taken and the champion stays. "
             f"Look for series without actuals in the evaluated days, then promote again."
-        )
-
-
-class MissingPartitionError(ForecastingPlatformError):
-    """Days that were never materialized (which differs from days that hold nothing)."""
-
-    def __init__(self, asset: str, days: Sequence[date]) -> None:
-        self.asset = asset
-        self.days = tuple(days)
-        super().__init__(
-            f"{asset} lacks {examples(day.isoformat() for day in days)}. Materialize these partitions first."
         )
 
 

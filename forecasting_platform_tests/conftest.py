@@ -15,7 +15,7 @@ from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
+from forecasting_platform.local.environment import SPARK_OF_ONE_MACHINE
 from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.mlflow_server import MlflowServer, running_mlflow
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
@@ -53,7 +53,7 @@ SHARING = {
     "adapters/mlflow/test_model_registry.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
     "local/test_backup.py": STAND_INS,
-    "local/test_dagster_api.py": STAND_INS,
+    "local/dagster/test_api.py": STAND_INS,
     "local/test_migrations.py": STAND_INS,
     "local/test_platform.py": STAND_INS,
     "local/test_reliability.py": STAND_INS,

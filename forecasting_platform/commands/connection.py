@@ -16,7 +16,7 @@ from forecasting_platform.errors import (
     UnavailableError,
 )
 from forecasting_platform.local.app_request import ask_app
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore

@@ -13,8 +13,8 @@ from forecasting_platform.commands.options import data_dir_option, json_option
 from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.environment import forecasting_store
 from forecasting_platform.local.migrations import Migrated, migrate_databases, record_releases
-from forecasting_platform.local.programs import forecasting_store
 from forecasting_platform.local.stopped_platform import stopped_platform
 from forecasting_platform.settings import Settings
 

@@ -24,9 +24,9 @@ from forecasting_platform.adapters.postgres.schema import REVISIONS
 from forecasting_platform.errors import BackupError, PlatformStateError
 from forecasting_platform.local.copying import copy_folder, sha256_of
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.embedded_postgres import MAINTENANCE_DATABASE
 from forecasting_platform.local.migrations import installed_releases, record_releases
-from forecasting_platform.local.platform import DATABASES
 from forecasting_platform.local.postgres_home import server_binaries
 from forecasting_platform.local.stopped_platform import stopped_platform
 

@@ -13,8 +13,8 @@ import requests
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.app_request import ask_app
-from forecasting_platform.local.dagster_answers import BackfillStatus, Materialization
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.answers import BackfillStatus, Materialization
+from forecasting_platform.local.dagster.api import DagsterApi
 
 LOAD_ASSETS = ("raw_observations", "feature_table")
 LOAD_DEADLINE_SECONDS = 1800.0

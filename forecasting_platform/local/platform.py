@@ -1,50 +1,38 @@
-"""The embedded platform: everything on one machine, started, watched and stopped together.
+"""The embedded platform: everything on one machine, started, watched and stopped together, in the right order.
 
-What the processes are is said in `programs`, how one is handled in `processes`; here is the order.
+The processes are in `programs`; `processes` starts and stops one of them.
 """
 
 import contextlib
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forecasting_platform.adapters.postgres.roles import DAGSTER, MLFLOW, prepare_schema
+from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.spark.session import require_pyspark
 from forecasting_platform.errors import PlatformStateError
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.databases import prepare_databases, stores_to_migrate
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.local.migrations import migrate_directory, record_releases
-from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
-from forecasting_platform.local.programs import (
-    HOST,
+from forecasting_platform.local.environment import (
     METASTORE,
     SERVICES,
     Addresses,
-    Entrypoints,
-    Programs,
-    dagster_store,
-    forecasting_store,
-    mlflow_store,
     platform_environment,
+    require_free_ports,
     spark_settings,
     weather_settings,
 )
+from forecasting_platform.local.migrations import migrate_directory, record_releases
+from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
+from forecasting_platform.local.programs import Entrypoints, Programs
 
 DEFAULT_PORT_BASE = 3000
 WATCH_SECONDS = 0.5
-DATABASES: Mapping[str, Mapping[str, str]] = {
-    "mlflow": {},
-    "forecasting": {},
-    # Dagster writes thousands of events one by one. A crash of the machine may cost the last few
-    # hundred milliseconds of them, never their order; of the forecasts it may cost nothing.
-    "dagster": {"synchronous_commit": "off"},
-}
-
 Progress = Callable[[str], None]
 
 
@@ -298,36 +286,3 @@ class EmbeddedPlatform:
                 stops.callback(child.stop)
         self._children.clear()
         self.seconds.clear()
-
-
-def prepare_databases(postgres: EmbeddedPostgres) -> None:
-    """Make the databases and the services' logins, as far as they are not there."""
-    for name, settings in DATABASES.items():
-        postgres.create_database(name, settings=settings)
-    postgres.make_roles()
-
-
-def stores_to_migrate(postgres: EmbeddedPostgres) -> dict[str, str]:
-    """The environment of a migration: our schema is its owner's, the others migrate what is theirs."""
-    stores = (dagster_store(postgres.role_dsn(DAGSTER)), mlflow_store(postgres.role_dsn(MLFLOW)))
-    return {**forecasting_store(postgres.dsn("forecasting")), **stores[0], **stores[1]}
-
-
-def require_free_ports(ports: Mapping[int, str]) -> None:
-    """Raise `PlatformStateError` naming every port of this machine that is taken, and what it is for."""
-    if taken := [f"{port} ({service})" for port, service in ports.items() if not _is_free(port)]:
-        raise PlatformStateError(
-            f"taken on {HOST}: port {', '.join(taken)}. Stop what listens there, or give other ports: --port-base N "
-            f"({len(SERVICES)} from N on are used, {len(SERVICES) + 1} with tables in Spark)."
-        )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a port whose last connection is only fading away is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

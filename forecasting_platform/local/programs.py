@@ -1,6 +1,6 @@
-"""The programs of a platform besides Postgres: command line, environment, and how each shows that it is ready.
+"""The programs of a platform besides Postgres: the command line of each, and how it shows that it is ready.
 
-When they start and stop is `platform`'s.
+`environment` has what they are given; `platform` starts and stops them.
 """
 
 import json
@@ -9,74 +9,26 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, Role
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.local.dagster_api import DagsterApi
-from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+from forecasting_platform.local.dagster.api import DagsterApi
+from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.environment import (
+    ADJUSTED_DAGSTER,
+    HOST,
+    METASTORE,
+    Addresses,
+    dagster_store,
+    forecasting_store,
+    mlflow_store,
+    write_instance,
+)
 from forecasting_platform.local.processes import Program
 
-HOST = "127.0.0.1"
-SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
-"""In the order of their ports, from the port base on."""
-METASTORE = "metastore"
-"""The service behind them, where tables are in Spark."""
-SPARK_OF_ONE_MACHINE = {
-    # To compile little and late: no query of a small machine runs long enough to repay it.
-    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.adaptive.enabled": "false",
-}
-"""`FORECASTING_SPARK_CONF`, where the caller gives none."""
-EVENT_BATCH_SIZE = "1000"
 PROBE_SECONDS = 2.0
-ADJUSTED_DAGSTER = "forecasting_platform.orchestration.dagster_instance"
-
-DAGSTER_INSTANCE = {
-    **{
-        f"{part}_storage": {
-            "module": module,
-            "class": name,
-            "config": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}},
-        }
-        for part, module, name in (
-            ("run", "dagster_postgres.run_storage", "PostgresRunStorage"),
-            (
-                "event_log",
-                f"{ADJUSTED_DAGSTER}.event_storage",
-                "BulkPostgresEventLogStorage",
-            ),
-            ("schedule", "dagster_postgres.schedule_storage", "PostgresScheduleStorage"),
-        )
-    },
-    "run_launcher": {
-        "module": f"{ADJUSTED_DAGSTER}.run_launcher",
-        "class": "WatchedRunLauncher",
-    },
-    # It launches a run at once, where the queued one looks every few seconds. Nothing here needs that
-    # one's limits: writes are idempotent and fenced.
-    "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "DefaultRunCoordinator"},
-    # A run whose worker is gone, or never came, fails this soon, and is retried.
-    "run_monitoring": {
-        "enabled": True,
-        "poll_interval_seconds": 15,
-        "start_timeout_seconds": 120,
-        "max_runtime_seconds": 6 * 3600,
-    },
-    "run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False},
-    # What the adapters log, such as a feed that is asked again, is shown in the run's own log.
-    "python_logs": {"managed_python_loggers": ["forecasting_platform"], "python_log_level": "INFO"},
-    "retention": {
-        "schedule": {"purge_after_days": 90},
-        "sensor": {"purge_after_days": {"skipped": 1, "failure": 30, "success": -1}},
-    },
-    "telemetry": {"enabled": False},
-    "nux": {"enabled": False},
-}
-"""`dagster.yaml`. Logs of runs and artifacts go below `DAGSTER_HOME` by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,117 +44,6 @@ class Entrypoints:
     feed: str = "forecasting_platform.adapters.feeds.simulated_feed:create_app()"
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where everything listens: five ports of this machine, or six, counted from a base."""
-
-    port_base: int
-
-    def port(self, service: str) -> int:
-        """The port of one of `SERVICES`, or of `METASTORE`.
-
-        >>> Addresses(3000).port("postgres")
-        3003
-        """
-        return self.port_base + (*SERVICES, METASTORE).index(service)
-
-    def url(self, service: str) -> str:
-        """The URL of one of `SERVICES`.
-
-        >>> Addresses(3000).url("mlflow")
-        'http://127.0.0.1:3001'
-        """
-        return f"http://{HOST}:{self.port(service)}"
-
-
-def platform_environment(
-    directory: DataDirectory,
-    addresses: Addresses,
-    *,
-    feed_url: str,
-    live: bool,
-    caller: Mapping[str, str],
-    settings: Mapping[str, Any] | None = None,
-) -> dict[str, str]:
-    """The environment of every process of the platform: the caller's, without what would lead it elsewhere.
-
-    Databases are not in it: each process is told those that it uses.
-
-    Args:
-        settings: further fields of `Settings`, JSON-ready.
-    """
-    elsewhere = (
-        *("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE"),
-        *("FORECASTING_POSTGRES_DSN", "FORECASTING_POSTGRES_PASSWORD"),
-        *(f"FORECASTING_{service}_ROLE_PASSWORD" for service in ("DAGSTER", "MLFLOW", "RUNS", "APP")),
-    )
-    kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
-    return kept | {
-        "PYTHONUNBUFFERED": "1",
-        OWNER_VARIABLE: str(directory.path),
-        # Servers of this machine are not reached through a proxy.
-        **{name: ",".join(filter(None, [caller.get(name), HOST, "localhost"])) for name in ("NO_PROXY", "no_proxy")},
-        "DAGSTER_HOME": str(directory.path / "dagster"),
-        "DAGSTER_EVENT_BATCH_SIZE": EVENT_BATCH_SIZE,
-        "MLFLOW_TRACKING_URI": addresses.url("mlflow"),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "FORECASTING_MLFLOW_TRACKING_URI": addresses.url("mlflow"),
-        "FORECASTING_FEED_URL": feed_url,
-        "FORECASTING_FEED_ARCHIVE": caller.get("FORECASTING_FEED_ARCHIVE", str(directory.path / "feed-archive")),
-        "FORECASTING_APP_HOST": HOST,
-        "FORECASTING_APP_PORT": str(addresses.port("app")),
-        "FORECASTING_MODEL_CACHE_DIR": str(directory.path / "app"),
-        "FORECASTING_DATA_DOCS_DIR": str(directory.path / "data-docs"),
-        "FORECASTING_SCHEDULES_ENABLED": "true" if live else "false",
-        **{
-            f"FORECASTING_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in (settings or {}).items()
-        },
-    }
-
-
-def weather_settings(addresses: Addresses) -> dict[str, Any]:
-    """Settings of a platform that loads the simulated weather beside its feed, and trains with it."""
-    return {
-        "exogenous_feed_url": f"{addresses.url('feed')}/weather",
-        "exogenous": [
-            {"unique_id": "Temperature", "known": "at_cutoff"},
-            {"unique_id": "Temperature +{step}", "known": "in_advance"},
-        ],
-    }
-
-
-def spark_settings(directory: DataDirectory, addresses: Addresses) -> dict[str, Any]:
-    """Settings of a platform whose tables are in Spark, and whose models are trained there."""
-    return {
-        "spark_conf": SPARK_OF_ONE_MACHINE,
-        "table_store": "spark",
-        "trainer": "spark",
-        "spark_warehouse_dir": str(directory.spark / "tables"),
-        "spark_metastore_uri": f"thrift://{HOST}:{addresses.port(METASTORE)}",
-    }
-
-
-def dagster_store(database_url: str) -> dict[str, str]:
-    """The environment that names Dagster's database."""
-    return {"DAGSTER_POSTGRES_URL": _with_driver(database_url)}
-
-
-def mlflow_store(database_url: str) -> dict[str, str]:
-    """The environment that names MLflow's database."""
-    return {"MLFLOW_BACKEND_STORE_URI": _with_driver(database_url)}
-
-
-def forecasting_store(database_url: str) -> dict[str, str]:
-    """The environment that names our own database."""
-    return {"FORECASTING_POSTGRES_DSN": database_url}
-
-
-def _with_driver(database_url: str) -> str:
-    # SQLAlchemy's default differs between releases.
-    return database_url.replace("postgresql://", "postgresql+psycopg2://")
-
-
 def mlflow_hosts(names: str) -> str:
     """MLflow's option `--allowed-hosts` for this machine's names and those of `FORECASTING_ALLOWED_HOSTS`.
 
@@ -215,12 +56,6 @@ def mlflow_hosts(names: str) -> str:
     for name in filter(None, (name.strip() for name in names.split(","))):
         hosts += [name] if ":" in name else [name, f"{name}:*"]
     return ",".join(hosts)
-
-
-def write_instance(dagster_home: Path) -> None:
-    """Write Dagster's instance settings."""
-    dagster_home.mkdir(exist_ok=True)
-    (dagster_home / "dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE, indent=2), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +118,7 @@ class Programs:
         options = ["--host", HOST, "--port", str(self.addresses.port("dagster"))]
         return self._program(
             "Dagster's web server",
-            [
-                f"{ADJUSTED_DAGSTER}.webserver",
-                *options,
-                "--workspace",
-                str(self._workspace),
-            ],
+            [f"{ADJUSTED_DAGSTER}.webserver", *options, "--workspace", str(self._workspace)],
             lambda: _knows_definitions(api),
             self._stores_of_dagster,
         )

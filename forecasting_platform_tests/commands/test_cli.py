@@ -31,7 +31,7 @@ from forecasting_platform.forecasting.monitoring.incidents import Alert, muting
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
-from forecasting_platform.local.dagster_answers import Materialization, RunFailedError
+from forecasting_platform.local.dagster.answers import Materialization, RunFailedError
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.monitoring import controlled
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged

@@ -10,7 +10,7 @@ import yaml
 
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS
-from forecasting_platform.local.programs import SERVICES
+from forecasting_platform.local.environment import SERVICES
 from forecasting_platform.settings import Settings
 
 ROOT = Path(__file__).parents[2]

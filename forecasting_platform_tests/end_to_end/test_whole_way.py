@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform_tests.support.pages import commands_of, snippets
 from forecasting_platform_tests.support.started_platform import (
     STOP_SECONDS,

@@ -25,14 +25,15 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
-from forecasting_platform.local.dagster_answers import DagsterRequestError
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.answers import DagsterRequestError
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.databases import prepare_databases
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.environment import Addresses, platform_environment
 from forecasting_platform.local.main_job import LOAD_ASSETS
-from forecasting_platform.local.platform import prepare_databases
 from forecasting_platform.local.processes import ChildProcess, Program
-from forecasting_platform.local.programs import Addresses, Entrypoints, Programs, platform_environment
+from forecasting_platform.local.programs import Entrypoints, Programs
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_at
 

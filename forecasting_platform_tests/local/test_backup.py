@@ -17,8 +17,9 @@ from forecasting_platform.errors import BackupError, PlatformStateError
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local import backup as backup_module
 from forecasting_platform.local.backup import make_backup, read_backup, restore_backup
+from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.migrations import is_up_to_date
-from forecasting_platform.local.platform import DATABASES, EmbeddedPlatform
+from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.local.stopped_platform import stopped_platform
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION
 

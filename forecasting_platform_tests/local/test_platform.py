@@ -16,7 +16,8 @@ import requests
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, ROLES, RUNS
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
-from forecasting_platform.local.platform import EmbeddedPlatform, require_free_ports
+from forecasting_platform.local.environment import require_free_ports
+from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 from forecasting_platform.errors import BackupError, ConfigurationError, PlatformStateError
 from forecasting_platform.local.backup import make_backup
 from forecasting_platform.local.data_directory import DataDirectory
+from forecasting_platform.local.environment import SPARK_OF_ONE_MACHINE
 from forecasting_platform.local.platform import EmbeddedPlatform
-from forecasting_platform.local.programs import SPARK_OF_ONE_MACHINE
 from forecasting_platform.settings import Settings
 
 

@@ -20,7 +20,7 @@ from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.local.programs import DAGSTER_INSTANCE
+from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published

@@ -12,7 +12,6 @@ MEAN = "mean"
 
 MAX_PREFIX = 200
 _CHECKSUM_CHARACTERS = 16
-_ESCAPE = re.compile(r"_x([0-9a-f]+)_")
 # What MLflow refuses, the slash that divides, what begins an escape, and what a path could begin with.
 _ESCAPED = re.compile(r"[^\w\-. ]|_(?=x)|^\.|^ | $")
 
@@ -34,11 +33,6 @@ def metric_prefix(unique_id: str) -> str:
     # `_x` and no number: what no escaping writes.
     ending = f"_x_{checksum}"
     return f"{prefix[: MAX_PREFIX - len(ending)]}{ending}"
-
-
-def series_of(prefix: str) -> str:
-    """The name behind a prefix that was not cut."""
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), prefix)
 
 
 def _escaped(char: str) -> str:

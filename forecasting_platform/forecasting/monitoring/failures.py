@@ -1,6 +1,6 @@
 """What a failure says to a person: its own cause in one line, where and about which days it was, and what to do next.
 
-Pure. How Dagster tells of failures is `orchestration.failed_runs`' and `local.dagster_answers`'.
+Pure. How Dagster tells of failures is `orchestration.failed_runs`' and `local.dagster.answers`'.
 """
 
 import re

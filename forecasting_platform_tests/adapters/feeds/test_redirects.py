@@ -11,7 +11,7 @@ from forecasting_platform.adapters.alerts.apprise_urls import AppriseDelivery
 from forecasting_platform.commands.connection import AppRefusedError, Connection
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.monitoring.incidents import Alert
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform_tests.support.web_servers import RecordingServer
 
 NOW = datetime(2023, 7, 1, tzinfo=UTC)

@@ -135,7 +135,6 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.FeedDocumentError("http://x", "row 3 has no Date", "Name the column."), "row 3 has no Date. Name"),
     (errors.InsufficientHistoryError(3, 15), "the longest has 3"),
     (errors.MissingMetricError("RMSE", "version 2", float("nan")), "RMSE of version 2 is nan"),
-    (errors.MissingPartitionError("feature_table", [date(2023, 7, 1)]), "lacks '2023-07-01'"),
     (errors.NoChampionError("m"), "m has no champion yet"),
     (errors.NoChallengerError("m"), "m has no challenger"),
     (

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from forecasting_platform.local.programs import DAGSTER_INSTANCE
+from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.dagster_instance.run_launcher import MACHINE_TAG, this_machine
 from forecasting_platform_tests.support.dagster_internals import (
     GRPC_INFO_TAG,

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from dagster_webserver import cli
 
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.orchestration.dagster_instance.webserver import GuardedApplication, guard_web_server
 from forecasting_platform.site_guard import SiteGuard
 from forecasting_platform_tests.support.dagster_web_server import MUTATION, asked, running_web_server, was_commanded

@@ -1,4 +1,4 @@
-"""What Dagster answers, as values and errors; how it is asked is `dagster_api`'s."""
+"""Dagster's answers as values and errors. `api` asks for them."""
 
 import json
 from collections.abc import Mapping, Sequence

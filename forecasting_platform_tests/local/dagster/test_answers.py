@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_platform.local.dagster_answers import (
+from forecasting_platform.local.dagster.answers import (
     BackfillStatus,
     DagsterRequestError,
     RunFailedError,

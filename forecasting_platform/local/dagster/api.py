@@ -1,6 +1,6 @@
-"""A thin client of Dagster's GraphQL: what the commands ask of a running Dagster, and nothing of dagster itself.
+"""Asks a running Dagster, over its GraphQL. Every answer of another type than expected becomes an exception.
 
-Every answer that is not the one asked for becomes an exception with Dagster's own words.
+The requests are in `queries`, the values and errors they become in `answers`.
 """
 
 import time
@@ -12,7 +12,8 @@ import requests
 
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.local.dagster_answers import (
+from forecasting_platform.local.dagster import queries
+from forecasting_platform.local.dagster.answers import (
     BackfillStatus,
     DagsterRequestError,
     Materialization,
@@ -29,24 +30,6 @@ LOCATION = "forecasting_platform.definitions"
 REPOSITORY = "__repository__"
 POLL_SECONDS = 0.5
 Status = TypeVar("Status", BackfillStatus, RunStatus)
-
-ERROR_FIELDS = """
-    ... on Error { message }
-    ... on PythonError { className causes { message className } }
-"""
-LAUNCH_ERROR_FIELDS = """
-    ... on RunConfigValidationInvalid { errors { message } }
-    ... on InvalidStepError { invalidStepKey }
-"""
-METADATA_FIELDS = """
-    label
-    ... on IntMetadataEntry { intRepr }
-    ... on FloatMetadataEntry { floatValue }
-    ... on TextMetadataEntry { text }
-    ... on BoolMetadataEntry { boolValue }
-    ... on UrlMetadataEntry { url }
-    ... on JsonMetadataEntry { jsonString }
-"""
 
 
 class DagsterApi:
@@ -85,12 +68,7 @@ class DagsterApi:
         ]
         answer = self._ask(
             f"backfill {', '.join(assets)} over {period}",
-            f"""mutation ($params: LaunchBackfillParams!) {{
-                answer: launchPartitionBackfill(backfillParams: $params) {{
-                    __typename ... on LaunchBackfillSuccess {{ backfillId }} {ERROR_FIELDS}
-                    {LAUNCH_ERROR_FIELDS} ... on PartitionKeysNotFoundError {{ partitionKeys }}
-                }}
-            }}""",
+            queries.LAUNCH_BACKFILL,
             {"params": {"partitionsByAssets": selection, "tags": _tags(tags)}},
             expected="LaunchBackfillSuccess",
         )
@@ -103,23 +81,7 @@ class DagsterApi:
             DagsterRequestError: there is no such backfill.
         """
         answer = self._ask(
-            f"tell about backfill {backfill_id}",
-            f"""query ($id: String!) {{
-                answer: partitionBackfillOrError(backfillId: $id) {{
-                    __typename {ERROR_FIELDS}
-                    ... on PartitionBackfill {{
-                        status error {{ message }} runs {{ runId creationTime status parentRunId }}
-                        assetBackfillData {{ assetBackfillStatuses {{
-                            ... on AssetPartitionsStatusCounts {{
-                                numPartitionsTargeted numPartitionsInProgress
-                                numPartitionsMaterialized numPartitionsFailed
-                            }}
-                        }} }}
-                    }}
-                }}
-            }}""",
-            {"id": backfill_id},
-            expected="PartitionBackfill",
+            f"tell about backfill {backfill_id}", queries.BACKFILL, {"id": backfill_id}, expected="PartitionBackfill"
         )
         return backfill_status(backfill_id, answer)
 
@@ -159,24 +121,11 @@ class DagsterApi:
             DagsterRequestError: an unknown job, invalid run configuration, or a refusal.
         """
         params = {
-            "selector": {
-                "jobName": job,
-                "repositoryName": REPOSITORY,
-                "repositoryLocationName": self.location,
-            },
+            "selector": {"jobName": job, "repositoryName": REPOSITORY, "repositoryLocationName": self.location},
             "runConfigData": dict(run_config or {}),
             "executionMetadata": {"tags": _tags(tags)},
         }
-        answer = self._ask(
-            f"launch {job}",
-            f"""mutation ($params: ExecutionParams!) {{
-                answer: launchRun(executionParams: $params) {{
-                    __typename ... on LaunchRunSuccess {{ run {{ runId }} }} {ERROR_FIELDS} {LAUNCH_ERROR_FIELDS}
-                }}
-            }}""",
-            {"params": params},
-            expected="LaunchRunSuccess",
-        )
+        answer = self._ask(f"launch {job}", queries.LAUNCH_RUN, {"params": params}, expected="LaunchRunSuccess")
         return str(answer["run"]["runId"])
 
     def run_status(self, run_id: str) -> RunStatus:
@@ -185,28 +134,20 @@ class DagsterApi:
         Raises:
             DagsterRequestError: there is no such run.
         """
-        answer = self._ask(
-            f"tell about run {run_id}",
-            f"""query ($id: ID!) {{
-                answer: runOrError(runId: $id) {{ __typename {ERROR_FIELDS} ... on Run {{ status jobName }} }}
-            }}""",
-            {"id": run_id},
-            expected="Run",
-        )
+        answer = self._ask(f"tell about run {run_id}", queries.RUN, {"id": run_id}, expected="Run")
         messages = self._failure_messages(run_id) if answer["status"] == "FAILURE" else ()
         return RunStatus(run_id, answer["jobName"], answer["status"], messages)
 
     def _failure_messages(self, run_id: str) -> tuple[str, ...]:
-        events = self._run_events(
-            run_id,
-            """
-            ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
-            ... on AssetCheckEvaluationEvent {
-                stepKey evaluation { assetKey { path } checkName success description }
-            }
-            ... on RunFailureEvent { message }
-            """,
-        )
+        """Why a run failed, from all of its events, page by page."""
+        events: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"cursor": None, "hasMore": True}
+        while page["hasMore"]:
+            variables = {"id": run_id, "cursor": page["cursor"]}
+            page = self._ask(
+                f"read the log of run {run_id}", queries.RUN_FAILURES, variables, expected="EventConnection"
+            )
+            events += page["events"]
         return failure_messages(events)
 
     def wait_for_run(
@@ -241,13 +182,7 @@ class DagsterApi:
         """
         answer = self._ask(
             f"count the partitions of {asset}",
-            """query ($key: AssetKeyInput!) {
-                answer: assetNodeOrError(assetKey: $key) {
-                    __typename
-                    ... on AssetNode { partitionStats { numMaterialized } assetMaterializations(limit: 1) { runId } }
-                    ... on AssetNotFoundError { message }
-                }
-            }""",
+            queries.PARTITION_COUNT,
             {"key": {"path": asset.split("/")}},
             expected="AssetNode",
         )
@@ -262,15 +197,7 @@ class DagsterApi:
         """
         answer = self._ask(
             f"list the days of {asset}",
-            """query ($key: AssetKeyInput!) {
-                answer: assetNodeOrError(assetKey: $key) {
-                    __typename
-                    ... on AssetNode { assetPartitionStatuses { __typename
-                        ... on TimePartitionStatuses { ranges { status startKey endKey } }
-                    } }
-                    ... on AssetNotFoundError { message }
-                }
-            }""",
+            queries.PARTITION_RANGES,
             {"key": {"path": asset.split("/")}},
             expected="AssetNode",
         )
@@ -289,53 +216,10 @@ class DagsterApi:
             DagsterRequestError: there is no such run.
         """
         answer = self._ask(
-            f"list what run {run_id} materialized",
-            f"""query ($id: ID!) {{
-                answer: runOrError(runId: $id) {{
-                    __typename {ERROR_FIELDS}
-                    ... on Run {{ assetMaterializations {{
-                        assetKey {{ path }} partition metadataEntries {{ {METADATA_FIELDS} }}
-                    }} }}
-                }}
-            }}""",
-            {"id": run_id},
-            expected="Run",
+            f"list what run {run_id} materialized", queries.MATERIALIZATIONS, {"id": run_id}, expected="Run"
         )
         found = [materialization(event) for event in answer["assetMaterializations"]]
         return [each for each in found if asset is None or each.asset == asset]
-
-    def start_schedule(self, schedule: str) -> None:
-        """Switch a schedule on; `DagsterRequestError` if there is none of this name."""
-        selector = {
-            "repositoryName": REPOSITORY,
-            "repositoryLocationName": self.location,
-            "scheduleName": schedule,
-        }
-        self._ask(
-            f"start {schedule}",
-            f"""mutation ($selector: ScheduleSelector!) {{
-                answer: startSchedule(scheduleSelector: $selector) {{
-                    __typename {ERROR_FIELDS}
-                }}
-            }}""",
-            {"selector": selector},
-            expected="ScheduleStateResult",
-        )
-
-    def stop_schedule(self, schedule: str) -> None:
-        """Switch a schedule off; `DagsterRequestError` if there is none of this name."""
-        self._ask(
-            f"stop {schedule}",
-            f"""mutation ($id: String!) {{
-                answer: stopRunningSchedule(id: $id) {{ __typename {ERROR_FIELDS} }}
-            }}""",
-            {"id": self._schedule_id(schedule)},
-            expected="ScheduleStateResult",
-        )
-
-    def running_schedules(self) -> list[str]:
-        """Names of the schedules that are switched on, sorted."""
-        return sorted(name for name, (_, status) in self._schedules().items() if status == "RUNNING")
 
     def location_problem(self) -> str | None:
         """Why the code location cannot be used yet, None when it can.
@@ -343,18 +227,7 @@ class DagsterApi:
         Raises:
             UnavailableError: the web server does not answer.
         """
-        answer = self._ask(
-            "list its code locations",
-            f"""query {{ answer: workspaceOrError {{
-                __typename {ERROR_FIELDS}
-                ... on Workspace {{ locationEntries {{
-                    name loadStatus
-                    locationOrLoadError {{ __typename ... on PythonError {{ message }} }}
-                }} }}
-            }} }}""",
-            {},
-            expected="Workspace",
-        )
+        answer = self._ask("list its code locations", queries.LOCATIONS, {}, expected="Workspace")
         entry = next((entry for entry in answer["locationEntries"] if entry["name"] == self.location), None)
         if entry is None:
             return f"there is no code location {self.location}"
@@ -367,73 +240,18 @@ class DagsterApi:
         """Make the web server look at the code location again."""
         self._ask(
             f"reload {self.location}",
-            f"""mutation ($name: String!) {{
-                answer: reloadRepositoryLocation(repositoryLocationName: $name) {{ __typename {ERROR_FIELDS} }}
-            }}""",
+            queries.RELOAD_LOCATION,
             {"name": self.location},
             expected="WorkspaceLocationEntry",
         )
 
     def unhealthy_daemons(self) -> list[str]:
         """Daemons that are needed but have not said lately that they live, sorted."""
-        health = self._post(
-            "tell about its daemons",
-            "query { instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }",
-            {},
-        )["instance"]["daemonHealth"]
+        health = self._ask("tell about its daemons", queries.DAEMONS, {}, expected="Instance")["daemonHealth"]
         return sorted(d["daemonType"] for d in health["allDaemonStatuses"] if d["required"] and not d["healthy"])
-
-    def _schedules(self) -> dict[str, tuple[str, str]]:
-        answer = self._ask(
-            "list its schedules",
-            f"""query ($selector: RepositorySelector!) {{
-                answer: schedulesOrError(repositorySelector: $selector) {{
-                    __typename {ERROR_FIELDS}
-                    ... on Schedules {{ results {{ name scheduleState {{ id status }} }} }}
-                }}
-            }}""",
-            {"selector": {"repositoryName": REPOSITORY, "repositoryLocationName": self.location}},
-            expected="Schedules",
-        )
-        return {
-            each["name"]: (each["scheduleState"]["id"], each["scheduleState"]["status"]) for each in answer["results"]
-        }
-
-    def _schedule_id(self, schedule: str) -> str:
-        schedules = self._schedules()
-        if schedule not in schedules:
-            raise DagsterRequestError(f"stop {schedule}", "ScheduleNotFoundError", f"there is no schedule {schedule}")
-        return schedules[schedule][0]
-
-    def _run_events(self, run_id: str, fields: str) -> list[dict[str, Any]]:
-        """All events of a run with the fields asked for, page by page."""
-        events: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            page = self._ask(
-                f"read the log of run {run_id}",
-                f"""query ($id: ID!, $cursor: String) {{
-                    answer: logsForRun(runId: $id, afterCursor: $cursor) {{
-                        __typename {ERROR_FIELDS}
-                        ... on EventConnection {{ cursor hasMore events {{ __typename {fields} }} }}
-                    }}
-                }}""",
-                {"id": run_id, "cursor": cursor},
-                expected="EventConnection",
-            )
-            events += page["events"]
-            cursor = page["cursor"]
-            if not page["hasMore"]:
-                return events
 
     def _ask(self, request: str, query: str, variables: Mapping[str, Any], *, expected: str) -> dict[str, Any]:
         """The field `answer` of a query, if it is of the type that was expected."""
-        answer: dict[str, Any] = self._post(request, query, variables)["answer"]
-        if answer["__typename"] != expected:
-            raise DagsterRequestError(request, answer["__typename"], explanation(answer))
-        return answer
-
-    def _post(self, request: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             response = self._session.post(
                 f"{self.url}/graphql",
@@ -449,8 +267,10 @@ class DagsterApi:
         if "errors" in body or "data" not in body:
             said = "; ".join(str(error.get("message")) for error in body.get("errors", [])) or response.reason
             raise DagsterRequestError(request, f"HTTP {response.status_code}", said)
-        data: dict[str, Any] = body["data"]
-        return data
+        answer: dict[str, Any] = body["data"]["answer"]
+        if answer["__typename"] != expected:
+            raise DagsterRequestError(request, answer["__typename"], explanation(answer))
+        return answer
 
 
 def _poll(

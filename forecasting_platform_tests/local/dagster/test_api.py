@@ -3,11 +3,14 @@ from datetime import date
 
 import psutil
 import pytest
+from dagster_graphql.schema import create_schema
+from graphql import parse, validate
 
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.local.dagster_answers import DagsterRequestError, Materialization, RunFailedError
-from forecasting_platform.local.dagster_api import DagsterApi
+from forecasting_platform.local.dagster import queries
+from forecasting_platform.local.dagster.answers import DagsterRequestError, Materialization, RunFailedError
+from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.platform import EmbeddedPlatform
 
 pytestmark = pytest.mark.slow
@@ -95,8 +98,6 @@ def test_a_wait_ends_at_its_deadline(dagster: DagsterApi) -> None:
             lambda api: api.materialized_partitions("no_asset"),
             r"refused to count the partitions of no_asset: .*no_asset",
         ),
-        (lambda api: api.start_schedule("no_schedule"), r"refused to start no_schedule"),
-        (lambda api: api.stop_schedule("no_schedule"), r"refused to stop no_schedule: there is no schedule"),
     ],
 )
 def test_a_refusal_is_an_exception_with_dagsters_own_words(
@@ -111,14 +112,6 @@ def test_a_backfill_before_the_first_partition_is_refused(dagster: DagsterApi) -
         dagster.launch_backfill(["observations"], DateRange(date(2017, 12, 30), date(2018, 1, 2)))
 
 
-def test_schedules_are_switched_on_and_off(dagster: DagsterApi) -> None:
-    assert dagster.running_schedules() == []
-    dagster.start_schedule("greet_schedule")
-    assert dagster.running_schedules() == ["greet_schedule"]
-    dagster.stop_schedule("greet_schedule")
-    assert dagster.running_schedules() == []
-
-
 def test_an_unknown_code_location_is_a_problem_that_is_named(dagster: DagsterApi) -> None:
     assert dagster.location_problem() is None
     stranger = DagsterApi(dagster.url, location="elsewhere")
@@ -131,5 +124,14 @@ def test_an_unknown_code_location_is_a_problem_that_is_named(dagster: DagsterApi
 def test_a_dagster_that_does_not_answer_is_unavailable() -> None:
     api = DagsterApi("http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match=r"Dagster at http://127\.0\.0\.1:9 is unavailable: ConnectionError"):
-        api.running_schedules()
+        api.unhealthy_daemons()
     api.close()
+
+
+@pytest.mark.slow
+def test_every_query_is_one_that_the_installed_dagster_answers() -> None:
+    schema = create_schema().graphql_schema
+    documents = [value for name, value in vars(queries).items() if name.isupper() and not name.startswith("_")]
+    assert len(documents) > 10
+    for document in documents:
+        assert validate(schema, parse(document)) == []
