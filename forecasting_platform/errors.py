@@ -1,8 +1,8 @@
-"""Every error a caller can meet, in families that say what to do about it.
+"""Every error of the platform, in families by what the caller should do.
 
 `UnavailableError`: a part did not answer; the same call may succeed later, so retry.
 Every other family: the same call fails again until a person changes something, so stop.
-The arguments stay attributes; nobody parses a message.
+The arguments are attributes, so that nobody has to parse a message.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def shortened(text: str) -> str:
 
 
 def examples(found: Iterable[object]) -> str:
-    """The first five of what was found, each shortened, and how many there are in all.
+    """The first five items, each shortened, and how many there are in all.
 
     >>> examples(["a", "b"])
     "'a', 'b'"
@@ -52,7 +52,7 @@ class FeedUnavailableError(UnavailableError):
     """The feed did not answer in time, refused, or answered with a server error.
 
     Attributes:
-        retry_after_seconds: how long it asked not to be asked again; 0 when it did not say.
+        retry_after_seconds: the seconds it asked to wait before a retry; 0 where it named none.
     """
 
     def __init__(self, part: str, reason: str, retry_after_seconds: float = 0.0) -> None:
@@ -65,25 +65,25 @@ class ArchiveUnavailableError(UnavailableError):
 
 
 class StoreUnavailableError(UnavailableError):
-    """The table store (or the ledger beside it) did not answer."""
+    """The table store or the ledger did not answer."""
 
 
 class OverlappingWritesError(StoreUnavailableError):
-    """Others wrote what a table is made from during each attempt to make it; what stands there may be out of date."""
+    """The inputs of a table changed during each attempt to build it; its rows may be out of date."""
 
     def __init__(self, table: str, days: object, attempts: int) -> None:
         self.table = table
         self.attempts = attempts
-        super().__init__(table, f"what it is made from changed during each of {attempts} attempts for {days}")
+        super().__init__(table, f"its inputs changed during each of {attempts} attempts for {days}")
 
 
 class PromotionOvertakenError(StoreUnavailableError):
-    """Another decision was written after the one that was known; nothing was."""
+    """Another process wrote a decision after the newest one known here; this one was not written."""
 
     def __init__(self, known: int, newest: int) -> None:
         self.known = known
         self.newest = newest
-        reason = f"decision {newest} was made meanwhile, by a process that could promote too (known was {known})"
+        reason = f"another process made decision {newest} meanwhile; the newest one known here was {known}"
         super().__init__("the right to promote", reason)
 
 
@@ -92,7 +92,7 @@ class RegistryUnavailableError(UnavailableError):
 
 
 class InvalidDataError(ForecastingPlatformError):
-    """Data that must not go further; nothing of it was stored."""
+    """Data that were refused; nothing of them was stored."""
 
 
 class FeedDocumentError(InvalidDataError):
@@ -124,14 +124,14 @@ class InsufficientHistoryError(InvalidDataError):
     """Too few observed days to train and backtest on.
 
     Attributes:
-        load_problem: what went wrong in the newest load, which may be why; None where nothing did.
+        load_problem: the problem of the newest load, which may be the cause; None where it had none.
     """
 
     def __init__(self, found_days: int, needed_days: int, load_problem: str | None = None) -> None:
         self.found_days = found_days
         self.needed_days = needed_days
         self.load_problem = load_problem
-        found = f"the longest has {found_days}" if found_days else "no series has a single one in feature_table"
+        found = f"the longest has {found_days}" if found_days else "no series has any in feature_table"
         super().__init__(
             f"training needs {needed_days} days of history in at least one series; {found}. "
             + _how_to_get_history(found_days, load_problem)
@@ -140,7 +140,7 @@ class InsufficientHistoryError(InvalidDataError):
 
 def _how_to_get_history(found_days: int, load_problem: str | None) -> str:
     if load_problem:
-        return f"Mend what the newest load found ({load_problem}), load again, then train again."
+        return f"Fix the problem of the newest load ({load_problem}), load again, then train again."
     return f"Load {'an earlier start date' if found_days else 'the days to train on'}, then train again."
 
 
@@ -237,14 +237,14 @@ class InvalidRangeError(ForecastingPlatformError):
 
 
 class EndedSeriesError(InvalidRangeError):
-    """Series asked for by name that have ended: no value came for longer than their own rhythm explains."""
+    """Requested series that have ended: no value came for longer than their own rhythm explains."""
 
     def __init__(self, ended: Mapping[str, date]) -> None:
         self.ended = dict(ended)
         found = examples(f"{unique_id} ({day})" for unique_id, day in sorted(self.ended.items()))
         super().__init__(
             f"series that have ended, with the last day of each: {found}; ask for other series, or for days before "
-            "they ended. A later value that is loaded makes a series go on"
+            "they ended. A series continues once a later value of it is loaded"
         )
 
 
@@ -268,7 +268,7 @@ class BackupError(ForecastingPlatformError):
 
 
 class SchemaRevisionError(ForecastingPlatformError):
-    """The schema in Postgres is another release's, or nobody knows whose; nothing of it was touched."""
+    """The schema in Postgres is of another or of an unknown release; it was not changed."""
 
     def __init__(self, found: str | None, needed: str) -> None:
         self.found = found
@@ -283,16 +283,16 @@ class SchemaRevisionError(ForecastingPlatformError):
 
 
 class MigrationError(ForecastingPlatformError):
-    """A revision could not be applied; the transaction was taken back, so what was there before still is."""
+    """A revision could not be applied; its transaction was rolled back, so nothing has changed."""
 
     def __init__(self, revision: str, problem: str) -> None:
         self.revision = revision
         self.problem = problem
         super().__init__(
             f"the migration to revision {revision} failed and changed nothing: {problem}. "
-            f"Mend what it names, then run `forecasting-platform migrate` again."
+            f"Fix the cause, then run `forecasting-platform migrate` again."
         )
 
 
 class PlatformStateError(ForecastingPlatformError):
-    """The embedded platform cannot do this now: a port is taken, it runs already, a process died."""
+    """The embedded platform is in a state that prevents this: a port is taken, it runs already, a process died."""

@@ -28,19 +28,19 @@ class Settings(BaseSettings):
         default=None, description="Password of the user of the DSN, where the DSN holds none."
     )
     dagster_role_password: SecretStr | None = Field(
-        default=None, description="For `migrate`: makes the role `dagster` and its database, with this password."
+        default=None, description="Password of the role `dagster`; with it, `migrate` makes the role and its database."
     )
     mlflow_role_password: SecretStr | None = Field(
-        default=None, description="For `migrate`: makes the role `mlflow` and its database, with this password."
+        default=None, description="Password of the role `mlflow`; with it, `migrate` makes the role and its database."
     )
     runs_role_password: SecretStr | None = Field(
-        default=None, description="For `migrate`: makes the role `forecasting_runs`, with this password."
+        default=None, description="Password of the role `forecasting_runs`; with it, `migrate` makes the role."
     )
     app_role_password: SecretStr | None = Field(
-        default=None, description="For `migrate`: makes the role `forecasting_app`, with this password."
+        default=None, description="Password of the role `forecasting_app`; with it, `migrate` makes the role."
     )
     table_store: Literal["postgres", "spark"] = Field(
-        default="postgres", description="Which adapter keeps the tables of observations, features and forecasts."
+        default="postgres", description="Store of the tables of observations, features and forecasts."
     )
     trainer: Literal["local", "spark"] = Field(
         default="local", description="Where models are trained: in the run's process, or as tasks of the Spark store."
@@ -49,32 +49,37 @@ class Settings(BaseSettings):
         default=None, description="Folder or URI of the Spark store's tables (`/srv/tables`, `hdfs://…`, `s3a://…`)."
     )
     spark_metastore_uri: str | None = Field(
-        default=None, description="Hive metastore service (`thrift://host:9083`); none: one embedded in the folder."
+        default=None,
+        description="Hive metastore service (`thrift://host:9083`); without it, one embedded in the folder.",
     )
-    spark_master: str = Field(default="local[*]", description="Spark master that the Spark store runs on.")
+    spark_master: str = Field(default="local[*]", description="Spark master of the Spark store.")
     spark_conf: dict[str, SecretStr] = Field(
-        default={}, description="Further settings of Spark, as one JSON object of texts."
+        default={}, description="Further settings of Spark, as one JSON object of strings."
     )
-    mlflow_tracking_uri: str | None = Field(default=None, description="MLflow server of runs and registered models.")
+    mlflow_tracking_uri: str | None = Field(
+        default=None, description="MLflow server of the runs and registered models."
+    )
     feed_url: str | None = Field(
         default=None, description="The feed: `http(s)://…`, `ckan+https://portal/dataset-id` or `file:///path`."
     )
     feed_date_format: str = Field(
-        default="dd/mm/yyyy", description="How the feed writes a day: made of `dd`, `mm` and `yyyy`."
+        default="dd/mm/yyyy", description="Date format of the feed, made of `dd`, `mm` and `yyyy`."
     )
     exogenous_feed_url: str | None = Field(
         default=None,
-        description="A second feed, of exogenous series, such as a weather service; that it fails holds up no load.",
+        description="A second feed, of exogenous series such as a weather service; its failure never blocks a load.",
     )
-    exogenous_feed_date_format: str = Field(default="dd/mm/yyyy", description="How the second feed writes a day.")
+    exogenous_feed_date_format: str = Field(default="dd/mm/yyyy", description="Date format of the second feed.")
     feed_timeout_seconds: float = Field(default=60.0, gt=0, description="Deadline of one fetch, retries included.")
-    feed_max_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="Largest feed document accepted.")
+    feed_max_bytes: int = Field(
+        default=64 * 1024 * 1024, gt=0, description="Largest feed document that is accepted, in bytes."
+    )
     max_refused_share: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of a feed document's rows, or of its values of the days asked for, that may be refused; "
-        "where more is, features wait.",
+        description="Largest share of refused rows of a feed document, and of refused values of the requested "
+        "days; above it, no features are built.",
     )
     feed_archive: str | None = Field(
         default=None, description="Folder or object store URL where every loaded feed document is kept."
@@ -82,99 +87,112 @@ class Settings(BaseSettings):
     feed_archive_days: int = Field(
         default=400,
         ge=1,
-        description="Days after which a kept document that is loaded no more is deleted.",
+        description="Days after its last load at which a kept document is deleted.",
     )
     prediction_log_days: int = Field(
-        default=400, ge=1, description="Days after which what the app answered is deleted from `prediction_log`."
+        default=400, ge=1, description="Days after which the app's answers are deleted from `prediction_log`."
     )
     quarantine_days: int = Field(default=400, ge=1, description="Days after which a refused feed row is deleted.")
     alert_history_days: int = Field(
-        default=400, ge=8, description="Days after which an incident that is over, its messages and a mute are deleted."
+        default=400,
+        ge=8,
+        description="Days after which a resolved incident, its messages and an ended mute are deleted.",
     )
     run_log_days: int = Field(
-        default=90, ge=1, description="Days after which what a run wrote to its output is deleted from this machine."
+        default=90, ge=1, description="Days after which the output of a run is deleted from this machine."
     )
     first_partition_date: date = Field(default=date(2018, 1, 1), description="First day of the daily partitions.")
     horizon_days: int = Field(default=15, ge=1, le=60, description="Days a forecast covers.")
     training_interval_days: int = Field(default=15, ge=1, description="Days between two trainings.")
     training_anchor_date: date = Field(
-        default=date(2018, 1, 1), description="Trainings fall on this day and each interval after it."
+        default=date(2018, 1, 1), description="Day of a training; the others follow by whole intervals."
     )
-    load_look_back_days: int = Field(default=31, ge=1, description="Days each daily load looks at again for revisions.")
+    load_look_back_days: int = Field(
+        default=31, ge=1, description="Days that each daily load fetches again, for revisions."
+    )
     retry_wait_seconds: float = Field(
         default=30.0,
         ge=0,
-        description="Seconds until a scheduled load asks a part again that did not answer; then four times that.",
+        description="Seconds before the first retry of a scheduled load that a service did not answer; before the "
+        "second, four times as many.",
     )
     data_docs_dir: Path | None = Field(
-        default=None, description="Where each load's Data Docs page is written; none is without it."
+        default=None, description="Folder for the Data Docs page of each load; without it, none is written."
     )
-    holiday_country: str = Field(default="IE", description="Country whose public holidays the features know (ISO).")
+    holiday_country: str = Field(
+        default="IE", description="ISO code of the country whose public holidays are features."
+    )
     exogenous: list[dict[str, Any]] = Field(
         default=[],
-        description="Series that are not forecast but regressed on, as a JSON array of objects: `unique_id`, `known` "
-        "(`at_cutoff` or `in_advance`), `delay_days` (0).",
+        description="Exogenous series, which forecasts use and which are not forecast, as a JSON array of "
+        "objects: `unique_id`, `known` (`at_cutoff` or `in_advance`), `delay_days` (0).",
     )
     lower_bounds: dict[str, FiniteFloat] = Field(
         default={},
-        description="Below which no forecast of a series lies, as JSON by series; 0 where it was never negative.",
+        description="Lower bound of the forecasts per series, as JSON; 0 by default where the series was never "
+        "negative.",
     )
     accepted_values: dict[str, list[str]] = Field(
         default={},
-        description="Days whose values are right though they look wrong, and are not held back: as JSON, by series a "
-        "list of `YYYY-MM-DD` or `YYYY-MM-DD..YYYY-MM-DD`.",
+        description="Days whose values are correct although they look wrong, so that they are not held back: "
+        "JSON, per series a list of `YYYY-MM-DD` or `YYYY-MM-DD..YYYY-MM-DD`.",
     )
-    schedules_enabled: bool = Field(default=False, description="Whether schedules run without being switched on.")
+    schedules_enabled: bool = Field(default=False, description="Start schedules switched on.")
     alert_urls: SecretStr | None = Field(
         default=None,
-        description="Apprise URLs that alerts are sent to, separated by commas or spaces; `error+data=URL` for some.",
+        description="Apprise URLs that receive alerts, separated by commas or spaces; `error+data=URL` receives "
+        "some of them only.",
     )
     alertmanager_url: str | None = Field(
-        default=None, description="Prometheus Alertmanager that alerts are posted to as well (API v2)."
+        default=None, description="Prometheus Alertmanager that receives alerts as well (API v2)."
     )
     heartbeat_url: SecretStr | None = Field(
-        default=None, description="URL called at each look for alerts, for a service that pages when it is not."
+        default=None,
+        description="URL that each run of the alert sensor calls, of a service that pages when the calls stop.",
     )
     alert_pending_seconds: float = Field(
-        default=30.0, ge=0, description="How long an incident lasts, or fails again, before anybody is told."
+        default=30.0,
+        ge=0,
+        description="Seconds that an incident lasts before its first message; one that fails again is sent at once.",
     )
     alert_repeat_hours: float = Field(
-        default=24.0, gt=0, description="Hours between two reminders of an incident nobody acknowledged."
+        default=24.0, gt=0, description="Hours between two reminders of an incident that nobody has acknowledged."
     )
     false_pages_a_year: dict[str, float] = Field(
         default={},
-        description="False pages a series may send in a year, by check, as JSON; `default` for the others (1).",
+        description="False pages that a series may cause in a year, per check, as JSON; `default` for the others (1).",
     )
     runbooks_url: str = Field(
-        default="docs/runbooks", description="Where checks and messages say their runbooks are: a URL or path."
+        default="docs/runbooks", description="URL or path of the runbooks, for the links in checks and messages."
     )
     api_keys: SecretStr | None = Field(
         default=None,
-        description="Keys that the app accepts, separated by commas; plain, or `sha256:` and the key's SHA-256 in "
-        "hexadecimal. Needed on a public interface.",
+        description="Keys that the app accepts, separated by commas: plain, or `sha256:` and the key's SHA-256 in "
+        "hexadecimal. Required on a public interface.",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="The key that commands show to the app; by default the first plain one above."
+        default=None,
+        description="The key that commands send to the app; by default the first plain one of `FORECASTING_API_KEYS`.",
     )
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
     allowed_hosts: str | None = Field(
         default=None,
-        description="Names under which the app and Dagster's web server are reached, separated by commas, beside "
-        "`localhost`, `127.0.0.1` and `[::1]`; requests for any other Host are refused.",
+        description="Further host names of the app and of Dagster's web server, separated by commas; `localhost`, "
+        "`127.0.0.1` and `[::1]` are always allowed. Requests for any other Host are refused.",
     )
     app_rate_limit: str = Field(
-        default="60000 per minute", description="Requests that one address may make to the app."
+        default="60000 per minute", description="Requests that the app accepts from one address."
     )
     dagster_url: str | None = Field(
-        default=None, description="Dagster's web server, for commands that talk to a platform that is not embedded."
+        default=None, description="Dagster's web server, for commands that use a platform that is not embedded."
     )
     app_url: str | None = Field(default=None, description="The app, for the same commands.")
     champion_poll_seconds: float = Field(
-        default=1.0, gt=0, description="How often the app asks MLflow which version is champion."
+        default=1.0, gt=0, description="Seconds between two requests to MLflow for the champion's version."
     )
     model_cache_dir: Path | None = Field(
-        default=None, description="Where the app keeps its last good champion for a start without MLflow."
+        default=None, description="Folder where the app keeps its last valid champion, to start without MLflow."
     )
 
     def runbook_url(self, name: str) -> str:

@@ -29,11 +29,11 @@ def migrate(data_dir: Path, as_json: bool) -> None:
 
 
 def migrate_platform(data_dir: Path) -> list[Migrated]:
-    """Bring up the databases of a data directory; where there is none, those that the environment names.
+    """Upgrade the databases of a data directory; where there is none, those that the environment names.
 
     Raises:
         PlatformStateError: neither is there, or a platform runs in the directory.
-        MigrationError: a database could not be brought up.
+        MigrationError: a database could not be upgraded.
         ConfigurationError: whoever connects may not make the roles.
     """
     if (data_dir / "postgres").exists():
@@ -46,13 +46,13 @@ def migrate_platform(data_dir: Path) -> list[Migrated]:
     if not done:
         raise PlatformStateError(
             f"{data_dir} holds no platform, and none of FORECASTING_POSTGRES_DSN, DAGSTER_HOME and "
-            f"MLFLOW_BACKEND_STORE_URI is set; name what to bring up"
+            f"MLFLOW_BACKEND_STORE_URI is set; set one, or name a directory with --data-dir"
         )
     return done
 
 
 def _migrate_named_databases(settings: Settings) -> Iterator[Migrated]:
-    """Make the roles that have passwords, then bring up the databases that the environment names."""
+    """Make the roles that have passwords, then upgrade the databases that the environment names."""
     environment, passwords = dict(os.environ), {}
     if settings.postgres_dsn is not None:
         dsn = settings.require_postgres_dsn()
@@ -63,7 +63,7 @@ def _migrate_named_databases(settings: Settings) -> Iterator[Migrated]:
 
 
 def _passwords(settings: Settings, ours: str) -> dict[Role, str]:
-    """Of the roles that are to be made; `ours` is the database of the schema `forecasting`."""
+    """The passwords of the roles to make; `ours` is the database of the schema `forecasting`."""
     chosen = {
         DAGSTER: settings.dagster_role_password,
         MLFLOW: settings.mlflow_role_password,
@@ -76,6 +76,6 @@ def _passwords(settings: Settings, ours: str) -> dict[Role, str]:
 def _require_stopped(data_dir: Path) -> None:
     if DataDirectory(data_dir).supervisor() is not None:
         raise PlatformStateError(
-            f"a platform runs in {data_dir}, brought up when it started. To do it again, stop that platform first: "
+            f"a platform runs in {data_dir}; it upgraded its databases when it started. To do it again, stop it first: "
             f"`forecasting-platform down --data-dir {data_dir}`"
         )

@@ -48,8 +48,8 @@ def up(
     """Start the embedded platform, run the main job on it, and stay up until Ctrl-C."""
     days, main_job = range_of(start, end), not no_main_job
     if weather and feed_url is not None:
-        own = "name your own in FORECASTING_EXOGENOUS_FEED_URL and declare it in FORECASTING_EXOGENOUS"
-        raise click.UsageError(f"--weather is simulated beside the simulated feed; {own}")
+        own = "for a feed of yours, set FORECASTING_EXOGENOUS_FEED_URL and declare its series in FORECASTING_EXOGENOUS"
+        raise click.UsageError(f"--weather belongs to the simulated feed; {own}")
     if feed_url is not None:
         feed_of(Settings(feed_url=feed_url))  # a URL that names no feed is refused now, not by the first run
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A data directory's databases and files as one folder that can be checked, and back.
+"""Backs up a data directory's databases and files into one folder with checksums, and restores them.
 
 What is in it: a dump of each database (`pg_dump`, custom format), the models' artifacts, the kept feed documents
 and Data Docs, and `manifest.json` with the SHA-256 of each file. What is not: logs, and what the app remembers.

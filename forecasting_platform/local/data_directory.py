@@ -1,4 +1,4 @@
-"""The data directory of one embedded platform: whose it is, what runs in it, where that answers.
+"""The data directory of one embedded platform: which process holds it, what runs in it, and its addresses.
 
 Files kept here: `lock` (held by the living supervisor), `supervisor.json`, `processes.json`,
 `endpoints.json`, `settings.json`, `logs/`.
@@ -18,7 +18,7 @@ from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.processes import wait_or_kill
 
 OWNER_VARIABLE = "EMBEDDED_PLATFORM_DIRECTORY"
-"""Set for every process of a platform to its data directory; a crashed platform's are found by it."""
+"""Environment variable of every process of a platform, by which the processes left by a crash are found."""
 STOP_SECONDS = 60.0
 MAX_LOG_BYTES = 32 * 1024 * 1024
 
@@ -103,7 +103,7 @@ class DataDirectory:
         return True
 
     def record_processes(self, pids: Mapping[str, int]) -> None:
-        """Note what was started, so that a later platform can stop what a crash leaves."""
+        """Record the started processes, so that a later platform can stop those that a crash leaves."""
         self._write("processes.json", [_description(name, pid) for name, pid in pids.items()])
 
     def stop_leftovers(self, grace_seconds: float = 10.0) -> list[str]:
@@ -126,7 +126,7 @@ class DataDirectory:
         return [p for p in psutil.process_iter() if p.pid != os.getpid() and _variable(p, OWNER_VARIABLE) == mark]
 
     def bound_logs(self, max_bytes: int = MAX_LOG_BYTES) -> None:
-        """Begin a log anew that has grown too long; the one before is kept as `<log>.1`.
+        """Start a new log where one has grown too long; the old one is kept as `<log>.1`.
 
         Its process goes on appending to the same file, so what it writes between the copy and the cut is lost.
         """
@@ -136,25 +136,25 @@ class DataDirectory:
                 os.truncate(log, 0)
 
     def write_endpoints(self, endpoints: Mapping[str, str]) -> None:
-        """Say where everything answers. Only its owner may read it: it holds a DSN."""
+        """Write every address. Only the owner may read the file: it holds a DSN."""
         self._write("endpoints.json", dict(endpoints))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Say what commands must be told too: fields of `Settings`, none of them secret."""
+        """Write the settings that commands need too: fields of `Settings`, none of them secret."""
         self._write("settings.json", dict(settings))
 
     def settings(self) -> dict[str, Any]:
-        """Of the platform that runs here; empty where none does."""
+        """The settings of the platform that runs here; empty where none does."""
         found: dict[str, Any] = self._read("settings.json", default={})
         return found
 
     def remove_endpoints(self) -> None:
-        """Nothing answers any more."""
+        """Remove the addresses, because nothing answers any more."""
         for name in ("endpoints.json", "settings.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def endpoints(self) -> dict[str, str]:
-        """Where the parts of the platform that runs here answer.
+        """The addresses of the platform that runs here, by part.
 
         Raises:
             PlatformStateError: none runs here.

@@ -1,4 +1,4 @@
-"""The databases of an embedded platform: which there are, and how each part's environment names its own."""
+"""Makes the databases of an embedded platform, and the environment that migrates them."""
 
 from collections.abc import Mapping
 

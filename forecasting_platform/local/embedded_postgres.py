@@ -1,7 +1,6 @@
-"""A Postgres server of our own from the program files of a wheel: no installation, no root, no container.
+"""A Postgres server from the program files of a wheel: no installation, no root, no container.
 
-It listens on 127.0.0.1 with a random password and has no socket file. Where its files are and as whom it
-runs is `postgres_home`'s.
+It listens on 127.0.0.1 with a random password and has no socket file. `postgres_home` chooses its files and account.
 """
 
 import hmac
@@ -27,7 +26,7 @@ HOST = "127.0.0.1"
 USER = "platform"
 MAINTENANCE_DATABASE = "postgres"
 RELEASE_SECONDS = 10.0
-"""How long a predecessor may take to let go of the data."""
+"""How long an earlier server may take to release the data."""
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": HOST,
@@ -48,7 +47,7 @@ SETTINGS: Mapping[str, str] = {
 
 
 class EmbeddedPostgres:
-    """A server whose cluster stands at `directory/postgres`; also a context manager.
+    """A server whose cluster is at `directory/postgres`; also a context manager.
 
     Beside it is `postgres.password`, readable by its owner only.
 
@@ -98,7 +97,7 @@ class EmbeddedPostgres:
         make_roles(self.dsn(MAINTENANCE_DATABASE), {role: self._role_password(role) for role in ROLES})
 
     def _role_password(self, role: Role) -> str:
-        """Made from the owner's, so that there is one secret to keep; who knows a role's learns no other."""
+        """Derived from the owner's, so that one secret is kept; from one role's password no other can be computed."""
         return hmac.new(self._password().encode(), role.name.encode(), "sha256").hexdigest()
 
     def start(self) -> None:
@@ -188,7 +187,7 @@ class EmbeddedPostgres:
 
 
 def _environment() -> dict[str, str]:
-    """What the server's programs need, and nothing of ours: no PG* variable, no secret."""
+    """The environment of the server's programs: no PG* variable, no secret."""
     return {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ} | {"LC_ALL": "C"}
 
 
@@ -221,7 +220,7 @@ def _initdb(binaries: Path, data: Path, password_file: Path, account: Account | 
 
 
 def _release(data: Path) -> None:
-    """Wait until a predecessor has let go of the data, and remove the pid file it left.
+    """Wait until an earlier server has released the data, and remove the pid file it left.
 
     After a kill the server's processes need a moment to go. A pid file without any of them is stale,
     even when its number lives: another process has it by now, or nobody has reaped the dead one.

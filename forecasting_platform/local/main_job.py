@@ -24,7 +24,7 @@ POLL_SECONDS = 0.25
 
 
 def loads_of(dagster: DagsterApi, done: BackfillStatus) -> list[Materialization]:
-    """What each run of a backfill of `LOAD_ASSETS` loaded: the figures of its load."""
+    """The figures of each load in a backfill of `LOAD_ASSETS`."""
     return [found for run_id in done.run_ids for found in dagster.materializations(run_id, LOAD_ASSETS[0])[:1]]
 
 

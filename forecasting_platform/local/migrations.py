@@ -1,6 +1,6 @@
-"""Databases of earlier releases, brought up to the installed ones: ours, Dagster's and MLflow's.
+"""Upgrades the databases of earlier releases to the installed ones: ours, then Dagster's and MLflow's.
 
-Ours is `adapters.postgres_migrations`; the other two bring programs of their own.
+`adapters.postgres.migrations` upgrades ours; the other two have programs of their own.
 """
 
 import json
@@ -15,14 +15,14 @@ from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.errors import MigrationError
 
 RELEASES_FILE = "releases.json"
-"""Beside the data: what they were last used with."""
+"""File in the data directory: the releases that its databases were last used with."""
 
 DAGSTER_VARIABLE, MLFLOW_VARIABLE = "DAGSTER_HOME", "MLFLOW_BACKEND_STORE_URI"
 
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """One database, which now fits `after`; `before` is None where nothing was there or nobody knows."""
+    """One database, now of release `after`; `before` is None where it was empty or its release is not known."""
 
     part: str
     before: str | None
@@ -30,7 +30,7 @@ class Migrated:
 
 
 def installed_releases() -> dict[str, str]:
-    """The revision or release that each database has to fit."""
+    """The revision or release that each database must have."""
     return {"forecasting": HEAD_REVISION, "dagster": version("dagster"), "mlflow": version("mlflow")}
 
 
@@ -44,21 +44,21 @@ def is_up_to_date(directory: Path) -> bool:
 
 
 def record_releases(directory: Path, releases: Mapping[str, str] | None = None) -> None:
-    """Say what the databases of a data directory fit: by default what is installed now."""
+    """Record the releases of a data directory's databases: by default the installed ones."""
     unfinished = directory / f".{RELEASES_FILE}"
     unfinished.write_text(json.dumps(dict(releases or installed_releases())), encoding="utf-8")
     unfinished.replace(directory / RELEASES_FILE)
 
 
 def migrate_databases(environment: Mapping[str, str], passwords: Mapping[str, str] | None = None) -> Iterator[Migrated]:
-    """Bring up every database that the environment names, one after the other, ours first.
+    """Upgrade every database that the environment names, one after the other, ours first.
 
     Args:
-        environment: `FORECASTING_POSTGRES_DSN`, `DAGSTER_HOME` and `MLFLOW_BACKEND_STORE_URI`, each where it is.
+        environment: with any of `FORECASTING_POSTGRES_DSN`, `DAGSTER_HOME` and `MLFLOW_BACKEND_STORE_URI`.
         passwords: of `dagster` and `mlflow`, where their URLs hold none.
 
     Raises:
-        MigrationError: one could not be brought up. Ours is then as it was; those before it are done.
+        MigrationError: one could not be upgraded. Ours is then unchanged; those before it are done.
     """
     from forecasting_platform.adapters.postgres.migrations import migrate_schema
 
@@ -101,7 +101,7 @@ Progress = Callable[[str], None]
 
 
 def migrate_directory(directory: Path, environment: Mapping[str, str], progress: Progress) -> None:
-    """Bring up a data directory's databases where they were last used with other releases."""
+    """Upgrade a data directory's databases where they were last used with other releases."""
     if is_up_to_date(directory):
         return
     for done in migrate_databases(environment):

@@ -1,4 +1,4 @@
-"""Where an embedded Postgres lives and as whom it runs: account, program files, cluster directory.
+"""Chooses the account, the program files and the cluster directory of an embedded Postgres.
 
 Postgres refuses to run as root. So root's server runs as an unprivileged account, which needs to reach
 its program files and its data. Running the server is `embedded_postgres`'s.
@@ -32,7 +32,7 @@ UNPRIVILEGED_NAMES = ("postgres", "nobody")
 
 
 def server_account() -> Account | None:
-    """Whom the server runs as: None for the caller, an unprivileged account for root.
+    """The account of the server: None for the caller's, an unprivileged one for root.
 
     Raises:
         PlatformStateError: root on a machine that has no such account.
@@ -114,7 +114,7 @@ def _make_homes(homes: Path) -> None:
 
 
 def _can(account: Account, right: str, path: Path) -> bool:
-    """Whether the account has a right (of `test`) to a path: asked of the system, which knows ACLs too."""
+    """Whether the account has a right (of `test`) to a path; the system decides, since it knows ACLs too."""
     return subprocess.run(["test", right, str(path)], cwd="/", check=False, **identity(account)).returncode == 0
 
 

@@ -1,6 +1,6 @@
-"""One child process: how it is started, known to be ready, watched and stopped.
+"""Starts, watches and stops one child process, and knows when it is ready.
 
-Which processes make a platform, and in which order, is not said here but in `platform`.
+`platform` decides which processes there are, and their order.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 class Identity(TypedDict, total=False):
-    """The arguments of `subprocess` that say as whom a process runs."""
+    """The arguments of `subprocess` that choose the account of a process."""
 
     user: int
     group: int

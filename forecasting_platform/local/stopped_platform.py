@@ -1,4 +1,4 @@
-"""The data of an embedded platform that does not run: its directory held, and of its processes only Postgres up."""
+"""Opens the data of a stopped platform: holds its directory, and runs only its Postgres."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from forecasting_platform.local.environment import HOST, SERVICES, Addresses, pl
 
 @dataclass(frozen=True, slots=True)
 class StoppedPlatform:
-    """What can be reached while nothing runs.
+    """The parts that can be used while the platform is stopped.
 
     Attributes:
         environment: of a migration of its data.

@@ -27,7 +27,7 @@ from forecasting_platform.commands.alerts import alerts
 from forecasting_platform.commands.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
-from forecasting_platform.forecasting.monitoring.incidents import Alert, muting
+from forecasting_platform.forecasting.monitoring.incidents import Alert, find_mute_reason
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
@@ -502,6 +502,6 @@ def test_a_quiet_watcher_is_an_incident_and_a_failure_until_it_is_back(
 def test_muting_for_no_hours_ends_a_mute(run: Callable[..., Result], ledger: MemoryLedger) -> None:
     words = ["alerts", "mute", "a:*", "--reason", "known", "--by", "ann", "--hours"]
     assert run(*words, "8").exit_code == 0
-    assert muting("a:b", datetime.now(UTC), ledger.mutes(), {}) == "ann: known"
+    assert find_mute_reason("a:b", datetime.now(UTC), ledger.mutes(), {}) == "ann: known"
     assert run(*words, "0").exit_code == 0
-    assert muting("a:b", datetime.now(UTC), ledger.mutes(), {}) is None
+    assert find_mute_reason("a:b", datetime.now(UTC), ledger.mutes(), {}) is None

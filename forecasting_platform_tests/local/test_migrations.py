@@ -121,5 +121,5 @@ def test_a_running_platform_is_not_migrated_and_was_recorded_when_it_started(
 ) -> None:
     running, _ = running_platform
     assert is_up_to_date(running.directory.path)
-    with pytest.raises(PlatformStateError, match="brought up when it started"):
+    with pytest.raises(PlatformStateError, match="upgraded its databases when it started"):
         migrate_platform(running.directory.path)

@@ -213,6 +213,6 @@ def test_a_training_that_finds_nothing_says_what_the_load_found(tmp_path: Path) 
         with pytest.raises(InsufficientHistoryError) as caught:
             training_job.execute_in_process(instance=instance)
     said = str(caught.value)
-    assert "no series has a single one in feature_table" in said
+    assert "no series has any in feature_table" in said
     assert "20 of 20 values of the days asked for (100 %) were refused, such as row 1 of 'Series'" in said
     assert "earlier start date" not in said

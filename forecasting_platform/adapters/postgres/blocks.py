@@ -3,7 +3,7 @@
 Rows whose texts are equally long have one width, so a block of them is one numpy array in the layout of
 binary COPY. Reading goes the same way back: one row a block, each column a
 `string_agg` of the server's binary form. Formats: PostgreSQL manual, "COPY: Binary Format".
-Which rows travel is not decided here.
+`table_store` selects the rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _BLOCK_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """How a kind travels: its Postgres type and sending function, its bytes, and how it reads a null."""
+    """The binary form of a kind: its Postgres type and sending function, its bytes, and how a null is read."""
 
     postgres_type: str
     send: str

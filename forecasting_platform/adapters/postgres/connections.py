@@ -1,4 +1,4 @@
-"""Connections to the platform's Postgres. What its errors mean is in `postgres_errors`, what is asked elsewhere."""
+"""Connections to the platform's Postgres. `errors` translates its errors; the queries are in the stores."""
 
 import weakref
 from collections import deque

@@ -1,7 +1,7 @@
-"""What an error of Postgres means to a caller, by the class of its SQLSTATE (PostgreSQL's appendix A).
+"""Translates errors of Postgres into the platform's, by the class of the SQLSTATE (PostgreSQL's appendix A).
 
-The classes of psycopg do not tell: an index row that is too large (54000) is an `OperationalError` there, as is
-a server that is restarting.
+psycopg's own classes are too coarse: an index row that is too large (54000) is an `OperationalError`, and so is a
+server that is restarting.
 """
 
 import psycopg
@@ -35,10 +35,10 @@ _TRIGGERED_BY_DATA = "40002"  # a constraint found at the commit; the rest of cl
 
 
 def platform_error(error: psycopg.Error, place: str, subject: str) -> ForecastingPlatformError | None:
-    """The error in this platform's families; None of a fault of the caller's own code, which is no family's.
+    """The platform's error; None for a fault of the caller's own code, which belongs to no family.
 
-    What is not known to last is taken as passing: connections (08), conflicts and deadlocks (40), resources (53),
-    locks (55), a shutdown or a cancelled query (57), input and output (58), and the server's own faults (XX).
+    Everything not known to be permanent counts as unavailable: connections (08), conflicts and deadlocks (40),
+    resources (53), locks (55), a shutdown or a cancelled query (57), input and output (58), internal errors (XX).
 
     Args:
         place: the server, without credentials.
@@ -66,5 +66,5 @@ def _of_driver(error: psycopg.Error, place: str, subject: str) -> ForecastingPla
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """The first line of an error's message."""
     return str(error).partition("\n")[0] or type(error).__name__

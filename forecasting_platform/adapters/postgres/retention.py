@@ -1,7 +1,7 @@
-"""Deletes rows of Postgres that nobody needs any more, in batches, so that nothing waits long for a lock.
+"""Deletes outdated rows of Postgres, in batches, so that nothing waits long for a lock.
 
-Observations with their versions, features, forecasts, errors and promotion decisions are kept for ever: they are what
-the platform is asked about, and evidence.
+Observations with their versions, features, forecasts, errors and promotion decisions are kept for ever: they are the
+platform's data and its evidence.
 """
 
 from collections.abc import Mapping

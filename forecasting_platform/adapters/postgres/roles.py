@@ -1,7 +1,7 @@
-"""Who may do what in Postgres: one login a service, each with the rights that its work needs and no others.
+"""Roles and their rights in Postgres: one login a service, with no more rights than its work needs.
 
-The server's owner makes them and migrates; nothing that serves, schedules or runs connects as it. `up`, compose and
-AWS all get their roles here. What the tables are, `postgres_schema` says. See decision 18.
+The server's owner makes them and migrates; no app, scheduler or run connects as the owner. `up`, compose and AWS all
+make their roles here. `schema` has the tables. See decision 18.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ MLFLOW = Role("mlflow", "mlflow", owns_database=True)
 RUNS = Role("forecasting_runs", "forecasting")
 """Runs, checks and sensors: they write every table, but of decisions and observations only new rows."""
 APP = Role("forecasting_app", "forecasting")
-"""The app: it reads, and writes what it answered, its own incident, and a person's answers to incidents."""
+"""The app: it reads, and writes its answers, its own incident, and a person's reactions to incidents."""
 ROLES = (DAGSTER, MLFLOW, RUNS, APP)
 
 _ALL_ROWS: LiteralString = "SELECT, INSERT, UPDATE, DELETE"
@@ -132,7 +132,7 @@ def _make_database(connection: PostgresConnection, name: str) -> None:
 
 
 def _admit(connection: PostgresConnection, role: Role) -> None:
-    """Let a role into its database, and nobody else whom nothing lets in."""
+    """Let a role connect to its database, and refuse everybody who has no right of their own."""
     if role.owns_database:
         # Who is no superuser may hand a database only to a role that it is a member of.
         _execute(connection, "GRANT {role} TO CURRENT_USER", role)

@@ -1,4 +1,4 @@
-"""The table store on Postgres, schema `forecasting`. Tables are in `postgres_schema`, rules in `table_writes`."""
+"""The table store on Postgres, schema `forecasting`. `schema` creates the tables; `table_writes` has the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

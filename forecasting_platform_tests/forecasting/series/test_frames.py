@@ -158,7 +158,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.OverlappingWritesError("feature_table", "2023-07-01", 20), "changed during each of 20 attempts for 2023"),
     (
         errors.PromotionOvertakenError(6, 7),
-        "decision 7 was made meanwhile, by a process that could promote too (known was",
+        "another process made decision 7 meanwhile; the newest one known here was",
     ),
     (errors.RegistryUnavailableError("MLflow", "HTTP 503"), "MLflow is unavailable: HTTP 503"),
     (errors.InvalidFrameError("forecasts", "a key stands twice"), "rows for forecasts were refused"),
