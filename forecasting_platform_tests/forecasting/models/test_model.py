@@ -13,7 +13,7 @@ from forecasting_platform.errors import ConfigurationError, InvalidRangeError, U
 from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from forecasting_platform_tests.support.example_series import (
     END,
@@ -208,7 +208,7 @@ def test_the_parts_of_a_forecast_add_up_to_it(model: ForecastModel, rows: list[i
 
 
 def test_weekly_and_yearly_parts_follow_the_season_and_no_holiday_adds_nothing() -> None:
-    model = trained({"a": seasonal(1100, noise=1.0)}).model
+    model = trained({"a": seasonal(1100, noise=1.0)}, default_recipe(15, "IE", ("direct_ridge",))).model
     parts = model.explain(model.inputs(days_after(14))).set_index("ds")
     assert np.ptp(parts["weekly"]) == pytest.approx(15, abs=4)
     np.testing.assert_allclose(parts["level"], parts["level"].iloc[0])
