@@ -90,6 +90,7 @@ def join_blocks(models: Sequence[ForecastModel]) -> ForecastModel:
 
 
 def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    # Of the blocks' fingerprints, in their order: the same blocks give the same one wherever they were trained.
     fingerprints = "".join(document["data_fingerprint"] for document in documents)
     control = {key: value for document in documents for key, value in document["control"]["series"].items()}
     return {

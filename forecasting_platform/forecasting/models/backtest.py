@@ -70,6 +70,7 @@ class Backtest:
 
     def known_at(self, day: np.datetime64) -> Floats:
         """Errors of each candidate whose actual was known at the end of a day, of the cutoffs before it; else NaN."""
+        # An error is known once its day has come, which for far steps is days after the cutoff.
         before = slice(int(np.searchsorted(self.cutoffs, day)))
         ds = self.cutoffs[before, None] + np.arange(1, self.y.shape[2] + 1)
         return np.where(ds <= day, self.y[:, before] - self.y_hat[:, :, before], np.nan)
@@ -84,6 +85,7 @@ def fit_days(panel: Panel, recipe: Recipe) -> Days:
     total = len(panel.days)
     if total < MIN_HISTORY_DAYS:
         raise InsufficientHistoryError(total, MIN_HISTORY_DAYS)
+    # A year of history before the first fit shows every season once; a shorter history is halved.
     first = max(total - recipe.backtest_days, min(FIRST_FIT_DAYS, total // 2)) - 1
     return panel.days[first : -1 : min(recipe.refit_days, max(1, total // 4))]
 
@@ -103,6 +105,7 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
     shape = (len(recipe.candidates), len(panel.unique_ids), len(cutoffs), recipe.horizon)
     y_hat = np.full(shape, np.nan)
     for fit_day, block in _blocks(fits, cutoffs):
+        # Forecasts are made from the rows of the cutoffs, by fits that know nothing after their fit day.
         rows = panel.block(cutoffs[block], recipe.horizon, recipe.country)
         for position, fitted in enumerate(recipe.fit(panel.until(fit_day))):
             y_hat[position, :, block] = fitted.predict_block(rows)

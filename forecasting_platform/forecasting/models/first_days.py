@@ -17,11 +17,7 @@ from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import LAST_WEEK
 from forecasting_platform.forecasting.models.combining import combination_weights
-from forecasting_platform.forecasting.models.intervals import (
-    MIN_ERRORS,
-    PROBABILITIES,
-    weibull_quantiles,
-)
+from forecasting_platform.forecasting.models.intervals import MIN_ERRORS, PROBABILITIES, weibull_quantiles
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.features import feature_block
@@ -119,6 +115,7 @@ def default_errors(horizon: int, probabilities: Floats) -> Floats:
     that stays and a random walk.
     """
     tails = (2 * probabilities - 1) / np.sqrt(2 * probabilities * (1 - probabilities))
+    # The closed form of t's quantile with 2 degrees of freedom, scaled to the known width of the 80 % interval.
     steps = np.arange(1, horizon + 1) ** 0.25
     errors: Floats = np.array(DEFAULT_WIDTHS)[:, None, None] * steps[:, None] * tails / TAIL_OF_80
     return errors
@@ -194,8 +191,10 @@ def _windows(values: Floats, each: int, horizon: int) -> Floats:
     length = min(MAX_WINDOW_DAYS + horizon, values.shape[1])
     cut = []
     for series in values:
+        # A series' own gaps stay in; the days before its first value are not its life.
         first, last = np.flatnonzero(np.isfinite(series))[[0, -1]]
         starts = np.linspace(first, max(first, last + 1 - length), each).astype(np.int64)
+        # A window that reaches beyond the end has unknown days there, and teaches nothing of them.
         padded = np.append(series, np.full(length, np.nan))
         cut.append(padded[starts[:, None] + np.arange(length)])
     return np.concatenate(cut)
@@ -205,7 +204,7 @@ def _known_at(age: int, days: Days, features: Floats, windows: Floats, recipe: R
     """The rows of the windows' day of that age as cutoffs of one series, and what came after; shape (n, horizon)."""
     observed = np.isfinite(windows)
     is_day = observed & (np.cumsum(observed, axis=1) == age)
-    is_day[:, -1] = False
+    is_day[:, -1] = False  # nothing comes after the last day
     window, day = np.nonzero(is_day)
     calendar = calendar_ahead(days, recipe.horizon, recipe.country)[day]
     padded = np.hstack([windows, np.full((len(windows), recipe.horizon), np.nan)])
@@ -236,5 +235,6 @@ def _learn_age(
     chosen = np.array(usable) if any(usable) else np.ones(len(usable), dtype=bool)
     weights, stacked = np.zeros(len(chosen)), np.stack(each)
     prior = np.full(chosen.sum(), 1 / chosen.sum())
+    # All windows count as cutoffs of one series: what is learnt is the same for every new one.
     weights[chosen] = combination_weights(stacked[chosen][:, None], prior, shrinkage)[0]
     return tuple(fits), weights, weibull_quantiles(np.einsum("k,knh->hn", weights, stacked))

@@ -241,6 +241,7 @@ class ForecastModel:
         y_hat, replaced = self._point(inputs, series)
         each = np.stack([candidate.parts(inputs, series) for candidate in self.candidates], axis=1)
         named = np.einsum("nkp,nk->np", each, self.weights[series])
+        # The naive forecast has no named part: all of it is due to the newest day.
         named[replaced] = 0.0
         level = inputs.column(LEVEL)
         rest = y_hat - level - named.sum(axis=1)
@@ -268,6 +269,7 @@ class ForecastModel:
 
     def _bounds(self, y_hat: Floats, spread: Floats, series: Positions, level: int) -> tuple[Floats, Floats]:
         tail = (1 - level / 100) / 2
+        # Around the forecast whatever the quantiles: errors that were all of one sign would leave it outside.
         lower = y_hat + np.minimum(quantile_at(spread, self.probabilities, tail), 0.0)
         upper = y_hat + np.maximum(quantile_at(spread, self.probabilities, 1 - tail), 0.0)
         return np.maximum(lower, self.lower_bound[series]), upper

@@ -39,6 +39,7 @@ def _new_to(model: ForecastModel, rows: pd.DataFrame) -> list[str]:
         at = position.get(unique_id)
         if at is None or model.is_new[at]:
             return True
+        # A constant series that changes has woken up: its backtest has no error to make an interval of.
         value = model.features[at, _Y]
         return unique_id in constant and abs(y - value) > ROUNDING * abs(value)
 
@@ -71,8 +72,10 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
         candidates=tuple(candidate.take(age) for candidate in first.candidates),
         weights=first.weights[age],
         error_quantiles=first.errors[age] * scale[:, None, None],
+        # Nothing widens their intervals twice: the scale of few days is already in the error quantiles.
         calm_volatility=np.full(count, np.inf),
         lower_bound=_lower_bounds(model, own),
+        # A short past is no range to leave.
         plausible=np.tile([-np.inf, np.inf], (count, 1)),
         features=features,
         feature_days=rows["ds"].to_numpy().astype("datetime64[D]"),

@@ -72,6 +72,7 @@ def series_scores(results: Backtest, panel: Panel, candidates: Sequence[Floats])
 
 
 def _scores_of(errors: Floats, baselines: Sequence[Floats], scales: list[float]) -> list[SeriesScores]:
+    # Sums over zeros and counts instead of `nanmean`, which would warn of each series without an error.
     known = np.isfinite(errors)
     found = np.where(known, errors, 0.0)
     count, squares = known.sum(axis=1), np.einsum("sch,sch->sh", found, found)
@@ -103,6 +104,7 @@ def _scales(results: Backtest, panel: Panel) -> list[float]:
 
 
 def _skills(found: Floats, known: npt.NDArray[np.bool_], baseline: Floats) -> Floats:
+    # The same cells for both: a baseline that lacks the hard days would look good.
     both = known & np.isfinite(baseline)
     own, other = np.where(both, found, 0.0), np.where(both, baseline, 0.0)
     squares = [np.einsum("sch,sch->s", errors, errors) for errors in (own, other)]
@@ -124,6 +126,7 @@ def naive_errors(results: Backtest, panel: Panel, baseline: str) -> Floats:
     horizon = results.y.shape[2]
     at = (results.cutoffs - panel.days[0]).astype(np.int64)
     steps = np.arange(1, horizon + 1)
+    # Days before the cutoff: none, or to the same weekday in the last week known.
     back = np.zeros(horizon, dtype=np.int64) if baseline == "naive" else 6 - (steps - 1) % 7
     positions = at[:, None] - back
     values = np.where(positions >= 0, panel.y[:, np.maximum(positions, 0)], np.nan)

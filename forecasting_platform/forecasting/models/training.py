@@ -73,6 +73,7 @@ def train(
     # Errors on a constant series are rounding: the first candidate, which is the simplest, serves it.
     weights[results.constant] = np.eye(len(candidates))[0]
     judged = judge_intervals(results, panel)
+    # In units of a calm day: a forecast made on a restless day is given its own scale again.
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     newest, newest_days = panel.newest()
     new = _is_new(panel, results)
@@ -81,6 +82,7 @@ def train(
         cutoff=cutoff,
         horizon=recipe.horizon,
         country=recipe.country,
+        # Fitted again on everything known: the backtest's fits judge, they do not serve.
         candidates=candidates,
         weights=weights,
         probabilities=PROBABILITIES,

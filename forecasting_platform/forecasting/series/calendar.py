@@ -76,11 +76,13 @@ def weekday(days: Days) -> npt.NDArray[np.int64]:
     >>> weekday(np.array(["2023-07-01"], dtype="datetime64[D]")).tolist()
     [5]
     """
+    # Day 0 of NumPy, 1 January 1970, was a Thursday.
     return (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
 def yearly_waves(days: Days) -> Floats:
     """Sine and cosine of the position in the year, slowest pair first; shape (n, 2 · YEARLY_PAIRS)."""
+    # Of the day's number and not of the day in its year: the waves go on through the turn of the year without a jump.
     angle = 2 * np.pi * days.astype("datetime64[D]").astype(np.int64) / DAYS_PER_YEAR
     return np.column_stack([wave(pair * angle) for pair in range(1, YEARLY_PAIRS + 1) for wave in (np.sin, np.cos)])
 

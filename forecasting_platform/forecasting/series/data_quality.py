@@ -83,6 +83,7 @@ def judge_days(
         distance between the largest and the smallest value of the seven days that end with this one, NaN of equal ones;
         `is_due` says that a value should be there by now. Limits are NaN where the past is too short to give any.
     """
+    # The past and the loaded days on one grid, so that changes and runs go on from one to the other.
     known = DateRange(period.start - timedelta(days=HISTORY_DAYS), period.end)
     names = sorted(history["unique_id"].unique())
     days = np.arange(np.datetime64(known.start, "D"), np.datetime64(known.end, "D") + 1)
@@ -140,6 +141,7 @@ def _usual_change(changes: Floats) -> Floats:
 
 def _run_lengths(values: Floats) -> npt.NDArray[np.int64]:
     """How many equal days in a row end with each; 0 where there is no value."""
+    # NaN equals nothing, itself included: a missing day ends a run.
     runs = np.isfinite(values).astype(np.int64)
     for day in range(1, len(values)):
         runs[day] += np.where(values[day] == values[day - 1], runs[day - 1], 0)

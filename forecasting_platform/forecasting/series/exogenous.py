@@ -171,6 +171,7 @@ def known_at(days: Days, observations: pd.DataFrame, exogenous: Sequence[Exogeno
     Returns:
         Shape (T,). A value that is not known is left out: none is carried forward from earlier days.
     """
+    # A value stands in the row of the day on which it became known, not in that of its own day.
     known: list[dict[str, float]] = [{} for _ in days]
     for name, delay, rows in _columns(observations, exogenous):
         positions = (rows["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64) + delay

@@ -88,6 +88,7 @@ def _table(unique_ids: Floats, days: Days, values: Floats, country: str) -> pd.D
     asked = slice(WINDOW_DAYS - 1, None)
     features = feature_block(days, values, country)[:, asked]
     series, day = np.nonzero(np.isfinite(values[:, asked]))
+    # Only observed days have a row: on the others nothing became known.
     table = pd.DataFrame(features[series, day], columns=list(FEATURE_NAMES))
     table.insert(0, "unique_id", unique_ids[series].astype(object))
     table.insert(1, "ds", days[asked][day].astype("datetime64[ns]"))
@@ -105,6 +106,7 @@ def feature_block(days: Days, values: Floats, country: str) -> Floats:
         values: shape (S, T), NaN where nothing was observed; so are the features there. What lies before
             the first day is taken as not observed.
     """
+    # Sums of zeros and ones count the observed days with the same additions that sum the values.
     known = np.isfinite(values).astype(np.float64)
     filled = np.where(known > 0, values, 0.0)
     block = np.empty((*values.shape, len(FEATURE_NAMES)))
@@ -129,6 +131,7 @@ def _features(values: Floats, known: Floats) -> Iterator[Floats]:
     yield from effects
     for smoothing in LEVEL_SMOOTHINGS:
         yield _level(values, known, effects, 1 - smoothing)
+    # A weekly change counts where both of its days were observed.
     both = known * back(known, 7)
     change = np.where(both > 0, np.abs(values - back(values, 7)), 0.0)
     for smoothing in VOLATILITY_SMOOTHINGS:

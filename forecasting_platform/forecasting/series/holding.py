@@ -165,6 +165,7 @@ def _limits(values: Floats, days: Days, policy: HoldingPolicy) -> _Limits:
     low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
     months = days.astype("datetime64[M]")
     for month in np.unique(months):
+        # By month, and not by day: a year's quantiles hardly move in a month and are sorted once.
         first, last = np.searchsorted(months, [month, month + 1])
         if first >= PAST_DAYS:
             low[first:last], high[first:last] = _tails(values[first - PAST_DAYS : first])
@@ -179,6 +180,7 @@ def _limits(values: Floats, days: Days, policy: HoldingPolicy) -> _Limits:
 
 def _tails(past: Floats) -> tuple[Floats, Floats]:
     """The 1 % and 99 % quantiles of each column; NaN of one with too few values."""
+    # Linear between neighbours (Hyndman & Fan 1996, type 7), of all columns at once: `nanquantile` takes one by one.
     ordered = np.sort(past, axis=0)
     count = np.isfinite(past).sum(axis=0)
     enough = count >= MIN_PAST_VALUES
@@ -195,11 +197,14 @@ def _tails(past: Floats) -> tuple[Floats, Floats]:
 def _reasons(values: Floats, limits: _Limits, column: int, policy: HoldingPolicy) -> npt.NDArray[np.object_]:
     """Why each day of one series is held; empty where it is not."""
     reasons = np.full(len(values), "", dtype=object)
+    # Runs are of observed days: a weekly series confirms itself over weeks.
     observed = np.nonzero(np.isfinite(values))[0]
     later = np.arange(len(observed))[::-1]
     far_off, too_low = limits.far_off[observed, column], limits.too_low[observed, column]
+    # A day in progress is among the newest; a longer run of low values is the series' new level.
     is_low = too_low & (_run_length(too_low.astype(np.int8)) < policy.low_days) & (later < policy.low_days)
     reasons[observed[is_low]] = TOO_LOW
+    # Last, since a value that is far off is so whatever else it is.
     reasons[observed[(far_off != 0) & (_run_length(far_off) < policy.far_off_days)]] = FAR_OFF
     return reasons
 

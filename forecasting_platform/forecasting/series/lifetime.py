@@ -35,6 +35,7 @@ def is_constant(values: Floats) -> npt.NDArray[np.bool_]:
     known = np.isfinite(values)
     low = np.min(values, axis=-1, where=known, initial=np.inf)
     high = np.max(values, axis=-1, where=known, initial=-np.inf)
+    # Relative: a tariff of 0.1 + 0.2 is the tariff of 0.3. Without any value ∞ - ∞ is NaN, which is not less.
     with np.errstate(invalid="ignore", over="ignore"):
         same: npt.NDArray[np.bool_] = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
     return same & known.any(axis=-1)
@@ -87,6 +88,7 @@ def last_days(observations: pd.DataFrame, newest: date | None = None) -> pd.Data
     days = last.to_numpy().astype("datetime64[D]")
     today = np.datetime64(newest, "D") if newest else days.max() if len(days) else np.datetime64("NaT")
     ended = has_ended(days, ended_after, today)
+    # Ended now and not yet a week ago.
     is_news = ended & ~has_ended(days, ended_after, today - TOLD_DAYS)
     return pd.DataFrame({"last": last, "ended_after_days": ended_after, "ended": ended, "is_news": is_news})
 

@@ -46,6 +46,7 @@ class Panel:
         """With these exogenous columns and no others; one that the panel lacks is known on no day."""
         if tuple(names) == self.exogenous:
             return self
+        # A column of NaN after the others: the place of every name that the panel does not have.
         unknown = np.full((*self.features.shape[:2], 1), np.nan)
         place = {name: len(FEATURE_NAMES) + position for position, name in enumerate(self.exogenous)}
         columns = [place.get(name, self.features.shape[2]) for name in names]
@@ -74,12 +75,14 @@ class Panel:
         """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""
         start = (cutoffs - self.days[0]).astype(np.int64)
         positions = start[:, None] + np.arange(1, horizon + 1)
+        # Days beyond the panel are read from its first day, and then forgotten.
         inside = positions < len(self.days)
         values = self.y[:, np.where(inside, positions, 0)]
         return np.where(inside, values, np.nan)
 
     def newest(self) -> tuple[Floats, Days]:
         """Each series' newest row and its day; shapes (S, F) and (S,)."""
+        # The first observed day, counted from the end.
         position = self.observed.shape[1] - 1 - np.argmax(self.observed[:, ::-1], axis=1)
         return self.features[np.arange(len(self.unique_ids)), position], self.days[position]
 
@@ -110,6 +113,7 @@ def feature_values(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> Flo
 def calendar_ahead(cutoffs: Days, horizon: int, country: str) -> Floats:
     """`CALENDAR_NAMES` of the days ahead of each of C cutoffs; shape (C, horizon, N)."""
     days = np.arange(cutoffs.min() + 1, cutoffs.max() + horizon + 1)
+    # Each day's calendar is computed once: those of neighbouring cutoffs overlap.
     ahead = (cutoffs - cutoffs.min()).astype(np.int64)[:, None] + np.arange(horizon)
     calendar: Floats = calendar_values(days, country)[ahead]
     return calendar

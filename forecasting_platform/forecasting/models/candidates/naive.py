@@ -6,12 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from forecasting_platform.forecasting.models.candidates.candidate import (
-    Candidate,
-    FittedCandidate,
-    Positions,
-    Task,
-)
+from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
 from forecasting_platform.forecasting.series.panel import Panel

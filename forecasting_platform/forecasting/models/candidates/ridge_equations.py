@@ -191,6 +191,7 @@ def _shared_columns(panel: Panel, block: slice, exogenous: Floats) -> Floats:
     columns[:, :, 1 : 1 + KNOWN_AT_CUTOFF.stop] = known_regressors(features)
     columns[:, :, 1 + KNOWN_AT_CUTOFF.stop : 1 + len(_SHARED)] = waves_and_weekdays
     columns[:, :, 1 + len(_SHARED) :] = exogenous
+    # A row of zeros adds nothing to any product, the number of rows included.
     columns[~panel.observed[block]] = 0.0
     return columns
 

@@ -30,6 +30,7 @@ def regressors(inputs: ModelInputs) -> Floats:
     Lags and trailing means relative to the cutoff day's value, calendar flags of both days, the yearly
     waves of the day to forecast, and its weekday as seven flags.
     """
+    # Relative to the newest value, as the target is: one regression fits every level.
     relative = inputs.columns(RELATIVE_NAMES) - inputs.column("y")[:, None]
     weekdays = inputs.column("target_weekday")[:, None] == np.arange(7)
     calendar = inputs.columns(CUTOFF_FLAGS + TARGET_FLAGS + WAVES)
@@ -84,6 +85,7 @@ def exogenous_regressors(values: Floats, mean: Floats, knots: Floats) -> Floats:
     >>> exogenous_regressors(np.array([[9.0], [np.nan]]), np.array([[4.0], [4.0]]), np.array([[3.0, 7.0]])).tolist()
     [[5.0, 5.0, 2.0], [0.0, 0.0, 0.0]]
     """
+    # Each regressor is 0 at the mean of the season, so that an unknown value neither adds nor takes anything.
     known = np.where(np.isfinite(values), values, mean)
     bends = [np.maximum(known - knot, 0.0) - np.maximum(mean - knot, 0.0) for knot in np.moveaxis(knots, -1, 0)]
     return np.concatenate([known - mean, *bends], axis=-1)
