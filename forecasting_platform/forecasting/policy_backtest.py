@@ -30,12 +30,13 @@ from forecasting_platform.forecasting.monitoring.references import (
     SeriesReference,
     add_control_references,
     references_from,
-    season_of,
 )
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, ScoredVersion
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_backtests
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Evidence, ScoredVersion, decide
+from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import season_of
 from forecasting_platform.forecasting.series.inputs import build_inputs
 from forecasting_platform.forecasting.series.panel import panel_from
 

@@ -12,8 +12,8 @@ from typing import Any
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
 
 WRITES = ("append_decision", "tag", "move_champion", "tag")

@@ -9,9 +9,9 @@ from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind, Route
 from forecasting_platform.forecasting.monitoring.incidents import Alert, AlertPolicy, Evaluation
+from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Fitness
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.ports.alert_channels import Outcome, Parcel

@@ -23,9 +23,9 @@ from forecasting_platform.forecasting.monitoring.references import (
     NAIVE,
     RMSE,
     SeriesReference,
-    season_of,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.calendar import season_of
 from forecasting_platform.forecasting.series.lifetime import last_days
 
 WINDOWS = (7, 28, 90)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
@@ -22,6 +21,7 @@ from forecasting_platform.forecasting.monitoring.control_charts import (
     learn_references,
 )
 from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
 from forecasting_platform.forecasting.series.panel import Panel
 
 BIAS = Chart("bias", allowance=0.45, two_sided=True, centred=False)
@@ -31,21 +31,9 @@ NAIVE = Chart("naive", allowance=0.35)
 CHURN = Chart("churn", allowance=0.35)
 CHARTS = {chart.name: chart for chart in (BIAS, RMSE, COVERAGE, NAIVE, CHURN)}
 
-SEASONS = ("winter", "spring", "summer", "autumn")
 MIN_CELLS = 100
 LEVEL = 80
 BIAS_SIZES, SPREAD_SIZES = (1.0, 1.5, 2.0), (1.5, 2.0)
-
-
-def season_of(days: Days) -> npt.NDArray[np.int64]:
-    """Positions in `SEASONS`: December to February is winter, and so on.
-
-    >>> season_of(np.array(["2023-02-28", "2023-03-01", "2023-12-01"], dtype="datetime64[D]")).tolist()
-    [0, 1, 0]
-    """
-    month = days.astype("datetime64[M]").astype(np.int64) % 12
-    positions: npt.NDArray[np.int64] = (month + 1) % 12 // 3
-    return positions
 
 
 @dataclass(frozen=True, slots=True)

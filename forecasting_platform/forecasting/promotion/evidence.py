@@ -9,7 +9,7 @@ from forecasting_platform.forecasting.models.backtest import Backtest, backtest
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import BASELINES, STEP_BUCKETS, naive_errors
 from forecasting_platform.forecasting.models.training import judge_intervals
-from forecasting_platform.forecasting.promotion.rule import Evidence
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.panel import Panel

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
 from forecasting_platform.forecasting.promotion.paired_tests import confidence_sequence
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Shadow
 
 TRIPWIRE_DAYS = 7
 BROKEN = "broken"

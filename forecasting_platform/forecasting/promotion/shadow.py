@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from forecasting_platform.forecasting.promotion.rule import Shadow
+from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 
 _KEY = ["unique_id", "cutoff", "ds"]
 

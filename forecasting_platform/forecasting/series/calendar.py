@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.series.arrays import Days, Floats
 YEARLY_PAIRS = 6
 DAYS_PER_YEAR = 365.25
 SATURDAY = 5
+SEASONS = ("winter", "spring", "summer", "autumn")
 CALENDAR_NAMES: tuple[str, ...] = (
     "weekday",
     "is_holiday",
@@ -91,3 +92,14 @@ def calendar_values(days: Days, country: str) -> Floats:
     """The columns `CALENDAR_NAMES` of each day; shape (n, 17)."""
     flags = [is_holiday(days + shift, country) for shift in (0, 1, -1)]
     return np.column_stack([weekday(days), *flags, is_year_end(days), yearly_waves(days)])
+
+
+def season_of(days: Days) -> npt.NDArray[np.int64]:
+    """Positions in `SEASONS`: December to February is winter, and so on.
+
+    >>> season_of(np.array(["2023-02-28", "2023-03-01", "2023-12-01"], dtype="datetime64[D]")).tolist()
+    [0, 1, 0]
+    """
+    month = days.astype("datetime64[M]").astype(np.int64) % 12
+    positions: npt.NDArray[np.int64] = (month + 1) % 12 // 3
+    return positions

@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import (
@@ -15,7 +16,6 @@ from forecasting_platform.forecasting.promotion.rollback import (
     find_better_version,
     find_rollback_trigger,
 )
-from forecasting_platform.forecasting.promotion.rule import Shadow
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series

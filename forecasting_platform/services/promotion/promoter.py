@@ -20,6 +20,7 @@ from forecasting_platform.errors import (
     UnknownVersionError,
 )
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion
 from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
     PromotionDecision,
@@ -29,7 +30,7 @@ from forecasting_platform.forecasting.promotion.decisions import (
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import BROKEN, find_better_version, may_roll_back
-from forecasting_platform.forecasting.promotion.rule import Evidence, Fitness, ScoredVersion, decide
+from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore

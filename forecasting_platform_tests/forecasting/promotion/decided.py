@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, ScoredVersion
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import Evidence, ScoredVersion, decide
+from forecasting_platform.forecasting.promotion.rule import decide
 
 NOISE = np.random.default_rng(0).gamma(4.0, 0.1, 300)
 CUTOFF = date(2023, 6, 30)

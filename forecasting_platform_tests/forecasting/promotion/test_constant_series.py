@@ -20,9 +20,10 @@ from forecasting_platform.forecasting.monitoring.questions import (
     rmse_report,
 )
 from forecasting_platform.forecasting.monitoring.references import add_control_references, references_from
+from forecasting_platform.forecasting.promotion.decision_inputs import ScoredVersion
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import ScoredVersion, decide
+from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.panel import panel_from

@@ -13,6 +13,8 @@ from scipy.stats import norm
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion, Shadow
+from forecasting_platform.forecasting.promotion.decision_statistics import days_to_decide
 from forecasting_platform.forecasting.promotion.decisions import (
     PromotionDecision,
     first_break,
@@ -21,16 +23,7 @@ from forecasting_platform.forecasting.promotion.decisions import (
 )
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rule import (
-    Evidence,
-    Fitness,
-    ScoredVersion,
-    Shadow,
-    _days_to_decide,
-    decide,
-    judge_again,
-    verify_decision,
-)
+from forecasting_platform.forecasting.promotion.rule import decide, judge_again, verify_decision
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, CUTOFFS, NOISE, evidence, judged
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
@@ -353,7 +346,7 @@ def test_what_shadow_days_could_have_found_is_their_gain_less_its_bound() -> Non
 def test_days_to_decide_follow_from_bounds_that_narrow_with_the_root_of_the_days(
     days: int, gain: float, width: float, more: int | None
 ) -> None:
-    assert _days_to_decide(days, gain, width, horizon=15) == more
+    assert days_to_decide(days, gain, width, horizon=15) == more
 
 
 def test_a_difference_that_no_number_of_days_finds_is_said_to_be_one() -> None:
