@@ -23,7 +23,7 @@ from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.steps_ahead import bucket_of
 from forecasting_platform.forecasting.models.training import Training, train
 from forecasting_platform.forecasting.monitoring.control_charts import accumulate_evidence, is_paging
-from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, MIN_DAYS
+from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, MIN_DAYS
 from forecasting_platform.forecasting.monitoring.references import (
     BIAS,
     RMSE,

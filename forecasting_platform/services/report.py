@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.monitoring.drift import (
     NEEDED_DAYS,
     drift_report,
@@ -16,7 +17,6 @@ from forecasting_platform.forecasting.monitoring.drift import (
     with_exogenous,
 )
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
-from forecasting_platform.forecasting.monitoring.questions import ControlReport
 from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
 from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot

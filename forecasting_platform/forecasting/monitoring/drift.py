@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart, learn_references
-from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, WINDOWS, ControlReport, Stream, judge
+from forecasting_platform.forecasting.monitoring.control_report import (
+    CONTROL_DAYS,
+    WINDOWS,
+    ControlReport,
+    Stream,
+    judge_streams,
+)
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import Exogenous, exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
@@ -93,7 +99,7 @@ def _report(question: str, chart: Chart, features: pd.DataFrame, values: Values,
         str(unique_id): _stream(chart, rows.sort_values("ds"), values)
         for unique_id, rows in features.groupby("unique_id", sort=True)
     }
-    return judge(question, chart, streams, pages_a_year=pages_a_year)
+    return judge_streams(question, chart, streams, pages_a_year=pages_a_year)
 
 
 def _stream(chart: Chart, rows: pd.DataFrame, values: Values) -> Stream:

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.control_report import WINDOWS
 from forecasting_platform.forecasting.monitoring.references import SeriesReference
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
 from forecasting_platform.forecasting.series.arrays import Floats
 
-WINDOWS = (7, 28, 90)
 COLUMNS = [
     "unique_id", "window_days", "days", "mean_y", "mean_y_hat", "bias", "bias_error", "rmse", "mae",
     "coverage_80", "coverage_95", "skill_naive", "skill_seasonal_naive",

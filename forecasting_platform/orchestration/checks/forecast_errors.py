@@ -8,9 +8,8 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
+from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, ControlReport
 from forecasting_platform.forecasting.monitoring.questions import (
-    CONTROL_DAYS,
-    ControlReport,
     bias_report,
     coverage_report,
     naive_report,

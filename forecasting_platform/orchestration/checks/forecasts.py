@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from forecasting_platform.forecasting.monitoring.questions import CONTROL_DAYS, churn_report
+from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
+from forecasting_platform.forecasting.monitoring.questions import churn_report
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.orchestration.assets.forecasts import forecasts

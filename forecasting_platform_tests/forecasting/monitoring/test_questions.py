@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
+from forecasting_platform.forecasting.monitoring.control_report import MAX_AGE_DAYS, ControlReport
 from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
-    MAX_AGE_DAYS,
-    ControlReport,
     bias_report,
     churn_report,
     coverage_report,
