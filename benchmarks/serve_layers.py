@@ -45,7 +45,7 @@ def layers(model: ForecastModel, asked: dict[str, str]) -> list[dict[str, Any]]:
     keys, limit, log = ApiKeys(SecretStr(KEY)), RateLimit("100000000 per minute"), PredictionLog(MemoryTableStore())
     known = Headers({"X-API-Key": KEY})
     ranged: PredictRangeBody = PredictBody.model_validate(asked).root
-    found = champion.ahead.find(ranged.period, ranged.unique_ids) or []
+    found = champion.precomputed.find(ranged.period, ranged.unique_ids) or []
     line = logging.LogRecord("serve.requests", logging.INFO, "", 0, {"message": "answered", "status": 200}, None, None)
     parts: dict[str, Callable[[], object]] = {
         "all of it, without the server": lambda: _call(app, body),
@@ -56,7 +56,7 @@ def layers(model: ForecastModel, asked: dict[str, str]) -> list[dict[str, Any]]:
         "validation": lambda: PredictBody.model_validate(asked),
         "forecast, made at the swap": lambda: _joined(champion, ranged.period, ranged.unique_ids),
         "forecast, computed": lambda: forecast(
-            champion, inputs_for(champion, ranged.asked, None, max_rows(ranged.level)), ranged.level
+            champion, inputs_for(champion, ranged.forecast_request, None, max_rows(ranged.level)), ranged.level
         ),
         "metrics": lambda: metrics.observe("POST", "predict", 200, 0.001),
         "a line of the log": lambda: JsonLines().format(line),
@@ -68,8 +68,8 @@ def layers(model: ForecastModel, asked: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _joined(champion: Champion, period: DateRange, unique_ids: list[str] | None) -> bytes:
-    stretches = champion.ahead.find(period, unique_ids) or []
-    rows = [row for stretch in stretches for row in stretch.rows]
+    found = champion.precomputed.find(period, unique_ids) or []
+    rows = [row for part in found for row in part.rows]
     return json_document({"model": name_of(champion)}, "forecasts", rows)
 
 

@@ -26,7 +26,7 @@ class ApiKeys:
 
     def __init__(self, keys: SecretStr | None) -> None:
         given = [] if keys is None else [key.strip() for key in keys.get_secret_value().split(",")]
-        self._hashes = [_held(key) for key in given if key]
+        self._hashes = [_read_entry(key) for key in given if key]
 
     @property
     def needed(self) -> bool:
@@ -39,7 +39,7 @@ class ApiKeys:
         Raises:
             Unauthorized: it has none, or another.
         """
-        if self.needed and not self._knows(_given(headers, authorization)):
+        if self.needed and not self._knows(_sent_key(headers, authorization)):
             raise Unauthorized(
                 "send a known key in X-API-Key or as Authorization: Bearer", www_authenticate=WWWAuthenticate("bearer")
             )
@@ -50,12 +50,12 @@ class ApiKeys:
         return sum(hmac.compare_digest(given, known) for known in self._hashes) > 0
 
 
-def _given(headers: Headers, authorization: Authorization | None) -> str:
+def _sent_key(headers: Headers, authorization: Authorization | None) -> str:
     bearer = authorization.token if authorization is not None and authorization.type == "bearer" else None
     return headers.get("X-API-Key") or bearer or ""
 
 
-def _held(key: str) -> bytes:
+def _read_entry(key: str) -> bytes:
     if not key.startswith(HASHED):
         return _hash(key)
     try:

@@ -13,7 +13,7 @@ RETRY_SECONDS = 1.0
 """What fails is not tried again sooner."""
 
 
-class Repeating:
+class PeriodicTask:
     """Calls `action` every `seconds`, from `start` to `stop`; a failing call is logged and the next one comes.
 
     Args:

@@ -9,12 +9,12 @@ from serve.http.app import create_app
 from serve.http.server import whole_requests
 from serve.http.whole_requests import WholeRequests
 from serve.service import service_of
-from serve.telemetry.logs import log_without_lookups
+from serve.telemetry.logs import skip_unused_log_fields
 
 app = create_app()
 
 
-def keep_from_collector(watch: ChampionWatch) -> None:
+def freeze_garbage_collector(watch: ChampionWatch) -> None:
     """Once all is imported that a request needs, have the garbage collector pass over what there is.
 
     It would look at each of half a million objects again and again, a tenth of a second in which nobody is answered.
@@ -26,10 +26,10 @@ def keep_from_collector(watch: ChampionWatch) -> None:
 
 def serving() -> WholeRequests:
     """The app with its background threads running; they end, and the log is written out, with the process."""
-    log_without_lookups()
+    skip_unused_log_fields()
     service = service_of(app)
     service.start()
-    threading.Thread(target=keep_from_collector, args=[service.watch], name="collector", daemon=True).start()
+    threading.Thread(target=freeze_garbage_collector, args=[service.watch], name="collector", daemon=True).start()
     # The server's workers are processes of multiprocessing, which `atexit` does not reach.
     Finalize(None, service.stop, exitpriority=1)
     return whole_requests(app)

@@ -28,7 +28,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.ports.model_registry import ModelVersion
-from serve.forecasts.last_good import keep
+from serve.forecasts.last_good import save_copy
 
 FULL = os.environ.get("FULL", "1") != "0"
 SERIES = 1_000 if FULL else 50
@@ -57,7 +57,7 @@ def attacked_app() -> Iterator[Attacked]:
         with EmbeddedPostgres(directory / "postgres", ports) as postgres:
             postgres.create_database("forecasting")
             model = _fill(postgres.dsn("forecasting"))
-            keep(VERSION, model, directory / "champion")
+            save_copy(VERSION, model, directory / "champion")
             app = _app(directory, postgres.dsn("forecasting"), ports + 1)
             try:
                 app.start()

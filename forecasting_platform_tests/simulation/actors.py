@@ -113,7 +113,7 @@ def app(world: World, troubles: list[str | None]) -> Body:
         world.app_has_told = True
         for trouble in troubles:
             found[0] = trouble
-            incidents.tell()
+            incidents.report()
 
     return body
 

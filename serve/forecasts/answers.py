@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.ports.table_store import TableStore
 from serve.forecasts.champion import Champion
-from serve.forecasts.precomputed import is_finite, left_out
+from serve.forecasts.precomputed import describe_left_out, is_finite
 from serve.forecasts.rendering import Record
 
 MAX_CELLS = 250_000
@@ -43,7 +43,7 @@ def max_rows(levels: Sequence[int], more: int = 0) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ForecastRequest:
     """Days of some series to forecast.
 
     Attributes:
@@ -71,14 +71,14 @@ class Asked:
         return before if self.as_of is None else self.as_of
 
 
-def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most: int) -> ModelInputs:
+def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore | None, row_limit: int) -> ModelInputs:
     """The champion's input rows of a range, ordered by `unique_id`, `ds`.
 
     Without names these are all series that can be forecast: those that had not ended, and had begun.
 
     Args:
         store: where the features of a past day are read.
-        most: rows that are answered at once.
+        row_limit: rows that are answered at once.
 
     Raises:
         UnknownSeriesError: a series the champion does not have.
@@ -86,35 +86,35 @@ def inputs_for(champion: Champion, asked: Asked, store: TableStore | None, most:
         InvalidRangeError: too far ahead, too many rows, or no features of the last day that may be known.
         StoreUnavailableError: a past start needs the store, which does not answer.
     """
-    known_until, model = asked.known_until, champion.model
-    wanted = sorted(set(model.unique_ids if asked.unique_ids is None else asked.unique_ids))
-    refuse_too_many(asked.period, len(wanted), most)
+    known_until, model = request.known_until, champion.model
+    wanted = sorted(set(model.unique_ids if request.unique_ids is None else request.unique_ids))
+    refuse_too_many(request.period, len(wanted), row_limit)
     newest = model.feature_days[model.positions(wanted)].tolist()
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
     if past:
         rows = _features_until(known_until, past, store)
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
-        if len(begun) < len(wanted) and (asked.unique_ids is not None or not begun):
+        if len(begun) < len(wanted) and (request.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
         wanted, model = [name for name in wanted if name in begun], answer_from(model, rows)
-    if asked.unique_ids is None:
-        wanted = model.reaching(asked.period.end, wanted, known_until)
+    if request.unique_ids is None:
+        wanted = model.reaching(request.period.end, wanted, known_until)
     else:
         ended = model.ended_at(known_until)
         if named := {name: ended[name] for name in wanted if name in ended}:
             raise EndedSeriesError(named)
-    return model.inputs(list(asked.period), unique_ids=wanted)
+    return model.inputs(list(request.period), unique_ids=wanted)
 
 
-def left_out_of(champion: Champion, inputs: ModelInputs, asked: Asked) -> list[Record]:
+def list_left_out(champion: Champion, inputs: ModelInputs, request: ForecastRequest) -> list[Record]:
     """The series that an answer for all leaves out, each with why; none where series were named."""
-    if asked.unique_ids is not None:
+    if request.unique_ids is not None:
         return []
     others = set(champion.model.unique_ids) - set(inputs.unique_id.tolist())
-    return left_out(champion.model, others, asked.known_until) if others else []
+    return describe_left_out(champion.model, others, request.known_until) if others else []
 
 
-def refuse_too_many(period: DateRange, series: int, most: int) -> None:
+def refuse_too_many(period: DateRange, series: int, row_limit: int) -> None:
     """Refuse a range of too many days, or of too many days and series.
 
     Raises:
@@ -122,9 +122,9 @@ def refuse_too_many(period: DateRange, series: int, most: int) -> None:
     """
     if len(period) > MAX_HORIZON_DAYS:
         raise InvalidRangeError(f"{period} has {len(period)} days; ask for at most {MAX_HORIZON_DAYS}")
-    if len(period) * series > most:
+    if len(period) * series > row_limit:
         raise InvalidRangeError(
-            f"{len(period)} days of {series} series are {len(period) * series} forecasts; at most {most} "
+            f"{len(period)} days of {series} series are {len(period) * series} forecasts; at most {row_limit} "
             f"with so many columns are answered at once: ask for fewer days or levels, or name series in unique_id"
         )
 
@@ -146,18 +146,18 @@ def _not_begun(last: date, missing: list[str], store: TableStore | None) -> Inva
     )
 
 
-def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], most: int) -> ModelInputs:
+def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], row_limit: int) -> ModelInputs:
     """The input rows a client sent, ordered by `unique_id`, `ds`; exogenous columns are the champion's.
 
     Args:
-        most: rows that are answered at once.
+        row_limit: rows that are answered at once.
 
     Raises:
         InvalidInputsError: there are too many, a row stands twice, has an exogenous column that the champion lacks,
             or its `ds` is not 1 to 366 days after its `cutoff`.
     """
-    if len(rows) > most:
-        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {most} are answered with so many columns")
+    if len(rows) > row_limit:
+        raise InvalidInputsError(f"{len(rows)} rows were sent; at most {row_limit} are answered with so many columns")
     known = champion.model.exogenous
     if unknown := sorted({name for row in rows for name in row.get("exogenous") or {}} - set(known)):
         found = examples(known) if known else "none"
@@ -186,7 +186,7 @@ def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> 
     """
     ordered = sorted(set(levels))
     chunks = [champion.model.predict(part, ordered) for part in _chunks(inputs)]
-    forecasts = chunks[0] if len(chunks) == 1 else _joined(chunks)
+    forecasts = chunks[0] if len(chunks) == 1 else _concatenate(chunks)
     if not is_finite(forecasts).all():
         raise InvalidInputsError("the input rows lead to forecasts that are not finite numbers")
     return forecasts
@@ -198,7 +198,7 @@ def _chunks(inputs: ModelInputs) -> list[ModelInputs]:
     return [inputs.rows(slice(start, start + CHUNK_ROWS)) for start in range(0, len(inputs), CHUNK_ROWS)]
 
 
-def _joined(chunks: Sequence[Forecasts]) -> Forecasts:
+def _concatenate(chunks: Sequence[Forecasts]) -> Forecasts:
     def joined(name: str) -> Any:
         return np.concatenate([getattr(chunk, name) for chunk in chunks])
 
@@ -232,14 +232,19 @@ def explanation(parts: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def moved_since(
-    champion: Champion, inputs: ModelInputs, parts: pd.DataFrame, asked: Asked, since: date, store: TableStore | None
+    champion: Champion,
+    inputs: ModelInputs,
+    parts: pd.DataFrame,
+    request: ForecastRequest,
+    since: date,
+    store: TableStore | None,
 ) -> dict[str, list[float | None]]:
     """How far each forecast moved since the champion would have made it from what was known at an earlier day.
 
     Args:
         inputs: the rows of a range that the forecasts are made from.
         parts: what these forecasts are made of.
-        asked: what they were asked for.
+        request: what they were asked for.
         since: the earlier last day known, inclusive.
 
     Returns:
@@ -255,7 +260,7 @@ def moved_since(
         raise InvalidRangeError(
             f"since {since} does not lie before {newest}, which the forecast knows; ask for an earlier day"
         )
-    earlier = inputs_for(champion, replace(asked, as_of=since), store, MAX_CELLS)
+    earlier = inputs_for(champion, replace(request, as_of=since), store, MAX_CELLS)
     now, before = (
         of.set_index(pd.MultiIndex.from_arrays([rows.unique_id, rows.ds]))
         for of, rows in ((parts, inputs), (parts_of(champion, earlier), earlier))

@@ -22,9 +22,9 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
-from serve.forecasts.last_good import keep, recall
-from serve.forecasts.precomputed import Ahead
-from serve.periodic_task import Repeating
+from serve.forecasts.last_good import load_copy, save_copy
+from serve.forecasts.precomputed import PrecomputedForecasts
+from serve.periodic_task import PeriodicTask
 
 FEATURE_REFRESH_SECONDS = 5.0
 MAX_SERIES_DESCRIBED = 1000
@@ -45,17 +45,17 @@ class Champion:
     version: ModelVersion
     model: ForecastModel
     loaded_at: datetime
-    ahead: Ahead = field(init=False, repr=False, compare=False)
+    precomputed: PrecomputedForecasts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ahead", Ahead(self.model))
+        object.__setattr__(self, "precomputed", PrecomputedForecasts(self.model))
 
     def newest_observation(self) -> dict[str, date]:
         """The day each series is forecast from."""
         return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
 
 
-def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
+def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
     """What is known of a champion and of some of its series, JSON-ready.
 
     Args:
@@ -69,10 +69,10 @@ def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> di
     newest = model.feature_days[model.positions(wanted)].tolist()
     states = model.states()
     control = model.metadata.get("control", {})
-    metadata = model.metadata | {"series": _picked(model.metadata, wanted)}
+    metadata = model.metadata | {"series": _select_series(model.metadata, wanted)}
     return {
         "scores": {unique_id: of.get("scores") for unique_id, of in metadata["series"].items()},
-        "metadata": metadata | ({"control": control | {"series": _picked(control, wanted)}} if control else {}),
+        "metadata": metadata | ({"control": control | {"series": _select_series(control, wanted)}} if control else {}),
         "horizon": model.horizon,
         "series_count": len(model.unique_ids),
         "series": [
@@ -82,13 +82,13 @@ def described(champion: Champion, unique_ids: Sequence[str] | None = None) -> di
     }
 
 
-def _picked(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+def _select_series(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
     known = document.get("series", {})
     return {unique_id: known[unique_id] for unique_id in wanted if isinstance(known.get(unique_id), dict)}
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedVersion:
     """A version that could not be served, why, and until when (`time.monotonic`) it is not tried again."""
 
     version: str
@@ -120,13 +120,13 @@ class ChampionWatch:
         self._swap = threading.Lock()
         self._loaded: Champion | None = None
         self._features: pd.DataFrame | None = None
-        self._refused: Refused | None = None
-        self._is_nameless = False
-        self._recalled = False
+        self._refused: RefusedVersion | None = None
+        self._is_alias_lost = False
+        self._has_read_copy = False
         self._looked = threading.Event()
-        self._threads = [Repeating("champion-poll", poll_seconds, self.look)]
+        self._threads = [PeriodicTask("champion-poll", poll_seconds, self.look)]
         if store is not None:
-            self._threads.append(Repeating("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
+            self._threads.append(PeriodicTask("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
         self.current: Champion | None = None
         self.looked_at: datetime | None = None
 
@@ -161,7 +161,7 @@ class ChampionWatch:
         """Why the version named champion is not the one that answers; None when it is."""
         refused, champion = self._refused, self.current
         answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
-        if self._is_nameless:
+        if self._is_alias_lost:
             return f"no version has the alias champion any more, so {answers}"
         if refused is None:
             return None
@@ -173,9 +173,9 @@ class ChampionWatch:
         The very first look begins with the copy on disk, which answers until the registry has.
         A failure leaves the champion as it is and is raised.
         """
-        self._recall()
+        self._load_copy()
         try:
-            self._follow(self._named())
+            self._update_to(self._version_at_alias())
             self.looked_at = datetime.now(UTC)
         finally:
             self._looked.set()
@@ -190,17 +190,17 @@ class ChampionWatch:
                 self.current = _with_features(self._loaded, rows)
                 self._features = rows
 
-    def _named(self) -> ModelVersion | None:
+    def _version_at_alias(self) -> ModelVersion | None:
         try:
             return self._registry().version_at("champion")
         except InvalidArtifactError as error:
-            self._is_nameless, self._refused = False, Refused(error.version, error.problem, time.monotonic())
+            self._is_alias_lost, self._refused = False, RefusedVersion(error.version, error.problem, time.monotonic())
             raise
 
-    def _follow(self, version: ModelVersion | None) -> None:
+    def _update_to(self, version: ModelVersion | None) -> None:
         loaded = self._loaded
         # Before the first promotion there is nothing to miss.
-        self._is_nameless = version is None and loaded is not None
+        self._is_alias_lost = version is None and loaded is not None
         if version is None:
             return
         if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
@@ -209,7 +209,7 @@ class ChampionWatch:
         # The alias is back at the version that answers, whatever was refused in between.
         self._refused = None
         if version != loaded.version:
-            self._hold(Champion(version, loaded.model, loaded.loaded_at))
+            self._swap_in(Champion(version, loaded.model, loaded.loaded_at))
 
     def _load(self, version: ModelVersion) -> None:
         refused = self._refused
@@ -218,40 +218,40 @@ class ChampionWatch:
             return
         try:
             champion = Champion(version, self._registry().load(version), datetime.now(UTC))
-            self._hold(champion)
+            self._swap_in(champion)
         except Exception as error:
             until = time.monotonic() + REFUSED_VERSION_SECONDS
-            self._refused = Refused(version.version, str(error) or type(error).__name__, until)
+            self._refused = RefusedVersion(version.version, str(error) or type(error).__name__, until)
             raise
         self._refused = None
         _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
-        self._keep(version, champion.model)
+        self._save_copy(version, champion.model)
 
-    def _hold(self, champion: Champion) -> None:
+    def _swap_in(self, champion: Champion) -> None:
         with self._swap:
             self.current = _with_features(champion, self._features)
             self._loaded = champion
         self._looked.set()
 
-    def _keep(self, version: ModelVersion, model: ForecastModel) -> None:
+    def _save_copy(self, version: ModelVersion, model: ForecastModel) -> None:
         if self._cache_dir is None:
             return
         try:
-            keep(version, model, self._cache_dir)
+            save_copy(version, model, self._cache_dir)
         except OSError as error:
             _log.warning("the champion could not be kept on disk", exc_info=error)
 
-    def _recall(self) -> None:
-        if self._recalled or self._cache_dir is None:
+    def _load_copy(self) -> None:
+        if self._has_read_copy or self._cache_dir is None:
             return
-        self._recalled = True
+        self._has_read_copy = True
         try:
-            kept = recall(self._cache_dir)
+            kept = load_copy(self._cache_dir)
         except (OSError, InvalidArtifactError) as error:
             _log.error("the champion kept on disk cannot be used", exc_info=error)
             return
         if kept is not None:
-            self._hold(Champion(*kept, datetime.now(UTC)))
+            self._swap_in(Champion(*kept, datetime.now(UTC)))
             _log.info("version %s, kept on disk, answers until the registry does", kept[0].version)
 
 

@@ -44,11 +44,11 @@ def history_period(start: date | None, end: date | None, newest: date, series: i
     >>> str(history_period(None, None, date(2023, 7, 9), series=300))
     '2023-07-05..2023-07-09'
     """
-    last, most = end or (newest if start is None else max(newest, start)), MAX_SERIES_DAYS // series - horizon
-    period = DateRange(start or last - timedelta(days=max(0, min(DEFAULT_DAYS, most) - 1)), last)
-    if len(period) > min(MAX_DAYS, most):
+    last, limit = end or (newest if start is None else max(newest, start)), MAX_SERIES_DAYS // series - horizon
+    period = DateRange(start or last - timedelta(days=max(0, min(DEFAULT_DAYS, limit) - 1)), last)
+    if len(period) > min(MAX_DAYS, limit):
         raise InvalidRangeError(
-            f"{period} has {len(period)} days; at most {max(0, min(MAX_DAYS, most))} of {series} series are shown at "
+            f"{period} has {len(period)} days; at most {max(0, min(MAX_DAYS, limit))} of {series} series are shown at "
             "once: ask for fewer days, or name series in unique_id"
         )
     return period

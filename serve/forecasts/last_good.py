@@ -32,18 +32,18 @@ class Copy:
 _COPY = TypeAdapter(Copy)
 
 
-def keep(version: ModelVersion, model: ForecastModel, directory: Path) -> None:
+def save_copy(version: ModelVersion, model: ForecastModel, directory: Path) -> None:
     """Make `model` the copy kept in `directory`; the one before is removed afterwards."""
     directory.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="version-", dir=directory))
     copy = Copy(folder.name, version, write_artifact(model, folder))
-    _replace(directory / POINTER, _COPY.dump_json(copy))
+    _replace_file(directory / POINTER, _COPY.dump_json(copy))
     for old in directory.glob("version-*"):
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def recall(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
+def load_copy(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
     """The copy kept in `directory`, None when there is none.
 
     Raises:
@@ -59,10 +59,10 @@ def recall(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
     return copy.version, read_artifact(folder, version=copy.version.version, expected_sha256=copy.sha256)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(".tmp")
-    with beside.open("wb") as file:
+def _replace_file(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    temporary.replace(path)

@@ -20,7 +20,7 @@ from serve.forecasts.rendering import Record, checksum, forecast_records, json_r
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class RenderedForecasts:
     """Forecasts, as arrays of one length and as rows of JSON.
 
     Attributes:
@@ -37,9 +37,9 @@ class Stretch:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def part(self, start: int, stop: int) -> "Stretch":
+    def part(self, start: int, stop: int) -> "RenderedForecasts":
         """The forecasts from one position to another, exclusive."""
-        return Stretch(
+        return RenderedForecasts(
             self.unique_id[start:stop],
             self.cutoff[start:stop],
             self.ds[start:stop],
@@ -49,14 +49,14 @@ class Stretch:
         )
 
 
-def stretch_of(forecasts: Forecasts, series: slice, rows: list[bytes]) -> Stretch:
+def render_series(forecasts: Forecasts, series: slice, rows: list[bytes]) -> RenderedForecasts:
     """The forecasts of one series.
 
     Args:
         series: where it stands in the forecasts and in `rows`, the forecasts as JSON.
     """
     own = rows[series]
-    return Stretch(
+    return RenderedForecasts(
         forecasts.unique_id[series],
         forecasts.cutoff[series],
         forecasts.ds[series],
@@ -72,7 +72,7 @@ def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(np.array(numbers)).all(axis=0))
 
 
-def left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
+def describe_left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
     """What an answer for all series says of those that it leaves out.
 
     Args:
@@ -89,7 +89,7 @@ def left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None =
     ]
 
 
-class Ahead:
+class PrecomputedForecasts:
     """The next `horizon` days of every series, at the stored interval levels.
 
     A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason. So is
@@ -104,10 +104,10 @@ class Ahead:
             raise ForecastingPlatformError("the model has no series")
         self._days = model.horizon
         ended = model.ended_at()
-        self.left_out = left_out(model, ended)
+        self.left_out = describe_left_out(model, ended)
         self._series = [name for name in model.unique_ids if name not in ended]
-        self._first: dict[str, date] = {}
-        self._stretches: dict[str, Stretch] = {}
+        self._first_days: dict[str, date] = {}
+        self._rendered: dict[str, RenderedForecasts] = {}
         days = model.feature_days[model.positions(self._series)]
         for cutoff in np.unique(days):
             self._add(
@@ -122,10 +122,10 @@ class Ahead:
         for position, unique_id in enumerate(sorted(unique_ids)):
             series = slice(position * self._days, (position + 1) * self._days)
             if finite[series].all():
-                self._first[unique_id] = first
-                self._stretches[unique_id] = stretch_of(forecasts, series, rows)
+                self._first_days[unique_id] = first
+                self._rendered[unique_id] = render_series(forecasts, series, rows)
 
-    def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[Stretch] | None:
+    def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[RenderedForecasts] | None:
         """The forecasts of a range, ordered by series and day; None when they are not all here.
 
         Args:
@@ -133,9 +133,9 @@ class Ahead:
         """
         found = []
         for unique_id in sorted(self._series if unique_ids is None else unique_ids):
-            start = (period.start - self._first[unique_id]).days if unique_id in self._first else -1
+            start = (period.start - self._first_days[unique_id]).days if unique_id in self._first_days else -1
             stop = start + len(period)
             if start < 0 or stop > self._days:
                 return None
-            found.append(self._stretches[unique_id].part(start, stop))
+            found.append(self._rendered[unique_id].part(start, stop))
         return found

@@ -35,7 +35,7 @@ class Change:
         return values + self.number if self.operation == "add" else values * self.number
 
 
-def changed(inputs: ModelInputs, changes: Mapping[str, Change], exogenous: Mapping[str, Change]) -> ModelInputs:
+def apply_changes(inputs: ModelInputs, changes: Mapping[str, Change], exogenous: Mapping[str, Change]) -> ModelInputs:
     """The rows with some columns changed.
 
     Args:

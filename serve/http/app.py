@@ -14,7 +14,7 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 from forecasting_platform.site_guard import SiteGuard
 from serve.api_keys import ApiKeys, refuse_open_interface
-from serve.http.middleware import ENDPOINT, QUIET_ENDPOINTS, Around
+from serve.http.middleware import ENDPOINT, QUIET_ENDPOINTS, RequestMiddleware
 from serve.http.problems import invalid_fields, register_problems
 from serve.http.rate_limit import RateLimit
 from serve.http.routes import OPEN_ENDPOINTS, api
@@ -58,7 +58,7 @@ def create_app(
         doc_ui=False,
     )
     app.request_class = StrictRequest
-    app.wsgi_app = Around(app.wsgi_app, service.metrics)  # type: ignore[method-assign] # Flask's own way to wrap it
+    app.wsgi_app = RequestMiddleware(app.wsgi_app, service.metrics)  # type: ignore[method-assign] # Flask's own way to wrap it
     app.extensions[EXTENSION] = service
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
     guard = SiteGuard(settings.allowed_hosts, settings.app_host)
@@ -79,16 +79,16 @@ def _swagger() -> Blueprint:
 def _before_each_request(app: Flask, service: Service, guard: SiteGuard, rate_limit: RateLimit) -> None:
     @app.before_request
     def _begin() -> None:
-        asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
-        endpoint = asked.endpoint or "unknown"
-        asked.environ[ENDPOINT] = endpoint.removeprefix("api.")
-        _refuse_other_sites(asked.environ, guard)
+        current = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+        endpoint = current.endpoint or "unknown"
+        current.environ[ENDPOINT] = endpoint.removeprefix("api.")
+        _refuse_other_sites(current.environ, guard)
         if not service.started:
             service.start()
-        if asked.environ[ENDPOINT] not in QUIET_ENDPOINTS:
-            rate_limit.take(asked.remote_addr or "unknown")
+        if current.environ[ENDPOINT] not in QUIET_ENDPOINTS:
+            rate_limit.take(current.remote_addr or "unknown")
         if endpoint not in OPEN_ENDPOINTS:
-            service.keys.require(asked.headers, asked.authorization)
+            service.keys.require(current.headers, current.authorization)
 
 
 def _refuse_other_sites(environ: "WSGIEnvironment", guard: SiteGuard) -> None:

@@ -29,7 +29,7 @@ MAX_PATH_CHARACTERS_LOGGED = 200
 _log = logging.getLogger("serve.requests")
 
 
-class Around:
+class RequestMiddleware:
     """An application and what surrounds it.
 
     Args:

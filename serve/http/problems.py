@@ -23,7 +23,7 @@ from forecasting_platform.errors import (
 from forecasting_platform.forecasting.series.inputs import InvalidInputsError
 from serve.http.middleware import REQUEST_ID
 
-ERRORS_SHOWN = 20
+MAX_ERRORS_SHOWN = 20
 RETRY_AFTER_SECONDS = 5
 MAX_CHARACTERS_SHOWN = 200
 """Of a path in an answer, so that a long request has no long answer."""
@@ -71,7 +71,7 @@ def problem(
 
 
 def invalid_fields(error: ValidationError) -> Response:
-    """422 that names each field refused, at most `ERRORS_SHOWN` of them.
+    """422 that names each field refused, at most `MAX_ERRORS_SHOWN` of them.
 
     All are made into text before: `schemas` sees to it that there are never many.
     """
@@ -81,7 +81,7 @@ def invalid_fields(error: ValidationError) -> Response:
     ]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = f"{found[0]['field']}: {found[0]['message']}{more}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="invalid-request", errors=found[:ERRORS_SHOWN])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="invalid-request", errors=found[:MAX_ERRORS_SHOWN])
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -96,17 +96,17 @@ def _message(kind: str, message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _of_http(error: HTTPException) -> Response | HTTPException:
+def _answer_http_error(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error
-    answer = problem(error.code, _said(error))
+    answer = problem(error.code, _detail(error))
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             answer.headers[name] = value
     return answer
 
 
-def _said(error: HTTPException) -> str:
+def _detail(error: HTTPException) -> str:
     if isinstance(error, NotFound):
         return f"nothing is answered at {request.path[:MAX_CHARACTERS_SHOWN]}; /openapi.json says what is"
     if isinstance(error, TooManyRequests):
@@ -114,15 +114,15 @@ def _said(error: HTTPException) -> str:
     return error.description or HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR).phrase
 
 
-def _of_platform(error: ForecastingPlatformError) -> Response:
+def _answer_platform_error(error: ForecastingPlatformError) -> Response:
     for family, (status, kind) in KINDS.items():
         if isinstance(error, family):
             _log.info("refused", extra={"request_id": request.environ[REQUEST_ID], "kind": kind, "reason": str(error)})
-            return problem(status, _public(error), kind=kind)
-    return _of_any(error)
+            return problem(status, _public_detail(error), kind=kind)
+    return _answer_unexpected_error(error)
 
 
-def _public(error: ForecastingPlatformError) -> str:
+def _public_detail(error: ForecastingPlatformError) -> str:
     """What a client is told: no host, path or driver's text; the log has them."""
     if isinstance(error, UnavailableError):
         part = next((name for family, name in PARTS.items() if isinstance(error, family)), "a part of the platform")
@@ -133,7 +133,7 @@ def _public(error: ForecastingPlatformError) -> str:
     return str(error)
 
 
-def _of_any(error: Exception) -> Response:
+def _answer_unexpected_error(error: Exception) -> Response:
     _log.error(
         "failed",
         exc_info=error,
@@ -146,9 +146,9 @@ def _of_any(error: Exception) -> Response:
 def register_problems(app: Flask) -> None:
     """Let every error of `app` answer as a problem."""
     handlers: dict[type[Exception], Any] = {
-        HTTPException: _of_http,
-        ForecastingPlatformError: _of_platform,
-        Exception: _of_any,
+        HTTPException: _answer_http_error,
+        ForecastingPlatformError: _answer_platform_error,
+        Exception: _answer_unexpected_error,
     }
     for error, handler in handlers.items():
         app.register_error_handler(error, handler)

@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from serve.forecasts.answers import rows_of
 from serve.forecasts.champion import Champion
-from serve.forecasts.precomputed import Stretch
+from serve.forecasts.precomputed import RenderedForecasts
 from serve.forecasts.rendering import (
     MARKS,
     PIECE_ROWS,
@@ -44,8 +44,8 @@ def name_of(champion: Champion) -> Record:
     return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
 
-def forecasts_answer(
-    champion: Champion, period: DateRange, stretches: Sequence[Stretch], left_out: Sequence[Record]
+def precomputed_answer(
+    champion: Champion, period: DateRange, rendered: Sequence[RenderedForecasts], left_out: Sequence[Record]
 ) -> Response:
     """The forecasts of a range, rendered already, or 304 where the client has them.
 
@@ -53,13 +53,13 @@ def forecasts_answer(
         left_out: the series that were asked for with all others and are not answered.
     """
     # The checksums stand for the rows: over many bytes `hashlib` would give the interpreter to other threads.
-    named = (champion.version.version, period, [stretch.checksum for stretch in stretches], left_out)
+    named = (champion.version.version, period, [part.checksum for part in rendered], left_out)
 
     def body() -> bytes:
-        rows = [row for stretch in stretches for row in stretch.rows]
+        rows = [row for part in rendered for row in part.rows]
         return json_document({"model": name_of(champion)} | _left_out(left_out), "forecasts", rows)
 
-    return _tagged(champion, checksum(repr(named).encode()), body, JSON)
+    return _with_etag(champion, checksum(repr(named).encode()), body, JSON)
 
 
 def _left_out(left_out: Sequence[Record]) -> Record:
@@ -74,10 +74,10 @@ def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns, lef
         left_out: the series that were asked for with all others and are not answered; CSV has no place for them.
     """
     head = {"model": name_of(champion)} | _left_out(left_out)
-    return _answer(champion, head, "forecasts", _records_of(champion, forecasts, more), len(forecasts.ds), MARKS)
+    return _answer(champion, head, "forecasts", _render_records(champion, forecasts, more), len(forecasts.ds), MARKS)
 
 
-def _records_of(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
+def _render_records(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
     for part in _parts(len(forecasts.ds)):
         columns = {name: values[part] for name, values in more.items()}
         yield forecast_records(rows_of(forecasts, part), champion.model.cutoff, columns)
@@ -101,7 +101,7 @@ def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, 
         "scenario": forecast_records(scenario, trained_until, {"difference": difference}),
         "warnings": warnings,
     }
-    return _whole(champion, orjson.dumps(document), JSON)
+    return _complete(champion, orjson.dumps(document), JSON)
 
 
 def _parts(rows: int) -> Iterator[slice]:
@@ -114,12 +114,12 @@ def _answer(
     kind = CSV if wants_csv() else JSON
     pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
     if rows <= PIECE_ROWS:
-        return _whole(champion, b"".join(pieces), kind)
+        return _complete(champion, b"".join(pieces), kind)
     # All numbers are there; only their text is made while it is sent, which cannot fail half-way.
-    return Response(pieces, content_type=_content_type(kind), headers=_versioned(champion))
+    return Response(pieces, content_type=_content_type(kind), headers=_version_headers(champion))
 
 
-class WholeResponse(Response):
+class CompleteResponse(Response):
     """A response that is complete as it is: Flask's look for what is missing costs as much as its routing."""
 
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
@@ -127,21 +127,21 @@ class WholeResponse(Response):
         return self.headers
 
 
-def _whole(champion: Champion, body: bytes, kind: str) -> Response:
-    return _tagged(champion, checksum(body), lambda: body, kind)
+def _complete(champion: Champion, body: bytes, kind: str) -> Response:
+    return _with_etag(champion, checksum(body), lambda: body, kind)
 
 
-def _tagged(champion: Champion, etag: str, body: Callable[[], bytes], kind: str) -> Response:
+def _with_etag(champion: Champion, etag: str, body: Callable[[], bytes], kind: str) -> Response:
     # A forecast is asked for by POST only because it takes a body, so it is revalidated as a GET would be.
-    asked = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
-    known = "HTTP_IF_NONE_MATCH" in asked.environ and asked.if_none_match.contains(etag)
-    headers = [("ETag", f'"{etag}"'), *_versioned(champion)]
+    current = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
+    known = "HTTP_IF_NONE_MATCH" in current.environ and current.if_none_match.contains(etag)
+    headers = [("ETag", f'"{etag}"'), *_version_headers(champion)]
     if known:
-        return WholeResponse(status=304, headers=headers)
-    return WholeResponse(body(), content_type=_content_type(kind), headers=headers)
+        return CompleteResponse(status=304, headers=headers)
+    return CompleteResponse(body(), content_type=_content_type(kind), headers=headers)
 
 
-def _versioned(champion: Champion) -> list[tuple[str, str]]:
+def _version_headers(champion: Champion) -> list[tuple[str, str]]:
     return [
         (VERSION_HEADER, champion.version.version),
         ("Cache-Control", "private, no-cache"),

@@ -28,18 +28,18 @@ from serve.forecasts.answers import (
     forecast,
     inputs_for,
     inputs_from,
-    left_out_of,
+    list_left_out,
     max_rows,
     moved_since,
     parts_of,
     refuse_too_many,
 )
-from serve.forecasts.champion import Champion, described
+from serve.forecasts.champion import Champion, describe_champion
 from serve.forecasts.history import history_period, read_history
-from serve.forecasts.whatif import changed, warnings_of
+from serve.forecasts.whatif import apply_changes, warnings_of
 from serve.http.middleware import REQUEST_ID
 from serve.http.problems import PROBLEM_JSON
-from serve.http.responses import computed_answer, forecasts_answer, inputs_answer, name_of, wants_csv, whatif_answer
+from serve.http.responses import computed_answer, inputs_answer, name_of, precomputed_answer, wants_csv, whatif_answer
 from serve.http.schemas import (
     AcknowledgeBody,
     AcknowledgedAnswer,
@@ -66,7 +66,7 @@ from serve.http.schemas import (
     WhatIfBody,
 )
 from serve.service import Service, current_service
-from serve.telemetry.prediction_log import Answer, Served
+from serve.telemetry.prediction_log import Answer, ServedForecasts
 
 MAX_DECISIONS = MAX_ALERTS = 50
 MAX_DECISIONS_WITH_EVIDENCE = 5
@@ -96,35 +96,35 @@ def predict(body: PredictBody) -> Response:
     """Forecast a range of days, or input rows as `/simulate` gave them; as CSV where `Accept` says so."""
     service = current_service()
     champion = service.watch.require()
-    asked: PredictRangeBody | InputsBody = body.root
-    if isinstance(asked, PredictRangeBody) and asked.is_plain and not wants_csv():
-        refuse_too_many(asked.period, len(asked.unique_ids or champion.model.unique_ids), max_rows(asked.level))
-        ahead = champion.ahead.find(asked.period, asked.unique_ids)
-        if ahead is not None:
-            _note(service, champion, ahead)
-            left_out = [] if asked.unique_ids else champion.ahead.left_out
-            return forecasts_answer(champion, asked.period, ahead, left_out)
-    return _computed(asked, champion, service)
+    content: PredictRangeBody | InputsBody = body.root
+    if isinstance(content, PredictRangeBody) and content.is_plain and not wants_csv():
+        refuse_too_many(content.period, len(content.unique_ids or champion.model.unique_ids), max_rows(content.level))
+        precomputed = champion.precomputed.find(content.period, content.unique_ids)
+        if precomputed is not None:
+            _record_answer(service, champion, precomputed)
+            left_out = [] if content.unique_ids else champion.precomputed.left_out
+            return precomputed_answer(champion, content.period, precomputed, left_out)
+    return _compute(content, champion, service)
 
 
-def _computed(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    inputs = _inputs(asked, champion, service)
-    forecasts = forecast(champion, inputs, asked.level)
-    more = _more(asked, champion, inputs, forecasts, service)
-    _note(service, champion, [forecasts], given_inputs=isinstance(asked, InputsBody))
-    left_out = left_out_of(champion, inputs, asked.asked) if isinstance(asked, PredictRangeBody) else []
+def _compute(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
+    inputs = _inputs(body, champion, service)
+    forecasts = forecast(champion, inputs, body.level)
+    more = _further_columns(body, champion, inputs, forecasts, service)
+    _record_answer(service, champion, [forecasts], given_inputs=isinstance(body, InputsBody))
+    left_out = list_left_out(champion, inputs, body.forecast_request) if isinstance(body, PredictRangeBody) else []
     return computed_answer(champion, forecasts, more, left_out)
 
 
-def _inputs(asked: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
-    most = max_rows(asked.level, asked.further_columns)
-    if isinstance(asked, InputsBody):
-        return inputs_from(champion, asked.rows, min(most, MAX_INPUT_ROWS))
-    return inputs_for(champion, asked.asked, service.store, most)
+def _inputs(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
+    row_limit = max_rows(body.level, body.further_columns)
+    if isinstance(body, InputsBody):
+        return inputs_from(champion, body.rows, min(row_limit, MAX_INPUT_ROWS))
+    return inputs_for(champion, body.forecast_request, service.store, row_limit)
 
 
-def _more(
-    asked: PredictRangeBody | InputsBody,
+def _further_columns(
+    body: PredictRangeBody | InputsBody,
     champion: Champion,
     inputs: ModelInputs,
     forecasts: Forecasts,
@@ -132,18 +132,20 @@ def _more(
 ) -> dict[str, list[Any]]:
     """The further columns asked for."""
     more: dict[str, list[Any]] = {}
-    ranged = asked if isinstance(asked, PredictRangeBody) else None
+    ranged = body if isinstance(body, PredictRangeBody) else None
     if ranged and ranged.actuals:
         more["y"] = actuals_of(forecasts, service.require_store())
-    if asked.explain or (ranged and ranged.since):
+    if body.explain or (ranged and ranged.since):
         parts = parts_of(champion, inputs)
-        more |= explanation(parts) if asked.explain else {}
+        more |= explanation(parts) if body.explain else {}
         if ranged and ranged.since:
-            more |= moved_since(champion, inputs, parts, ranged.asked, ranged.since, service.store)
+            more |= moved_since(champion, inputs, parts, ranged.forecast_request, ranged.since, service.store)
     return more
 
 
-def _note(service: Service, champion: Champion, forecasts: Sequence[Served], *, given_inputs: bool = False) -> None:
+def _record_answer(
+    service: Service, champion: Champion, forecasts: Sequence[ServedForecasts], *, given_inputs: bool = False
+) -> None:
     """Count what is answered, and have it logged."""
     version, now = champion.version.version, datetime.now(UTC)
     answer = Answer(request.environ[REQUEST_ID], now, version, tuple(forecasts), given_inputs)
@@ -157,8 +159,8 @@ def simulate(body: RangeBody) -> Response:
     service = current_service()
     champion = service.watch.require()
     columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous)
-    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, MAX_CELLS // columns))
-    return inputs_answer(champion, inputs, left_out_of(champion, inputs, body.asked))
+    inputs = inputs_for(champion, body.forecast_request, service.store, min(MAX_INPUT_ROWS, MAX_CELLS // columns))
+    return inputs_answer(champion, inputs, list_left_out(champion, inputs, body.forecast_request))
 
 
 @api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
@@ -166,8 +168,8 @@ def whatif(body: WhatIfBody) -> Response:
     """Forecast from changed inputs, beside the forecast from the champion's own."""
     service = current_service()
     champion = service.watch.require()
-    inputs = inputs_for(champion, body.asked, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
-    scenario = changed(inputs, body.changed_columns, body.changed_exogenous)
+    inputs = inputs_for(champion, body.forecast_request, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
+    scenario = apply_changes(inputs, body.changed_columns, body.changed_exogenous)
     warnings = warnings_of(scenario, body.changed_names, champion.model)
     return whatif_answer(
         champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
@@ -181,12 +183,12 @@ def model(query: ModelQuery) -> Response:
     champion = service.watch.require()
     return _json(
         name_of(champion)
-        | {"trained": champion.version.trained_at, "promoted": _promoted(champion, service)}
-        | described(champion, query.unique_id)
+        | {"trained": champion.version.trained_at, "promoted": _promotion_time(champion, service)}
+        | describe_champion(champion, query.unique_id)
     )
 
 
-def _promoted(champion: Champion, service: Service) -> datetime | None:
+def _promotion_time(champion: Champion, service: Service) -> datetime | None:
     if service.ledger is None:
         return None
     try:
@@ -229,8 +231,8 @@ def prediction_errors(query: PredictionErrorsQuery) -> Response:
 @api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
 def decisions(query: DecisionsQuery) -> Response:
     """The newest promotion decisions, newest first, at most 50; with the evidence of each, at most 5."""
-    most = MAX_DECISIONS_WITH_EVIDENCE if query.evidence else MAX_DECISIONS
-    found = current_service().require_ledger().decisions(most, with_evidence=query.evidence)
+    limit = MAX_DECISIONS_WITH_EVIDENCE if query.evidence else MAX_DECISIONS
+    found = current_service().require_ledger().decisions(limit, with_evidence=query.evidence)
     return _json({"decisions": found})
 
 

@@ -25,11 +25,11 @@ from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES
-from serve.forecasts.answers import MAX_INPUT_ROWS, Asked
+from serve.forecasts.answers import MAX_INPUT_ROWS, ForecastRequest
 from serve.forecasts.whatif import Change, Operation
 
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
-LARGEST_VALUE = 1e15
+MIN_DAY, MAX_DAY = date(1900, 1, 1), date(2199, 12, 31)
+MAX_VALUE = 1e15
 MAX_SERIES_ASKED = 1000
 MAX_LEVELS = 50
 MAX_EXOGENOUS = 1000
@@ -48,12 +48,12 @@ def _iso_day(value: object) -> date:
         raise ValueError(f"there is no such day: {error}") from error
 
 
-def _at_most(most: int) -> BeforeValidator:
+def _max_items(limit: int) -> BeforeValidator:
     """Refuses more items before any is looked at, as pydantic does for lists only."""
 
     def check(items: object) -> object:
-        if isinstance(items, list | dict) and len(items) > most:
-            raise ValueError(f"{len(items)} are given; at most {most} are taken")
+        if isinstance(items, list | dict) and len(items) > limit:
+            raise ValueError(f"{len(items)} are given; at most {limit} are taken")
         return items
 
     return BeforeValidator(check)
@@ -62,7 +62,7 @@ def _at_most(most: int) -> BeforeValidator:
 Day = Annotated[
     date,
     BeforeValidator(_iso_day, json_schema_input_type=str),
-    Field(ge=FIRST_DAY, le=LAST_DAY, json_schema_extra={"type": "string", "format": "date"}, examples=["2023-07-01"]),
+    Field(ge=MIN_DAY, le=MAX_DAY, json_schema_extra={"type": "string", "format": "date"}, examples=["2023-07-01"]),
 ]
 SeriesName = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 Series = Annotated[SeriesName, Field(examples=["Corrib production"])]
@@ -71,23 +71,23 @@ Level = Annotated[int, Field(strict=True, ge=50, le=99)]
 Levels = Annotated[
     tuple[Level, ...],
     Field(min_length=1, max_length=MAX_LEVELS, description="Interval levels in percent, 50 to 99."),
-    _at_most(MAX_LEVELS),
+    _max_items(MAX_LEVELS),
 ]
 Explain = Annotated[
     bool,
     Field(strict=True, description="Add what `y_hat` is made of: `explain_level` and more, which add up to it."),
 ]
-Number = Annotated[float, Field(strict=True, ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, ge=-MAX_VALUE, le=MAX_VALUE, allow_inf_nan=False)]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A request's part: an unknown field is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _no_more_fields_than_there_are(cls, given: object) -> object:
+    def _refuse_unknown_field(cls, given: object) -> object:
         # Each unknown field would become an error of its own, and a body has room for a hundred thousand.
         if isinstance(given, dict) and len(given) > len(cls.model_fields):
             unknown = next(name for name in given if name not in cls.model_fields)
@@ -95,7 +95,7 @@ class Strict(BaseModel):
         return given
 
 
-class RangeBody(Strict):
+class RangeBody(StrictModel):
     """Days to forecast, both ends inclusive, of some series (all without `unique_id`)."""
 
     start: Day = Field(description="First day to forecast, inclusive.")
@@ -118,9 +118,9 @@ class RangeBody(Strict):
         return [self.unique_id] if isinstance(self.unique_id, str) else self.unique_id
 
     @property
-    def asked(self) -> Asked:
+    def forecast_request(self) -> ForecastRequest:
         """What is asked for."""
-        return Asked(self.period, self.unique_ids, self.as_of)
+        return ForecastRequest(self.period, self.unique_ids, self.as_of)
 
 
 class PredictRangeBody(RangeBody):
@@ -146,7 +146,7 @@ class PredictRangeBody(RangeBody):
         return not more and self.level == LEVELS
 
 
-class ChangeBody(Strict):
+class ChangeBody(StrictModel):
     """What becomes of a column; exactly one of the three."""
 
     set: Number | None = Field(default=None, description="The new value.")
@@ -154,26 +154,26 @@ class ChangeBody(Strict):
     multiply: Number | None = Field(default=None, description="Each value is multiplied by it.")
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self._given()) != 1:
+    def _require_one_operation(self) -> Self:
+        if len(self._operations()) != 1:
             raise ValueError("give exactly one of set, add and multiply")
         return self
 
     @property
     def change(self) -> Change:
         """The change asked for."""
-        return self._given()[0]
+        return self._operations()[0]
 
-    def _given(self) -> list[Change]:
+    def _operations(self) -> list[Change]:
         return [Change(name, number) for name in OPERATIONS if (number := getattr(self, name)) is not None]
 
 
 Changes = create_model(
     "Changes",
-    __base__=Strict,
+    __base__=StrictModel,
     __doc__="Columns of the input frame to change, in every row.",
     exogenous=(
-        Annotated[dict[Series, ChangeBody], _at_most(MAX_EXOGENOUS)],
+        Annotated[dict[Series, ChangeBody], _max_items(MAX_EXOGENOUS)],
         Field(default={}, description="Changes of exogenous columns, by name."),
     ),
     **dict.fromkeys(INPUT_NAMES, (ChangeBody | None, None)),  # type: ignore[call-overload] # the columns are known at run time only
@@ -203,20 +203,20 @@ class WhatIfBody(RangeBody):
 
 InputRow = create_model(
     "InputRow",
-    __base__=Strict,
+    __base__=StrictModel,
     __doc__="One row of the champion's input frame, as `/simulate` gives it.",
     unique_id=(Series, ...),
     cutoff=(Day, Field(description="Last day known, inclusive.")),
     ds=(Day, Field(description="The day to forecast, after `cutoff`.")),
     exogenous=(
-        Annotated[dict[Series, Number | None], _at_most(MAX_EXOGENOUS)] | None,
+        Annotated[dict[Series, Number | None], _max_items(MAX_EXOGENOUS)] | None,
         Field(default=None, description="Exogenous columns, where the champion has any; null where not known."),
     ),
     **dict.fromkeys(INPUT_NAMES, (Number, ...)),  # type: ignore[call-overload] # the columns are known at run time only
 )
 
 
-class InputsBody(Strict):
+class InputsBody(StrictModel):
     """Rows of the input frame, as `/simulate` gave them, changed or not."""
 
     inputs: Annotated[
@@ -224,7 +224,7 @@ class InputsBody(Strict):
         list[Annotated[InputRow, AfterValidator(vars)]],
         Field(min_length=1, max_length=MAX_INPUT_ROWS),
         FailFast(),
-        _at_most(MAX_INPUT_ROWS),
+        _max_items(MAX_INPUT_ROWS),
     ]
     level: Levels = LEVELS
     explain: Explain = False
@@ -256,14 +256,14 @@ class PredictBody(RootModel[Any]):
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
-class AcknowledgeBody(Strict):
+class AcknowledgeBody(StrictModel):
     """Somebody is on an open incident."""
 
     alert_id: Name = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
     by: Name = Field(description="Who.")
 
 
-class MuteBody(Strict):
+class MuteBody(StrictModel):
     """Nobody is told of some incidents for a while."""
 
     pattern: Name = Field(description="Of fingerprints; `*` is any text.", examples=["forecast_errors:*"])
@@ -272,7 +272,7 @@ class MuteBody(Strict):
     by: Name = Field(description="Who.")
 
 
-class HistoryQuery(Strict):
+class HistoryQuery(StrictModel):
     """Days to show, both ends inclusive; the last year without them."""
 
     start: Day | None = None
@@ -280,7 +280,7 @@ class HistoryQuery(Strict):
     unique_id: SeriesList | None = Field(default=None, description="May be repeated; all series without it.")
 
 
-class PredictionErrorsQuery(Strict):
+class PredictionErrorsQuery(StrictModel):
     """A series, and how many days up to its newest observation are looked at."""
 
     # Without an example: those of a query have another shape.
@@ -288,13 +288,13 @@ class PredictionErrorsQuery(Strict):
     days: int = Field(default=90, ge=1, le=366)
 
 
-class DecisionsQuery(Strict):
+class DecisionsQuery(StrictModel):
     """How much of each decision to tell."""
 
     evidence: bool = Field(default=False, description="Add the evidence of each; then at most 5 are answered.")
 
 
-class ModelQuery(Strict):
+class ModelQuery(StrictModel):
     """Which series to tell of."""
 
     unique_id: SeriesList | None = Field(default=None, description="May be repeated; without it the first 1,000.")
@@ -368,7 +368,7 @@ class LeftOut(BaseModel):
     newest_observation: date = Field(description="The newest day known of it.")
 
 
-AllButThese = Annotated[
+LeftOutSeries = Annotated[
     list[LeftOut] | None,
     Field(description="Present where all series were asked for, and some cannot be answered."),
 ]
@@ -380,7 +380,7 @@ class PredictAnswer(BaseModel):
     model_config = ALSO_CSV
 
     model: ModelName
-    left_out: AllButThese = None
+    left_out: LeftOutSeries = None
     forecasts: list[ForecastRow]
 
 
@@ -415,7 +415,7 @@ class SimulateAnswer(BaseModel):
 
     model_config = ALSO_CSV
 
-    left_out: AllButThese = None
+    left_out: LeftOutSeries = None
     inputs: list[InputRow]
 
 

@@ -59,7 +59,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise RequestEntityTooLarge(f"the body holds more than {MAX_VALUES} values; send fewer rows at once")
     try:
-        document = _parsed(content)
+        document = _parse(content)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is no valid JSON: {error}") from error
     if not isinstance(document, dict):
@@ -67,7 +67,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     return document
 
 
-def _parsed(content: bytes) -> Any:
+def _parse(content: bytes) -> Any:
     # orjson refuses what the standard library lets through: NaN, lone surrogates, other encodings.
     document = orjson.loads(content)
     # Each field has a colon of its own: as many of both, and none is given twice.
@@ -75,10 +75,10 @@ def _parsed(content: bytes) -> Any:
         return document
     # Never both of them in memory.
     del document
-    return json.loads(content, object_pairs_hook=_without_repeats)
+    return json.loads(content, object_pairs_hook=_refuse_repeated)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         repeated = first_repeated(name for name, _ in pairs) or ""

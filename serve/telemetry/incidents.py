@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.services.alerts import record_incident
-from serve.periodic_task import Repeating
+from serve.periodic_task import PeriodicTask
 
 CHAMPION_LOADS = "app:champion_loads"
 LOOK_SECONDS = 2.0
@@ -31,8 +31,8 @@ class Incidents:
         self._ledger = ledger
         self._trouble = trouble
         # Told nothing yet: an incident of an earlier process ends with the first good look.
-        self._told: tuple[str | None] | None = None
-        self._thread = Repeating("incidents", LOOK_SECONDS, self.tell)
+        self._reported: tuple[str | None] | None = None
+        self._thread = PeriodicTask("incidents", LOOK_SECONDS, self.report)
 
     def start(self) -> None:
         """Begin to tell, in the background."""
@@ -42,18 +42,18 @@ class Incidents:
         """End telling; an open incident stays open."""
         self._thread.stop()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Open, renew or end the incident, once for each change; open it again where another app ended it.
 
         Raises:
             StoreUnavailableError: the ledger does not answer; it is told later.
         """
         trouble = self._trouble()
-        is_told = self._told == (trouble,)
-        if self._ledger is None or (is_told and trouble is None):
+        is_reported = self._reported == (trouble,)
+        if self._ledger is None or (is_reported and trouble is None):
             return
-        record_incident(self._ledger, _evaluation(trouble, self._runbook), only_if_closed=is_told)
-        self._told = (trouble,)
+        record_incident(self._ledger, _evaluation(trouble, self._runbook), only_if_closed=is_reported)
+        self._reported = (trouble,)
 
 
 def _evaluation(trouble: str | None, runbook: str | None) -> Evaluation:

@@ -19,7 +19,7 @@ LOGGING: dict[str, Any] = {
 """For `logging.config.dictConfig`."""
 
 
-def log_without_lookups() -> None:
+def skip_unused_log_fields() -> None:
     """Have records made without their thread, process and task, which no line of ours shows.
 
     Python's logging HOWTO, "Optimization". For a process of our own only: it concerns every logger.

@@ -33,7 +33,7 @@ class Metrics:
         self.forecasts = Counter(
             "forecasting_app_forecasts_served", "Forecasts of one day answered.", registry=self.registry
         )
-        self.registry.register(_Now(watch, log))
+        self.registry.register(_CurrentState(watch, log))
         if platform is not None:
             self.registry.register(platform)
 
@@ -44,7 +44,7 @@ class Metrics:
             self.errors.labels(endpoint, str(status)).inc()
 
 
-class _Now(Collector):
+class _CurrentState(Collector):
     """What is looked at when it is asked for."""
 
     def __init__(self, watch: ChampionWatch, log: PredictionLog) -> None:

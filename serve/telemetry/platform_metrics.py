@@ -13,7 +13,7 @@ from forecasting_platform.forecasting.promotion.decisions import PromotionDecisi
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
-from serve.periodic_task import Repeating
+from serve.periodic_task import PeriodicTask
 
 LOOK_SECONDS = 15.0
 TABLES = (OBSERVATIONS, FORECASTS, FORECAST_ERRORS)
@@ -34,7 +34,7 @@ class PlatformMetrics(Collector):
         self._ledger = ledger
         self._decisions: list[PromotionDecision] = []
         self._found: list[Metric] = []
-        self._thread = Repeating("platform metrics", LOOK_SECONDS, self.look)
+        self._thread = PeriodicTask("platform metrics", LOOK_SECONDS, self.look)
 
     def start(self) -> None:
         """Begin to look, in the background."""

@@ -19,8 +19,8 @@ from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.models.forecasts import Forecasts
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform.ports.table_store import TableStore
-from serve.forecasts.precomputed import Stretch
-from serve.periodic_task import Repeating
+from serve.forecasts.precomputed import RenderedForecasts
+from serve.periodic_task import PeriodicTask
 
 MAX_ROWS_WAITING = 200_000
 MAX_ANSWERS_WAITING = 20_000
@@ -33,7 +33,7 @@ WRITE_SECONDS = 0.1
 _log = logging.getLogger("serve.telemetry.prediction_log")
 
 
-Served = Forecasts | Stretch
+ServedForecasts = Forecasts | RenderedForecasts
 """Forecasts, as arrays of one length."""
 
 
@@ -48,7 +48,7 @@ class Answer:
     request_id: str
     served_at: datetime
     model_version: str
-    forecasts: tuple[Served, ...]
+    forecasts: tuple[ServedForecasts, ...]
     given_inputs: bool = False
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class PredictionLog:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._answers: deque[Answer] = deque()
-        self._thread = Repeating("prediction-log", WRITE_SECONDS, self.write)
+        self._thread = PeriodicTask("prediction-log", WRITE_SECONDS, self.write)
         self._is_stopped = False
         self.waiting = 0
         self.dropped = 0
@@ -138,7 +138,7 @@ class PredictionLog:
             self._drop(batch, str(error))
             raise
         with self._lock:
-            self.waiting -= _rows(batch)
+            self.waiting -= _count_rows(batch)
 
     def _put_back(self, batch: Sequence[Answer], reason: str) -> None:
         with self._lock:
@@ -148,7 +148,7 @@ class PredictionLog:
         self._drop(batch, reason)
 
     def _drop(self, answers: Sequence[Answer], reason: str) -> None:
-        rows = _rows(answers)
+        rows = _count_rows(answers)
         if not rows:
             return
         with self._lock:
@@ -166,7 +166,7 @@ class PredictionLog:
             _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
 
 
-def _rows(answers: Sequence[Answer]) -> int:
+def _count_rows(answers: Sequence[Answer]) -> int:
     return sum(map(len, answers))
 
 

@@ -213,7 +213,7 @@ def test_the_app_tells_of_its_own_trouble_with_its_own_login(
     troubles = iter(["it does not load", None])
     incidents = Incidents(service_of(app).ledger, lambda: next(troubles))
     for state in ("PENDING", "RESOLVED"):
-        incidents.tell()
+        incidents.report()
         assert [a.state for a in filled[1].alerts() if a.fingerprint == CHAMPION_LOADS] == [state]
 
 

@@ -44,7 +44,7 @@ def test_what_was_made_beforehand_is_what_would_be_computed(
     computed = client.post("/predict", json=body | {"as_of": "2023-06-30"})
     assert client.post("/predict", json=body).data == computed.data
     wanted = [chosen] if isinstance(chosen, str) else chosen
-    beforehand = service_of(app).watch.require().ahead.find(period, wanted)
+    beforehand = service_of(app).watch.require().precomputed.find(period, wanted)
     assert (beforehand is None) == (first + days > 15)
 
 

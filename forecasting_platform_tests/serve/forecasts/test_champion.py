@@ -20,7 +20,7 @@ from forecasting_platform_tests.support.breakable_registry import Registry, watc
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from serve.forecasts import champion
 from serve.forecasts.champion import ChampionWatch
-from serve.forecasts.last_good import keep, recall
+from serve.forecasts.last_good import load_copy, save_copy
 
 
 @pytest.fixture
@@ -108,10 +108,10 @@ def test_a_request_that_waited_long_enough_for_a_first_look_is_told_that_there_i
 
 
 def test_what_is_there_after_the_first_look_is_kept_from_the_garbage_collector(registry: Registry) -> None:
-    from serve.wsgi import keep_from_collector
+    from serve.wsgi import freeze_garbage_collector
 
     watch = ChampionWatch(lambda: registry, None, poll_seconds=1.0)
-    waiting = threading.Thread(target=keep_from_collector, args=[watch])
+    waiting = threading.Thread(target=freeze_garbage_collector, args=[watch])
     waiting.start()
     waiting.join(0.2)
     assert waiting.is_alive(), "what the first look imports comes first"
@@ -165,10 +165,10 @@ def test_a_cold_start_without_the_registry_answers_from_the_copy_on_disk(registr
 def test_the_copy_on_disk_is_the_newest_and_the_only_one(
     tmp_path: Path, registry: Registry, model: ForecastModel
 ) -> None:
-    keep(registry.promote(model), model, tmp_path)
+    save_copy(registry.promote(model), model, tmp_path)
     newest = registry.promote(model)
-    keep(newest, model, tmp_path)
-    kept = recall(tmp_path)
+    save_copy(newest, model, tmp_path)
+    kept = load_copy(tmp_path)
     assert kept is not None
     assert kept[0] == newest
     assert len(list(tmp_path.glob("version-*"))) == 1
@@ -187,7 +187,7 @@ def test_a_damaged_copy_is_refused_and_the_app_still_starts(
         content[len(content) // 2] ^= 1
         file.write_bytes(content[:-3] if damage == "last_good.json" else content)
     with pytest.raises(InvalidArtifactError):
-        recall(tmp_path)
+        load_copy(tmp_path)
     registry.down = True
     watch = watch_of(registry, cache_dir=tmp_path)
     with pytest.raises(RegistryUnavailableError):

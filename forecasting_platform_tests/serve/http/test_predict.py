@@ -275,7 +275,7 @@ def test_a_series_that_comes_back_is_forecast_again_from_the_next_look_on(
 ) -> None:
     # The store has rows of both until 30 June.
     app = app_of(make_app, model, "2023-06-15", "2023-05-01", store=store, ended_after_days=np.array([31, 31]))
-    assert [row["unique_id"] for row in service_of(app).watch.require().ahead.left_out] == [OTHER]
+    assert [row["unique_id"] for row in service_of(app).watch.require().precomputed.left_out] == [OTHER]
     service_of(app).watch.refresh_features()
     answer = app.test_client().post("/predict", json=NEXT).json
     assert {row["unique_id"] for row in answer["forecasts"]} == {CORRIB, OTHER}

@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
 from forecasting_platform_tests.support.served_model import make_model
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
-from serve.forecasts.last_good import keep
+from serve.forecasts.last_good import save_copy
 
 COMMAND = [sys.executable, "-m", "serve"]
 
@@ -36,7 +36,7 @@ def running(tmp_path: Path, registry: MemoryModelRegistry, model: ForecastModel,
     """The app with version 1 kept on disk, and no MLflow; its URL. In the end it is asked to stop, and does."""
     version = registry.version_at("champion")
     assert version is not None
-    keep(version, model, tmp_path)
+    save_copy(version, model, tmp_path)
     port = free_ports()
     with refusing_port() as mlflow:
         places = {"MODEL_CACHE_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}"}

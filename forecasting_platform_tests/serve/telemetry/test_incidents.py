@@ -35,12 +35,12 @@ def test_a_broken_version_opens_one_incident_and_the_next_good_one_ends_it(
     ledger, watch = MemoryLedger(), watch_of(registry)
     incidents = Incidents(ledger, watch.trouble)
     look(watch)
-    incidents.tell()
+    incidents.report()
     assert ledger.alerts() == []
     registry.promote(model)
     for _ in range(3):
         look(watch)
-        incidents.tell()
+        incidents.report()
     (alert,) = ledger.alerts()
     assert (alert.fingerprint, alert.state, alert.severity, alert.delivered) == (
         CHAMPION_LOADS,
@@ -55,7 +55,7 @@ def test_a_broken_version_opens_one_incident_and_the_next_good_one_ends_it(
     )
     registry.promote(model)
     look(watch)
-    incidents.tell()
+    incidents.report()
     assert [found.state for found in ledger.alerts()] == ["RESOLVED"]
 
 
@@ -99,19 +99,19 @@ def test_an_incident_of_an_earlier_process_is_ended_by_the_first_good_look(
     registry: Registry, model: ForecastModel
 ) -> None:
     ledger = MemoryLedger()
-    Incidents(ledger, lambda: "broken").tell()
+    Incidents(ledger, lambda: "broken").report()
     assert [found.state for found in ledger.alerts()] == ["PENDING"]
-    Incidents(ledger, lambda: None).tell()
+    Incidents(ledger, lambda: None).report()
     assert [found.state for found in ledger.alerts()] == ["RESOLVED"]
 
 
 def test_a_trouble_that_another_app_took_for_over_is_told_again() -> None:
     ledger = MemoryLedger()
     in_trouble = Incidents(ledger, lambda: "broken")
-    in_trouble.tell()
-    Incidents(ledger, lambda: None).tell()
+    in_trouble.report()
+    Incidents(ledger, lambda: None).report()
     for _ in range(3):
-        in_trouble.tell()
+        in_trouble.report()
     assert [found.is_open for found in ledger.alerts()] == [True, False]
 
 
@@ -128,9 +128,9 @@ def test_a_ledger_that_was_down_is_told_when_it_is_back() -> None:
     ledger = DownLedger()
     incidents = Incidents(ledger, lambda: "broken")
     with pytest.raises(StoreUnavailableError):
-        incidents.tell()
+        incidents.report()
     ledger.down = False
-    incidents.tell()
+    incidents.report()
     assert [found.summary for found in ledger.alerts()] == [f"broken. Next: {NEXT_STEPS['champion_loads']}"]
 
 

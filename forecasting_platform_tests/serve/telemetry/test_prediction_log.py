@@ -10,7 +10,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform.forecasting.series.table import Table
-from serve.forecasts.precomputed import Stretch
+from serve.forecasts.precomputed import RenderedForecasts
 from serve.service import service_of
 from serve.telemetry.prediction_log import MAX_ANSWERS_WAITING, MAX_ROWS_WAITING, Answer, PredictionLog
 
@@ -29,7 +29,9 @@ class Store(MemoryTableStore):
 def answer(request_id: str, days: int = 3) -> Answer:
     ds = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-07-01") + days)
     ids = np.array(["a"] * days, dtype=object)
-    served = Stretch(ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, [b"{}"] * days, "")
+    served = RenderedForecasts(
+        ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, [b"{}"] * days, ""
+    )
     return Answer(request_id, datetime.now(UTC), "1", (served,))
 
 
@@ -144,7 +146,7 @@ class HangingStore(Store):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop waits for no write under way."""
-    monkeypatch.setattr("serve.periodic_task.Repeating.stop.__defaults__", (0.0,))
+    monkeypatch.setattr("serve.periodic_task.PeriodicTask.stop.__defaults__", (0.0,))
 
 
 @pytest.mark.usefixtures("impatient")

@@ -247,10 +247,10 @@ async function compare() {
 const PLOTTED = ["y", "record", "scenario", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
 
 // The newest of the versions that forecast beside the champion; more would hide the champion's own line.
-const MOST_SHADOWS = 3;
+const MAX_SHADOWS = 3;
 
 function shadowVersions({ shadows }) {
-  return [...new Set(shadows.map(({ model_version }) => model_version))].sort((a, b) => b - a).slice(0, MOST_SHADOWS);
+  return [...new Set(shadows.map(({ model_version }) => model_version))].sort((a, b) => b - a).slice(0, MAX_SHADOWS);
 }
 
 function plotted({ forecasts, history, scenario }, versions) {
