@@ -7,7 +7,6 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.first_days import age_of, scale_of
 from forecasting_platform.forecasting.models.model import ForecastModel, join_models
-from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import ROUNDING, UNKNOWN_RHYTHM_DAYS, constant_series
 from forecasting_platform.forecasting.series.panel import feature_values
@@ -63,6 +62,8 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
     features, days = feature_values(rows, model.exogenous), rows["observed_days"].to_numpy(dtype=np.int64)
     age, own = age_of(days), features[:, : len(FEATURE_NAMES)]
     scale = scale_of(own, days, float(first.level[0]))
+    # 0 bounds a series that was never negative, of a model that knows none that was.
+    is_positive = bool((model.lower_bound[~model.is_new] >= 0).all())
     place = {name: at for at, name in enumerate(model.unique_ids)}
     unknown_range = np.full(model.trained_ranges.shape[1:], np.nan)
     ranges = [model.trained_ranges[place[name]] if name in place else unknown_range for name in rows["unique_id"]]
@@ -74,7 +75,7 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
         error_quantiles=first.errors[age] * scale[:, None, None],
         # Nothing widens their intervals twice: the scale of few days is already in the error quantiles.
         calm_volatility=np.full(count, np.inf),
-        lower_bound=_lower_bounds(model, own),
+        lower_bound=np.where((own[:, _PAST].min(axis=1) >= 0) & is_positive, 0.0, -np.inf),
         # A short past is no range to leave.
         plausible=np.tile([-np.inf, np.inf], (count, 1)),
         features=features,
@@ -83,9 +84,3 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
         trained_ranges=np.stack(ranges),
         is_new=np.ones(count, dtype=bool),
     )
-
-
-def _lower_bounds(model: ForecastModel, features: Floats) -> Floats:
-    """0 where neither the series nor any that the model knows was negative yet, else -inf."""
-    known = model.lower_bound[~model.is_new]
-    return np.where((features[:, _PAST].min(axis=1) >= 0) & bool((known >= 0).all()), 0.0, -np.inf)

@@ -67,7 +67,9 @@ def series_scores(results: Backtest, panel: Panel, candidates: Sequence[Floats])
         One list a candidate, in it one a series.
     """
     baselines = [naive_errors(results, panel, name)[:, results.scored] for name in BASELINES]
-    scales = _scales(results, panel)
+    # The denominators of MASE, from the days before the first scored cutoff.
+    first = results.cutoffs[results.scored].min(initial=panel.days[-1] + 1)
+    scales = [seasonal_scale(y[panel.days < first]) for y in panel.y]
     return [_scores_of(errors[:, results.scored], baselines, scales) for errors in candidates]
 
 
@@ -93,14 +95,6 @@ def _scores_of(errors: Floats, baselines: Sequence[Floats], scales: list[float])
         SeriesScores(rmse, mae, mase, bias, of_bucket, skill, seasonal_skill)
         for (rmse, mae, mase, bias, skill, seasonal_skill), of_bucket in zip(rows, by_bucket, strict=True)
     ]
-
-
-def _scales(results: Backtest, panel: Panel) -> list[float]:
-    """The denominators of MASE, from the days before the first scored cutoff."""
-    before = (
-        panel.days < results.cutoffs[results.scored].min() if results.scored.any() else panel.days <= panel.days[-1]
-    )
-    return [seasonal_scale(y[before]) for y in panel.y]
 
 
 def _skills(found: Floats, known: npt.NDArray[np.bool_], baseline: Floats) -> Floats:

@@ -92,17 +92,20 @@ def judge_days(
     low, high = _range(past, policy.range_spreads)
     changes, runs = np.abs(np.diff(values, axis=0, prepend=np.nan)), _run_lengths(values)
     swings = _swings(values)
+    (usual_change,) = _quantiles(changes[:first], [1 - _TAIL])
+    enough = np.isfinite(swings[:first]).sum(axis=0) >= MIN_HISTORY_DAYS
     columns = {
         "y": values[first:],
         "low": low,
         "high": high,
         "change": changes[first:],
-        "max_change": _usual_change(changes[:first]) * policy.change_factor,
+        # A series that never moved has no scale to measure by.
+        "max_change": np.where(usual_change > 0, usual_change, np.nan) * policy.change_factor,
         "flat_days": runs[first:],
         "max_flat_days": np.maximum(runs[:first].max(axis=0), policy.flat_days),
         # A week of one value is a flat line, which has its own limit.
         "swing": np.where(swings > 0, swings, np.nan)[first:],
-        "min_swing": policy.min_swing * _least(swings[:first]),
+        "min_swing": policy.min_swing * np.where(enough, np.fmin.reduce(swings[:first], axis=0), np.nan),
         "is_due": _is_due(past, days, policy.grace_days),
     }
     shape = (len(period), len(names))
@@ -134,11 +137,6 @@ def _range(past: Floats, spreads: float) -> tuple[Floats, Floats]:
     return low - spreads * spread, high + spreads * spread
 
 
-def _usual_change(changes: Floats) -> Floats:
-    (change,) = _quantiles(changes, [1 - _TAIL])
-    return np.where(change > 0, change, np.nan)
-
-
 def _run_lengths(values: Floats) -> npt.NDArray[np.int64]:
     """How many equal days in a row end with each; 0 where there is no value."""
     # NaN equals nothing, itself included: a missing day ends a run.
@@ -155,12 +153,6 @@ def _swings(values: Floats) -> Floats:
     swings = np.full_like(values, np.nan)
     swings[SWING_DAYS - 1 :] = np.where(enough, np.fmax.reduce(windows, -1) - np.fmin.reduce(windows, -1), np.nan)
     return swings
-
-
-def _least(swings: Floats) -> Floats:
-    """The least swing of each series; NaN of one with fewer than 91."""
-    enough = np.isfinite(swings).sum(axis=0) >= MIN_HISTORY_DAYS
-    return np.where(enough, np.fmin.reduce(swings, axis=0), np.nan)
 
 
 def _is_due(past: Floats, days: Days, grace_days: int) -> npt.NDArray[np.bool_]:
