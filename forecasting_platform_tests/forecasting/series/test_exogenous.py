@@ -288,7 +288,7 @@ def test_declarations_survive_their_document() -> None:
     ("document", "said"),
     [
         ({"known": "at_cutoff"}, "is not an object of unique_id, known and delay_days"),
-        ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "is no object of"),
+        ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "is not an object of"),
         ({"unique_id": "a", "known": ["at_cutoff"]}, "has known"),
         ({"unique_id": "a", "known": "always"}, r"has known 'always'; choose of \['at_cutoff', 'in_advance'\]"),
         ({"unique_id": "a", "known": "at_cutoff", "delay_days": -1}, "has delay_days -1; 0 to 30"),
