@@ -16,7 +16,7 @@ from benchmarks.accuracy import COUNTRIES, FULL, feeds
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.policy_backtest import policies
+from forecasting_platform.forecasting.policy_backtest.policies import policies
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.services.policy_backtest import backtest_policies

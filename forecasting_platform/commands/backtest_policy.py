@@ -10,7 +10,7 @@ from forecasting_platform.commands.connection import connect
 from forecasting_platform.commands.options import data_dir_option, json_option, range_of, range_options
 from forecasting_platform.commands.output import print_rows, records
 from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.policy_backtest import policies
+from forecasting_platform.forecasting.policy_backtest.policies import policies
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.services.policy_backtest import backtest_policies, stored_history
 

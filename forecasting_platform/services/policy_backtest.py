@@ -10,17 +10,16 @@ import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError, UnknownSeriesError
 from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.policy_backtest import (
-    DEFAULT_POLICY,
+from forecasting_platform.forecasting.policy_backtest.cycles import (
     FIRST_TRAINING_DAYS,
     Cycle,
-    Policy,
     recipes_of,
     run_cycle,
-    simulate_policies,
-    summarize,
     training_days,
 )
+from forecasting_platform.forecasting.policy_backtest.policies import DEFAULT_POLICY, Policy
+from forecasting_platform.forecasting.policy_backtest.simulation import simulate_policies
+from forecasting_platform.forecasting.policy_backtest.summary import summarize
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.table_store import TableStore

@@ -10,19 +10,16 @@ import pytest
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.issuing import issue_forecasts
 from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.policy_backtest import (
-    DEFAULT_POLICY,
+from forecasting_platform.forecasting.policy_backtest.cycles import (
     FIRST_TRAINING_DAYS,
     Cycle,
-    Outcome,
-    Policy,
-    policies,
     recipes_of,
     run_cycle,
-    simulate_policies,
-    summarize,
     training_days,
 )
+from forecasting_platform.forecasting.policy_backtest.policies import DEFAULT_POLICY, Outcome, Policy, policies
+from forecasting_platform.forecasting.policy_backtest.simulation import simulate_policies
+from forecasting_platform.forecasting.policy_backtest.summary import summarize
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -127,7 +124,7 @@ def test_the_comparison_is_the_one_that_a_promotion_makes(features: pd.DataFrame
 @pytest.fixture
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several stretches to draw from, in a history this short."""
-    monkeypatch.setattr("forecasting_platform.forecasting.policy_backtest.BLOCK_DAYS", 15)
+    monkeypatch.setattr("forecasting_platform.forecasting.policy_backtest.summary.BLOCK_DAYS", 15)
 
 
 @pytest.mark.usefixtures("short_blocks")

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.backtest import Backtest
+from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.panel import Panel
-
-STEP_BUCKETS: dict[str, slice] = {"1-3": slice(0, 3), "4-7": slice(3, 7), "8-15": slice(7, 15)}
 
 
 def root_mean_square(errors: Floats) -> float:
@@ -87,9 +86,10 @@ def _scores_of(errors: Floats, baselines: Sequence[Floats], scales: list[float])
         *(_skills(found, known, baseline) for baseline in baselines),
     )
     buckets = [
-        np.sqrt(_ratio(squares[:, steps].sum(axis=1), count[:, steps].sum(axis=1))) for steps in STEP_BUCKETS.values()
+        np.sqrt(_ratio(squares[:, steps].sum(axis=1), count[:, steps].sum(axis=1)))
+        for steps in TRAINED_BUCKETS.values()
     ]
-    by_bucket = [dict(zip(STEP_BUCKETS, series.tolist(), strict=True)) for series in np.column_stack(buckets)]
+    by_bucket = [dict(zip(TRAINED_BUCKETS, series.tolist(), strict=True)) for series in np.column_stack(buckets)]
     rows = np.column_stack(columns).tolist()
     return [
         SeriesScores(rmse, mae, mase, bias, of_bucket, skill, seasonal_skill)

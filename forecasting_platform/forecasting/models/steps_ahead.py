@@ -12,6 +12,8 @@ from forecasting_platform.forecasting.series.arrays import Days
 MAX_HORIZON_DAYS = 366
 """A forecast may reach this many days beyond its cutoff."""
 STEP_BUCKETS = ("1-3", "4-7", "8+")
+TRAINED_BUCKETS: dict[str, slice] = {"1-3": slice(0, 3), "4-7": slice(3, 7), "8-15": slice(7, 15)}
+"""The same groups as positions of trained steps. MLflow allows no plus in a metric's name, so the last has an end."""
 
 
 def bucket_of(step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -20,7 +22,7 @@ def bucket_of(step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     >>> bucket_of(np.array([1, 3, 4, 7, 8, 60])).tolist()
     [0, 0, 1, 1, 2, 2]
     """
-    return np.searchsorted([4, 8], step, side="right")
+    return np.searchsorted([bucket.stop for bucket in TRAINED_BUCKETS.values()][:-1], step - 1, side="right")
 
 
 def trained_step(step: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:

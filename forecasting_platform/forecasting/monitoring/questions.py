@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.models.steps_ahead import bucket_of
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import (
     DAILY_COLUMNS,
@@ -31,9 +30,9 @@ from forecasting_platform.forecasting.monitoring.references import (
     NAIVE,
     RMSE,
     SeriesReference,
+    unit_of_errors,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.calendar import season_of
 from forecasting_platform.forecasting.series.lifetime import last_days
 
 MAX_REVISION_EFFECT = 0.25
@@ -192,8 +191,7 @@ def _newest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
 def _unit(rows: pd.DataFrame, reference: SeriesReference) -> Floats:
     ds = rows["ds"].to_numpy().astype("datetime64[D]")
     step = (rows["ds"] - rows["cutoff"]).dt.days.to_numpy().astype(np.int64)
-    unit: Floats = reference.rmse[season_of(ds), bucket_of(step)]
-    return unit
+    return unit_of_errors(reference.rmse, ds, step)
 
 
 def _standardised(rows: pd.DataFrame, reference: SeriesReference) -> "pd.Series[float]":

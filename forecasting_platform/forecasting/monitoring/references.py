@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
@@ -54,6 +55,12 @@ class SeriesReference:
     charts: dict[str, Reference]
     days_to_detect: dict[str, dict[str, float | None]]
     constant: bool = False
+
+
+def unit_of_errors(rmse: Floats, days: Days, steps: npt.NDArray[np.int64]) -> Floats:
+    """The backtest's RMSE in the season of each day and the bucket of its step; `rmse` has shape (4, 3)."""
+    unit: Floats = rmse[season_of(days), bucket_of(steps)]
+    return unit
 
 
 def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
@@ -103,21 +110,17 @@ def daily_errors(results: Backtest, series: int) -> Floats:
     of the same season and step bucket; shape (T,), days in order.
     """
     errors = results.served_errors[series]
-    days, unit = _days_and_unit(results, errors)
-    return _means(-errors / unit, days)
-
-
-def _days_and_unit(results: Backtest, errors: Floats) -> tuple[Days, Floats]:
     steps = np.arange(1, errors.shape[1] + 1)
     days = results.cutoffs[:, None] + steps
-    return days, _rmse_by_season(errors, days)[season_of(days), bucket_of(steps)]
+    return _means(-errors / unit_of_errors(_rmse_by_season(errors, days), days, steps), days)
 
 
 def _series_streams(errors: Floats, results: Backtest, baselines: Mapping[str, Floats]) -> _SeriesStreams:
-    days = results.cutoffs[:, None] + np.arange(1, errors.shape[1] + 1)
+    steps = np.arange(1, errors.shape[1] + 1)
+    days = results.cutoffs[:, None] + steps
     rmse = _rmse_by_season(errors, days)
     baseline = min(baselines, key=lambda name: root_mean_square(np.where(np.isfinite(errors), baselines[name], np.nan)))
-    unit = rmse[season_of(days), bucket_of(np.arange(1, errors.shape[1] + 1))]
+    unit = unit_of_errors(rmse, days, steps)
     cells = {
         "bias": -errors / unit,
         "rmse": -errors / unit,

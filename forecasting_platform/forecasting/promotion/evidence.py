@@ -7,7 +7,8 @@ import numpy as np
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.models.backtest import Backtest, backtest
 from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.scores import BASELINES, STEP_BUCKETS, naive_errors
+from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors
+from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
 from forecasting_platform.forecasting.models.training import judge_intervals
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -117,7 +118,7 @@ def build_evidence(
 
 
 def _by_step(scaled: Floats) -> dict[str, Floats]:
-    losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in STEP_BUCKETS.items()}
+    losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in TRAINED_BUCKETS.items()}
     # The newest cutoffs lack the actuals of far steps: a group of steps is judged where it is known.
     return {name: loss[np.isfinite(loss)] for name, loss in losses.items() if np.isfinite(loss).any()}
 

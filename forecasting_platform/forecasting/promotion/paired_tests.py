@@ -21,17 +21,26 @@ POWER = 0.8
 
 
 def long_run_variance(differences: Floats, horizon: int) -> Floats:
-    """Variance of the mean times the count; shape of the leading axes.
+    """`newey_west` of losses whose cutoffs are a day apart; shape of the leading axes.
 
-    Bartlett weights over the lags of two horizons (Newey & West 1987, doi:10.2307/1913610): losses of cutoffs whose
-    horizons overlap are alike, and errors that persist reach beyond. The lags end at a quarter of the count.
+    The lags reach over two horizons: losses of cutoffs whose horizons overlap are alike, and errors that persist reach
+    beyond. They end at a quarter of the count.
 
     >>> float(long_run_variance(np.array([1.0, -1.0, 1.0, -1.0]), 1))
     0.25
     """
-    count = differences.shape[-1]
-    centred = differences - differences.mean(axis=-1, keepdims=True)
-    pairs = ((centred[..., lag:], centred[..., : count - lag]) for lag in range(_lags(count, horizon) + 1))
+    return newey_west(differences, _lags(differences.shape[-1], horizon))
+
+
+def newey_west(values: Floats, lags: int) -> Floats:
+    """Long-run variance: that of the mean times the count; shape of the leading axes.
+
+    Bartlett weights over the covariances of 0 to `lags` days (Newey & West 1987, doi:10.2307/1913610), with which it is
+    never negative.
+    """
+    count = values.shape[-1]
+    centred = values - values.mean(axis=-1, keepdims=True)
+    pairs = ((centred[..., lag:], centred[..., : count - lag]) for lag in range(lags + 1))
     return _bartlett([np.einsum("...i,...i->...", later, earlier) / count for later, earlier in pairs])
 
 

@@ -10,6 +10,7 @@ from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.control_report import WINDOWS
 from forecasting_platform.forecasting.monitoring.references import SeriesReference
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
+from forecasting_platform.forecasting.promotion.paired_tests import newey_west
 from forecasting_platform.forecasting.series.arrays import Floats
 
 COLUMNS = [
@@ -69,10 +70,8 @@ def standard_error(daily: Floats) -> float:
     n = len(daily)
     if n < 2:
         return float("nan")
-    level = daily - daily.mean()
     lags = min(n - 1, int(4 * (n / 100) ** (2 / 9)))
-    weighted = sum((1 - lag / (lags + 1)) * float(level[lag:] @ level[:-lag]) for lag in range(1, lags + 1))
-    return float(np.sqrt(max(0.0, float(level @ level) + 2 * weighted)) / n)
+    return float(np.sqrt(max(0.0, float(newey_west(daily, lags))) / n))
 
 
 def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
