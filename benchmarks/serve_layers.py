@@ -26,7 +26,7 @@ from serve.forecasts.rendering import json_document
 from serve.http.app import create_app
 from serve.http.rate_limit import RateLimit
 from serve.http.responses import name_of
-from serve.http.schemas import PredictBody, PredictRangeBody
+from serve.http.schemas.requests import PredictBody, PredictRangeBody
 from serve.http.strict_json import parse_object
 from serve.service import service_of
 from serve.telemetry.logs import LOGGING

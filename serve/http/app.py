@@ -18,7 +18,7 @@ from serve.http.middleware import ENDPOINT, QUIET_ENDPOINTS, RequestMiddleware
 from serve.http.problems import invalid_fields, register_problems
 from serve.http.rate_limit import RateLimit
 from serve.http.routes import OPEN_ENDPOINTS, api
-from serve.http.schemas import Problem
+from serve.http.schemas.answers import Problem
 from serve.http.strict_json import StrictRequest
 from serve.service import EXTENSION, Service, build_service
 

@@ -40,29 +40,31 @@ from serve.forecasts.whatif import apply_changes, warnings_of
 from serve.http.middleware import REQUEST_ID
 from serve.http.problems import PROBLEM_JSON
 from serve.http.responses import computed_answer, inputs_answer, name_of, precomputed_answer, wants_csv, whatif_answer
-from serve.http.schemas import (
-    AcknowledgeBody,
+from serve.http.schemas.answers import (
     AcknowledgedAnswer,
     AlertsAnswer,
     DecisionsAnswer,
-    DecisionsQuery,
     HealthAnswer,
     HistoryAnswer,
-    HistoryQuery,
-    InputsBody,
     ModelAnswer,
-    ModelQuery,
-    MuteBody,
     MutedAnswer,
     PredictAnswer,
-    PredictBody,
     PredictionErrorsAnswer,
-    PredictionErrorsQuery,
-    PredictRangeBody,
-    RangeBody,
     ReadyAnswer,
     SimulateAnswer,
     WhatIfAnswer,
+)
+from serve.http.schemas.requests import (
+    AcknowledgeBody,
+    DecisionsQuery,
+    HistoryQuery,
+    InputsBody,
+    ModelQuery,
+    MuteBody,
+    PredictBody,
+    PredictionErrorsQuery,
+    PredictRangeBody,
+    RangeBody,
     WhatIfBody,
 )
 from serve.service import Service, current_service

@@ -18,14 +18,23 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.repetitions import first_repeated
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.forecasts.answers import MAX_INPUT_ROWS
-from serve.http import rate_limit, schemas
+from serve.http import rate_limit
 from serve.http.rate_limit import RateLimit
-from serve.http.schemas import AcknowledgeBody, HistoryQuery, ModelQuery, MuteBody, PredictBody, RangeBody, WhatIfBody
+from serve.http.schemas.fields import MAX_EXOGENOUS
+from serve.http.schemas.requests import (
+    AcknowledgeBody,
+    HistoryQuery,
+    ModelQuery,
+    MuteBody,
+    PredictBody,
+    RangeBody,
+    WhatIfBody,
+)
 from serve.http.strict_json import MAX_RANGE_BYTES, MAX_VALUES, parse_object
 
 NEXT = {"start": "2023-07-01", "end": "2023-07-15"}
 MANY = 20_000
-MAX_ERRORS = 2 * schemas.MAX_EXOGENOUS
+MAX_ERRORS = 2 * MAX_EXOGENOUS
 """Errors of one body at most: each takes a fiftieth of a millisecond to be made into text."""
 
 
@@ -60,7 +69,7 @@ def test_no_field_of_any_body_leads_to_many_errors(model: type[BaseModel], body:
 
 @pytest.mark.parametrize(
     "row",
-    [{}, fields(0), {"exogenous": fields("a")}, {"exogenous": {f"{n}": "a" for n in range(schemas.MAX_EXOGENOUS)}}],
+    [{}, fields(0), {"exogenous": fields("a")}, {"exogenous": {f"{n}": "a" for n in range(MAX_EXOGENOUS)}}],
     ids=["empty", "fields", "many exogenous", "as many exogenous as there may be"],
 )
 def test_no_input_rows_lead_to_many_errors(row: dict[str, Any]) -> None:

@@ -1,12 +1,9 @@
 """The app as it is deployed: `python -m serve`."""
 
-import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,37 +15,10 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
-from forecasting_platform_tests.support.ports import free_ports, refusing_port
+from forecasting_platform_tests.support.app_server import COMMAND, environment, running_app, wait_until_ready
+from forecasting_platform_tests.support.ports import free_ports
 from forecasting_platform_tests.support.served_model import make_model
-from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
-from serve.forecasts.last_good import save_copy
-
-COMMAND = [sys.executable, "-m", "serve"]
-
-
-def environment(**variables: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTING_")}
-    return inherited | {f"FORECASTING_{name}": value for name, value in variables.items()}
-
-
-@contextmanager
-def running(tmp_path: Path, registry: MemoryModelRegistry, model: ForecastModel, **settings: str) -> Iterator[str]:
-    """The app with version 1 kept on disk, and no MLflow; its URL. In the end it is asked to stop, and does."""
-    version = registry.version_at("champion")
-    assert version is not None
-    save_copy(version, model, tmp_path)
-    port = free_ports()
-    with refusing_port() as mlflow:
-        places = {"MODEL_CACHE_DIR": str(tmp_path), "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}"}
-        environ = environment(APP_PORT=str(port), **places, **settings)
-        process = subprocess.Popen(COMMAND, env=environ, stderr=subprocess.PIPE)
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            _, log = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0
-    assert all(json.loads(line)["time"] for line in log.splitlines()), log
+from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +26,7 @@ def started(features: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) ->
     """The URL of a server that was started while MLflow was down."""
     registry, model = MemoryModelRegistry(), make_model(features)
     registry.move_champion(registry.register(model, plots={}, run_tags={}), expected=None)
-    with running(tmp_path_factory.mktemp("app"), registry, model) as url:
+    with running_app(tmp_path_factory.mktemp("app"), registry, model) as url:
         yield url
 
 
@@ -109,25 +79,13 @@ def test_what_was_answered_is_logged_although_the_server_is_told_to_stop_at_once
     registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path, prepared_dsn: str
 ) -> None:
     store = PostgresTableStore(prepared_dsn)
-    with running(tmp_path, registry, model, POSTGRES_DSN=prepared_dsn) as url:
+    with running_app(tmp_path, registry, model, POSTGRES_DSN=prepared_dsn) as url:
         wait_until_ready(url)
         answer = requests.post(f"{url}/predict", json={"start": "2023-06-16", "end": "2023-06-20"}, timeout=30)
     logged = store.read(PREDICTION_LOG)
     store.close()
     assert set(logged["request_id"]) == {answer.headers["X-Request-ID"]}
     assert len(logged) == len(answer.json()["forecasts"])
-
-
-def wait_until_ready(url: str) -> requests.Response:
-    def ready() -> requests.Response | None:
-        with suppress(requests.ConnectionError):
-            answer = requests.get(f"{url}/ready", timeout=30)
-            return answer if answer.ok else None
-        return None
-
-    answer = wait_until("a ready app", ready)
-    assert answer is not None
-    return answer
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from granian.rsgi import Scope
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform_tests.serve.http.test_server import running, wait_until_ready
+from forecasting_platform_tests.support.app_server import running_app, wait_until_ready
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.server import THREADS
 from serve.http.whole_requests import WholeRequests
@@ -144,7 +144,7 @@ def test_large_bodies_are_read_a_few_at_once_and_keep_no_small_one_waiting(echo:
 def test_clients_that_hold_their_bodies_open_keep_nobody_waiting(
     registry: MemoryModelRegistry, model: ForecastModel, tmp_path: Path
 ) -> None:
-    with running(tmp_path, registry, model) as url, ExitStack() as slow:
+    with running_app(tmp_path, registry, model) as url, ExitStack() as slow:
         wait_until_ready(url)
         for connection in held_open(url, 3 * THREADS):
             slow.callback(connection.close)
