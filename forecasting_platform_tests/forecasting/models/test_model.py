@@ -208,7 +208,8 @@ def test_the_parts_of_a_forecast_add_up_to_it(model: ForecastModel, rows: list[i
 
 
 def test_weekly_and_yearly_parts_follow_the_season_and_no_holiday_adds_nothing() -> None:
-    recipe = default_recipe(15, "IE", ("exponential_smoothing", "direct_ridge"))
+    names = ("naive", "seasonal_naive", "exponential_smoothing", "direct_ridge")
+    recipe = replace(default_recipe(15, "IE", names), backtest_days=200, refit_days=60)
     model = trained({"a": seasonal(1100, noise=1.0)}, recipe).model
     parts = model.explain(model.inputs(days_after(14))).set_index("ds")
     assert np.ptp(parts["weekly"]) == pytest.approx(15, abs=4)
