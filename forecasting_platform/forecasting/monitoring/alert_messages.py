@@ -1,7 +1,7 @@
-"""Messages about incidents: which routes they take, and when one that was refused is tried again.
+"""Messages about incidents: which routes they take, and when a failed one is retried.
 
-A route is one URL that alerts are sent to. Each message has a row a route, so that a broken route delays and repeats
-nothing on the others. Pure: where URLs are read and messages are sent is elsewhere.
+A route is one URL that alerts are sent to. Each message has one row per route, so that a broken route neither delays
+nor repeats messages on the others. Pure: reading URLs and sending are elsewhere.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ Kind = Literal["FIRING", "REMINDER", "RESOLVED"]
 MIN_WAIT = timedelta(seconds=10)
 MAX_WAIT = timedelta(minutes=15)
 MAX_AGE = timedelta(days=7)
-"""A message that no attempt delivered for so long is given up: what it says is old news."""
+"""A message that was not delivered for so long is given up, as it is out of date."""
 
 ROUTE_FAILURE = "alert_route"
-"""First part of the fingerprint of a route's own incident."""
+"""First part of the fingerprint of the incident that reports a failing route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Route:
         return f"{ROUTE_FAILURE}:{self.name}"
 
     def takes(self, fingerprint: str, severity: str, owner: str | None) -> bool:
-        """Whether people behind this route are told of an incident.
+        """Whether this route receives messages about an incident.
 
-        That another route is dead is told to all, whatever they asked for; no route is told that it is dead itself.
+        The failure of another route goes to all routes, whatever they select; a route never reports its own.
 
         >>> Route("slack-1a2b3c4d", (frozenset({"error", "platform"}),)).takes("a:b", "error", "data-science")
         False
@@ -79,9 +79,9 @@ class Message:
 
     @property
     def place(self) -> tuple[str, datetime, str]:
-        """Where it comes among the messages about its incident; the names of the kinds sort as they follow.
+        """Sort key among the messages about its incident: FIRING, REMINDER, RESOLVED, which is also alphabetical.
 
-        Whatever the clocks of those say who queued them: that it is over comes last.
+        By kind first, as the clocks of the processes that queue messages may differ.
         """
         return self.kind, self.created_at, self.key
 
@@ -96,7 +96,7 @@ def record_attempt(message: Message, at: datetime, problem: str | None) -> Messa
     """The message after one more attempt.
 
     Args:
-        problem: why it was not accepted, None where it was.
+        problem: why it was not accepted; None if it was.
     """
     tried = replace(message, attempts=message.attempts + 1, last_error=problem)
     if problem is None:
@@ -117,7 +117,7 @@ def wait_after(attempts: int) -> timedelta:
 
 
 def due_messages(waiting: Iterable[Message], routes: Iterable[str], at: datetime) -> list[Message]:
-    """The messages to try now, the longest due first, so that what was not tried the last time comes first.
+    """The messages to try now, the longest due first, so that those that were not tried last time come first.
 
     A later message about an incident waits for the earlier ones to the same route.
     """
@@ -130,6 +130,6 @@ def due_messages(waiting: Iterable[Message], routes: Iterable[str], at: datetime
 
 
 def drop_pointless_reminders(queued: Iterable[Message], waiting: Iterable[Message]) -> list[Message]:
-    """The messages to queue, less reminders of what a route was not even told yet."""
+    """The messages to queue, without reminders of incidents whose first message to that route still waits."""
     untold = {(message.alert_id, message.route) for message in waiting}
     return [new for new in queued if new.kind != "REMINDER" or (new.alert_id, new.route) not in untold]

@@ -1,12 +1,11 @@
 """Control charts whose thresholds follow from a budget of false pages a year. Arrays in, arrays out.
 
-A daily stream is whitened as an AR(1) process, because a chart that takes autocorrelated days for
-independent ones pages six to ten times a year with nothing wrong. A one-sided CUSUM (Page 1954,
-doi:10.1093/biomet/41.1-2.100) then adds up each day's score less an allowance. One stretch above zero
-whose peak reaches the threshold is one page; it ends when the evidence is used up. So the threshold
-of a budget is read off the peaks of streams with nothing wrong: innovations of the backtest,
-resampled in blocks of a week (whitening before and colouring after the block bootstrap: Davison & Hinkley
-1997, 8.2.3). What a stream is made of is not said here.
+A daily stream is whitened as an AR(1) process, because a chart that takes autocorrelated days for independent ones
+pages six to ten times a year with nothing wrong. A one-sided CUSUM (Page 1954, doi:10.1093/biomet/41.1-2.100) then adds
+up each day's score less an allowance: the evidence of a change. A stretch above zero whose peak reaches the threshold
+is one page; it ends when the evidence is back at zero. The threshold for a budget is therefore a quantile of the peaks
+of simulated streams with nothing wrong: innovations of the backtest, resampled in blocks of a week (whitening before
+the block bootstrap: Davison & Hinkley 1997, 8.2.3). What the streams are made of is in `references` and `drift`.
 """
 
 from collections.abc import Sequence
@@ -30,12 +29,12 @@ LARGEST_INNOVATION = 3.0
 DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
 CAUTION_DAYS = 200.0
 AT_ONCE = 20
-"""Streams whose evidence is added up together: 50 MB of it."""
+"""Streams whose evidence is computed together, in 50 MB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How one kind of change is looked for.
+    """How one kind of change is detected.
 
     Attributes:
         allowance: subtracted each day, in standard deviations of the score: half of the change that
@@ -54,16 +53,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What one stream of one series does while nothing is wrong.
+    """How one stream of one series behaves while nothing is wrong.
 
     Attributes:
-        days: how many it was learnt from.
+        days: number of days it was learned from.
         centre: what is subtracted from the stream.
         persistence: its first autocorrelation.
         spread: standard deviation of its innovations.
         level_spread: standard deviation of the stream itself.
         score_mean, score_spread: of the scores.
-        thresholds: of the evidence, one for each of `BUDGETS`.
+        thresholds: evidence that pages, one for each of `BUDGETS`.
     """
 
     days: int
@@ -76,7 +75,7 @@ class Reference:
     thresholds: tuple[float, ...]
 
     def threshold(self, pages_a_year: float) -> float:
-        """The evidence at which a page is sent, at a budget; between those kept, linear in its logarithm."""
+        """The evidence that pages, for a budget; interpolated linearly in the logarithm of the budget."""
         return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds))
 
 
@@ -94,15 +93,16 @@ def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> 
 
 
 def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
-    """What a stream does while nothing is wrong, and its innovations."""
+    """A reference whose thresholds are still zero, and the stream's innovations."""
     known = stream[np.isfinite(stream)]
     if len(known) < MIN_REFERENCE_DAYS or np.ptp(known) == 0:
         return None
     centre = float(known.mean()) if chart.centred else 0.0
     level = known - centre
     energy = level @ level
-    if energy == 0:  # of numbers whose squares vanish
+    if energy == 0:  # values so small that their squares underflow
         return None
+    # The first autocorrelation (Yule-Walker), below 1 so that innovations do not vanish.
     persistence = float(np.clip((level[1:] @ level[:-1]) / energy, 0.0, 0.95))
     spread = float((level[1:] - persistence * level[:-1]).std())
     if spread == 0:
@@ -123,6 +123,7 @@ def _add_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], se
 
 
 def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
+    # In `YEARS` years a budget pays for `budget * YEARS` pages: the threshold is the peak of that rank.
     peaks = np.sort(excursion_peaks(evidence))[::-1]
     # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
     # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
@@ -134,7 +135,7 @@ def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
 def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
     """The chart over streams without gaps, shape (..., T); shape (sides, ..., T), never above the threshold.
 
-    It stops growing at the threshold, so that a long change is over soon after it ended.
+    It is capped at the threshold, so that the chart recovers soon after a long change ends.
     """
     innovations = _whiten(stream - reference.centre, reference.persistence, reference.spread)
     return _cusum(_scores(chart, reference, innovations), chart, threshold)
@@ -160,6 +161,7 @@ def excursion_peaks(evidence: Floats) -> Floats:
     [3.0, 2.0, 4.0]
     """
     paths = evidence.reshape(-1, evidence.shape[-1])
+    # A zero before each path separates it from the one before, so that one `reduceat` over all paths splits at zeros.
     flat = np.hstack([np.zeros((len(paths), 1)), paths]).ravel()
     peaks: Floats = np.maximum.reduceat(flat, np.flatnonzero(flat == 0))
     return peaks[peaks > 0]
@@ -219,6 +221,7 @@ def _median_delays(
 
 
 def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
+    # Paths that page before the change say nothing about it.
     calm = ~reached[:, :DELAY_RUN_IN].any(axis=1)
     after = reached[calm, DELAY_RUN_IN:]
     return float(np.median(np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf))) if len(after) else np.inf
@@ -227,7 +230,7 @@ def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
 def _whiten(level: Floats, persistence: float, spread: float) -> Floats:
     innovations: Floats = level / spread
     innovations[..., 1:] -= persistence * level[..., :-1] / spread
-    # Nothing is known before the first day: it is as wide as the stream, not as an innovation.
+    # The first day has no day before it, so it varies as the stream does: scaled to the spread of an innovation.
     innovations[..., 0] *= np.sqrt(1 - persistence**2)
     return innovations
 
@@ -244,6 +247,7 @@ def _scores(chart: Chart, reference: Reference, innovations: Floats) -> Floats:
 
 def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
     """Evidence of a rise and, where the chart has two sides, of a fall; shape (sides, ..., T)."""
+    # Each day depends on the one before, so the loop is over days, and each step works on all streams side by side.
     daily = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
     evidence = np.empty((len(daily), 2 if chart.two_sided else 1, *daily.shape[1:]))
     current = np.zeros(evidence.shape[1:])
@@ -258,7 +262,7 @@ def _cusum(scores: Floats, chart: Chart, limit: float = np.inf) -> Floats:
 
 
 def _resample(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
-    """Paths of whole blocks of the innovations, drawn with wrapping around; shape (paths, days)."""
+    """Paths made of blocks of innovations, wrapped around at the end (circular bootstrap); shape (paths, days)."""
     generator = np.random.default_rng(seed)
     blocks = -(-days // BLOCK_DAYS)
     starts = generator.integers(0, len(innovations), (paths, blocks, 1))

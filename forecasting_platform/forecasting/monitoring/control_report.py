@@ -1,8 +1,7 @@
 """A control question's answer: each series good, bad or unknown, from its daily values and its control chart.
 
 A series is judged only by days whose actuals have come; until then, and without a reference to compare with, it is
-unknown, which is neither good nor bad. The values of each question are made in
-`questions` and `drift`.
+unknown, which is neither good nor bad. The values of each question are made in `questions` and `drift`.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Whether the newest days look like the days models were trained on, each series against its own past.
+"""Whether the newest days are like the days that models were trained on, each series against its own past.
 
-No model and no backtest is needed: the years before the newest days are what is compared with.
+No model and no backtest is needed: the reference is the years before the newest days.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ EARLIER_YEARS = 3
 SAME_WEEKDAY_DAYS = 364
 YEARLY_WAVES = 3
 NEEDED_DAYS = CONTROL_DAYS + REFERENCE_DAYS + EARLIER_YEARS * SAME_WEEKDAY_DAYS
-"""Days before the newest that the two reports look at."""
+"""Days before the newest that the two reports need."""
 
 DRIFT = Chart("drift", allowance=0.45, two_sided=True)
 EARLIER = Chart("earlier_years", allowance=0.45, two_sided=True)
@@ -36,10 +36,10 @@ Values = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
-    """The rows, and with them those of each exogenous series, as both reports look at them.
+    """The rows with those of each exogenous series, as both reports need them.
 
-    A family known in advance is watched by what it says of the next day: its members move together, and each would
-    spend a budget of false pages of its own.
+    A family of columns known in advance is represented by the value for the next day: its members move together, and
+    each would spend its own budget of false pages.
 
     Args:
         features: rows of `FEATURE_TABLE`.
@@ -103,7 +103,7 @@ def _report(question: str, chart: Chart, features: pd.DataFrame, values: Values,
 
 
 def _stream(chart: Chart, rows: pd.DataFrame, values: Values) -> Stream:
-    # What is left of a constant when its mean is taken away is rounding, from which nothing is learnt.
+    # A constant less its mean is rounding, from which nothing can be learned.
     constant = bool(is_constant(rows.loc[_is_reference(rows["ds"]), "y"].to_numpy(dtype=np.float64)))
     daily = values(rows).dropna()
     before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()

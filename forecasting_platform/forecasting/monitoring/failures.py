@@ -1,24 +1,21 @@
-"""What a failure says to a person: its own cause in one line, where and about which days it was, and what to do next.
-
-Pure. How Dagster tells of failures is `orchestration.failed_runs`' and `local.dagster.answers`'.
-"""
+"""The cause of a failure in one line, for a person. How Dagster reports failures is read elsewhere."""
 
 import re
 from collections.abc import Sequence
 
 MAX_CAUSE_CHARACTERS = 1000
 _OURS = "forecasting_platform."
-# Dagster puts it before the name of an error's class; a person needs the name.
+# Dagster writes the module before the name of an error's class; a person needs the name only.
 _MODULE = re.compile(r"^(\w+\.)+(?=\w+(:|$))")
 
 
 def cause(raised: Sequence[str]) -> str:
-    """What an error says to a person.
+    """The error of a chain that helps a person most, in one line.
 
-    Ours says what to do about it. What wraps it is Dagster's, and what it was raised from is a driver's.
+    That is the platform's own, which says what to do; outer errors are Dagster's, inner ones a driver's.
 
     Args:
-        raised: the error and what it was raised from, as Dagster writes them, the outermost first.
+        raised: the chain of errors as Dagster writes them, outermost first.
 
     >>> cause(["dagster.Error: in op", "forecasting_platform.errors.FeedDocumentError: no rows.", "KeyError: 1"])
     'FeedDocumentError: no rows.'

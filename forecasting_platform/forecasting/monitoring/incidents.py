@@ -1,12 +1,11 @@
-"""What becomes of a failed check or run: one incident from the first failure to the recovery.
+"""Incidents: one from the first failure of a check or run to its recovery.
 
-    OK -> PENDING -> FIRING -> RESOLVED, with UNKNOWN and MUTED beside them
+    no incident -> PENDING -> FIRING -> RESOLVED, with UNKNOWN and MUTED beside them
 
-An incident is PENDING until it has lasted for a while or failed again, so that what belongs together is
-told together and a stale feed can silence what follows from it; MUTED while nobody is to be told;
-UNKNOWN while nothing can be said, from where the first failure fires at once. OK is the absence of an
-incident. Exactly one message opens an incident and one ends it, whatever is read twice, late, or after
-a restart; reminders come between them. Pure: storing and delivering live elsewhere.
+An incident is PENDING until it has lasted for a while or failed again, so that related incidents go out together and a
+stale feed can mute those that it causes; MUTED while no message may be sent; UNKNOWN while the check has no answer, and
+then the first failure fires at once. Exactly one message opens an incident and one ends it, even if results are read
+twice, late or after a restart; reminders come between. Pure: storing and delivering are elsewhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ INHIBITIONS: tuple[tuple[str, str], ...] = (
     ("backfill_failure:*raw_observations*", "forecast_errors:*"),
     ("forecast_errors:actuals_are_complete", "forecast_errors:*"),
 )
-"""(source, target): while an error of the source is open, an incident of the target is not told."""
+"""(source, target): while an error of the source is open, incidents of the target send no messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ class Evaluation:
         fingerprint: names what is watched, such as `feature_table:feature_table_has_every_series`.
         event_id: the number of the result; a later one is larger.
         evaluated_at: when (aware).
-        link, runbook: where a person reads more, and what to do.
-        owner: whom it concerns.
-        group: what failed together, such as a backfill: told in one message.
-        historical: the days it is about are long past; nobody is to be called for them.
+        link, runbook: where to read more, and what to do.
+        owner: the team that is responsible.
+        group: results that failed together, such as a backfill; they share one message.
+        historical: it concerns days long past, so no message is sent.
     """
 
     fingerprint: str
@@ -66,12 +65,12 @@ class Alert:
 
     Attributes:
         alert_id: `fingerprint@event_id` of the first failure.
-        last_event_id: the newest evaluation taken in.
+        last_event_id: the newest evaluation applied.
         delivered: when every message about the present state was accepted or given up, None while one waits.
-        announced: when its opening was put into the outbox; None for one nobody was told of.
-        reminded: when the newest reminder was.
-        muted_by: why nobody is told, None where somebody is.
-        acknowledged, acknowledged_by: who said that they are on it; no reminders from then on.
+        announced: when its opening message was put into the outbox; None before.
+        reminded: when the newest reminder was put there.
+        muted_by: why no message is sent; None otherwise.
+        acknowledged, acknowledged_by: when and by whom it was taken on; no reminders after that.
     """
 
     alert_id: str
@@ -102,7 +101,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """Nobody is told of incidents whose fingerprint matches, until a time (aware)."""
+    """No messages about incidents whose fingerprint matches, until a time (aware)."""
 
     pattern: str
     until: datetime
@@ -112,7 +111,7 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class AlertPolicy:
-    """When people are told."""
+    """When messages are sent."""
 
     pending: timedelta = timedelta(seconds=30)
     repeat: timedelta = timedelta(hours=24)
@@ -123,11 +122,11 @@ def next_alert(current: Alert | None, evaluation: Evaluation, muted_by: str | No
 
     Args:
         current: the newest incident of the fingerprint, open or resolved; None if there was none.
-        muted_by: why nobody is to be told now.
+        muted_by: why no message may be sent now.
 
     Returns:
         The incident to save, or None when nothing changes: a pass without an open incident, or an
-        evaluation that was taken in before (events may be read twice, or late).
+        evaluation that was applied before (events may be read twice, or late).
 
     >>> from datetime import UTC
     >>> failed = Evaluation("a:b", 7, "failed", "error", datetime(2023, 7, 1, tzinfo=UTC), "bias 3 GWh")
@@ -171,7 +170,7 @@ def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | N
         return replace(seen, state="RESOLVED", resolved=evaluation.evaluated_at, delivered=None)
     if evaluation.result == "unknown":
         return seen
-    # Once told, an incident stays told: muting it silences its reminders only.
+    # Muting an incident whose opening was sent silences its reminders only.
     state: State = "MUTED" if muted_by and current.announced is None else "FIRING"
     return replace(
         seen,
@@ -185,7 +184,7 @@ def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | N
 
 
 def advance(alert: Alert, at: datetime, muted_by: str | None = None, policy: AlertPolicy | None = None) -> Alert:
-    """The incident at a time, without any news: PENDING for long enough fires, and so does what is muted no more."""
+    """The incident at a time, without a new evaluation: it fires after PENDING for long enough or when a mute ends."""
     policy = policy or AlertPolicy()
     if alert.state == "PENDING":
         if muted_by:
@@ -201,10 +200,10 @@ def advance(alert: Alert, at: datetime, muted_by: str | None = None, policy: Ale
 def announce(
     alert: Alert, at: datetime, routes: Sequence[Route], policy: AlertPolicy | None = None
 ) -> tuple[Alert, list[Message]]:
-    """The incident with what people must hear of it now marked as queued, and the messages to queue.
+    """The messages that are due about an incident, and the incident marked as announced.
 
     Args:
-        routes: where messages may go; where none takes the incident nobody waits, and it counts as delivered.
+        routes: where messages may go; an incident that no route takes counts as delivered.
     """
     kind = _due(alert, at, policy or AlertPolicy())
     if kind is None:
@@ -231,7 +230,7 @@ def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
 
 
 def find_mute_reason(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
-    """Why nobody is to be told of a fingerprint now: a person muted it, or another incident explains it."""
+    """Why a fingerprint sends no messages now: a person muted it, or another incident explains it; else None."""
     for mute in mutes:
         if at < mute.until and fnmatchcase(fingerprint, mute.pattern):
             return f"{mute.muted_by}: {mute.reason}"
@@ -261,10 +260,10 @@ def apply_evaluations(
     routes: Sequence[Route] = (),
     policy: AlertPolicy | None = None,
 ) -> tuple[list[Alert], list[Message]]:
-    """What one look changes: evaluations in their order, then time, then what people must be told.
+    """Apply new evaluations in order, then the passing of time, and queue the messages that are due.
 
     Args:
-        alerts: every incident there is.
+        alerts: all incidents.
         at: now.
 
     Returns:
@@ -284,16 +283,16 @@ def apply_evaluations(
     for evaluation in sorted(evaluations, key=lambda found: found.event_id):
         name, when = evaluation.fingerprint, evaluation.evaluated_at
         if name in now and now[name].is_open and evaluation.event_id > now[name].last_event_id:
-            # What happened while nobody looked: it fired before it recovered.
+            # Between two looks it may have fired before it recovered.
             keep(advance(now[name], when, find_mute_reason(name, when, mutes, now), policy))
         alert = next_alert(now.get(name), evaluation, find_mute_reason(name, when, mutes, now))
         if alert is not None:
             keep(alert)
     for name, alert in list(now.items()):
-        # One that the app ended itself is told from here too; a message that is queued already stays one.
+        # Incidents that the app ended itself are announced here too; a message that is queued already is not repeated.
         keep(advance(alert, at, find_mute_reason(name, at, mutes, now), policy) if alert.is_open else alert)
     for alert in earlier:
-        # The app may have ended it and opened the next one before anybody looked.
+        # Between two looks the app may have ended it and opened the next one.
         marked, queued = announce(alert, at, routes, policy)
         if marked != alert:
             changed[alert.alert_id] = marked

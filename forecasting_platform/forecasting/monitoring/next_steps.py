@@ -1,4 +1,4 @@
-"""The one line that every incident ends with: what to do next. The runbook of the same name has it too, and more."""
+"""The last line of every incident: what to do next. The runbook of the same name has it too, with details."""
 
 NEXT_STEPS = {
     "actuals_are_complete": "Wait for the publisher, or `load` the days.",

@@ -1,4 +1,4 @@
-"""What the app answered, matched with what came. Answering and logging belong to `serve`."""
+"""Forecasts that the app answered, matched with their actuals. Answering and logging belong to `serve`."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ ACCURACY_COLUMNS = ["unique_id", "model_version", "days_ahead", "forecasts", "an
 
 
 def match_predictions(log: pd.DataFrame, versions: pd.DataFrame) -> pd.DataFrame:
-    """Each different forecast that was answered, with its actual: rows of `PREDICTION_ERRORS`.
+    """Each distinct forecast that was answered, with its actual: rows of `PREDICTION_ERRORS`.
 
     Args:
-        log: rows of `PREDICTION_LOG`. Answers to a client's own input rows are left out: they say what would be.
+        log: rows of `PREDICTION_LOG`. Answers to a client's own input rows are left out: they are hypothetical.
         versions: every version of the days' values, rows of `OBSERVATIONS`; a day without one has no error yet.
     """
     answered = (

@@ -1,7 +1,7 @@
-"""What the control checks compare with: how the backtest's errors behave, learnt when a model is trained.
+"""What the control checks compare with: how errors behave in the backtest, learned when a model is trained.
 
-The document goes into the model version's metadata, so thresholds belong to the version whose
-forecasts they judge. Judging is in `control`, the charts are in `charts`.
+The document goes into the model version's metadata, so thresholds belong to the version whose forecasts they judge.
+Judging is in `questions`, the charts are in `control_charts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class SeriesReference:
     Attributes:
         rmse: by season and step bucket; shape (4, 3). A cell with few errors is given its bucket's.
         baseline: which naive forecast was the better one.
-        charts: by name; one that could not be learnt is absent.
+        charts: by name; absent where the stream is too short or constant.
         days_to_detect: chart -> size of change -> median days at one false page a year; a bias in
             standard deviations of a day's mean error, a spread as factor. None: over 200 days.
         constant: whether its actual never changed there: then it has no chart.
@@ -92,13 +92,13 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
 
 
 def _learnt_from(daily: Floats, constant: bool) -> Floats:
-    # Errors on a constant series are rounding, from which a chart would be learnt all the same.
+    # Errors on a constant series are rounding, which would still give a chart.
     return daily[:0] if constant else daily
 
 
 @dataclass(frozen=True, slots=True)
 class _SeriesStreams:
-    """What the charts of one series look at, by chart; and what it was divided by and compared with."""
+    """The daily values of each chart of one series, with the RMSE and the naive forecast they are relative to."""
 
     rmse: Floats
     baseline: str
@@ -147,7 +147,10 @@ def _rmse_by_season(errors: Floats, days: Days) -> Floats:
 
 
 def _misses(errors: Floats, results: Backtest) -> Floats:
-    """1 where an error left the interval made from errors known when its block began, 0 where not."""
+    """1 where an actual lay outside its interval, 0 where inside.
+
+    The interval is made of errors known at the block's fit only, as when serving; the first two blocks have too few.
+    """
     tail = (1 - LEVEL / 100) / 2
     missed = np.full_like(errors, np.nan)
     days = results.cutoffs[:, None] + np.arange(1, errors.shape[1] + 1)
@@ -162,7 +165,7 @@ def _misses(errors: Floats, results: Backtest) -> Floats:
 
 
 def _quantiles(errors: Floats, probability: float) -> Floats:
-    """Of the known errors of each step, as numpy's, whose own loops over columns where one is not known."""
+    """Quantiles of each step's known errors, equal to `np.nanquantile`, which is slow: it loops over the columns."""
     ordered = np.sort(errors, axis=0)
     position = probability * (np.isfinite(ordered).sum(axis=0) - 1)
     below = np.floor(position).astype(np.int64)
@@ -173,6 +176,7 @@ def _quantiles(errors: Floats, probability: float) -> Floats:
 
 def _revisions(errors: Floats) -> Floats:
     """How far the forecast of a day moved since the cutoff before; shape as given, at the later cutoff."""
+    # The actual is the same at both cutoffs, so the difference of errors is the difference of forecasts.
     moved = np.full_like(errors, np.nan)
     moved[1:, :-1] = errors[1:, :-1] - errors[:-1, 1:]
     return moved
@@ -206,7 +210,7 @@ def _by_size(sizes: Sequence[float], delays: Sequence[float]) -> dict[str, float
 def references_from(metadata: Mapping[str, Any]) -> dict[str, SeriesReference]:
     """The references in a model's metadata by series; empty where the version has none.
 
-    A version whose thresholds were kept for other budgets than this code's has none either.
+    None either for a version whose thresholds are for other budgets than this code's.
     """
     found = metadata.get("control")
     if not isinstance(found, Mapping) or found.get("budgets") != list(BUDGETS):

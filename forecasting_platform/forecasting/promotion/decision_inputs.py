@@ -31,11 +31,11 @@ class Evidence:
         loss: per cutoff, shape (C,).
         rmse: per series, over all cutoffs.
         coverage_80: measured, mean over series, bounds included; None where it could not be measured.
-        cutoffs: the days; empty where nobody asks for seasons.
+        cutoffs: the days; may be empty, then no season is judged.
         by_step: the loss of some steps alone, named such as `1-3`; each of shape (C,).
         by_series: the loss of each series alone, shape (C,), NaN where it was not scored.
-        within_80: coverage with the bounds excluded: what lies on a bound is no sign of too wide an interval.
-        constant: the series that never changed; they count in none of these numbers.
+        within_80: coverage with the bounds excluded; an actual on a bound is no sign of too wide an interval.
+        constant: the series that never changed; they are left out of these numbers.
     """
 
     loss: Floats
@@ -74,7 +74,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """What was found when the version was loaded as the app would load it.
+    """What was measured when the version was loaded as the app loads it.
 
     Attributes:
         impossible: forecasts of the next horizon that are not finite or leave the physical range.
@@ -150,7 +150,7 @@ def _record_scored(scored: ScoredVersion) -> Numbers:
 
 
 def _by_series(challenger: Evidence, champion: Evidence, horizon: int) -> Numbers:
-    """How much better each series' forecast is, and how sure that is: a number a series, not one a day."""
+    """Mean difference of losses and its standard error of each series, which need less room than a loss a day."""
     found = {}
     for unique_id, loss in challenger.by_series.items():
         difference = champion.by_series[unique_id] - loss

@@ -38,7 +38,7 @@ def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
     return statistics | {
         "champion_loss": float(champion.mean()),
         "days_newer": age.days,
-        # Versions that do not say what they were made by are not taken for alike.
+        # Versions without a fingerprint do not count as the same recipe.
         "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"] != "",
         **_compare_recipes(champion, challenger, inputs, policy),
         "clearly_worse": _find_clearly_worse(inputs, policy),
@@ -62,7 +62,7 @@ def _compare_recipes(champion: Floats, challenger: Floats, inputs: Numbers, poli
 
 
 def _derive_seed(inputs: Numbers) -> int:
-    """A seed that is always the same for the same losses."""
+    """A seed from the losses, so that judging again gives the same bits."""
     losses = json.dumps([inputs["challenger"]["loss"], inputs["champion"]["loss"]]).encode()
     return int.from_bytes(hashlib.sha256(losses).digest()[:4], "big")
 
@@ -88,7 +88,9 @@ def _compare_shadow(inputs: Numbers, policy: PromotionPolicy) -> Numbers | None:
 
 
 def days_to_decide(days: int, gain: float, width: float, horizon: int) -> int | None:
-    """About how many more days at the present gain; None where it is none. Bounds narrow as 1 / sqrt(days)."""
+    """About how many more days the bounds need to exclude zero at the present gain, narrowing as 1 / sqrt(days);
+    None if the gain is zero.
+    """
     if not math.isfinite(width):
         return 4 * horizon - days
     if gain == 0:

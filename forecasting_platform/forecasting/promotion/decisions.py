@@ -1,7 +1,7 @@
-"""Decisions about the champion as the ledger keeps them. How a challenger is judged is in `promotion`.
+"""Decisions about the champion as the ledger keeps them. How a challenger is judged is in `rule`.
 
-The ledger is a chain: each entry holds the hash of the one before it, and a hash of all it says itself. A byte
-changed afterwards, an entry taken out or put in between, breaks the chain at that entry.
+The ledger is a chain: each entry holds the hash of the entry before it and a hash of its own content. An entry that is
+changed, removed or inserted later breaks the chain there.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 Verdict = Literal["promote", "refresh", "hold", "reject", "rollback", "override"]
 MOVES: frozenset[Verdict] = frozenset({"promote", "refresh", "rollback", "override"})
-"""Verdicts by which the alias moves."""
+"""Verdicts that move the alias."""
 AUTOMATIC = "automatic"
 """Key of the evidence of a decision that no person asked for."""
 BEFORE_THE_FIRST = "0" * 64
-"""What the first entry holds for the hash before it."""
+"""The first entry's `previous_hash`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PromotionDecision:
         verdict: `promote` (better, or the first champion), `refresh` (same recipe, newer data, fit to
             serve), `hold` (not shown to be better), `reject` (unfit, or worse), `rollback` (to an earlier
             version, by a person or a tripwire), `override` (a person's, whatever the evidence).
-        champion_version: champion when it was decided, None if there was none.
+        champion_version: champion at the time of the decision; None if there was none.
         evidence: JSON-ready: `inputs`, `policy`, `statistics` and `provenance` of a judged challenger.
         decided_by: `promotion_sensor`, a person, or a command.
         decision_id, previous_hash, entry_hash: the ledger's number and chain, None before it is written.
@@ -57,14 +57,14 @@ class PromotionDecision:
 
 
 def chain_entry(decision: PromotionDecision, decision_id: int, previous_hash: str | None) -> PromotionDecision:
-    """The decision as an entry of the ledger, after the one with `previous_hash` (None: it is the first)."""
+    """The decision as an entry of the ledger, after the entry with `previous_hash`; None for the first entry."""
     entry = replace(decision, decision_id=decision_id, previous_hash=previous_hash or BEFORE_THE_FIRST)
     return replace(entry, entry_hash=hash_entry(entry))
 
 
 def hash_entry(entry: PromotionDecision) -> str:
-    """SHA-256 over everything the entry says, but its own hash, as canonical JSON."""
-    said = {
+    """SHA-256 of the entry without its own hash, as canonical JSON."""
+    content = {
         "decision_id": entry.decision_id,
         "verdict": entry.verdict,
         "reason": entry.reason,
@@ -76,11 +76,11 @@ def hash_entry(entry: PromotionDecision) -> str:
         "evidence": _plain(entry.evidence),
         "previous_hash": entry.previous_hash,
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as floats: a store may give 1e16 back as an integer, and -0.0 as 0.0; they mean the same."""
+    """Numbers as floats, as a store may return 1e16 as an integer, and -0.0 as 0.0, which must hash alike."""
     if isinstance(value, float):  # nearly all of them are
         return value + 0.0
     if isinstance(value, dict):
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def first_break(entries: Sequence[PromotionDecision]) -> str | None:
-    """Where the chain is broken first, in words; None where it is whole.
+    """The first break of the chain, in words; None if it is whole.
 
     Args:
         entries: the whole ledger, newest first.
@@ -115,7 +115,7 @@ def newest_decision(
 
 
 def hold_if_rolled_back(decision: PromotionDecision, decisions: Iterable[PromotionDecision]) -> PromotionDecision:
-    """The decision, or a hold where it would undo a person's rollback: it was asked for before that.
+    """The decision, or a hold where it would undo a person's rollback that came after the request.
 
     >>> from datetime import UTC
     >>> at = datetime(2023, 7, 1, tzinfo=UTC)

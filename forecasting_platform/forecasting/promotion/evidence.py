@@ -1,4 +1,4 @@
-"""The evidence for a promotion: two recipes backtested at the same cutoffs on the same data, now."""
+"""The backtest evidence for a promotion: two recipes at the same cutoffs on the data known now."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     """Backtest both recipes at the same cutoffs.
 
     Args:
-        panel: all that is known now, of the series both models have.
+        panel: all data known now, of the series that both models have.
 
     Raises:
         InsufficientHistoryError: too few days to evaluate.
@@ -49,7 +49,7 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
         MissingMetricError: nothing could be scored.
     """
     naive = {name: naive_errors(results, panel, name) for name in BASELINES}
-    # Identical cells for everybody: a cell that one of them lacks counts for none.
+    # The same cells for all: one that a forecaster lacks counts for none.
     shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
     for errors in naive.values():
         shared &= np.isfinite(errors)
@@ -69,7 +69,7 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
 
 
 def _evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
-    """The recipe on the other's cutoffs, refits and horizon: what is compared is how it forecasts."""
+    """The recipe with the other's cutoffs, refits and horizon, so that only the way it forecasts differs."""
     return replace(recipe, horizon=other.horizon, backtest_days=other.backtest_days, refit_days=other.refit_days)
 
 
@@ -85,7 +85,7 @@ def build_evidence(
     coverage_80: float | None = None,
     within_80: float | None = None,
 ) -> Evidence:
-    """Evidence from errors on a backtest's scored cutoffs; of constant series only where there are no others.
+    """Evidence from errors on a backtest's scored cutoffs, without constant series unless all are constant.
 
     Args:
         errors: `y - y_hat`; shape (S, C, horizon). Cells that are NaN here, or whose naive error is
@@ -102,7 +102,7 @@ def build_evidence(
     if not measured.any():
         raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
     unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
-    # Where all are constant there is no seasonal naive error: any error counts in its own unit.
+    # The seasonal naive forecast has no error on a constant series: where all are constant, errors count unscaled.
     scaled = (scored / np.where(unit > 0, unit, 1.0)[:, None, None])[:, measured]
     by_series = _root_mean_square(scaled, axis=2)
     return Evidence(
@@ -119,7 +119,7 @@ def build_evidence(
 
 def _by_step(scaled: Floats) -> dict[str, Floats]:
     losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in TRAINED_BUCKETS.items()}
-    # The newest cutoffs lack the actuals of far steps: a group of steps is judged where it is known.
+    # The newest cutoffs have no actuals for far steps yet: a group of steps is judged on the cutoffs that have them.
     return {name: loss[np.isfinite(loss)] for name, loss in losses.items() if np.isfinite(loss).any()}
 
 

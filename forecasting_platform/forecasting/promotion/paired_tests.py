@@ -1,9 +1,9 @@
 """Whether one of two forecasters has the smaller loss on the same days, from the differences of their losses. Pure.
 
-Everything works on the last axis of an array, so that the very functions that judge one challenger also
-judge ten thousand simulated years (`benchmarks/promotion.py`). A difference is the champion's loss minus the
-challenger's: positive where the challenger is better. Losses of neighbouring days are correlated, through
-overlapping horizons and through errors that persist, so every variance here is a long-run variance.
+Everything works on the last axis of an array, so that the functions that judge one challenger also judge ten thousand
+simulated years (`benchmarks/promotion.py`). A difference is the champion's loss minus the challenger's: positive where
+the challenger is better. Losses of neighbouring days are correlated, because horizons overlap and errors persist, so
+every variance here is a long-run variance.
 """
 
 import math
@@ -50,6 +50,7 @@ def _lags(count: int, horizon: int) -> int:
 
 def _bartlett(covariances: Sequence[Floats]) -> Floats:
     """The long-run variance from covariances of lag 0, 1, …"""
+    # Each lag counts twice, forwards and backwards.
     weights = 2 * (1 - np.arange(1, len(covariances)) / len(covariances))
     return np.asarray(covariances[0] + sum(w * of for w, of in zip(weights, covariances[1:], strict=True)))
 
@@ -78,13 +79,15 @@ def diebold_mariano(differences: Floats, horizon: int) -> Floats:
 
 def _small_sample(count: int, horizon: int) -> tuple[float, float]:
     """Factor on the statistic, and degrees of freedom."""
+    # The factor has `width` in place of the steps ahead. An estimate with Bartlett weights has 3 count / width
+    # degrees of freedom, and half of them at frequency zero, where the variance of a mean is.
     width = _lags(count, horizon) + 1
     factor = math.sqrt(max(1.0, count + 1 - 2 * width + width * (width - 1) / count) / count)
     return factor, max(1.0, min(count - 1, 1.5 * count / width))
 
 
 def chance_in_a_year(p_value: Floats | float, window_days: int) -> Floats:
-    """How likely a p-value as small turns up at some day of a year, when no one is better; at most 1.
+    """The chance that a p-value as small occurs on some day of a year when neither is better; at most 1.
 
     A test that is repeated while its window moves on looks at a moving mean, whose standardised path is a
     Slepian process: the chance that it passes z somewhere in T windows is about (1 + T) (1 - Φ(z)) + T z φ(z)
@@ -97,6 +100,7 @@ def chance_in_a_year(p_value: Floats | float, window_days: int) -> Floats:
 
     windows = DAYS_IN_A_YEAR / window_days
     tail = np.asarray(p_value, dtype=float)
+    # A p-value of 0 would be an infinite z, and infinity times a density of 0 no number.
     z = stats.norm.isf(np.clip(tail, 1e-300, 1.0))
     chance = (1 + windows) * tail + windows * np.maximum(z, 0) * stats.norm.pdf(z)
     return np.asarray(np.where(tail >= 0.5, 1.0, np.minimum(chance, 1.0)))
@@ -134,6 +138,8 @@ def block_bootstrap_bound(differences: Floats, level: float, block: int, seed: i
     """
     count = len(differences)
     rng = np.random.default_rng(seed)
+    # The mean of a block is a difference of two running sums; the series is continued by its own start for blocks that
+    # wrap around.
     starts = rng.integers(0, count, size=(repeats, math.ceil(count / block)))
     sums = np.concatenate([[0.0], np.cumsum(np.resize(differences, count + block))])
     means = (sums[starts + block] - sums[starts]).mean(axis=1) / block
@@ -147,8 +153,8 @@ def confidence_sequence(
 
     The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024,
     doi:10.1214/24-AOS2408), as Choe & Ramdas (2024, doi:10.1287/opre.2021.0792) use such sequences to compare
-    forecasters: one may look every day and stop when one likes. Its variance is the running long-run variance,
-    so that correlated days do not count as news.
+    forecasters: it may be read every day, and the comparison stopped at any time. Its variance is the running long-run
+    variance, so that correlated days do not count as independent ones.
 
     Args:
         differences: shape (…, days).
@@ -166,20 +172,21 @@ def confidence_sequence(
     growth = days * rho_squared + 1
     radius = np.sqrt(2 * growth / (days**2 * rho_squared) * np.log(1 + np.sqrt(growth) / (2 * alpha)))
     width = radius * np.sqrt(running_variance(differences, horizon))
+    # The sequence is asymptotic, and the variance of few correlated days too small: no bounds before four horizons.
     width[..., : 4 * horizon - 1] = np.inf
     return means - width, means + width
 
 
 def _tightest(alpha: float, day: int) -> float:
-    # Equation (18) there: the parameter that makes the bounds tightest at a day.
+    # Equation (18) of Waudby-Smith et al.: the parameter with which the bounds are tightest at a day.
     return (-2 * math.log(2 * alpha) + math.log(-2 * math.log(2 * alpha)) + 1) / day
 
 
 def running_variance(differences: Floats, horizon: int) -> Floats:
     """Long-run variance of the days so far, after each day; shape (…, days).
 
-    Of few days no estimate by many lags is safe, so it is the larger of two: Bartlett weights over the lags of one
-    horizon, and an autoregression of order one (Andrews 1991, doi:10.2307/2938229), which sees errors that persist.
+    The larger of two estimates, as one by many lags is unreliable after few days: Bartlett weights over the lags of one
+    horizon, and an autoregression of order one (Andrews 1991, doi:10.2307/2938229), which covers errors that persist.
     Never less than the variance of independent days.
     """
     count = np.arange(1, differences.shape[-1] + 1)
@@ -190,6 +197,7 @@ def running_variance(differences: Floats, horizon: int) -> Floats:
     if horizon == 1:
         return variance
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Below 1, where the autoregression's variance would be infinite.
         persistence = np.clip(np.nan_to_num(covariances[1] / variance), 0.0, MAX_PERSISTENCE)
     return np.maximum(_bartlett(covariances), variance * (1 + persistence) / (1 - persistence))
 
@@ -197,16 +205,23 @@ def running_variance(differences: Floats, horizon: int) -> Floats:
 def _running_covariance(
     differences: Floats, sums: Floats, means: Floats, count: npt.NDArray[np.int64], lag: int
 ) -> Floats:
-    """Covariance of days `lag` apart among the days so far; 0 where there are none."""
+    """Covariance of days `lag` apart among the days so far; 0 where there are none.
+
+    The mean moves with every day, so the centred product is expanded:
+    Σ (x_i - m)(x_{i-lag} - m) = Σ x_i x_{i-lag} - m (Σ x_i + Σ x_{i-lag}) + pairs m².
+    Each sum is a running sum, so all days cost one pass instead of one each.
+    """
     days = differences.shape[-1]
     result = np.zeros_like(differences)
     if lag >= days:
         return result
     products = np.cumsum(differences[..., lag:] * differences[..., : days - lag], axis=-1)
     earlier = sums[..., : days - lag]
+    # The first `lag` days are no later day of a pair.
     first = sums[..., lag - 1 : lag] if lag else 0.0
     later = sums[..., lag:] - first
     mean = means[..., lag:]
     pairs = count[: days - lag]
+    # By the count of days and not of pairs, as Bartlett weights need to keep the variance positive.
     result[..., lag:] = (products - mean * (earlier + later) + pairs * mean**2) / count[lag:]
     return result

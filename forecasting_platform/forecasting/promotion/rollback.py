@@ -1,4 +1,4 @@
-"""When the champion is taken back without a person: a tripwire, or proof that the one before it is better. Pure."""
+"""When the champion is rolled back without a person: it fails a tripwire, or the version before it is proven better."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 
 TRIPWIRE_DAYS = 7
 BROKEN = "broken"
-"""Key of the numbers of a rollback from a champion that could not be had: a disk's fault, not the champion's."""
+"""Key of the numbers of a rollback from a champion whose artifact could not be loaded: no fault of the forecasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def find_rollback_trigger(errors: pd.DataFrame, impossible: int, policy: Promoti
 
 
 def _ratio_to_naive(week: pd.DataFrame) -> float:
-    """Mean over series of RMSE / RMSE of the naive forecast; a series that naive forecasts exactly is left out."""
+    """Mean over series of RMSE / RMSE of the naive forecast; a series without naive error is left out."""
     squares = pd.DataFrame(
         {
             "unique_id": week["unique_id"],
@@ -80,9 +80,9 @@ def find_better_version(shadow: Shadow | None, policy: PromotionPolicy, horizon:
 
 
 def may_roll_back(decisions: Iterable[PromotionDecision], now: datetime, policy: PromotionPolicy) -> bool:
-    """Whether one more automatic rollback is allowed: after too many, a person decides.
+    """Whether one more automatic rollback is allowed; after too many, a person decides.
 
-    Those from a champion that could not be loaded do not count.
+    Rollbacks from a champion that could not be loaded do not count.
     """
     since = now - timedelta(days=policy.cool_down_days)
     moves = [found for found in decisions if found.verdict == "rollback" and AUTOMATIC in found.evidence]

@@ -41,7 +41,7 @@ def decide(
         champion: None when nothing serves yet: then the challenger serves; a series that nothing beats is
             served by its naive forecast anyway.
         naive: evidence of `naive` and `seasonal_naive` on the same cutoffs.
-        provenance: what else the ledger should know, such as checksums; JSON-ready.
+        provenance: what else to record, such as checksums; JSON-ready.
 
     Returns:
         The decision, whose evidence holds `inputs`, `policy`, `statistics` and `provenance`.
@@ -70,7 +70,7 @@ def decide(
 
 
 def judge_again(evidence: Mapping[str, Any]) -> tuple[Verdict, str, Numbers]:
-    """Verdict, reason and statistics, from what a decision recorded: exactly the same, whenever it is asked.
+    """Verdict, reason and statistics from a decision's recorded evidence; the same bits at any time.
 
     Raises:
         KeyError: the decision holds no inputs, such as a rollback.
@@ -81,7 +81,7 @@ def judge_again(evidence: Mapping[str, Any]) -> tuple[Verdict, str, Numbers]:
 def verify_decision(decision: PromotionDecision) -> str:
     """`same` or `differs` after judging again; `not judged` for a decision that was not made from evidence.
 
-    Verdict and statistics are compared, to the last bit; how a later release words the reason is its own.
+    Verdict and statistics are compared to the last bit; the reason is not, as a later release may word it otherwise.
     A sensor's decision may be a `hold` only because a person rolled the version back.
     """
     if "inputs" not in decision.evidence:
@@ -180,7 +180,7 @@ def _list_worse(statistics: Numbers) -> str:
 
 
 def _describe_power(statistics: Numbers, policy: PromotionPolicy, horizon: int) -> str:
-    """What could have been seen, and when more would be: a verdict without it reads surer than it is."""
+    """The gain that would have been found, and the days to a verdict, so that a `hold` is not read as equality."""
     gain, least = statistics["relative_gain"], max(policy.min_gain, statistics["least_detectable_gain"])
     found = f"backtest gain {gain:.1%}, one of {least:.1%} would be found four times in five"
     shadow = statistics["shadow"]

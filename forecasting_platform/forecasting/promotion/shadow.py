@@ -1,4 +1,4 @@
-"""What versions that did not serve forecast beside the champion, and how well: evidence for a promotion. Pure."""
+"""The shadow evidence for a promotion: how well versions that did not serve forecast the same days as the champion."""
 
 from collections.abc import Collection, Mapping
 
@@ -12,11 +12,10 @@ _KEY = ["unique_id", "cutoff", "ds"]
 def measure_shadow(
     errors: pd.DataFrame, challengers: Collection[str], champions: Collection[str], unit: Mapping[str, float]
 ) -> Shadow | None:
-    """Daily losses of two recipes as they forecast, on what both forecast.
+    """Daily losses of two recipes on the days that both forecast from the same cutoff.
 
-    A recipe is followed through its versions: retraining replaces a version long before it has been in the shadow
-    for long enough to be judged, but not the recipe. Of several versions that forecast the same day from the same
-    cutoff the one issued first counts, for both.
+    A recipe is followed through its versions, as retraining replaces a version long before it has enough shadow days to
+    be judged. Of several versions that forecast the same day from the same cutoff, the one issued first counts.
 
     Args:
         errors: rows of `FORECAST_ERRORS`.

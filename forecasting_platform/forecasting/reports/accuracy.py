@@ -1,4 +1,4 @@
-"""How good the forecasts of record were, over windows of days, per series."""
+"""Accuracy of the forecasts of record per series over windows of days, and the numbers of a decision, as tables."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -88,7 +88,7 @@ def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd
 
 
 def decision_table(decision: PromotionDecision) -> pd.DataFrame:
-    """What a decision was made on, one row a number: `what`, `found`, `needed` to be promoted (empty: nothing)."""
+    """The numbers of a decision, one a row: `what`, `found`, and `needed` for a promotion (empty: no threshold)."""
     statistics, policy = decision.evidence.get("statistics", {}), decision.evidence.get("policy", {})
     found = {
         "loss of the challenger": statistics.get("challenger_loss"),
@@ -116,7 +116,7 @@ def decision_table(decision: PromotionDecision) -> pd.DataFrame:
 
 
 def detection_report(references: Mapping[str, SeriesReference]) -> pd.DataFrame:
-    """How soon a true change of each size would page, at one false page a year: one row a series and size.
+    """Days until a true change of each size pages, at one false page a year: one row a series and size.
 
     Returns:
         `change` is a bias in standard deviations of a day's mean error, or a factor on the errors;

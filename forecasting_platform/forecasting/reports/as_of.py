@@ -1,7 +1,7 @@
-"""What the platform knew and said at a past moment: data, forecasts, verdict, champion, incidents.
+"""The platform as of a past moment: data, forecasts, verdict, champion, incidents.
 
-Nothing is kept for this: observations carry when each version became known, forecasts of record when they were
-issued, decisions when they were taken, incidents when they were open. Reading them is elsewhere.
+Nothing is stored for this: observations hold when each version became known, forecasts when they were issued,
+decisions when they were made, incidents when they were open. Reading them is elsewhere.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.promotion.decisions import PromotionDecisi
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What held at the end of a moment, inclusive.
+    """The state at a moment, inclusive.
 
     Attributes:
         champion: the decision that made the serving version champion; None before the first.
@@ -52,7 +52,7 @@ def snapshot(
     forecasts: pd.DataFrame,
     incidents: Sequence[Alert],
 ) -> Snapshot:
-    """What held at a moment.
+    """The state at a moment.
 
     Args:
         moment: aware.

@@ -1,4 +1,4 @@
-"""A table's cell in Markdown: the names of series are any text, and pages show them as they are."""
+"""A cell of a Markdown table, escaped: the name of a series may be any text."""
 
 import html
 

@@ -1,4 +1,4 @@
-"""A model card: what a version is, how it did, and what it is not for, in Markdown (Mitchell et al. 2019,
+"""A model card in Markdown: what a version is, its scores, and its limits (Mitchell et al. 2019,
 doi:10.1145/3287560.3287596).
 """
 
