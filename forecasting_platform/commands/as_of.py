@@ -36,13 +36,14 @@ def as_of(moment: datetime, data_dir: Path, as_json: bool) -> None:
 
 def document(found: Snapshot) -> dict[str, Any]:
     """A snapshot as JSON; `data_fingerprint` is the one that a model trained on exactly these values carries."""
+    days_as_text = {name: found.forecasts[name].dt.date.astype(str) for name in ("cutoff", "ds")}
     return {
         "as_of": found.moment.isoformat(),
         "champion": _decision(found.champion),
         "verdict": _decision(found.verdict),
         "data": data_rows(found),
         "data_fingerprint": fingerprint(found.observations) if len(found.observations) else None,
-        "forecasts": records(_days_as_text(found.forecasts)),
+        "forecasts": records(found.forecasts.assign(**days_as_text)),
         "incidents": alert_rows(found.incidents),
     }
 
@@ -83,7 +84,3 @@ def _decision(decision: PromotionDecision | None) -> dict[str, Any] | None:
         "decision": decision.decision_id,
         "reason": decision.reason,
     }
-
-
-def _days_as_text(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(**{name: rows[name].dt.date.astype(str) for name in ("cutoff", "ds")})

@@ -37,7 +37,11 @@ def migrate_platform(data_dir: Path) -> list[Migrated]:
         ConfigurationError: whoever connects may not make the roles.
     """
     if (data_dir / "postgres").exists():
-        _require_stopped(data_dir)
+        if DataDirectory(data_dir).supervisor() is not None:
+            raise PlatformStateError(
+                f"a platform runs in {data_dir}; it upgraded its databases when it started. To do it again, stop it "
+                f"first: `forecasting-platform down --data-dir {data_dir}`"
+            )
         with stopped_platform(data_dir) as platform:
             done = list(migrate_databases(platform.environment))
             record_releases(platform.path)
@@ -71,11 +75,3 @@ def _passwords(settings: Settings, ours: str) -> dict[Role, str]:
         replace(APP, database=ours): settings.app_role_password,
     }
     return {role: password.get_secret_value() for role, password in chosen.items() if password}
-
-
-def _require_stopped(data_dir: Path) -> None:
-    if DataDirectory(data_dir).supervisor() is not None:
-        raise PlatformStateError(
-            f"a platform runs in {data_dir}; it upgraded its databases when it started. To do it again, stop it first: "
-            f"`forecasting-platform down --data-dir {data_dir}`"
-        )

@@ -52,11 +52,10 @@ def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None =
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A frame as rows; what is not a number is None."""
-    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in _rows(frame)]
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    return frame.to_dict("records")
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
 
 
 def _cell(value: Any) -> str:

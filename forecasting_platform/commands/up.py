@@ -58,9 +58,11 @@ def up(
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=as_json)
 
     signal.signal(signal.SIGTERM, _stop)
+    if live:
+        days = DateRange(days.start, max(days.end, datetime.now(UTC).date() - timedelta(days=1)))
     with EmbeddedPlatform(data_dir, port_base, feed_url, live, weather=weather, spark=spark) as platform:
         platform.start_services(progress)
-        job = MainJob(platform.dagster, platform.endpoints["app"], _until(days, live), progress, platform.look)
+        job = MainJob(platform.dagster, platform.endpoints["app"], days, progress, platform.look)
         # Requested while the daemon comes up, the backfill is taken at its first look.
         backfill_id = job.submit_load() if main_job else None
         platform.start_daemon(progress)
@@ -72,11 +74,6 @@ def up(
         _say_where(platform, time.monotonic() - began, as_json=as_json)
         if not exit_when_served:
             platform.watch()
-
-
-def _until(days: DateRange, live: bool) -> DateRange:
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    return DateRange(days.start, max(days.end, yesterday)) if live else days
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -86,7 +86,9 @@ def make_backup(data_dir: Path, to: Path) -> Backup:
         with _databases(data_dir) as dsn:
             for name in DATABASES:
                 _run("pg_dump", ["--format=custom", f"--file={unfinished / name}.dump"], dsn(name), unfinished)
-            _copy_folders(data_dir, unfinished)
+            for folder in FOLDERS:
+                if (data_dir / folder).is_dir():
+                    copy_folder(data_dir / folder, unfinished / folder)
         document = {"format": FORMAT, "made_at": made_at, "releases": installed_releases(), "files": _sums(unfinished)}
         (unfinished / MANIFEST).write_text(json.dumps(document, indent=1), encoding="utf-8")
         unfinished.rename(to)
@@ -166,12 +168,6 @@ def _run(program: str, words: list[str], dsn: str, subject: Path) -> None:
 
 _PARAMETERS = ("host", "port", "user", "password", "dbname")
 _PLACE = dict(zip(("host", "port", "user", "password", "database"), _PARAMETERS, strict=True))
-
-
-def _copy_folders(data_dir: Path, to: Path) -> None:
-    for folder in FOLDERS:
-        if (data_dir / folder).is_dir():
-            copy_folder(data_dir / folder, to / folder)
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -55,8 +55,10 @@ class DataDirectory:
             ) from error
         if not _flock(lock):
             lock.close()
+            supervisor = self.supervisor()
+            holder = "another process" if supervisor is None else f"process {supervisor.pid}"
             raise PlatformStateError(
-                f"a platform runs in {self.path} already ({self._described_supervisor()}). "
+                f"a platform runs in {self.path} already ({holder}). "
                 f"Stop it with `forecasting-platform down`, or name another --data-dir."
             )
         self._lock = lock
@@ -73,10 +75,6 @@ class DataDirectory:
         """The process that holds the directory, None when no platform runs in it."""
         description = self._read("supervisor.json", default=None)
         return None if description is None else _described_process(description)
-
-    def _described_supervisor(self) -> str:
-        supervisor = self.supervisor()
-        return "another process" if supervisor is None else f"process {supervisor.pid}"
 
     def stop_supervisor(self) -> bool:
         """Ask the platform that runs here to stop, and wait; whether there was one.

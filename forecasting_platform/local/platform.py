@@ -143,7 +143,10 @@ class EmbeddedPlatform:
         self._claim(progress)
         programs = self._prepared_programs(progress)
         self._programs = programs
-        needed = [self._launch(program) for program in self._needed_for_loading(programs)]
+        metastore = [programs.metastore()] if self._spark else []
+        feed = [programs.feed()] if self._feed_url is None else []
+        needed_for_loading = [*metastore, programs.code_server(), programs.web_server(self.dagster), *feed]
+        needed = [self._launch(program) for program in needed_for_loading]
         self._launch(programs.mlflow())
         self._launch(programs.app())
         self._wait_for(needed, progress)
@@ -254,11 +257,6 @@ class EmbeddedPlatform:
             caller=self._caller,
             settings=self.settings,
         )
-
-    def _needed_for_loading(self, programs: Programs) -> list[Program]:
-        metastore = [programs.metastore()] if self._spark else []
-        feed = [programs.feed()] if self._feed_url is None else []
-        return [*metastore, programs.code_server(), programs.web_server(self.dagster), *feed]
 
     def _launch(self, program: Program) -> ChildProcess:
         child = ChildProcess(program)

@@ -131,13 +131,9 @@ def cluster_home(link: Path, account: Account | None, homes: Path = SHARED_HOMES
         return _linked_home(link)
     if account is not None and not link.exists() and not _can(account, "-x", link.parent):
         return _new_linked_home(link, homes)
-    link.mkdir(mode=_mode(account), exist_ok=True)
-    return link.resolve()
-
-
-def _mode(account: Account | None) -> int:
     # Another account must get through to its data, which only itself can read.
-    return 0o700 if account is None else 0o711
+    link.mkdir(mode=0o700 if account is None else 0o711, exist_ok=True)
+    return link.resolve()
 
 
 def _linked_home(link: Path) -> Path:

@@ -210,16 +210,13 @@ class ChildProcess:
         if self._popen is None:
             return
         # Listed before the signal: when the leader is gone nobody knows its children any more.
-        processes = [*family(self._popen.pid), *_members(self._popen.pid)]
+        # Others of its session outlive a leader that was killed.
+        session = [process for process in psutil.process_iter() if _session_of(process.pid) == self._popen.pid]
+        processes = [*family(self._popen.pid), *session]
         self.ask_to_stop()
         wait_or_kill(processes, grace_seconds)
         self._popen.wait()
         self._popen = None
-
-
-def _members(session: int) -> list[psutil.Process]:
-    """Living processes of a session: they outlive a leader that was killed."""
-    return [process for process in psutil.process_iter() if _session_of(process.pid) == session]
 
 
 def _session_of(pid: int) -> int | None:

@@ -133,7 +133,7 @@ class LedgerContract:
     def test_a_decision_whose_maker_knew_an_earlier_newest_one_is_not_written(self, ledger: Ledger) -> None:
         first = ledger.append_decision(DECISION, after=0)
         number = first.decision_id or 0
-        with pytest.raises(PromotionOvertakenError, match=f"decision {number} was made meanwhile") as raised:
+        with pytest.raises(PromotionOvertakenError, match=f"process made decision {number} meanwhile") as raised:
             ledger.append_decision(DECISION, after=0)
         assert (raised.value.known, raised.value.newest) == (0, number)
         assert ledger.decisions() == [first]

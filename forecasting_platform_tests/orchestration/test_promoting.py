@@ -163,7 +163,7 @@ class Losing:
 def test_a_promoter_that_lost_its_right_decides_nothing_on_what_is_past(platform: Promotions) -> None:
     other = platform.promoter()
     losing = Losing(platform.ledger, lambda: other.override("2", "meanwhile", "a person"))
-    with pytest.raises(PromotionOvertakenError, match="decision 2 was made meanwhile"):
+    with pytest.raises(PromotionOvertakenError, match="another process made decision 2 meanwhile"):
         platform.promoter(ledger=losing).evaluate(PROMOTION_SENSOR)
     assert [found.reason for found in platform.ledger.decisions()][:-1] == ["meanwhile"]
     agree(platform)

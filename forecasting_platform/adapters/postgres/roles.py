@@ -79,7 +79,8 @@ def make_roles(dsn: str, passwords: Mapping[Role, str]) -> None:
     for role in passwords:
         if role.owns_database:
             with _connection(make_conninfo(dsn, dbname=role.database)) as connection:
-                _hand_over_tables(connection, role)
+                for (name,) in connection.execute(_TABLES_OF_OTHERS, [role.name]).fetchall():
+                    _execute(connection, "ALTER TABLE public.{table} OWNER TO {role}", role, table=sql.Identifier(name))
 
 
 def prepare_schema(dsn: str) -> None:
@@ -151,11 +152,6 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 
     SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
   )
 """
-
-
-def _hand_over_tables(connection: PostgresConnection, role: Role) -> None:
-    for (name,) in connection.execute(_TABLES_OF_OTHERS, [role.name]).fetchall():
-        _execute(connection, "ALTER TABLE public.{table} OWNER TO {role}", role, table=sql.Identifier(name))
 
 
 _TABLES_AND_VIEWS = """

@@ -130,7 +130,7 @@ def failure_messages(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if event["__typename"] == "AssetCheckEvaluationEvent" and not event["evaluation"]["success"]
     }
     steps = [_step_failure(event, checks) for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
-    runs = [_first_line(event["message"]) for event in events if event["__typename"] == "RunFailureEvent"]
+    runs = [event["message"].strip().partition("\n")[0] for event in events if event["__typename"] == "RunFailureEvent"]
     return tuple(steps or runs)
 
 
@@ -141,10 +141,6 @@ def _step_failure(event: Mapping[str, Any], checks: Mapping[str, Mapping[str, An
     if check is not None and raised and _BLOCKED in raised[0]:
         return f"{'/'.join(check['assetKey']['path'])}: {check['checkName']}: {check['description']}"
     return f"{event['stepKey']}: {cause(raised)}"
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
 
 
 def materialization(event: Mapping[str, Any]) -> Materialization:
