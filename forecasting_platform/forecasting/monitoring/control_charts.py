@@ -86,8 +86,8 @@ def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> 
         streams: one value a day each, of any lengths; NaN is left out.
     """
     each = [_describe_stream(chart, stream) for stream in streams]
-    learnt = [found for found in each if found is not None]
-    batches = (learnt[start : start + AT_ONCE] for start in range(0, len(learnt), AT_ONCE))
+    learned = [found for found in each if found is not None]
+    batches = (learned[start : start + AT_ONCE] for start in range(0, len(learned), AT_ONCE))
     complete = iter([reference for batch in batches for reference in _add_thresholds(chart, batch, seed)])
     return [None if found is None else next(complete) for found in each]
 
@@ -110,16 +110,16 @@ def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] |
     innovations = _whiten(level, persistence, spread)
     scores = _raw_scores(chart, innovations)
     mean = float(scores.mean()) if chart.squared else 0.0
-    learnt = Reference(
+    learned = Reference(
         len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
     )
-    return learnt, innovations
+    return learned, innovations
 
 
-def _add_thresholds(chart: Chart, learnt: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
-    scores = [_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of in learnt]
+def _add_thresholds(chart: Chart, learned: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
+    scores = [_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of in learned]
     evidence = _cusum(np.stack(scores), chart)
-    return [_add_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learnt)]
+    return [_add_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learned)]
 
 
 def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
@@ -169,7 +169,7 @@ def excursion_peaks(evidence: Floats) -> Floats:
 
 def days_to_detect(
     chart: Chart,
-    learnt: Sequence[tuple[Reference, Floats]],
+    learned: Sequence[tuple[Reference, Floats]],
     changes: Sequence[float],
     pages_a_year: float,
     seed: int = 1,
@@ -177,14 +177,14 @@ def days_to_detect(
     """Median days from a lasting change to its page, for each stream and size of change; infinite beyond 200 days.
 
     Args:
-        learnt: references, each with the stream that it was learnt from.
+        learned: references, each with the stream that it was learned from.
         changes: of a squared chart the factor on the stream, of another the step, in standard
             deviations of the stream.
     """
     found: list[list[float]] = []
-    for start in range(0, len(learnt), AT_ONCE):
-        references = [reference for reference, _ in learnt[start : start + AT_ONCE]]
-        paths = [_paths(reference, stream, seed) for reference, stream in learnt[start : start + AT_ONCE]]
+    for start in range(0, len(learned), AT_ONCE):
+        references = [reference for reference, _ in learned[start : start + AT_ONCE]]
+        paths = [_paths(reference, stream, seed) for reference, stream in learned[start : start + AT_ONCE]]
         delays = [_median_delays(chart, references, paths, change, pages_a_year) for change in changes]
         found += [list(of_one) for of_one in zip(*delays, strict=True)]
     return found

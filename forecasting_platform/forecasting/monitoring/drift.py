@@ -70,7 +70,7 @@ def drift_report(features: pd.DataFrame, *, pages_a_year: float) -> ControlRepor
 
     def relative(rows: pd.DataFrame) -> pd.DataFrame:
         level = rows["y"] - rows["mean_91"]
-        return pd.DataFrame({"ds": rows["ds"], "value": _deseasonalised(rows["ds"], level, _is_reference(rows["ds"]))})
+        return pd.DataFrame({"ds": rows["ds"], "value": _deseasonalise(rows["ds"], level, _is_reference(rows["ds"]))})
 
     return _report("level against its own last three months", DRIFT, features, relative, pages_a_year)
 
@@ -120,7 +120,7 @@ def _is_reference(ds: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
     return (ds <= judged_from) & (ds > judged_from - timedelta(days=REFERENCE_DAYS))
 
 
-def _deseasonalised(ds: "pd.Series[pd.Timestamp]", values: "pd.Series[float]", reference: "pd.Series[bool]") -> Floats:
+def _deseasonalise(ds: "pd.Series[pd.Timestamp]", values: "pd.Series[float]", reference: "pd.Series[bool]") -> Floats:
     waves = _seasons(ds)
     fitted = (reference & values.notna()).to_numpy()
     if fitted.sum() < MIN_REFERENCE_DAYS:

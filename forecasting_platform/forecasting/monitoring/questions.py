@@ -49,14 +49,14 @@ def bias_report(
         errors: rows of `FORECAST_ERRORS`.
         references: by series, of the champion's backtest.
     """
-    return _answer("bias", BIAS, errors, references, _standardised, _bias, pages_a_year, as_of)
+    return _answer("bias", BIAS, errors, references, _standardise_errors, _bias, pages_a_year, as_of)
 
 
 def rmse_report(
     errors: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
 ) -> ControlReport:
     """RMSE against the backtest's of the same season and step bucket; what is measured is their ratio."""
-    return _answer("RMSE to the backtest's", RMSE, errors, references, _standardised, _ratio, pages_a_year, as_of)
+    return _answer("RMSE to the backtest's", RMSE, errors, references, _standardise_errors, _ratio, pages_a_year, as_of)
 
 
 def coverage_report(
@@ -194,7 +194,7 @@ def _unit(rows: pd.DataFrame, reference: SeriesReference) -> Floats:
     return unit_of_errors(reference.rmse, ds, step)
 
 
-def _standardised(rows: pd.DataFrame, reference: SeriesReference) -> "pd.Series[float]":
+def _standardise_errors(rows: pd.DataFrame, reference: SeriesReference) -> "pd.Series[float]":
     return (rows["y_hat"] - rows["y"]) / _unit(rows, reference)
 
 
@@ -230,7 +230,7 @@ def _bias(rows: pd.DataFrame, _reference: SeriesReference | None) -> float:
 
 
 def _ratio(rows: pd.DataFrame, reference: SeriesReference | None) -> float:
-    return float(np.sqrt((_standardised(rows, reference) ** 2).mean())) if reference is not None else float("nan")
+    return float(np.sqrt((_standardise_errors(rows, reference) ** 2).mean())) if reference is not None else float("nan")
 
 
 def _coverage(rows: pd.DataFrame, _reference: SeriesReference | None) -> float:

@@ -74,7 +74,9 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     constant = results.constant.tolist()
     charts = {
         name: learn_references(
-            chart, [_learnt_from(series.daily[name], still) for series, still in zip(every, constant, strict=True)]
+            chart,
+            # Errors on a constant series are rounding, which would still give a chart.
+            [series.daily[name][: 0 if still else None] for series, still in zip(every, constant, strict=True)],
         )
         for name, chart in CHARTS.items()
     }
@@ -89,11 +91,6 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
         }
         for position, (unique_id, series) in enumerate(zip(results.unique_ids, every, strict=True))
     }
-
-
-def _learnt_from(daily: Floats, constant: bool) -> Floats:
-    # Errors on a constant series are rounding, which would still give a chart.
-    return daily[:0] if constant else daily
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +195,8 @@ def _delays(
     """Size of change -> median days, of each series that has this chart."""
     chart = CHARTS[name]
     sizes = SPREAD_SIZES if chart.squared else BIAS_SIZES
-    learnt = [(of, series.daily[name]) for of, series in zip(references, every, strict=True) if of is not None]
-    found = iter(days_to_detect(chart, learnt, sizes, pages_a_year=1.0))
+    learned = [(of, series.daily[name]) for of, series in zip(references, every, strict=True) if of is not None]
+    found = iter(days_to_detect(chart, learned, sizes, pages_a_year=1.0))
     return [None if of is None else _by_size(sizes, next(found)) for of in references]
 
 

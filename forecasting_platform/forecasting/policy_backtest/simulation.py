@@ -35,18 +35,13 @@ def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Seq
     forecasts = _Forecasts(panel.at(cutoffs), cutoffs)
     outcomes = []
     for (every, rule), alike in itertools.groupby(grid, key=lambda policy: (policy.train_every_days, policy.rule)):
-        trained = _cycles_of(cycles, every)
+        trained = [found for found in cycles if (found.day - cycles[0].day).days % every == 0]
         periods = _serving_periods(trained, rule, cutoffs)
         errors = np.concatenate([forecasts.of(period) for period in periods], axis=1) - actuals
         for policy in alike:
             pages = sum(count_pages(errors[s], cutoffs, periods, s, policy.pages_a_year) for s in range(len(errors)))
             outcomes.append(Outcome(policy, len(trained), len(periods) - 1, pages, errors))
     return outcomes
-
-
-def _cycles_of(cycles: Sequence[Cycle], every_days: int) -> list[Cycle]:
-    first = cycles[0].day
-    return [found for found in cycles if (found.day - first).days % every_days == 0]
 
 
 def _serving_periods(cycles: Sequence[Cycle], rule: Rule, cutoffs: Days) -> list[ServingPeriod]:

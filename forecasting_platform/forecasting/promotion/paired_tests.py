@@ -167,7 +167,8 @@ def confidence_sequence(
     """
     days = np.arange(1, differences.shape[-1] + 1)
     means = np.cumsum(differences, axis=-1) / days
-    rho_squared = _tightest(alpha, tuned_for)
+    # Equation (18) of Waudby-Smith et al.: the parameter with which the bounds are tightest at a day.
+    rho_squared = (-2 * math.log(2 * alpha) + math.log(-2 * math.log(2 * alpha)) + 1) / tuned_for
     # A one-sided bound (the paper's appendix): the mixture is over one side only.
     growth = days * rho_squared + 1
     radius = np.sqrt(2 * growth / (days**2 * rho_squared) * np.log(1 + np.sqrt(growth) / (2 * alpha)))
@@ -175,11 +176,6 @@ def confidence_sequence(
     # The sequence is asymptotic, and the variance of few correlated days too small: no bounds before four horizons.
     width[..., : 4 * horizon - 1] = np.inf
     return means - width, means + width
-
-
-def _tightest(alpha: float, day: int) -> float:
-    # Equation (18) of Waudby-Smith et al.: the parameter with which the bounds are tightest at a day.
-    return (-2 * math.log(2 * alpha) + math.log(-2 * math.log(2 * alpha)) + 1) / day
 
 
 def running_variance(differences: Floats, horizon: int) -> Floats:

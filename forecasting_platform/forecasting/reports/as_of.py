@@ -61,6 +61,8 @@ def snapshot(
         forecasts: rows of `FORECASTS`; those issued later are left out.
         incidents: of the ledger; those of other times are left out.
     """
+    started = (alert for alert in incidents if alert.first_seen <= moment)
+    was_open = (alert for alert in started if alert.resolved is None or alert.resolved > moment)
     taken = [decision for decision in decisions if decision.decided_at <= moment]
     return Snapshot(
         moment=moment,
@@ -68,9 +70,7 @@ def snapshot(
         verdict=next(iter(taken), None),
         observations=observations,
         forecasts=newest_forecasts(forecasts[forecasts["issued_at"] <= pd.Timestamp(moment)]),
-        incidents=sorted(
-            (alert for alert in incidents if _was_open(alert, moment)), key=lambda alert: alert.first_seen
-        ),
+        incidents=sorted(was_open, key=lambda alert: alert.first_seen),
     )
 
 
@@ -78,7 +78,3 @@ def newest_forecasts(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The forecast of record of each series' newest cutoff, ordered by `unique_id`, `ds`."""
     newest = forecasts.groupby("unique_id")["cutoff"].transform("max")
     return forecasts_of_record(forecasts[forecasts["cutoff"] == newest]).reset_index(drop=True)
-
-
-def _was_open(alert: Alert, moment: datetime) -> bool:
-    return alert.first_seen <= moment and (alert.resolved is None or alert.resolved > moment)
