@@ -1,4 +1,4 @@
-"""Backtests policies: replays the stored history under a grid of them, the fits shared out over the cores."""
+"""Backtests policies: simulates a grid of them over the stored history, with the fits spread over the cores."""
 
 import multiprocessing
 import os

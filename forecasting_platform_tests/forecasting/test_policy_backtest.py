@@ -1,4 +1,4 @@
-"""The replay: no look ahead, rules that differ where they should, control that pages when something changed."""
+"""The policy backtest: no look ahead, rules that differ, control that pages when something changed."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -87,8 +87,8 @@ def test_forecasts_are_those_the_platform_would_have_issued(
     rows = features[features["ds"].between(pd.Timestamp(model.cutoff), pd.Timestamp(model.cutoff) + timedelta(days=3))]
     issued = issue_forecasts(model, rows, model_version="1", issued_at=pd.Timestamp("2023-07-01", tz="UTC"))
     actuals = features.set_index("ds")["y"].reindex(issued["ds"]).to_numpy()
-    replayed = outcomes[Policy(EVERY, "never")].errors[0, :4].ravel()
-    np.testing.assert_allclose(replayed, issued["y_hat"].to_numpy() - actuals, rtol=1e-12)
+    simulated = outcomes[Policy(EVERY, "never")].errors[0, :4].ravel()
+    np.testing.assert_allclose(simulated, issued["y_hat"].to_numpy() - actuals, rtol=1e-12)
 
 
 def test_no_later_day_changes_what_was_decided_or_forecast_before(

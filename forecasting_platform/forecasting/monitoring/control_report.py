@@ -78,7 +78,7 @@ class Stream:
     daily: pd.DataFrame
     reference: Reference | None
     measures: dict[int, float] = field(default_factory=dict)
-    why: str = "its model's backtest is too short, or nobody errs in it"
+    why: str = "its model's backtest is too short, or has no errors"
 
 
 def judge_streams(

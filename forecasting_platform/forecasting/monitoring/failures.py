@@ -23,6 +23,6 @@ def cause(raised: Sequence[str]) -> str:
     "KeyError: 'a'"
     """
     own = [text for text in raised if text.startswith(_OURS)]
-    told = (own or raised[1:2] or raised or ["no error was recorded"])[0]
-    line = " ".join(_MODULE.sub("", told.strip()).split())
+    line = (own or raised[1:2] or raised or ["no error was recorded"])[0]
+    line = " ".join(_MODULE.sub("", line.strip()).split())
     return line if len(line) <= MAX_CAUSE_CHARACTERS else f"{line[: MAX_CAUSE_CHARACTERS - 1]}…"

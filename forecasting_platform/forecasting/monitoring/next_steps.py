@@ -10,7 +10,7 @@ NEXT_STEPS = {
     "backfill_failure": "Launch it again once the cause is gone; a reload adds nothing twice.",
     "champion_loads": "If MLflow or its artifact store is down, bring it back: the app tries again by itself.",
     "champion_model_loads_and_forecasts": '`forecasting-platform rollback --reason "…"`, then find out who changed it.',
-    "dead_man": "Start the daemon. What was missed is read from the event log and told then.",
+    "dead_man": "Start the daemon. What was missed is read from the event log and reported then.",
     "every_series_goes_on": "Nothing where the series is meant to end.",
     "exogenous_values_are_known": "See whether their feed failed, is late, or calls them by another name.",
     "feature_table_has_every_series": "Materialize `feature_table` for those days in Dagster.",
@@ -56,7 +56,7 @@ def with_next_step(summary: str, fingerprint: str) -> str:
     """What was found, and what to do next where there is a runbook.
 
     >>> with_next_step("it was last alive 300 s ago", "dead_man:alert_sensor")
-    'it was last alive 300 s ago. Next: Start the daemon. What was missed is read from the event log and told then.'
+    'it was last alive 300 s ago. Next: Start the daemon. What was missed is read from the event log and reported then.'
     """
     line = next_step(fingerprint)
     return f"{summary.removesuffix('.')}. Next: {line}" if line else summary
