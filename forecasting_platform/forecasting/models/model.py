@@ -84,8 +84,7 @@ class ForecastModel:
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        index = {unique_id: position for position, unique_id in enumerate(self.unique_ids)}
-        object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_index", {name: position for position, name in enumerate(self.unique_ids)})
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
         """Where series stand on the first axes; shape (n,).
@@ -254,7 +253,6 @@ class ForecastModel:
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
         low, high = self.plausible[series].T
-        # Written this way round, NaN is not plausible.
         replaced = ~(np.isfinite(combined) & (combined >= low) & (combined <= high))
         sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)
         return np.maximum(sane, self.lower_bound[series]), replaced
