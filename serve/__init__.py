@@ -1,5 +1,5 @@
-"""The app: answers forecasts over HTTP from the champion it holds in memory.
+"""The app: answers forecasts over HTTP from the champion, which it keeps in memory.
 
-`app` puts it together, `routes` says what is answered, `champion` keeps the model, `answers` turns a
-request into forecasts. It runs without dagster and without pyspark: it reads ports only.
+`http` has the endpoints and their schemas, `forecasts` loads the champion and computes answers, `telemetry` writes
+logs, metrics, the prediction log and incidents; `service` builds these parts. It runs without dagster and pyspark.
 """

@@ -1,4 +1,4 @@
-"""`python -m serve`."""
+"""`python -m serve`: starts the server."""
 
 from serve.http.server import main
 

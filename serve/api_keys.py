@@ -1,4 +1,4 @@
-"""Who may ask: API keys, and which addresses may be listened on without any."""
+"""API keys, and the refusal to listen beyond this machine without any."""
 
 import hashlib
 import hmac
@@ -14,14 +14,14 @@ HASHED = "sha256:"
 
 
 class ApiKeys:
-    """The keys that may ask; only their hashes are held.
+    """The API keys of clients; only their hashes are kept in memory.
 
     Args:
         keys: separated by commas, each as it is or as `sha256:` and its checksum in hexadecimal digits;
-            None lets everybody ask.
+            None requires no key.
 
     Raises:
-        ConfigurationError: a checksum is none.
+        ConfigurationError: what follows `sha256:` is no checksum.
     """
 
     def __init__(self, keys: SecretStr | None) -> None:
@@ -30,14 +30,14 @@ class ApiKeys:
 
     @property
     def needed(self) -> bool:
-        """Whether a request must carry one."""
+        """Whether requests need a key."""
         return bool(self._hashes)
 
     def require(self, headers: Headers, authorization: Authorization | None) -> None:
-        """Let a request with a known key pass (`X-API-Key`, or `Authorization: Bearer`).
+        """Check the key of a request (`X-API-Key`, or `Authorization: Bearer`).
 
         Raises:
-            Unauthorized: it has none, or another.
+            Unauthorized: it has no key, or an unknown one.
         """
         if self.needed and not self._knows(_sent_key(headers, authorization)):
             raise Unauthorized(
@@ -46,7 +46,7 @@ class ApiKeys:
 
     def _knows(self, key: str) -> bool:
         given = _hash(key)
-        # Every hash is compared, so that the time taken tells nothing.
+        # Every hash is compared, so that the duration reveals nothing.
         return sum(hmac.compare_digest(given, known) for known in self._hashes) > 0
 
 

@@ -1,4 +1,4 @@
-"""A background thread that does one thing again and again until it is stopped."""
+"""A background thread that repeats one call until it is stopped."""
 
 import logging
 import threading
@@ -10,15 +10,15 @@ _log = logging.getLogger("serve.background")
 
 
 RETRY_SECONDS = 1.0
-"""What fails is not tried again sooner."""
+"""Shortest wait after a call that failed."""
 
 
 class PeriodicTask:
-    """Calls `action` every `seconds`, from `start` to `stop`; a failing call is logged and the next one comes.
+    """Calls `action` every `seconds`, from `start` to `stop`; a failed call is logged, and repeated like any other.
 
     Args:
         name: of the thread, and of the work in the log.
-        action: must itself keep whatever state a failure should leave untouched.
+        action: must leave its own state consistent when it fails.
     """
 
     def __init__(self, name: str, seconds: float, action: Callable[[], object]) -> None:
@@ -34,7 +34,7 @@ class PeriodicTask:
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 5.0) -> None:
-        """End after the call under way, waiting for it at most `timeout_seconds`."""
+        """End after the current call, waiting for it at most `timeout_seconds`."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
@@ -45,7 +45,7 @@ class PeriodicTask:
             self._stopping.wait(self._seconds if went_well else max(self._seconds, RETRY_SECONDS))
 
     def run_once(self) -> bool:
-        """One call, whose failure is logged once for as long as it stays the same; whether it went well."""
+        """Call once and return whether it succeeded; a failure is logged only when it differs from the last one."""
         try:
             self._action()
         except Exception as error:  # noqa: BLE001 - the thread outlives any failure; it is logged and tried again
@@ -56,7 +56,7 @@ class PeriodicTask:
 
     def _note_failure(self, error: Exception) -> None:
         if str(error) != self._last_failure:
-            # An expected failure says all in its message; any other needs its traceback.
+            # The message of an expected failure is complete; any other needs its traceback.
             unexpected = None if isinstance(error, ForecastingPlatformError) else error
             _log.warning("%s failed and is tried again: %s", self._name, error, exc_info=unexpected)
         self._last_failure = str(error)

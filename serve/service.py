@@ -1,8 +1,8 @@
-"""Everything a request needs, made once for an app and started when the process that serves begins."""
+"""The parts that requests need, built once for an app; their threads start in the process that answers."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import cast
 
 from flask import Flask, current_app
@@ -40,7 +40,7 @@ class Service:
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Start the background threads, once; after a fork, in the process that answers."""
+        """Start the background threads, once, in the process that answers: threads do not survive a fork."""
         with self._starting:
             if not self.started:
                 self.watch.start()
@@ -50,7 +50,7 @@ class Service:
                 self.started = True
 
     def stop(self) -> None:
-        """Stop the background threads; the log is written out first."""
+        """Stop the background threads, the prediction log last: it writes what waits."""
         with self._starting:
             if self.started:
                 self.watch.stop()
@@ -91,16 +91,17 @@ def build_service(
     store: TableStore | None,
     ledger: Ledger | None,
 ) -> Service:
-    """The parts: those given, and otherwise those that the settings name.
+    """Build the parts; those not given come from the settings.
 
     Args:
-        settings: without keys; the parts keep them.
+        settings: without API keys, since the parts keep the settings.
     """
     postgres = store or (postgres_store_of(settings) if settings.postgres_dsn else None)
-    # Without its rows the app answers from those that the model carries.
+    # Without this store the app answers from the feature rows inside the model.
     chosen_store = postgres if store is not None or settings.table_store == "postgres" else None
     watch = ChampionWatch(
-        (lambda: registry) if registry is not None else _lazy_registry(settings),
+        # Importing MLflow takes seconds: the first look does it in the background, while the app already answers.
+        cache((lambda: registry) if registry is not None else partial(model_registry_of, settings)),
         chosen_store,
         poll_seconds=settings.champion_poll_seconds,
         cache_dir=settings.model_cache_dir,
@@ -119,15 +120,3 @@ def build_service(
         platform=platform,
         metrics=Metrics(watch, log, platform),
     )
-
-
-def _lazy_registry(settings: Settings) -> Callable[[], ModelRegistry]:
-    made: list[ModelRegistry] = []
-
-    def registry() -> ModelRegistry:
-        if not made:
-            # Importing MLflow takes seconds: in the background, after the app has begun to answer.
-            made.append(model_registry_of(settings))
-        return made[0]
-
-    return registry

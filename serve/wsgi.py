@@ -1,4 +1,4 @@
-"""The entry points: `app` for any WSGI server, `serving` for the one of `serve.http.server`."""
+"""Entry points: `app` for any WSGI server, `serving` for the server of `serve.http.server`."""
 
 import gc
 import threading
@@ -15,9 +15,9 @@ app = create_app()
 
 
 def freeze_garbage_collector(watch: ChampionWatch) -> None:
-    """Once all is imported that a request needs, have the garbage collector pass over what there is.
+    """Exclude what was loaded by the first look at the registry from garbage collection.
 
-    It would look at each of half a million objects again and again, a tenth of a second in which nobody is answered.
+    Otherwise each full collection visits half a million objects, a tenth of a second in which nobody is answered.
     """
     watch.wait_for_first_look()
     gc.collect()
@@ -25,7 +25,7 @@ def freeze_garbage_collector(watch: ChampionWatch) -> None:
 
 
 def serving() -> WholeRequests:
-    """The app with its background threads running; they end, and the log is written out, with the process."""
+    """The app with its background threads; at the end of the process they stop and the prediction log is written."""
     skip_unused_log_fields()
     service = service_of(app)
     service.start()

@@ -1,7 +1,7 @@
-"""What a request is answered with: its input rows, then the forecasts of these rows, as plain records.
+"""Computes answers: the input rows of a request, then the forecasts of these rows.
 
-The range's meaning is decided here: a day after a series' newest observation is forecast from it, a
-range that starts in the past from the day before its start. No HTTP.
+Decides what a range means: days after a series' newest observation are forecast from that observation, a range that
+starts in the past from the day before its start. No HTTP.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ from serve.forecasts.precomputed import describe_left_out, is_finite
 from serve.forecasts.rendering import Record
 
 MAX_CELLS = 250_000
-"""Rows × columns of one answer: what its text takes, a second of a core at most."""
+"""Rows × columns of one answer; writing them as text takes a second of a core at most."""
 MAX_INPUT_ROWS = 5_000
 """Rows of the input frame in one answer, or in one request."""
 CHUNK_ROWS = 10_000
-"""Forecasts made at once: what is held in between is a few hundred bytes a row."""
+"""Forecasts computed at once; each takes a few hundred bytes meanwhile."""
 
 
 def max_rows(levels: Sequence[int], more: int = 0) -> int:
@@ -132,7 +132,7 @@ def refuse_too_many(period: DateRange, series: int, row_limit: int) -> None:
 def _features_until(last: date, unique_ids: list[str], store: TableStore | None) -> pd.DataFrame:
     if store is None:
         raise InvalidRangeError(
-            f"what was known on {last} is not: the app has no store of past days; ask for later days"
+            f"what was known on {last} cannot be read: the app has no store of past days; ask for later days"
         )
     return store.read_newest(FEATURE_TABLE, at_or_before=last, unique_ids=unique_ids)
 
@@ -153,7 +153,7 @@ def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], row_limit: i
         row_limit: rows that are answered at once.
 
     Raises:
-        InvalidInputsError: there are too many, a row stands twice, has an exogenous column that the champion lacks,
+        InvalidInputsError: there are too many, a row is given twice, has an exogenous column that the champion lacks,
             or its `ds` is not 1 to 366 days after its `cutoff`.
     """
     if len(rows) > row_limit:
@@ -170,7 +170,9 @@ def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], row_limit: i
 
 def _refuse_far_or_repeated(inputs: ModelInputs) -> None:
     if (inputs.step > MAX_HORIZON_DAYS).any():
-        raise InvalidInputsError(f"ds lies up to {inputs.step.max()} days after cutoff; at most {MAX_HORIZON_DAYS} can")
+        raise InvalidInputsError(
+            f"ds lies up to {inputs.step.max()} days after cutoff; at most {MAX_HORIZON_DAYS} are allowed"
+        )
     keys = list(zip(inputs.unique_id.tolist(), inputs.ds.tolist(), strict=True))
     repeated = sorted({f"{key[0]} {key[1]}" for key, following in pairwise(keys) if key == following})
     if repeated:
@@ -221,13 +223,13 @@ def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
 
 
 def parts_of(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:
-    """What the forecast of each input row is made of: `PARTS`, which add up to its `y_hat`."""
+    """The parts of the forecast of each input row: `PARTS`, which add up to its `y_hat`."""
     chunks = [champion.model.explain(part) for part in _chunks(inputs)]
     return pd.concat(chunks, ignore_index=True)[list(PARTS)]
 
 
 def explanation(parts: pd.DataFrame) -> dict[str, list[float]]:
-    """What `parts_of` found, as columns of an answer: `explain_` and the part's name -> its values."""
+    """The result of `parts_of` as columns of an answer: `explain_` and the part's name -> its values."""
     return {f"explain_{part}": parts[part].tolist() for part in PARTS}
 
 
@@ -243,8 +245,8 @@ def moved_since(
 
     Args:
         inputs: the rows of a range that the forecasts are made from.
-        parts: what these forecasts are made of.
-        request: what they were asked for.
+        parts: those of these forecasts.
+        request: what was asked for.
         since: the earlier last day known, inclusive.
 
     Returns:
@@ -276,7 +278,7 @@ def moved_since(
 
 
 def actuals_of(forecasts: Forecasts, store: TableStore) -> list[float | None]:
-    """What came on each forecast's day, None where it is not known."""
+    """The actual of each forecast's day, None where it is not known."""
     days = DateRange(forecasts.ds.min().item(), forecasts.ds.max().item())
     observed = store.read_observations(days, unique_ids=sorted(set(forecasts.unique_id.tolist())))
     found = dict(zip(zip(observed["unique_id"], observed["ds"].dt.date, strict=True), observed["y"], strict=True))

@@ -1,7 +1,7 @@
-"""The champion held in memory, and the watch that keeps it the one the registry names.
+"""The champion in memory, and the watch that follows the registry's champion alias.
 
-A request reads `ChampionWatch.current` once: a champion never changes, it is replaced whole, so no
-answer mixes two versions. What is answered with it is in `answers`.
+A request reads `ChampionWatch.current` once. A champion never changes but is replaced as a whole, so no answer mixes
+two versions. Answers are computed in `answers`.
 """
 
 import logging
@@ -56,7 +56,7 @@ class Champion:
 
 
 def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
-    """What is known of a champion and of some of its series, JSON-ready.
+    """Describe a champion and some of its series, JSON-ready.
 
     Args:
         unique_ids: the series wanted; without, the first `MAX_SERIES_DESCRIBED` by name.
@@ -97,11 +97,11 @@ class RefusedVersion:
 
 
 class ChampionWatch:
-    """Keeps `current` the registry's champion with the store's newest features.
+    """Keeps `current` up to date: the registry's champion with the store's newest features.
 
     Args:
-        registry: makes the registry; called in the background, so that starting needs no registry.
-        store: where the newest feature rows are; without one the model's own rows answer.
+        registry: returns the registry; called in the background, so that the app starts without one.
+        store: has the newest feature rows; without one the model's own rows are used.
         poll_seconds: time between two looks at the registry.
         cache_dir: where the last good champion is kept for a start without the registry.
     """
@@ -141,11 +141,11 @@ class ChampionWatch:
             thread.stop()
 
     def wait_for_first_look(self, seconds: float | None = None) -> None:
-        """Return once the registry was asked, whatever it answered, or after so many seconds."""
+        """Wait until the first look at the registry is over, failed or not, or for so many seconds."""
         self._looked.wait(seconds)
 
     def require(self) -> Champion:
-        """The champion; just after the start, what the first look finds.
+        """The champion; just after the start it waits for the first look.
 
         Raises:
             NoChampionError: there is none.
@@ -158,7 +158,7 @@ class ChampionWatch:
         return champion
 
     def trouble(self) -> str | None:
-        """Why the version named champion is not the one that answers; None when it is."""
+        """Why another version answers than the one named champion; None when it is the same."""
         refused, champion = self._refused, self.current
         answers = f"version {champion.version.version} goes on answering" if champion else "nothing is answered"
         if self._is_alias_lost:
@@ -168,10 +168,10 @@ class ChampionWatch:
         return f"version {refused.version} is champion but cannot be served, so {answers}: {refused.reason}"
 
     def look(self) -> None:
-        """Ask the registry once; load another champion, then swap it in.
+        """Look up the champion in the registry once; load and swap in a new one.
 
-        The very first look begins with the copy on disk, which answers until the registry has.
-        A failure leaves the champion as it is and is raised.
+        The first look begins with the copy on disk, which answers until the registry does.
+        A failure is raised and leaves the champion as it is.
         """
         self._load_copy()
         try:
@@ -181,7 +181,7 @@ class ChampionWatch:
             self._looked.set()
 
     def refresh_features(self) -> None:
-        """Read the newest feature rows once; a store that does not answer leaves those there are."""
+        """Read the newest feature rows once; a failure is raised and leaves the present ones."""
         if self._store is None:
             return
         rows = self._store.read_newest(FEATURE_TABLE)
@@ -199,14 +199,14 @@ class ChampionWatch:
 
     def _update_to(self, version: ModelVersion | None) -> None:
         loaded = self._loaded
-        # Before the first promotion there is nothing to miss.
+        # Before the first promotion an alias that is missing is no problem.
         self._is_alias_lost = version is None and loaded is not None
         if version is None:
             return
         if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
             self._load(version)
             return
-        # The alias is back at the version that answers, whatever was refused in between.
+        # The alias names the version that answers, so an earlier refusal no longer matters.
         self._refused = None
         if version != loaded.version:
             self._swap_in(Champion(version, loaded.model, loaded.loaded_at))
@@ -214,7 +214,7 @@ class ChampionWatch:
     def _load(self, version: ModelVersion) -> None:
         refused = self._refused
         if refused is not None and refused.version == version.version and time.monotonic() < refused.until:
-            # A broken artifact is not fetched anew at each look.
+            # A broken artifact is not downloaded at each look.
             return
         try:
             champion = Champion(version, self._registry().load(version), datetime.now(UTC))

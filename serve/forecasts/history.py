@@ -1,4 +1,4 @@
-"""What was observed and what had been forecast of it: the rows behind a plot. No HTTP."""
+"""Actuals and the forecasts issued for them: the rows behind the plot of the page. No HTTP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def history_period(start: date | None, end: date | None, newest: date, series: i
 
 
 def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str] | None, horizon: int) -> History:
-    """What the store has of these days.
+    """Read actuals and forecasts of these days.
 
     Args:
         horizon: days a stored forecast reaches beyond its cutoff.

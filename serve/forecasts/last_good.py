@@ -1,7 +1,7 @@
 """The last good champion on disk, so that the app can start while the registry is down.
 
-Each copy is a folder of its own; one small file names the current one with its checksum and is
-replaced in one step, so that a crash at any moment leaves a whole copy.
+Each copy is a folder of its own; one small file names the current one with its checksum and is replaced atomically, so
+that a crash at any moment leaves a complete copy.
 """
 
 import os
@@ -33,7 +33,7 @@ _COPY = TypeAdapter(Copy)
 
 
 def save_copy(version: ModelVersion, model: ForecastModel, directory: Path) -> None:
-    """Make `model` the copy kept in `directory`; the one before is removed afterwards."""
+    """Save `model` as the copy in `directory`; the previous one is removed afterwards."""
     directory.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="version-", dir=directory))
     copy = Copy(folder.name, version, write_artifact(model, folder))
@@ -44,7 +44,7 @@ def save_copy(version: ModelVersion, model: ForecastModel, directory: Path) -> N
 
 
 def load_copy(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
-    """The copy kept in `directory`, None when there is none.
+    """The copy in `directory`, None when there is none.
 
     Raises:
         InvalidArtifactError: a file was changed or is missing, or this code cannot read it.

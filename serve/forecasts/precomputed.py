@@ -1,7 +1,7 @@
-"""What a champion forecasts of the trained horizon from its newest observations: made once, when it takes over.
+"""Forecasts of the trained horizon from the newest observations, computed once when a champion takes over.
 
-Most requests ask for just that. They are answered by joining rows that are rendered already, the very
-ones that `answers` would compute; every other request is computed.
+Most requests ask for just these: they are answered by joining rows that are already JSON, the same that `answers` would
+compute. Every other request is computed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,7 +73,7 @@ def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
 
 
 def describe_left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
-    """What an answer for all series says of those that it leaves out.
+    """Describe the series that an answer for all leaves out.
 
     Args:
         day: the last day that the answer knows, inclusive; all that is known without it.
@@ -92,8 +92,8 @@ def describe_left_out(model: ForecastModel, unique_ids: Iterable[str], day: date
 class PrecomputedForecasts:
     """The next `horizon` days of every series, at the stored interval levels.
 
-    A series whose forecasts are not finite numbers is left out: asked for, it is refused with the reason. So is
-    one that has ended, of which `left_out` tells whoever asks for all.
+    It lacks series whose forecasts are not finite numbers, and those that have ended: a request for one of them is
+    refused with the reason. `left_out` describes the ended ones for answers for all series.
 
     Raises:
         ForecastingPlatformError: the model cannot answer from its own rows, or has no series.
@@ -129,7 +129,7 @@ class PrecomputedForecasts:
         """The forecasts of a range, ordered by series and day; None when they are not all here.
 
         Args:
-            unique_ids: the series wanted, without it every one that has not ended; none may stand twice.
+            unique_ids: the series wanted, without it every one that has not ended; none may be given twice.
         """
         found = []
         for unique_id in sorted(self._series if unique_ids is None else unique_ids):

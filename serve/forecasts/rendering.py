@@ -15,7 +15,7 @@ from forecasting_platform.forecasting.models.forecasts import Forecasts
 
 PIECE_ROWS = 2_000
 MARKS = ("extrapolated", "replaced", "lacks_exogenous", "new_series", "in_training")
-"""Fields that stand only where they are true."""
+"""Fields that are present only where they are true."""
 
 Record = dict[str, Any]
 Columns = Mapping[str, Sequence[Any]]
@@ -51,12 +51,12 @@ def _columns(forecasts: Forecasts) -> dict[str, Sequence[Any]]:
 
 
 def checksum(text: bytes) -> str:
-    """What tells one answer from another: 24 hexadecimal digits."""
+    """A checksum that distinguishes answers: 24 hexadecimal digits."""
     return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 def json_rows(records: Iterable[Record]) -> list[bytes]:
-    """Each record as JSON, without what stands between them."""
+    """Each record as JSON, without separators."""
     return [orjson.dumps(record) for record in records]
 
 
@@ -70,7 +70,7 @@ def json_document(head: Record, name: str, rows: Sequence[bytes]) -> bytes:
 
 
 def json_pieces(head: Record, name: str, records: Iterable[list[Record]]) -> Iterator[bytes]:
-    """What `json_document` gives, piece by piece.
+    """The document of `json_document`, piece by piece.
 
     >>> b"".join(json_pieces({}, "rows", [[{}], [{}, {}]]))
     b'{"rows":[{},{},{}]}'

@@ -1,4 +1,4 @@
-"""A scenario: the champion's own inputs, some columns changed, beside what they give unchanged. No HTTP."""
+"""Scenarios: the champion's own inputs with some columns changed, and warnings about them. No HTTP."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ MAX_WARNINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of a column: set to a number, or the number added, or multiplied by it."""
+    """The change of a column: set to a number, the number added, or multiplied by it."""
 
     operation: Operation
     number: float
@@ -40,7 +40,7 @@ def apply_changes(inputs: ModelInputs, changes: Mapping[str, Change], exogenous:
 
     Args:
         changes: by column of `INPUT_NAMES`.
-        exogenous: by exogenous column; a value that is not known stays so, unless it is set.
+        exogenous: by exogenous column; an unknown value stays unknown, unless it is set.
 
     Raises:
         InvalidInputsError: a changed value is not finite, or the champion has no such exogenous column.

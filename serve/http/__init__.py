@@ -1,1 +1,1 @@
-"""Requests and answers: routes, schemas, middleware, errors. What is answered is made in `serve.forecasts`."""
+"""Requests and answers: server, middleware, routes, schemas, errors. Forecasts are computed in `serve.forecasts`."""

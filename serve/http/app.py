@@ -1,4 +1,4 @@
-"""The app put together: `create_app`. What it answers is in `routes`."""
+"""Builds the app: `create_app`. Its endpoints are in `routes`."""
 
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STATIC_SECONDS = 3600
 HEALTH_ENDPOINTS = frozenset({"health", "ready"})
-"""What a load balancer asks of each process, under its IP address."""
+"""Endpoints that a load balancer calls under the IP address of a process, so any address is allowed as Host."""
 
 
 def create_app(
@@ -37,13 +37,13 @@ def create_app(
     store: TableStore | None = None,
     ledger: Ledger | None = None,
 ) -> Flask:
-    """The app; parts not given are those that the settings name.
+    """Build the app; parts not given come from the settings.
 
     Nothing is connected to yet: background threads start with the first request, or with
     `service_of(app).start()` in the process that serves.
 
     Raises:
-        ConfigurationError: it would listen beyond this machine without API keys, or an allowed host is none.
+        ConfigurationError: it would listen beyond this machine without API keys, or an allowed host is not valid.
     """
     settings = settings or Settings()
     keys = ApiKeys(settings.api_keys)
@@ -71,7 +71,7 @@ def create_app(
 
 
 def _swagger() -> Blueprint:
-    # The library's own page needs inline scripts; its files do not, so only these are served.
+    # The library's own page needs inline scripts, which our headers forbid; its files do not.
     folder = str(files("flask_openapi3_swagger") / "templates" / "swagger")
     return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger")
 

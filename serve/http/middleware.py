@@ -1,7 +1,7 @@
-"""What surrounds every request: its id, the security headers, its time in the metrics, its line in the log.
+"""The middleware of every request: its id, the security headers, its duration in the metrics, its line in the log.
 
-A WSGI layer rather than hooks of Flask: it sees every answer, also one that Flask's own code made, and
-costs a tenth of them.
+WSGI middleware rather than Flask's hooks: it sees every answer, also those that Flask itself makes, at a tenth of the
+cost.
 """
 
 import logging
@@ -20,20 +20,20 @@ REQUEST_ID = "forecasting.request_id"
 ENDPOINT = "forecasting.endpoint"
 """Keys of the WSGI environment; the application fills in the second."""
 QUIET_ENDPOINTS = frozenset({"health", "ready", "metrics", "static", "swagger.static"})
-"""What is asked again and again by programs: not limited, and logged only when it fails."""
+"""Endpoints that programs poll: no rate limit, and logged only when they fail."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 OTHER_METHOD = "OTHER"
-"""What a client invents is no label of a metric: each would be kept for ever."""
+"""Label of any other method: Prometheus keeps every label, so clients must not invent them."""
 MAX_PATH_CHARACTERS_LOGGED = 200
 
 _log = logging.getLogger("serve.requests")
 
 
 class RequestMiddleware:
-    """An application and what surrounds it.
+    """Wraps a WSGI application.
 
     Args:
-        application: answers, and names its endpoint in the environment under `ENDPOINT`.
+        application: writes the name of its endpoint into the environment under `ENDPOINT`.
     """
 
     def __init__(self, application: "WSGIApplication", metrics: Metrics) -> None:
@@ -41,10 +41,10 @@ class RequestMiddleware:
         self._metrics = metrics
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request; its time ends where the body begins."""
+        """Answer one request; its duration ends where the body begins."""
         began = time.perf_counter()
-        # Begins with the time, so that new rows stand together in the index of the prediction log.
-        # No secret, so no call of the system, in which a thread loses its turn.
+        # It begins with the time, so that new rows are neighbours in the index of the prediction log. It is no secret,
+        # so no system call is needed, in which a thread would lose its turn.
         request_id = environ[REQUEST_ID] = f"{time.time_ns():016x}{random.getrandbits(64):016x}"
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -68,5 +68,5 @@ class RequestMiddleware:
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
             }
-            # Handed over as it is: `Logger.log` would look for the line of code it was called from.
+            # Without `Logger.log`, which would search the stack for the calling line.
             _log.handle(logging.LogRecord(_log.name, level, "", 0, fields, None, None))

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457). Nothing internal reaches a client."""
+"""Answers every error as `application/problem+json` (RFC 9457), without anything internal."""
 
 import logging
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from serve.http.middleware import REQUEST_ID
 MAX_ERRORS_SHOWN = 20
 RETRY_AFTER_SECONDS = 5
 MAX_CHARACTERS_SHOWN = 200
-"""Of a path in an answer, so that a long request has no long answer."""
+"""Longest part of a path that an answer repeats."""
 PROBLEM_JSON = "application/problem+json"
 
 KINDS: dict[type[ForecastingPlatformError], tuple[HTTPStatus, str]] = {
@@ -43,7 +43,7 @@ PARTS: dict[type[UnavailableError], str] = {
     StoreUnavailableError: "the table store",
     RegistryUnavailableError: "the model registry",
 }
-"""How clients hear of a part; an error names its host."""
+"""Names of parts for clients; the error itself names a host."""
 
 _log = logging.getLogger("serve.errors")
 
@@ -54,7 +54,7 @@ def problem(
     """The answer of an error.
 
     Args:
-        kind: names the error for programs; without it the status says all (`about:blank`).
+        kind: names the error for programs; without it only the status does (`about:blank`).
         errors: each invalid field with its message.
     """
     document: dict[str, Any] = {
@@ -73,7 +73,7 @@ def problem(
 def invalid_fields(error: ValidationError) -> Response:
     """422 that names each field refused, at most `MAX_ERRORS_SHOWN` of them.
 
-    All are made into text before: `schemas` sees to it that there are never many.
+    Pydantic writes them all first; the limits in `schemas` keep them few.
     """
     found = [
         {"field": _field(item["loc"]), "message": _message(item["type"], item["msg"])}
@@ -123,7 +123,7 @@ def _answer_platform_error(error: ForecastingPlatformError) -> Response:
 
 
 def _public_detail(error: ForecastingPlatformError) -> str:
-    """What a client is told: no host, path or driver's text; the log has them."""
+    """The message for a client, without host, path or driver's text, which are in the log."""
     if isinstance(error, UnavailableError):
         part = next((name for family, name in PARTS.items() if isinstance(error, family)), "a part of the platform")
         return f"{part} does not answer; try again later"
@@ -144,7 +144,7 @@ def _answer_unexpected_error(error: Exception) -> Response:
 
 
 def register_problems(app: Flask) -> None:
-    """Let every error of `app` answer as a problem."""
+    """Answer every error of `app` as a problem."""
     handlers: dict[type[Exception], Any] = {
         HTTPException: _answer_http_error,
         ForecastingPlatformError: _answer_platform_error,

@@ -1,7 +1,7 @@
-"""How many requests one address may make. Counted in this process, which is the only one that answers.
+"""The rate limit of each client address, counted in this process, which is the only one that answers.
 
-The library of limits is asked for its notation only: its store in memory starts a thread for almost
-every request, which took longer than the forecast.
+The library `limits` only parses the notation: its store in memory starts a thread for almost every request, which takes
+longer than the forecast.
 """
 
 import threading
@@ -39,13 +39,13 @@ class RateLimit:
         """Count one request.
 
         Raises:
-            TooManyRequests: the address has none left; says when it has again.
+            TooManyRequests: the limit is reached; `Retry-After` says when to try again.
         """
         now = time.time()
         with self._lock:
             if now // self._seconds != self._window or len(self._taken) >= MAX_ADDRESSES:
-                # What was counted before is forgotten whole, so that memory stays bounded. Whoever has so many
-                # addresses is held by no limit on each.
+                # All counts are dropped at once, so that memory stays bounded: a limit on each address does not stop
+                # a client that has so many of them.
                 self._window, self._taken = int(now // self._seconds), Counter()
             self._taken[address] += 1
             taken = self._taken[address]

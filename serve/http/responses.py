@@ -1,4 +1,4 @@
-"""How forecasts and input rows leave the app: JSON or CSV, whole or streamed, with what lets a client cache them."""
+"""Responses with forecasts and input rows: JSON or CSV, whole or streamed, with the headers that allow caching."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -33,13 +33,13 @@ VERSION_HEADER = "X-Model-Version"
 
 
 def wants_csv() -> bool:
-    """Whether the client would rather have CSV than JSON."""
-    # Asked in two steps, since parsing the header takes longer than the rest of the question.
+    """Whether the client prefers CSV to JSON."""
+    # In two steps, since parsing the header takes longer than anything else here.
     return CSV in request.environ.get("HTTP_ACCEPT", "") and request.accept_mimetypes.best_match([JSON, CSV]) == CSV
 
 
 def name_of(champion: Champion) -> Record:
-    """What an answer says of the version it came from."""
+    """The field `model` of an answer: the version it came from."""
     version = champion.version
     return {"name": version.name, "version": version.version, "cutoff": version.cutoff, "run_id": version.run_id}
 
@@ -47,12 +47,12 @@ def name_of(champion: Champion) -> Record:
 def precomputed_answer(
     champion: Champion, period: DateRange, rendered: Sequence[RenderedForecasts], left_out: Sequence[Record]
 ) -> Response:
-    """The forecasts of a range, rendered already, or 304 where the client has them.
+    """The precomputed forecasts of a range, or 304 where the client has them.
 
     Args:
-        left_out: the series that were asked for with all others and are not answered.
+        left_out: the series that an answer for all does not hold.
     """
-    # The checksums stand for the rows: over many bytes `hashlib` would give the interpreter to other threads.
+    # Of the checksums, not of the rows: over many bytes `hashlib` would give the interpreter to other threads.
     named = (champion.version.version, period, [part.checksum for part in rendered], left_out)
 
     def body() -> bytes:
@@ -71,7 +71,7 @@ def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns, lef
 
     Args:
         more: further columns, one value a forecast.
-        left_out: the series that were asked for with all others and are not answered; CSV has no place for them.
+        left_out: the series that an answer for all does not hold; CSV does not name them.
     """
     head = {"model": name_of(champion)} | _left_out(left_out)
     return _answer(champion, head, "forecasts", _render_records(champion, forecasts, more), len(forecasts.ds), MARKS)
@@ -92,7 +92,7 @@ def inputs_answer(champion: Champion, inputs: ModelInputs, left_out: Sequence[Re
 
 
 def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:
-    """Two forecasts of the same rows, and what to know of the second."""
+    """Two forecasts of the same rows, and warnings about the second."""
     trained_until = champion.model.cutoff
     difference = (scenario.y_hat - baseline.y_hat).tolist()
     document = {
@@ -115,12 +115,12 @@ def _answer(
     pieces = csv_pieces(records, marks) if kind == CSV else json_pieces(head, name, records)
     if rows <= PIECE_ROWS:
         return _complete(champion, b"".join(pieces), kind)
-    # All numbers are there; only their text is made while it is sent, which cannot fail half-way.
+    # All numbers are computed; only their text is made while it is sent, which cannot fail half-way.
     return Response(pieces, content_type=_content_type(kind), headers=_version_headers(champion))
 
 
 class CompleteResponse(Response):
-    """A response that is complete as it is: Flask's look for what is missing costs as much as its routing."""
+    """A response with complete headers: Flask's completion of them costs as much as its routing."""
 
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
         """The headers, which need no completion."""
@@ -132,7 +132,7 @@ def _complete(champion: Champion, body: bytes, kind: str) -> Response:
 
 
 def _with_etag(champion: Champion, etag: str, body: Callable[[], bytes], kind: str) -> Response:
-    # A forecast is asked for by POST only because it takes a body, so it is revalidated as a GET would be.
+    # A forecast is a POST only because it needs a body, so it is revalidated like a GET.
     current = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
     known = "HTTP_IF_NONE_MATCH" in current.environ and current.if_none_match.contains(etag)
     headers = [("ETag", f'"{etag}"'), *_version_headers(champion)]

@@ -1,4 +1,4 @@
-"""The endpoints: read the champion once, let `answers` and `history` work, write JSON."""
+"""The endpoints: each reads the champion once, calls `answers` or `history`, and writes JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -72,11 +72,11 @@ from serve.telemetry.prediction_log import Answer, ServedForecasts
 
 MAX_DECISIONS = MAX_ALERTS = 50
 MAX_DECISIONS_WITH_EVIDENCE = 5
-"""The evidence of one holds what it was judged from, day by day."""
+"""The evidence of a decision has numbers for each day."""
 
-_forecasts = Tag(name="forecasts", description="What the champion forecasts, and from what.")
+_forecasts = Tag(name="forecasts", description="Forecasts of the champion, and its input rows.")
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
-_operations = Tag(name="operations", description="For load balancers and Prometheus; no key is needed for health.")
+_operations = Tag(name="operations", description="For load balancers and Prometheus; health and readiness need no key.")
 
 _text = {"type": "string"}
 _problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
@@ -86,7 +86,7 @@ api = APIBlueprint("api", __name__, abp_responses=_problems)
 OPEN_ENDPOINTS = frozenset(
     {"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"}
 )
-"""What is answered without a key."""
+"""Endpoints that need no key."""
 
 
 def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -132,7 +132,7 @@ def _further_columns(
     forecasts: Forecasts,
     service: Service,
 ) -> dict[str, list[Any]]:
-    """The further columns asked for."""
+    """The columns requested besides the forecast and its bounds."""
     more: dict[str, list[Any]] = {}
     ranged = body if isinstance(body, PredictRangeBody) else None
     if ranged and ranged.actuals:
@@ -148,7 +148,7 @@ def _further_columns(
 def _record_answer(
     service: Service, champion: Champion, forecasts: Sequence[ServedForecasts], *, given_inputs: bool = False
 ) -> None:
-    """Count what is answered, and have it logged."""
+    """Count the forecasts of an answer and put them into the prediction log."""
     version, now = champion.version.version, datetime.now(UTC)
     answer = Answer(request.environ[REQUEST_ID], now, version, tuple(forecasts), given_inputs)
     service.metrics.forecasts.inc(len(answer))
@@ -157,7 +157,7 @@ def _record_answer(
 
 @api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})
 def simulate(body: RangeBody) -> Response:
-    """The champion's input frame for a range of days: all that a forecast is made from."""
+    """The champion's input frame for a range of days: everything its forecasts are computed from."""
     service = current_service()
     champion = service.watch.require()
     columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous)
@@ -167,7 +167,7 @@ def simulate(body: RangeBody) -> Response:
 
 @api.post("/whatif", tags=[_forecasts], responses={200: WhatIfAnswer})
 def whatif(body: WhatIfBody) -> Response:
-    """Forecast from changed inputs, beside the forecast from the champion's own."""
+    """Forecast a range of days twice: from the champion's own inputs, and from changed ones."""
     service = current_service()
     champion = service.watch.require()
     inputs = inputs_for(champion, body.forecast_request, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
@@ -246,7 +246,7 @@ def alerts() -> Response:
 
 @api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})
 def acknowledge(body: AcknowledgeBody) -> Response:
-    """Say that somebody is on an open incident: no reminders of it from then on."""
+    """Acknowledge an open incident: no more reminders of it."""
     ledger, now = current_service().require_ledger(), datetime.now(UTC)
     if not ledger.acknowledge(body.alert_id, body.by, now):
         raise UnknownAlertError(
@@ -257,7 +257,7 @@ def acknowledge(body: AcknowledgeBody) -> Response:
 
 @api.post("/alerts/mute", tags=[_records], responses={200: MutedAnswer})
 def mute(body: MuteBody) -> Response:
-    """Tell nobody of incidents whose fingerprint matches, for some hours."""
+    """Mute incidents whose fingerprint matches, for some hours: nobody is notified of them."""
     muted = Mute(body.pattern, datetime.now(UTC) + timedelta(hours=body.hours), body.reason, body.by)
     current_service().require_ledger().mute(muted)
     return _json(muted)
@@ -277,7 +277,7 @@ def ready() -> Response:
 
 @api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": _text}}}})
 def metrics() -> Response:
-    """What Prometheus reads."""
+    """Metrics for Prometheus."""
     return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -289,5 +289,5 @@ def page() -> str:
 
 @api.get("/docs", doc_ui=False)
 def docs() -> str:
-    """The API, readable and to be tried, offline."""
+    """The documentation of the API, with requests to try; it needs no network."""
     return render_template("docs.html")

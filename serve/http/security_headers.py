@@ -1,4 +1,4 @@
-"""What a browser may do with an answer."""
+"""Headers that limit what a browser may do with an answer."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -9,6 +9,6 @@ SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    # Servers put their own name here; nobody needs to know it.
+    # Replaces the name of the server software, which nobody needs to know.
     ("Server", "forecasting-platform"),
 ]

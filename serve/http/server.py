@@ -1,6 +1,6 @@
-"""How the app is served: Granian, and one process, so that no two answers come from two champions at once.
+"""Serves the app with Granian in one process, so that all answers come from the same champion.
 
-`python -m serve` listens where `FORECASTING_APP_HOST` and `FORECASTING_APP_PORT` say.
+`python -m serve` listens at the address that `FORECASTING_APP_HOST` and `FORECASTING_APP_PORT` name.
 """
 
 import sys
@@ -18,7 +18,7 @@ from serve.http.whole_requests import WholeRequests
 from serve.telemetry.logs import LOGGING
 
 THREADS = 8
-"""Requests worked on at once; one that waits for Postgres leaves the others their turn."""
+"""Requests worked on at once; one that waits for Postgres does not block the others."""
 MAX_CONNECTIONS = 256
 HEADER_BYTES = 64 * 1024
 HEADER_SECONDS = 10
@@ -27,7 +27,7 @@ STOP_SECONDS = 15
 
 
 def whole_requests(app: Flask, *, body_seconds: float = BODY_SECONDS) -> WholeRequests:
-    """What the server calls: the app, given requests whose bodies are there."""
+    """The app as the server calls it: with each request whole."""
     return WholeRequests(
         app, threads=THREADS, small_bytes=MAX_RANGE_BYTES, max_bytes=MAX_INPUTS_BYTES, body_seconds=body_seconds
     )
@@ -42,7 +42,7 @@ def server(settings: Settings, target: str = "serve.wsgi:serving") -> MPServer:
     Raises:
         ConfigurationError: a setting is missing, or it would listen beyond this machine without API keys.
     """
-    # Asked here, so that it fails at once and not in a background thread.
+    # Checked here, so that it fails at once and not in a background thread.
     settings.require_mlflow_tracking_uri()
     refuse_open_interface(settings.app_host, ApiKeys(settings.api_keys))
     return MPServer(

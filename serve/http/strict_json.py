@@ -1,4 +1,4 @@
-"""Reading a request's JSON strictly. What the fields mean is in `schemas`.
+"""Parses a request's JSON strictly. What the fields mean is in `schemas`.
 
 Every limit is checked before the work that it limits: bytes before they are read, values before they are parsed.
 """
@@ -15,9 +15,9 @@ from forecasting_platform.repetitions import first_repeated
 MAX_RANGE_BYTES = 1024 * 1024
 MAX_INPUTS_BYTES = 16 * 1024 * 1024
 MAX_VALUES = 500_000
-"""Of a body, together: an empty object of three bytes takes seventy once it is parsed."""
+"""Values in one body: an empty object of three bytes takes seventy once it is parsed."""
 INPUTS_PATH = "/predict"
-"""Where a body may hold input rows."""
+"""The only path whose body may hold input rows, and may therefore be larger."""
 
 
 class StrictRequest(Request):
@@ -28,8 +28,7 @@ class StrictRequest(Request):
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body's object.
 
-        flask-openapi3 asks silently and would take a malformed body for an absent one, so `silent` is
-        not obeyed.
+        `silent` is ignored: flask-openapi3 sets it, and would take a malformed body for an absent one.
 
         Raises:
             UnsupportedMediaType, BadRequest, UnprocessableEntity, RequestEntityTooLarge: as HTTP says.
@@ -55,7 +54,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     >>> parse_object(b'{"start": "2023-07-01"}')
     {'start': '2023-07-01'}
     """
-    # A value follows a comma or opens its list or object, so there are no more values than these.
+    # Each value follows a comma or the opening of its list or object, so there are at most this many.
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise RequestEntityTooLarge(f"the body holds more than {MAX_VALUES} values; send fewer rows at once")
     try:
@@ -70,10 +69,10 @@ def parse_object(content: bytes) -> dict[str, Any]:
 def _parse(content: bytes) -> Any:
     # orjson refuses what the standard library lets through: NaN, lone surrogates, other encodings.
     document = orjson.loads(content)
-    # Each field has a colon of its own: as many of both, and none is given twice.
+    # Each field has its own colon: with as many fields as colons, none is given twice.
     if isinstance(document, dict) and len(document) == content.count(b":"):
         return document
-    # Never both of them in memory.
+    # Never two parsed copies in memory.
     del document
     return json.loads(content, object_pairs_hook=_refuse_repeated)
 

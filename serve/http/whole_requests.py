@@ -1,8 +1,8 @@
-"""Takes each request whole, within a deadline, before one of the app's few threads works on it.
+"""Buffers each request's whole body, within a deadline, before one of the app's few threads works on it.
 
-A WSGI server hands a request over before its body has come, and the thread that reads it waits as long as the client
+A WSGI server passes a request on before its body has arrived, and the thread that reads it waits as long as the client
 likes. Here the event loop waits instead (Granian's RSGI interface), for any number of clients at once. The application
-answers everything, also a body that is too large or too late.
+answers every request, also one whose body is too large or too late.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ class WholeRequests:
     Args:
         application: is given each request with its whole body.
         threads: requests worked on at once, and bodies of more than `small_bytes` read at once.
-        small_bytes: what every connection may have in memory at once.
-        max_bytes: of a body; one is read no further than this is exceeded.
+        small_bytes: bodies up to this size are read for all connections at once.
+        max_bytes: reading stops once a body is larger.
         body_seconds: deadline of a body, from the end of the headers.
     """
 
@@ -53,7 +53,7 @@ class WholeRequests:
     async def __rsgi__(self, scope: Scope, protocol: "RSGIHTTPProtocol") -> None:
         """Answer one request."""
         environ = environ_of(scope)
-        # Its pieces are put together here: the application sees a body of a known length.
+        # Chunks are joined here: the application sees a body of a known length.
         in_pieces = environ.pop("HTTP_TRANSFER_ENCODING", None)
         if in_pieces or "CONTENT_LENGTH" in environ:
             await self._take_body(environ, protocol)
@@ -86,13 +86,13 @@ class WholeRequests:
 
 
 class LateBody(io.RawIOBase):
-    """In place of a body that did not come in time: an application that reads it answers 408."""
+    """Replaces a body that did not arrive in time: an application that reads it answers 408."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
     def readable(self) -> bool:
-        """It is asked before it is read."""
+        """True: `io` checks this before it reads."""
         return True
 
     def readinto(self, _: object) -> NoReturn:
@@ -105,13 +105,13 @@ class LateBody(io.RawIOBase):
 
 
 def _length(environ: "WSGIEnvironment") -> int | None:
-    """What the client says that it sends; None where it does not say."""
+    """The length that the client declares; None without one."""
     given = environ.get("CONTENT_LENGTH", "")
     return int(given) if given.isdecimal() else None
 
 
 def answer_of(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
-    """Status, headers and body that a WSGI application answers."""
+    """Call a WSGI application; its status, headers and body."""
     begun: list[tuple[int, list[tuple[str, str]]]] = []
 
     def start(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
@@ -127,7 +127,7 @@ def answer_of(application: "WSGIApplication", environ: "WSGIEnvironment") -> Ans
 
 
 def environ_of(scope: Scope) -> "WSGIEnvironment":
-    """A request's environment as PEP 3333 has it, without a body; repeated headers are joined by commas."""
+    """The WSGI environment (PEP 3333) of a request, without a body; repeated headers are joined by commas."""
     server, _, server_port = scope.server.rpartition(":")
     client, _, client_port = scope.client.rpartition(":")
     environ: WSGIEnvironment = {
@@ -156,5 +156,5 @@ def environ_of(scope: Scope) -> "WSGIEnvironment":
 
 
 def _wsgi_text(text: str) -> str:
-    """UTF-8 read as Latin-1, as WSGI passes on what is not ASCII."""
+    """UTF-8 decoded as Latin-1, which is how WSGI passes text that is not ASCII."""
     return text if text.isascii() else text.encode().decode("latin-1")

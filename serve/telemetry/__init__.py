@@ -1,1 +1,1 @@
-"""What the app records of itself: logs, metrics, the prediction log, incidents."""
+"""What the app records about itself: logs, metrics, the prediction log, incidents."""

@@ -1,7 +1,7 @@
-"""Troubles of the app itself as incidents in `alerts`, beside those of checks.
+"""Reports problems of the app itself as incidents in `alerts`, like those of checks.
 
-An incident is written when the state changes; a ledger that is down is asked again until it knows. Who is told, and
-when, belongs to the alert sensor, which looks at every incident.
+An incident is written when the state changes, and again while the ledger is down. Notifications do not belong here: the
+alert sensor sends them for every incident.
 """
 
 import time
@@ -18,35 +18,35 @@ LOOK_SECONDS = 2.0
 
 
 class Incidents:
-    """Tells the ledger whether the version named champion is the one that answers.
+    """Reports to the ledger whether the version named champion is the one that answers.
 
     Args:
-        ledger: where incidents are kept; without one nothing is told.
-        trouble: what is wrong now, None when nothing is.
-        runbook: its address.
+        ledger: where incidents are kept; without one nothing is reported.
+        trouble: returns what is wrong now, None when nothing is.
+        runbook: the URL of its runbook.
     """
 
     def __init__(self, ledger: Ledger | None, trouble: Callable[[], str | None], *, runbook: str | None = None) -> None:
         self._runbook = runbook
         self._ledger = ledger
         self._trouble = trouble
-        # Told nothing yet: an incident of an earlier process ends with the first good look.
+        # Nothing reported yet: the first good look ends an incident of an earlier process.
         self._reported: tuple[str | None] | None = None
         self._thread = PeriodicTask("incidents", LOOK_SECONDS, self.report)
 
     def start(self) -> None:
-        """Begin to tell, in the background."""
+        """Begin to report, in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End telling; an open incident stays open."""
+        """End reporting; an open incident stays open."""
         self._thread.stop()
 
     def report(self) -> None:
         """Open, renew or end the incident, once for each change; open it again where another app ended it.
 
         Raises:
-            StoreUnavailableError: the ledger does not answer; it is told later.
+            StoreUnavailableError: the ledger does not answer; the next call reports it.
         """
         trouble = self._trouble()
         is_reported = self._reported == (trouble,)
@@ -60,7 +60,7 @@ def _evaluation(trouble: str | None, runbook: str | None) -> Evaluation:
     now = datetime.now(UTC)
     return Evaluation(
         fingerprint=CHAMPION_LOADS,
-        # Not from an event log, but later ones are larger as well.
+        # Not from an event log, but growing as well.
         event_id=time.time_ns() // 1_000,
         result="passed" if trouble is None else "failed",
         severity="error",

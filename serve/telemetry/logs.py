@@ -1,4 +1,4 @@
-"""The app's log: lines of JSON on stderr, for people and machines alike."""
+"""The app's log: lines of JSON on stderr."""
 
 import logging
 import sys
@@ -20,9 +20,9 @@ LOGGING: dict[str, Any] = {
 
 
 def skip_unused_log_fields() -> None:
-    """Have records made without their thread, process and task, which no line of ours shows.
+    """Create log records without thread, process and task, which our lines do not show.
 
-    Python's logging HOWTO, "Optimization". For a process of our own only: it concerns every logger.
+    Python's logging HOWTO, "Optimization". For our own processes only, since it changes every logger.
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     if sys.version_info >= (3, 12):

@@ -1,4 +1,4 @@
-"""What Prometheus may know: of the app its requests, errors, forecasts and champion, and the platform's state."""
+"""Metrics for Prometheus: the app's requests, errors, forecasts and champion; with those of `platform_metrics`."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ LATENCY_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 
 
 class Metrics:
-    """The app's metrics, in a registry of their own so that several apps may live in one process."""
+    """The app's metrics, in a registry of their own so that one process can have several apps."""
 
     def __init__(self, watch: ChampionWatch, log: PredictionLog, platform: PlatformMetrics | None = None) -> None:
         self.registry = CollectorRegistry()
@@ -45,7 +45,7 @@ class Metrics:
 
 
 class _CurrentState(Collector):
-    """What is looked at when it is asked for."""
+    """Metrics whose values are read at each scrape."""
 
     def __init__(self, watch: ChampionWatch, log: PredictionLog) -> None:
         self._watch = watch
@@ -70,7 +70,7 @@ class _CurrentState(Collector):
         if looked_at is not None:
             yield GaugeMetricFamily(
                 "forecasting_app_registry_silent_seconds",
-                "Seconds since the registry last told which version is champion.",
+                "Seconds since the registry last answered which version is champion.",
                 (datetime.now(UTC) - looked_at).total_seconds(),
             )
         yield GaugeMetricFamily("forecasting_app_ready", "1 when there is a champion.", float(champion is not None))

@@ -1,4 +1,4 @@
-"""What Prometheus may know of loads, forecasts, errors, promotion and alerts: read in the background."""
+"""Metrics for Prometheus about loads, forecasts, errors, promotion and alerts, read in the background."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def _alerts(ledger: Ledger) -> Iterator[Metric]:
     for labels, count in sorted(found.items()):
         incidents.add_metric(labels, count)
     yield incidents
-    down = GaugeMetricFamily("forecasting_alert_route_down", "1 for a route that takes no alerts.", labels=["route"])
+    down = GaugeMetricFamily("forecasting_alert_route_down", "1 for a route that accepts no alerts.", labels=["route"])
     for alert in opened:
         kind, _, route = alert.fingerprint.partition(":")
         if kind == ROUTE_FAILURE and alert.state == "FIRING":
@@ -125,7 +125,7 @@ def _alerts(ledger: Ledger) -> Iterator[Metric]:
         len(ledger.waiting_messages()),
     )
     seen = GaugeMetricFamily(
-        "forecasting_watcher_seen_timestamp_seconds", "When a sensor last said that it lives.", labels=["watcher"]
+        "forecasting_watcher_seen_timestamp_seconds", "When a sensor last reported that it runs.", labels=["watcher"]
     )
     for watcher, moment in sorted(ledger.heartbeats().items()):
         seen.add_metric([watcher], moment.timestamp())

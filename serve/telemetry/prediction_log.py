@@ -1,8 +1,8 @@
-"""Every forecast answered, appended to `PREDICTION_LOG` in the background.
+"""Appends every answered forecast to `PREDICTION_LOG` in the background.
 
-A request never waits for the store: answers wait in memory, up to a number of rows and of answers, and what does
-not fit is dropped, counted and logged. While the store is down the same rows are tried again. One writer at a time
-takes answers out of the queue, so that each is written once, or counted as dropped.
+A request never waits for the store: answers wait in memory, up to a number of rows and of answers; further ones are
+dropped, counted and logged. While the store is down the same rows are tried again. Only one writer at a time takes
+answers out of the queue, so that each is either written once or counted as dropped.
 """
 
 import logging
@@ -24,11 +24,11 @@ from serve.periodic_task import PeriodicTask
 
 MAX_ROWS_WAITING = 200_000
 MAX_ANSWERS_WAITING = 20_000
-"""Of an answer with few rows most is not the rows: 2.5 kB for one."""
+"""Small answers need a limit of their own: even one with a single row takes 2.5 kB."""
 BATCH_ROWS = 20_000
-"""Rows written at once: while a large frame is made, no other thread of the process answers."""
+"""Rows written at once: while a large frame is built, no other thread of the process answers."""
 WRITE_SECONDS = 0.1
-"""Soon and little: what a second of full load leaves to write takes Postgres a core, and answers wait for it."""
+"""Often and little: writing a second of full load at once would take Postgres a core, which answers then lack."""
 
 _log = logging.getLogger("serve.telemetry.prediction_log")
 
@@ -42,7 +42,7 @@ class Answer:
     """The forecasts of one request, in parts.
 
     Attributes:
-        given_inputs: whether the request gave the input rows itself, so that they may be of no day that was.
+        given_inputs: whether the request gave the input rows itself, so that they need not be of a real day.
     """
 
     request_id: str
@@ -56,11 +56,11 @@ class Answer:
 
 
 class PredictionLog:
-    """Takes answers, writes them soon.
+    """Queues answers and writes them soon.
 
     Args:
-        store: where to; without one nothing is kept.
-        capacity: rows waiting at most.
+        store: where they are written; without one nothing is kept.
+        capacity: maximum number of waiting rows.
     """
 
     def __init__(self, store: TableStore | None, *, capacity: int = MAX_ROWS_WAITING) -> None:
@@ -76,7 +76,7 @@ class PredictionLog:
         self._reported = 0
 
     def offer(self, answer: Answer) -> None:
-        """Take an answer, or count its rows as dropped when too many wait, or none are written any more."""
+        """Queue an answer, or count its rows as dropped when too many wait or the log has stopped."""
         if self._store is None:
             return
         rows = len(answer)
@@ -95,7 +95,7 @@ class PredictionLog:
     def stop(self) -> None:
         """End, after one more try to write what waits; what is left is dropped.
 
-        A write under way that does not end is not waited for, and no second one joins it.
+        A write that hangs is not waited for, and no second one starts beside it.
         """
         self._thread.stop()
         if not self._writing.locked():
@@ -107,10 +107,10 @@ class PredictionLog:
         self._drop(left, "the app ended before the store took them")
 
     def write(self) -> None:
-        """Write what waits; rows that the store refuses for good are dropped.
+        """Write what waits; rows that the store refuses are dropped.
 
         Raises:
-            StoreUnavailableError: the store does not answer; everything waits on.
+            StoreUnavailableError: the store does not answer; everything goes on waiting.
         """
         self._report_dropped()
         if self._store is None:
@@ -158,7 +158,7 @@ class PredictionLog:
         _log.warning("predictions were not logged", extra={"rows": rows, "reason": reason})
 
     def _report_dropped(self) -> None:
-        # Once a try, not once an answer: while the store is away every answer is dropped.
+        # Once per write, not once per answer: while the store is down every answer is dropped.
         with self._lock:
             rows, self._reported = self.dropped - self._reported, self.dropped
         if rows:

@@ -18,7 +18,7 @@ class ModelName(BaseModel):
 
 
 class ForecastRow(BaseModel):
-    """One forecast of one day; other levels asked for name their columns alike (`y_hat_lo_90`)."""
+    """One forecast of one day; other levels have columns of the same pattern (`y_hat_lo_90`)."""
 
     unique_id: str
     cutoff: date = Field(description="Last day the forecast may know, inclusive.")
@@ -34,15 +34,17 @@ class ForecastRow(BaseModel):
     )
     lacks_exogenous: Literal[True] | None = Field(
         default=None,
-        description="Present where an exogenous value of the day was not known: the season's mean stands in.",
+        description="Present where an exogenous value of the day was not known: the season's mean is used instead.",
     )
     new_series: Literal[True] | None = Field(
         default=None,
-        description="Present where the series is new to the champion: the known series stand for its past.",
+        description="Present where the series is new to the champion: its first days and the known series are used.",
     )
-    in_training: Literal[True] | None = Field(default=None, description="Present where the model has seen the day.")
-    y: float | None = Field(default=None, description="What came on the day, where `actuals` was asked for.")
-    explain_level: float | None = Field(default=None, description="Where `explain` was asked for, like those below.")
+    in_training: Literal[True] | None = Field(
+        default=None, description="Present where the model was trained on the day."
+    )
+    y: float | None = Field(default=None, description="Actual of the day, where `actuals` was requested.")
+    explain_level: float | None = Field(default=None, description="Where `explain` was requested, like those below.")
     explain_trend: float | None = None
     explain_weekly: float | None = None
     explain_yearly: float | None = None
@@ -50,7 +52,7 @@ class ForecastRow(BaseModel):
     explain_exogenous: float | None = None
     explain_recent: float | None = None
     moved: float | None = Field(
-        default=None, description="`y_hat` less what it was, where `since` was asked for; those below add up to it."
+        default=None, description="`y_hat` less what it was, where `since` was requested; those below add up to it."
     )
     moved_level: float | None = None
     moved_trend: float | None = None
@@ -78,7 +80,7 @@ class LeftOut(BaseModel):
 
 LeftOutSeries = Annotated[
     list[LeftOut] | None,
-    Field(description="Present where all series were asked for, and some cannot be answered."),
+    Field(description="Present where all series were requested, and some cannot be answered."),
 ]
 
 
@@ -99,7 +101,7 @@ class ScenarioRow(ForecastRow):
 
 
 class ScenarioWarning(BaseModel):
-    """What to know of a scenario; the numbers stand where a column lies outside what was trained on."""
+    """A warning about a scenario; with numbers where a column lies outside its range in the training."""
 
     message: str
     unique_id: str | None = None
@@ -133,8 +135,8 @@ class SeriesState(BaseModel):
     unique_id: str
     newest_observation: date
     state: Literal["constant", "ended", "new"] | None = Field(
-        description="`constant` in the champion's backtest: served, deciding nothing. `ended`: not forecast any more. "
-        "`new` to the champion: forecast from its first days and from how the known series go on."
+        description="`constant` in the champion's backtest: served, but not counted in promotions. "
+        "`ended`: no longer forecast. `new` to the champion: forecast from its first days and the known series."
     )
 
 
@@ -174,7 +176,7 @@ class PredictionAccuracyRow(BaseModel):
 
 
 class PredictionErrorsAnswer(BaseModel):
-    """What the app answered, compared with what came."""
+    """Answered forecasts, compared with the actuals."""
 
     start: date
     end: date
@@ -182,7 +184,7 @@ class PredictionErrorsAnswer(BaseModel):
 
 
 class DecisionsAnswer(BaseModel):
-    """Promotion decisions, newest first; `evidence` is empty unless it was asked for."""
+    """Promotion decisions, newest first; `evidence` is empty unless it was requested."""
 
     decisions: list[dict[str, Any]]
 
@@ -194,7 +196,7 @@ class AlertsAnswer(BaseModel):
 
 
 class AcknowledgedAnswer(BaseModel):
-    """Who is on an incident, and since when."""
+    """Who takes care of an incident, and since when."""
 
     alert_id: str
     acknowledged: datetime
@@ -202,7 +204,7 @@ class AcknowledgedAnswer(BaseModel):
 
 
 class MutedAnswer(BaseModel):
-    """What nobody is told of, until when."""
+    """Which incidents nobody is notified of, and until when."""
 
     pattern: str
     until: datetime

@@ -26,7 +26,7 @@ def _iso_day(value: object) -> date:
 
 
 def max_items(limit: int) -> BeforeValidator:
-    """Refuse more items before any is looked at, as pydantic does for lists only."""
+    """Refuse more items before any is validated, as pydantic does for lists only."""
 
     def check(items: object) -> object:
         if isinstance(items, list | dict) and len(items) > limit:
@@ -52,14 +52,14 @@ Levels = Annotated[
 ]
 Explain = Annotated[
     bool,
-    Field(strict=True, description="Add what `y_hat` is made of: `explain_level` and more, which add up to it."),
+    Field(strict=True, description="Add the parts of `y_hat`: `explain_level` and more, which add up to it."),
 ]
 Number = Annotated[float, Field(strict=True, ge=-MAX_VALUE, le=MAX_VALUE, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
 class StrictModel(BaseModel):
-    """A request's part: an unknown field is an error, not ignored."""
+    """A part of a request: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""What requests may hold: bodies and queries.
+"""Bodies and queries of requests.
 
 Meaning (which day a range is forecast from, which series exist) does not belong here; see `serve.forecasts.answers`.
 """
@@ -54,18 +54,18 @@ class RangeBody(StrictModel):
 
     @property
     def forecast_request(self) -> ForecastRequest:
-        """What is asked for."""
+        """The request as `serve.forecasts.answers` takes it."""
         return ForecastRequest(self.period, self.unique_ids, self.as_of)
 
 
 class PredictRangeBody(RangeBody):
-    """Days to forecast, and what else to tell of them."""
+    """Days to forecast, and what to add to the forecasts."""
 
-    actuals: bool = Field(default=False, strict=True, description="Add `y`, what came on the day; null if not known.")
+    actuals: bool = Field(default=False, strict=True, description="Add `y`, the actual of the day; null if not known.")
     explain: Explain = False
     since: Day | None = Field(
         default=None,
-        description="An earlier last day known: add `moved`, how far the forecast moved since, and in which part.",
+        description="An earlier last day known: add `moved`, how far the forecast has moved since, in all and by part.",
     )
 
     @property
@@ -82,7 +82,7 @@ class PredictRangeBody(RangeBody):
 
 
 class ChangeBody(StrictModel):
-    """What becomes of a column; exactly one of the three."""
+    """The change of a column: exactly one of the three."""
 
     set: Number | None = Field(default=None, description="The new value.")
     add: Number | None = Field(default=None, description="Added to each value.")
@@ -189,16 +189,16 @@ class PredictBody(RootModel[Any]):
 
 
 class AcknowledgeBody(StrictModel):
-    """Somebody is on an open incident."""
+    """An open incident, and who takes care of it."""
 
     alert_id: Name = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
     by: Name = Field(description="Who.")
 
 
 class MuteBody(StrictModel):
-    """Nobody is told of some incidents for a while."""
+    """Incidents of which nobody is notified for a while."""
 
-    pattern: Name = Field(description="Of fingerprints; `*` is any text.", examples=["forecast_errors:*"])
+    pattern: Name = Field(description="Pattern of fingerprints; `*` matches any text.", examples=["forecast_errors:*"])
     hours: float = Field(strict=True, ge=0, le=8760, allow_inf_nan=False, description="0 ends the mute.")
     reason: Name = Field(description="Why; shown with each incident.")
     by: Name = Field(description="Who.")
@@ -221,12 +221,12 @@ class PredictionErrorsQuery(StrictModel):
 
 
 class DecisionsQuery(StrictModel):
-    """How much of each decision to tell."""
+    """How much of each decision to show."""
 
     evidence: bool = Field(default=False, description="Add the evidence of each; then at most 5 are answered.")
 
 
 class ModelQuery(StrictModel):
-    """Which series to tell of."""
+    """Which series to describe."""
 
     unique_id: SeriesList | None = Field(default=None, description="May be repeated; without it the first 1,000.")

@@ -1,5 +1,5 @@
 "use strict";
-// The demo page: asks the app's own endpoints and shows what they answer. No state is kept but this page's.
+// The demo page: calls the app's own endpoints and shows their answers. All state is in `page`.
 
 const HISTORY_DAYS = 90;
 const PARTS = ["level", "trend", "weekly", "yearly", "holiday", "exogenous", "recent"];
@@ -51,12 +51,12 @@ async function loadChampion() {
   try {
     page.model = await ask("/model");
   } catch (error) {
-    element("champion-line").textContent = "No champion answers yet";
+    element("champion-line").textContent = "There is no champion yet";
     showProblem(error.message);
     element("submit").disabled = element("key-field").hidden;
     return false;
   }
-  element("champion-line").textContent = `Champion: version ${page.model.version}, knows data until ${showDay(page.model.cutoff)}`;
+  element("champion-line").textContent = `Champion: version ${page.model.version}, data until ${showDay(page.model.cutoff)}`;
   fillSeries();
   fillExogenous();
   showScores();
@@ -71,7 +71,7 @@ function fillSeries() {
   showChampion();
 }
 
-// The weather and the like, where the champion regresses on any.
+// Exogenous columns (weather and the like), where the champion uses any.
 function fillExogenous() {
   const names = Object.keys(page.model.metadata.exogenous_known ?? {});
   element("exogenous").replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
@@ -82,7 +82,7 @@ function newestObservation() {
   return page.model.series.find(({ unique_id }) => unique_id === element("series").value).newest_observation;
 }
 
-// What is not like the other series says so: one that never changed, or has ended.
+// Marks a series that is constant, ended or new.
 function showState() {
   const { state } = page.model.series.find(({ unique_id }) => unique_id === element("series").value);
   return state ? ` (${state})` : "";
@@ -124,7 +124,7 @@ function showScores() {
   element("scores").tBodies[0].replaceChildren(...rows);
 }
 
-// ---- what was answered, compared with what came
+// ---- answered forecasts, compared with actuals
 
 async function showAnswered() {
   const unique_id = element("series").value;
@@ -134,8 +134,8 @@ async function showAnswered() {
     const answer = await ask(`/prediction-errors?${new URLSearchParams({ unique_id })}`);
     accuracy = answer.accuracy;
     said = accuracy.length
-      ? `Of the days ${showDay(answer.start)} to ${showDay(answer.end)}; forecasts answered before the day's value was known.`
-      : "No day has come yet that was forecast before it by this app.";
+      ? `Days ${showDay(answer.start)} to ${showDay(answer.end)}; only forecasts answered before the actual was known.`
+      : "No day that this app forecast in advance has an actual yet.";
   } catch (error) {
     said = `Not available: ${error.message}`;
   }
@@ -158,7 +158,7 @@ async function forecast() {
   try {
     const answer = await ask("/predict", { start, end, unique_id, explain: true });
     const history = await readHistory(unique_id, start, end);
-    // A later question may have been answered meanwhile; only the last one is shown.
+    // A later request may have been answered meanwhile; only the last one is shown.
     if (asked === page.asked) showForecast(answer.forecasts, history);
   } catch (error) {
     if (asked === page.asked) showProblem(error.message);
@@ -189,7 +189,7 @@ function showForecast(forecasts, history, scenario = []) {
   showMoved();
 }
 
-// Asked only when it is opened: it takes what was known a day earlier from the store.
+// Only once it is opened: the answer needs features of the day before from the store.
 async function showMoved() {
   const { forecasts } = page.shown ?? {};
   if (!element("why").open || !forecasts) return;
@@ -217,8 +217,8 @@ function fillTable(id, forecasts, cells) {
 function note(row) {
   const notes = [];
   if (row.extrapolated) notes.push("beyond the trained horizon");
-  if (row.replaced) notes.push("naive: the model's own was not plausible");
-  if (row.lacks_exogenous) notes.push("exogenous missing");
+  if (row.replaced) notes.push("naive: the model's own forecast was not plausible");
+  if (row.lacks_exogenous) notes.push("an exogenous value is missing");
   if (row.new_series) notes.push("new series");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
@@ -246,7 +246,7 @@ async function compare() {
 
 const PLOTTED = ["y", "record", "scenario", "y_hat", "y_hat_lo_80", "y_hat_hi_80", "y_hat_lo_95", "y_hat_hi_95"];
 
-// The newest of the versions that forecast beside the champion; more would hide the champion's own line.
+// The newest shadow versions; more would hide the champion's own line.
 const MAX_SHADOWS = 3;
 
 function shadowVersions({ shadows }) {
@@ -343,7 +343,7 @@ async function showEntries(id, path, none, entries) {
   element(id).replaceChildren(...(items.length ? items : [make("li", { className: "none", textContent: none })]));
 }
 
-const showDecisions = () => showEntries("decisions", "/decisions", "Nothing was decided yet.", ({ decisions }) =>
+const showDecisions = () => showEntries("decisions", "/decisions", "No decisions yet.", ({ decisions }) =>
   decisions.slice(0, 6).map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
 
 const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) => {
@@ -395,7 +395,7 @@ function responseTo({ alert_id, fingerprint }) {
   return make("details", {}, make("summary", { textContent: "Respond" }), form, said);
 }
 
-// ---- together
+// ---- start
 
 async function begin() {
   if (!(await loadChampion())) return;
