@@ -6,7 +6,7 @@ Only the chosen adapter's clients are imported, so each function imports what it
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from forecasting_platform.errors import ConfigurationError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forecasting_platform.ports.table_store import TableStore
     from forecasting_platform.ports.trainer import Trainer
     from forecasting_platform.services.alerts import Alerts
+    from forecasting_platform.services.promotion.promoter import Promoter
     from forecasting_platform.settings import Settings
 
 
@@ -111,7 +112,7 @@ def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
         ConfigurationError: Spark is to train on tables that are not in Spark.
     """
     if settings.trainer == "local":
-        from forecasting_platform.adapters.local_trainer import LocalTrainer
+        from forecasting_platform.services.local_trainer import LocalTrainer
 
         return LocalTrainer(table_store)
     if settings.table_store != "spark":
@@ -194,3 +195,20 @@ def archive_of(settings: Settings) -> DocumentArchive | None:
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 
     return DocumentArchive(settings.feed_archive, keep_days=settings.feed_archive_days)
+
+
+def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger) -> Promoter:
+    """Who changes the champion, by this version's policy."""
+    from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
+    from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+    from forecasting_platform.services.promotion.promoter import Promoter
+
+    return Promoter(
+        store=table_store,
+        registry=model_registry,
+        ledger=ledger,
+        policy=PromotionPolicy.packaged(),
+        fitness=fitness_of,
+        impossible=impossible_forecasts,
+        now=lambda: datetime.now(UTC),
+    )

@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values, fingerprint
-from forecasting_platform.orchestration.assets.champion_model import champion_model, promoter_of
+from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -35,7 +35,7 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
 from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import alerts_of
+from forecasting_platform.wiring import alerts_of, promoter_of
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.local_trainer import LocalTrainer
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.model import ForecastModel
@@ -20,6 +19,7 @@ from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
+from forecasting_platform.services.local_trainer import LocalTrainer
 from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, seasonal
 
 RECIPE = Recipe(backtest_days=200, refit_days=60, exogenous=(KnownAtCutoff("Temperature"),))

@@ -23,6 +23,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
@@ -43,7 +44,7 @@ class Load:
         self.file = folder / "feed.json"
         self.archive = DocumentArchive(str(folder / "archive"), keep_days=30)
         feed = FileFeed(self.file.as_uri(), date_format="dd/mm/yyyy", max_bytes=200_000, archive=self.archive)
-        resources = {"observation_feed": feed, "table_store": self.store}
+        resources = {"observation_feed": feed, "table_store": self.store, "settings": Settings()}
         self.job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
 
     def __call__(self, days: DateRange, *, raising: bool = True) -> dict[str, Metadata]:
@@ -113,7 +114,7 @@ def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
     app.test_client().post("/faults", json={"name": "flaky"})
     with served(app) as base, dg.DagsterInstance.ephemeral(settings=settings) as instance:
         feed = HttpFeed(f"{base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=200_000)
-        resources = {"observation_feed": feed, "table_store": MemoryTableStore()}
+        resources = {"observation_feed": feed, "table_store": MemoryTableStore(), "settings": Settings()}
         job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))
         logged = [entry.user_message for entry in instance.all_logs(result.run_id)]

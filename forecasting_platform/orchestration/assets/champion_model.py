@@ -1,26 +1,22 @@
 """`trained_model` -> `champion_model`."""
 
-from datetime import UTC, datetime
 from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
-from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.reports.accuracy import decision_table
-from forecasting_platform.forecasting.reports.plots import decision_plot
 from forecasting_platform.orchestration.assets.trained_model import trained_model
-from forecasting_platform.orchestration.metadata import document, plot, table
+from forecasting_platform.orchestration.metadata.promotion import decision_metadata
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.promoter import Promoter
+from forecasting_platform.wiring import promoter_of
 
 
 class PromotionConfig(dg.Config):
-    """An evaluation of the challenger, or a person's word."""
+    """An evaluation of the challenger, or what a person decides regardless."""
 
     decided_by: str = Field(default="person", description="Who asked.")
     action: Literal["evaluate", "rollback", "override"] = Field(
@@ -48,31 +44,7 @@ def champion_model(
     """
     decision = _decided(promoter_of(table_store, model_registry, ledger), config)
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
-    serving = decision.challenger_version if decision.moves_champion else decision.champion_version
-    return dg.MaterializeResult(
-        metadata={
-            "decision_id": decision.decision_id,
-            "verdict": decision.verdict,
-            "reason": decision.reason,
-            "champion_version": serving or "none",
-            "numbers": table(decision_table(decision)),
-            "evidence": document({name: of for name, of in decision.evidence.items() if name != "inputs"}),
-            **({"plot": plot(decision_plot(decision))} if "inputs" in decision.evidence else {}),
-        }
-    )
-
-
-def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger) -> Promoter:
-    """Changes the champion, by this version's policy."""
-    return Promoter(
-        store=table_store,
-        registry=model_registry,
-        ledger=ledger,
-        policy=PromotionPolicy.packaged(),
-        fitness=fitness_of,
-        impossible=impossible_forecasts,
-        now=lambda: datetime.now(UTC),
-    )
+    return dg.MaterializeResult(metadata=decision_metadata(decision))
 
 
 def _decided(promoter: Promoter, config: PromotionConfig) -> PromotionDecision:

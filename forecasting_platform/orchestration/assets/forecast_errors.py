@@ -7,7 +7,7 @@ from forecasting_platform.forecasting.monitoring.questions import watermark
 from forecasting_platform.forecasting.reports.plots import errors_plot
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
-from forecasting_platform.orchestration.metadata import plot, show_on_last_day
+from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, earlier_cutoffs, one_run, partition_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecast_errors import match_forecast_errors

@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.reports.plots import HISTORY_DAYS, forecas
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.metadata import plot, show_on_last_day
+from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore

@@ -24,7 +24,7 @@ from forecasting_platform.forecasting.series.holding import FAR_OFF, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
-from forecasting_platform.orchestration.metadata import table
+from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore

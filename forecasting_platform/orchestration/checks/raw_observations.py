@@ -8,14 +8,9 @@ from forecasting_platform.forecasting.series.data_quality import (
     judge_days,
     structural_problem,
 )
-from forecasting_platform.orchestration.assets.raw_observations import (
-    EXOGENOUS_REFUSED,
-    LOAD_PROBLEM,
-    REFUSED,
-    REFUSED_VALUES,
-    raw_observations,
-)
-from forecasting_platform.orchestration.metadata import table
+from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.metadata.load import EXOGENOUS_REFUSED, LOAD_PROBLEM, REFUSED, REFUSED_VALUES
+from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore

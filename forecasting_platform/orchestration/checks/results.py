@@ -6,7 +6,7 @@ import dagster as dg
 
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.reports.plots import evidence_plot
-from forecasting_platform.orchestration.metadata import plot, table
+from forecasting_platform.orchestration.metadata.values import plot, table
 from forecasting_platform.orchestration.runbooks import runbook_url
 
 STATE = "state"

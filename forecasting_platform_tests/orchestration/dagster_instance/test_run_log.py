@@ -16,6 +16,7 @@ from forecasting_platform.errors import FeedUnavailableError, StoreUnavailableEr
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import SimulatedDocument
 
 pytestmark = pytest.mark.slow
@@ -46,7 +47,7 @@ def run(instance: dg.DagsterInstance, file: Path, capsys: pytest.CaptureFixture[
     definitions = dg.Definitions(
         [raw_observations],
         asset_checks=[one_row_a_day],
-        resources={"observation_feed": feed, "table_store": MemoryTableStore()},
+        resources={"observation_feed": feed, "table_store": MemoryTableStore(), "settings": Settings()},
     )
     job = definitions.resolve_implicit_global_asset_job_def()
     capsys.readouterr()
@@ -112,7 +113,7 @@ def test_a_resource_that_cannot_be_had_is_told_as_an_error(
     def table_store(_: dg.InitResourceContext) -> None:
         raise StoreUnavailableError("Postgres", "nobody answers")
 
-    resources = {"observation_feed": None, "table_store": table_store}
+    resources = {"observation_feed": None, "table_store": table_store, "settings": Settings()}
     job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
     capsys.readouterr()
     with pytest.raises(dg.DagsterError):

@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.local_trainer import LocalTrainer
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.local_trainer import LocalTrainer
 from forecasting_platform_tests.contracts.trainer_contract import BLOCK_SERIES, RECIPE, VALUES, TrainerContract, filled
 from forecasting_platform_tests.support.example_series import days_after
 

@@ -1,0 +1,33 @@
+"""Tables of a training: which series are unlike the others, and how each did in the backtest."""
+
+from typing import Any
+
+import pandas as pd
+
+from forecasting_platform.forecasting.models.model import ForecastModel
+
+MAX_SERIES = 100
+
+
+def series_apart(model: ForecastModel) -> pd.DataFrame:
+    """The series that are constant, ended or new, the first hundred: `unique_id`, `state`, and the newest day known."""
+    states = sorted(model.states().items())[:MAX_SERIES]
+    newest = dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
+    rows = [(unique_id, state, str(newest[unique_id])) for unique_id, state in states]
+    return pd.DataFrame(rows, columns=["unique_id", "state", "newest_observation"])
+
+
+def scores_table(metadata: dict[str, Any]) -> pd.DataFrame:
+    """One row a series, the first hundred: which candidate serves it and its scores over the backtest."""
+    return pd.DataFrame(
+        [
+            {
+                "unique_id": unique_id,
+                "served by": series["winner"],
+                "constant": series.get("constant", False),
+                **{name: series["scores"][name] for name in ("rmse", "mae", "mase", "skill_naive")},
+                **{f"coverage {level} %": share for level, share in series["coverage"].items()},
+            }
+            for unique_id, series in list(metadata["series"].items())[:MAX_SERIES]
+        ]
+    )

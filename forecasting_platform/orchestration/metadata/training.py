@@ -1,0 +1,22 @@
+"""What a training shows."""
+
+from typing import Any
+
+from forecasting_platform.forecasting.reports.training import scores_table, series_apart
+from forecasting_platform.orchestration.metadata.values import plot, table
+from forecasting_platform.services.trained_model import Challenger
+
+
+def training_metadata(challenger: Challenger) -> dict[str, Any]:
+    """The version, its scores by series, and the plots of the first series."""
+    model, registered = challenger.trained.model, challenger.version
+    return {
+        "model_version": registered.version,
+        "cutoff": registered.cutoff.isoformat(),
+        "series": len(model.unique_ids),
+        "series_apart": table(series_apart(model)),
+        "mlflow_run_id": registered.run_id,
+        **{f"known: {name}": share for name, share in model.metadata["exogenous_known"].items()},
+        "scores": table(scores_table(model.metadata)),
+        **{name.removesuffix(".png"): plot(png) for name, png in challenger.trained.plots.items()},
+    }

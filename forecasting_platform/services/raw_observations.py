@@ -1,0 +1,48 @@
+"""Feed -> rows of `raw_observations`."""
+
+import logging
+from dataclasses import dataclass
+
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
+from forecasting_platform.ports.table_store import LoadReport, TableStore
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A document that was fetched, and what recording its values changed."""
+
+    document: FeedDocument
+    report: LoadReport
+
+
+def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange, log: logging.Logger) -> Load:
+    """Fetch the values of some days and record them; nothing is written where the feed cannot be used.
+
+    Args:
+        log: is told of each step, since a load may take minutes.
+
+    Raises:
+        FeedUnavailableError, FeedDocumentError: the feed does not answer, or its document cannot be read.
+        ArchiveUnavailableError: the document could not be kept.
+        StoreUnavailableError: the store does not answer.
+    """
+    log.info("asking the feed for %s", days)
+    document = feed.fetch(days)
+    for received in filter(None, (document, document.beside)):
+        log.info(_describe(received))
+    report = store.record_observations(
+        document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
+    )
+    log.info("recorded rows: %s", ", ".join(f"{count:,} {name}" for name, count in report.totals.items()))
+    return Load(document, report)
+
+
+def _describe(document: FeedDocument) -> str:
+    how = "is unchanged since it was kept" if document.not_modified else "was received"
+    kept = f", kept at {document.kept_at}" if document.kept_at else ""
+    return (
+        f"{document.source} {how}: {document.size_bytes:,} bytes, sha256 {document.sha256}{kept}; of the days asked "
+        f"for {len(document.observations):,} values, {len(document.unpublished):,} announced without one; "
+        f"{document.refusals}"
+    )
