@@ -51,7 +51,9 @@ class PeriodicTask:
         except Exception as error:  # noqa: BLE001 - the thread outlives any failure; it is logged and tried again
             self._note_failure(error)
             return False
-        self._note_recovery()
+        if self._last_failure is not None:
+            _log.info("%s works again", self._name)
+        self._last_failure = None
         return True
 
     def _note_failure(self, error: Exception) -> None:
@@ -60,8 +62,3 @@ class PeriodicTask:
             unexpected = None if isinstance(error, ForecastingPlatformError) else error
             _log.warning("%s failed and is tried again: %s", self._name, error, exc_info=unexpected)
         self._last_failure = str(error)
-
-    def _note_recovery(self) -> None:
-        if self._last_failure is not None:
-            _log.info("%s works again", self._name)
-        self._last_failure = None

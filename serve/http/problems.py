@@ -108,9 +108,9 @@ def _answer_http_error(error: HTTPException) -> Response | HTTPException:
 
 def _detail(error: HTTPException) -> str:
     if isinstance(error, NotFound):
-        return f"nothing is answered at {request.path[:MAX_CHARACTERS_SHOWN]}; /openapi.json says what is"
+        return f"there is no endpoint {request.path[:MAX_CHARACTERS_SHOWN]}; /openapi.json lists them"
     if isinstance(error, TooManyRequests):
-        return f"more requests than {error.description} came from this address; wait, then go on"
+        return f"more requests than {error.description} came from this address; wait, then try again"
     return error.description or HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR).phrase
 
 
@@ -128,8 +128,8 @@ def _public_detail(error: ForecastingPlatformError) -> str:
         part = next((name for family, name in PARTS.items() if isinstance(error, family)), "a part of the platform")
         return f"{part} does not answer; try again later"
     if isinstance(error, ConfigurationError):
-        seen = f"its log says more under request {request.environ[REQUEST_ID]}"
-        return f"the app is not set up for this: whoever runs it looks at {error.setting}; {seen}"
+        details = f"its log has the details under request {request.environ[REQUEST_ID]}"
+        return f"the app is not configured for this; its operator should check {error.setting}; {details}"
     return str(error)
 
 

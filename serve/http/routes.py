@@ -110,19 +110,16 @@ def predict(body: PredictBody) -> Response:
 
 
 def _compute(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    inputs = _inputs(body, champion, service)
+    row_limit = max_rows(body.level, body.further_columns)
+    if isinstance(body, InputsBody):
+        inputs = inputs_from(champion, body.rows, min(row_limit, MAX_INPUT_ROWS))
+    else:
+        inputs = inputs_for(champion, body.forecast_request, service.store, row_limit)
     forecasts = forecast(champion, inputs, body.level)
     more = _further_columns(body, champion, inputs, forecasts, service)
     _record_answer(service, champion, [forecasts], given_inputs=isinstance(body, InputsBody))
     left_out = list_left_out(champion, inputs, body.forecast_request) if isinstance(body, PredictRangeBody) else []
     return computed_answer(champion, forecasts, more, left_out)
-
-
-def _inputs(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> ModelInputs:
-    row_limit = max_rows(body.level, body.further_columns)
-    if isinstance(body, InputsBody):
-        return inputs_from(champion, body.rows, min(row_limit, MAX_INPUT_ROWS))
-    return inputs_for(champion, body.forecast_request, service.store, row_limit)
 
 
 def _further_columns(

@@ -62,7 +62,8 @@ class WholeRequests:
         protocol.response_bytes(status, headers, content)
 
     async def _take_body(self, environ: "WSGIEnvironment", chunks: "RSGIHTTPProtocol") -> None:
-        length = _length(environ)
+        declared = environ.get("CONTENT_LENGTH", "")
+        length = int(declared) if declared.isdecimal() else None
         if length is not None and length > self._max_bytes:
             return  # the application refuses it by its length
         large = length is None or length > self._small_bytes
@@ -102,12 +103,6 @@ class LateBody(io.RawIOBase):
             RequestTimeout: always.
         """
         raise RequestTimeout(f"the body did not arrive within {self._seconds:g} s; send it without pauses")
-
-
-def _length(environ: "WSGIEnvironment") -> int | None:
-    """The length that the client declares; None without one."""
-    given = environ.get("CONTENT_LENGTH", "")
-    return int(given) if given.isdecimal() else None
 
 
 def answer_of(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
