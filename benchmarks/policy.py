@@ -1,7 +1,7 @@
 """Which policy of training, promotion and alerting would have served best; and how long it takes to find out.
 
 `make bench NAME=policy DATA=folder`: the simulated supply of 2018 to 2024 and one series of each JSON feed of the
-folder, replayed day by day under the whole grid of `replay.policies`. `FULL=0`: four years, fewer trainings.
+folder, replayed day by day under the whole grid of `policy_backtest.policies`. `FULL=0`: four years, fewer trainings.
 """
 
 import argparse

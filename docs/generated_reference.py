@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from flask_openapi3.openapi import OpenAPI
 
-from forecasting_platform.definitions import defs
+from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -69,11 +69,12 @@ def _table_section(table: Table) -> str:
 
 def dagster_page() -> str:
     """Assets, checks, jobs, schedules and sensors."""
-    graph = defs.resolve_asset_graph()
+    definitions = build_definitions()
+    graph = definitions.resolve_asset_graph()
     assets = [(f"`{key.to_user_string()}`", _first(graph.get(key).description)) for key in graph.toposorted_asset_keys]
     keys = sorted(graph.asset_check_keys, key=lambda key: key.name)
     checks = [(f"[`{key.name}`](../runbooks/{key.name}.md)", f"`{key.asset_key.to_user_string()}`") for key in keys]
-    repository = defs.get_repository_def()
+    repository = definitions.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     automation = [
         *((f"`{job.name}`", "job", _first(job.description)) for job in jobs),

@@ -1,6 +1,6 @@
 """Directories of Parquet files below one log, on whatever file system the warehouse is.
 
-A directory is written once and never changed. Which of them count is `spark_table_log`'s to say.
+A directory is written once and never changed. Which of them count is `spark.table_log`'s to say.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
 """The tables of `forecasting.frames` in Hive: logs of batches, and a view over each that shows its rows.
 
 A log is an external table partitioned by `batch`, one directory of Parquet a batch. How batches are
-committed is `spark_table_log`'s.
+committed is `spark.table_log`'s.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

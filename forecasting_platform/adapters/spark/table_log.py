@@ -1,6 +1,6 @@
 """The commit protocol of a log: who may add which batch, and which batches a reader sees.
 
-A batch is a directory of Parquet (`spark_batch_files`) that one `ALTER TABLE … ADD PARTITION` makes part
+A batch is a directory of Parquet (`spark.batch_files`) that one `ALTER TABLE … ADD PARTITION` makes part
 of the table. The metastore refuses a partition that exists, so the number of a batch is a compare-and-set:
 the writer that read the log at batch n commits n + 1, or looks again. The number is the *only* partition
 column, because partitions that differ in another one would both be accepted.

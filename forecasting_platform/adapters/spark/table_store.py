@@ -1,4 +1,4 @@
-"""The table store on Spark SQL and a Hive metastore. Tables are in `spark_schema`, commits in `spark_table_log`,
+"""The table store on Spark SQL and a Hive metastore. Tables are in `spark.schema`, commits in `spark.table_log`,
 rules in `table_writes`.
 """
 
