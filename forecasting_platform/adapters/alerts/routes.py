@@ -49,11 +49,6 @@ def destinations(settings: Settings) -> list[Destination]:
     return list(found.values())
 
 
-def routes_of(settings: Settings) -> list[Route]:
-    """The routes of the settings, without their URLs."""
-    return [destination.route for destination in destinations(settings)]
-
-
 def delivery_of(destination: Destination) -> Delivery:
     """What sends to a destination.
 

@@ -1,6 +1,6 @@
 import pytest
 
-from forecasting_platform.adapters.alerts.routes import destinations, routes_of
+from forecasting_platform.adapters.alerts.routes import destinations
 from forecasting_platform.forecasting.monitoring.alert_messages import Route
 from forecasting_platform.settings import Settings
 
@@ -10,7 +10,7 @@ SLACK = "slack://T0KEN/secret/x"
 def named(monkeypatch: pytest.MonkeyPatch, urls: str, alertmanager: str = "") -> list[Route]:
     monkeypatch.setenv("FORECASTING_ALERT_URLS", urls)
     monkeypatch.setenv("FORECASTING_ALERTMANAGER_URL", alertmanager)
-    return routes_of(Settings())
+    return [destination.route for destination in destinations(Settings())]
 
 
 @pytest.mark.parametrize("separator", [",", " ", ", ", "\n"])
