@@ -88,7 +88,7 @@ class Platform:
 
     def load(self, days: DateRange) -> None:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""
-        raw_observations(context_of(days), observation_feed=self.feed, table_store=self.store)
+        raw_observations(context_of(days), observation_feed=self.feed, table_store=self.store, settings=self.settings)
         feature_table(context_of(days), table_store=self.store, settings=self.settings)
         self.loaded |= {day.isoformat() for day in days}
 
