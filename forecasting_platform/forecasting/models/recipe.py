@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
@@ -110,6 +109,9 @@ class Recipe:
         Args:
             panel: what is known at the cutoff, which is its last day (`Panel.until`), with the exogenous columns.
         """
+        # The app reads recipes and fits none: it is installed without this package.
+        from threadpoolctl import threadpool_limits
+
         task = Task(self.horizon, self.country, self.exogenous)
         # Products this small gain nothing from threads, and lose a factor of five where others want the cores too.
         with threadpool_limits(1, user_api="blas"):
