@@ -47,8 +47,10 @@ def test_the_initial_load_is_one_backfill_in_which_each_day_is_materialized(plat
     dagster = DagsterApi(platform.endpoints["dagster"])
     assert dagster.materialized_days("raw_observations") == set(LOADED)
     assert dagster.materialized_days("feature_table") == set(LOADED)
-    backfills = dagster._post("count backfills", "{ partitionBackfillsOrError { ... on PartitionBackfills { results "
-                              "{ runs { runId status } } } } }", {})  # fmt: skip
+    backfills = ask_dagster(
+        platform,
+        "{ partitionBackfillsOrError { ... on PartitionBackfills { results { runs { runId status } } } } }",
+    )
     (backfill,) = backfills["partitionBackfillsOrError"]["results"]
     assert [run["status"] for run in backfill["runs"]] == ["SUCCESS"]
     materialized = dagster.materializations(backfill["runs"][0]["runId"], "raw_observations")
@@ -164,13 +166,25 @@ def test_a_reload_adds_nothing_and_doubles_no_day(platform: Platform) -> None:
     assert {found.metadata["rows_unchanged"] for load in loads for found in load} == {4}
 
 
+def ask_dagster(platform: Platform, query: str, **variables: Any) -> dict[str, Any]:
+    """What Dagster's own page asks: the data that a GraphQL query answers."""
+    answer = requests.post(
+        f"{platform.endpoints['dagster']}/graphql",
+        json={"query": query, "variables": variables},
+        timeout=PATIENCE_SECONDS,
+    ).json()
+    assert "errors" not in answer, answer["errors"]
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
 def backfill_of_days(platform: Platform, days: list[str]) -> str:
     """What the UI asks for when single days are chosen; the id of the backfill."""
-    answer = DagsterApi(platform.endpoints["dagster"])._post(
-        "backfill",
+    answer = ask_dagster(
+        platform,
         "mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) "
         "{ ... on LaunchBackfillSuccess { backfillId } } }",
-        {"params": {"assetSelection": [{"path": ["raw_observations"]}], "partitionNames": days}},
+        params={"assetSelection": [{"path": ["raw_observations"]}], "partitionNames": days},
     )
     return str(answer["launchPartitionBackfill"]["backfillId"])
 
@@ -284,11 +298,12 @@ def open_on_the_page(platform: Platform) -> set[str]:
 
 def passed_in_dagster(platform: Platform, asset: str, check: str) -> bool:
     """What Dagster shows of the newest evaluation of a check."""
-    answer = DagsterApi(platform.endpoints["dagster"])._post(
-        "look at a check",
+    answer = ask_dagster(
+        platform,
         "query ($asset: AssetKeyInput!, $check: String!) "
         "{ assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) { evaluation { success } } }",
-        {"asset": {"path": [asset]}, "check": check},
+        asset={"path": [asset]},
+        check=check,
     )
     return bool(answer["assetCheckExecutions"][0]["evaluation"]["success"])
 
