@@ -28,8 +28,8 @@ def function_lines(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         if isinstance(node, FUNCTIONS):
             documented = ast.get_docstring(node, clean=False) is not None
-            docstring = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0  # type: ignore[operator]
-            yield node.end_lineno - node.lineno + 1 - docstring  # type: ignore[operator]
+            docstring = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
+            yield node.end_lineno - node.lineno + 1 - docstring
 
 
 def comment_lines(text: str) -> int:
@@ -63,7 +63,7 @@ def table(files: dict[Path, str]) -> list[tuple[str, str]]:
     lengths = {str(path): text.count("\n") for path, text in files.items()}
     functions = sorted(lines for tree in trees.values() for lines in function_lines(tree))
     helpers = [uses for tree in trees.values() for uses in private_helpers(tree)]
-    documented = sum(code_lines(text) for text in files.values())
+    lines_of_code = sum(map(code_lines, files.values()))
     long_files = {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES}
     full = {package: count for package, count in packages.items() if count > MAX_MODULES}
     once = sum(uses == 1 for uses in helpers)
@@ -89,13 +89,16 @@ def table(files: dict[Path, str]) -> list[tuple[str, str]]:
             f"{once} of {len(functions)}: {once / len(functions):.1%}",
         ),
         ("private functions", f"{len(helpers)}"),
-        ("comments in 100 lines of code", f"{100 * sum(map(comment_lines, files.values())) / documented:.1f}"),
+        ("comments in 100 lines of code", f"{100 * sum(map(comment_lines, files.values())) / lines_of_code:.1f}"),
     ]
 
 
 def main() -> None:
     """Print the table."""
-    rows = table(modules(Path(sys.argv[1] if len(sys.argv) > 1 else ".")))
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    if not (files := modules(root)):
+        sys.exit(f"there is no Python file of {' or '.join(PRODUCT)} below {root.resolve()}; name a checkout")
+    rows = table(files)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:<{width}}  {value}")

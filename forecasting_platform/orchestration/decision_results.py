@@ -13,11 +13,15 @@ MAX_DECISIONS = 50
 
 
 def decision_results(ledger: Ledger, after: int) -> tuple[list[Evaluation], int]:
-    """Decisions after a number as evaluations, in their order, and the number to go on from."""
-    newest = [_number(found) for found in ledger.decisions(MAX_DECISIONS, with_evidence=False)]
-    count = sum(number > after for number in newest)
-    decisions = ledger.decisions(count)[::-1] if count else []
-    return [evaluation_of(found) for found in decisions], max([after, *map(_number, decisions)])
+    """Decisions after a number, the newest 50 of them at most, as evaluations in their order; and the number to go on
+    from.
+    """
+    # Most looks find nothing new: evidence is most of a decision, and is read only when there is one.
+    if all(_number(newest) <= after for newest in ledger.decisions(1, with_evidence=False)):
+        return [], after
+    # Read once and told apart by number: a decision that is made meanwhile pushes none of the others out.
+    decisions = [found for found in reversed(ledger.decisions(MAX_DECISIONS)) if _number(found) > after]
+    return [evaluation_of(found) for found in decisions], max(map(_number, decisions))
 
 
 def _number(decision: PromotionDecision) -> int:

@@ -1,9 +1,10 @@
 """Who watches the watchers: notices that nobody looks for alerts any more, or that no route works."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
-from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy, Evaluation
+from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.services.alerts import Alerts
 
 WATCHERS = ("alert_sensor", "promotion_sensor")
@@ -35,8 +36,7 @@ def watch_watchers(alerts: Alerts, max_age: timedelta) -> dict[str, float]:
         for name, age in ages.items()
     ]
     if alerts.channels.routes:
-        immediate = AlertPolicy(pending=timedelta(0), repeat=alerts.policy.repeat)
-        Alerts(alerts.ledger, alerts.channels, immediate, alerts.runbook_url, alerts.now).report(evaluations)
+        replace(alerts, policy=replace(alerts.policy, pending=timedelta(0))).report(evaluations)
         alerts.send_waiting()
     return ages
 

@@ -31,7 +31,7 @@ from forecasting_platform.orchestration.assets import champion_model as champion
 from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.sensors import alert_sensor
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
-from forecasting_platform.services.promotion.versions import MOVED_BY
+from forecasting_platform.services.promotion.versions import MOVED_BY, AlreadyChampionError
 from forecasting_platform_tests.support.example_errors import errors
 from forecasting_platform_tests.support.promotions import Promotions
 
@@ -210,7 +210,7 @@ def test_a_person_rolls_back_with_a_reason_and_the_sensor_does_not_undo_it(platf
             platform.promoter().roll_back(None, reason, "a person")
     with pytest.raises(UnknownVersionError, match="no model version '9'"):
         platform.promoter().roll_back("9", "a drill", "a person")
-    with pytest.raises(UnknownVersionError):
+    with pytest.raises(AlreadyChampionError, match="version 2 is the champion already"):
         platform.promoter().roll_back("2", "a drill", "a person")
     assert platform.champion() == "2"
     platform.promoter().roll_back(None, "a drill", "a person")
@@ -288,6 +288,31 @@ def test_a_rollback_whose_run_dies_before_it_tells_anybody_is_told(platform: Pro
     platform.promoter().evaluate(PROMOTION_SENSOR)
     platform.promoter().override("2", "the feed was wrong", "a person")
     assert [evaluation.result for evaluation in decision_results(platform.ledger, 2)[0]] == ["failed", "passed"]
+
+
+class Deciding:
+    """A ledger to which a person adds a decision right after the first look at it."""
+
+    def __init__(self, ledger: MemoryLedger, meanwhile: Callable[[], object]) -> None:
+        self._ledger = ledger
+        self._meanwhile = iter([meanwhile])
+
+    def decisions(self, *limits: Any, **wanted: Any) -> list[PromotionDecision]:
+        found = self._ledger.decisions(*limits, **wanted)
+        for decide in self._meanwhile:
+            decide()
+        return found
+
+
+def test_a_decision_made_while_decisions_are_read_pushes_no_other_out(platform: Promotions) -> None:
+    promoter = platform.promoter()
+    promoter.evaluate(PROMOTION_SENSOR)
+    promoter.override("1", "first", "a person")
+    before = len(platform.ledger.decisions())
+    ledger: Any = Deciding(platform.ledger, lambda: promoter.override("2", "meanwhile", "a person"))
+    found, newest = decision_results(ledger, 0)
+    assert [evaluation.event_id for evaluation in found] == list(range(1, before + 2))
+    assert newest == before + 1
 
 
 def test_series_that_decide_nothing_do_not_hide_a_champion_that_misses_everything(

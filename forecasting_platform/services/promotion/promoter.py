@@ -38,6 +38,7 @@ from forecasting_platform.services.promotion.evidence import PromotionEvidence, 
 from forecasting_platform.services.promotion.versions import (
     LEDGER_LOOK_BACK,
     MOVED_BY,
+    AlreadyChampionError,
     Serving,
     Versions,
     describe_lost,
@@ -89,6 +90,7 @@ class Promoter:
         Raises:
             ReasonMissingError: nothing says why.
             NoChampionError: there never was one.
+            AlreadyChampionError: the version serves already.
             UnknownVersionError, InvalidArtifactError: there is none to go to, or it cannot be loaded.
         """
         return self._by_a_person("rollback", to_version, reason, decided_by)
@@ -99,6 +101,7 @@ class Promoter:
         Raises:
             ReasonMissingError: nothing says why.
             NoChampionError: there never was one.
+            AlreadyChampionError: the version serves already.
             UnknownVersionError, InvalidArtifactError: there is none to go to, or it cannot be loaded.
         """
         return self._by_a_person("override", to_version, reason, decided_by)
@@ -188,9 +191,12 @@ class Promoter:
             to = self.versions.earlier(champion)
         else:
             to = self.registry.version_at("challenger")
-        if to is None or to.version == champion:
-            named = "previous" if verdict == "rollback" else "challenger"
-            raise UnknownVersionError(to_version or named, [champion] if champion else [])
+        if to is None:
+            raise UnknownVersionError(
+                "previous" if verdict == "rollback" else "challenger", [champion] if champion else []
+            )
+        if to.version == champion:
+            raise AlreadyChampionError(to.version)
         return to
 
     def _rollback(self, champion: str | None, to: ModelVersion, reason: str, decided_by: str) -> PromotionDecision:

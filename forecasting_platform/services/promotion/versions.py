@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from forecasting_platform.errors import InvalidArtifactError, UnknownVersionError
+from forecasting_platform.errors import ForecastingPlatformError, InvalidArtifactError, UnknownVersionError
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.ports.ledger import Ledger
@@ -12,6 +12,14 @@ from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersio
 LEDGER_LOOK_BACK = 100
 MOVED_BY = "moved_by_decision"
 """Tag of a version: the decision whose move was completed. Without it the move is still owed."""
+
+
+class AlreadyChampionError(ForecastingPlatformError):
+    """The version that a person wants to serve is the champion."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        super().__init__(f"version {version} is the champion already; name another version")
 
 
 @dataclass(frozen=True, slots=True)
