@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import BackupError
-from forecasting_platform.local import backup, copying
+from forecasting_platform.local import copying
 from forecasting_platform.local.copying import copy_folder
 
 Meanwhile = Callable[[Callable[[Path], object]], None]
@@ -43,7 +43,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     return install
 
 
-def test_a_backup_beside_a_load_that_archives_holds_what_was_there_and_stayed(
+def test_a_copy_beside_a_load_that_archives_holds_what_was_there_and_stayed(
     folder: Path, tmp_path: Path, meanwhile: Meanwhile
 ) -> None:
     def archive(_copied: Path) -> None:
@@ -53,11 +53,8 @@ def test_a_backup_beside_a_load_that_archives_holds_what_was_there_and_stayed(
 
     (folder / "documents" / "ab" / ".left").write_bytes(b"half")
     meanwhile(archive)
-    backup._copy_folders(folder.parent, tmp_path / "backup")
-    assert contents(tmp_path / "backup") == {
-        "feed-archive/documents/ab/a": b"a" * 100,
-        "feed-archive/documents/ab/b": b"b" * 100,
-    }
+    copy_folder(folder, tmp_path / "copy")
+    assert contents(tmp_path / "copy") == {"documents/ab/a": b"a" * 100, "documents/ab/b": b"b" * 100}
 
 
 def test_a_file_that_changes_while_it_is_copied_is_copied_again_as_a_whole(
