@@ -257,6 +257,20 @@ class ConfigurationError(ForecastingPlatformError):
         super().__init__(f"setting {setting}: {problem}")
 
 
+class FeedDescriptionError(ConfigurationError):
+    """A feed's description that cannot be used.
+
+    Attributes:
+        line: of the file, from 1; None where the whole file is meant.
+    """
+
+    def __init__(self, file: str, line: int | None, problem: str) -> None:
+        self.line = line
+        where = file if line is None else f"{file}, line {line}"
+        super().__init__(where, problem)
+        self.args = (f"the feed's description {where}: {problem}",)
+
+
 class BackupError(ForecastingPlatformError):
     """A backup that cannot be written, trusted or restored."""
 

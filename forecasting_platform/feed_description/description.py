@@ -1,0 +1,279 @@
+"""The words of a feed's description.
+
+`dialect` speaks the vocabulary of the Frictionless standards (https://datapackage.org/standard/table-dialect/), field
+formats are strptime's as there, and places in JSON are JMESPath expressions (https://jmespath.org). The other words
+are what a forecaster needs beside: which day a row is of, which columns are series, on which days values are due.
+
+Each field's description is what an editor shows, and what the documentation lists.
+"""
+
+from datetime import date, time
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+from forecasting_platform.feed_description.day_format import DayFormat
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Dublin or UTC") from error
+    return name
+
+
+def _day_format(declared: str) -> str:
+    DayFormat.compile(declared)
+    return declared
+
+
+def _jmespath(expression: str) -> str:
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is no JMESPath expression: {str(error).splitlines()[0]}") from error
+    return expression
+
+
+def _several(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+JMESPath = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""One name or several."""
+Formats = Annotated[tuple[Annotated[str, AfterValidator(_day_format)], ...], BeforeValidator(_several)]
+
+
+class Part(BaseModel):
+    """A part of a description: what it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Pages(Part):
+    """How an answer in several pages is read to its end."""
+
+    parameter: str | None = Field(default=None, description="Query parameter of the page's number.")
+    first: int = Field(default=1, ge=0, description="Number of the first page.")
+    last: JMESPath | None = Field(default=None, description="Where an answer says the number of its last page.")
+    next: JMESPath | None = Field(default=None, description="Where an answer says the URL of the next page.")
+    at_most: int = Field(default=1000, ge=1, description="Pages beyond which the feed is refused.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.parameter is None) == (self.next is None):
+            raise ValueError("give either parameter (the page's number) or next (where the next page's URL is)")
+        return self
+
+
+class Source(Part):
+    """Where the documents are."""
+
+    url: str = Field(
+        min_length=1,
+        description="`http(s)://…`, `ckan+https://portal/dataset-id`, `file:///path`, or `s3://bucket/key` and every "
+        "other URL that fsspec knows. `{start}` and `{end}` become the days asked for; `${NAME}` is read from the "
+        "environment.",
+    )
+    headers: dict[str, str] = Field(
+        default={}, description="Headers of each request; `${NAME}` is read from the environment and never shown."
+    )
+    pages: Pages | None = Field(default=None, description="How an answer in several pages is read.")
+    member: str | None = Field(default=None, description="The file meant, where a zip holds more than one.")
+
+
+class Dialect(Part):
+    """How a text is written; the words are Frictionless's."""
+
+    delimiter: Character = Field(default=",", description="Between two fields.")
+    quote_char: Character | None = Field(
+        default='"', alias="quoteChar", description="Around a field that holds the delimiter; null for none."
+    )
+    decimal_char: Literal[".", ",", "٫"] = Field(default=".", alias="decimalChar", description="Before the decimals.")
+    group_char: Character | None = Field(default=None, alias="groupChar", description="Between groups of thousands.")
+    comment_char: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, alias="commentChar", description="With which lines begin that are no rows."
+    )
+    header: bool = Field(default=True, description="Whether there is a header; without, columns are field1, field2, …")
+    header_rows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        alias="headerRows",
+        description="Numbers of the lines that are the header; the lines before are passed over.",
+    )
+    header_join: str = Field(default=" ", alias="headerJoin", description="Between the lines of a header of several.")
+    missing_values: tuple[str, ...] = Field(
+        default=("",), alias="missingValues", description='Texts that say there is no value: "", N/A, -.'
+    )
+    encoding: str = Field(default="utf-8", description="Such as utf-8, iso-8859-1 or windows-1252.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.delimiter in {self.decimal_char, self.quote_char}:
+            other = "decimalChar" if self.delimiter == self.decimal_char else "quoteChar"
+            if other == "quoteChar":
+                raise ValueError(f"delimiter and quoteChar are both {self.delimiter!r}")
+        if self.group_char == self.decimal_char:
+            raise ValueError(f"groupChar and decimalChar are both {self.decimal_char!r}")
+        try:
+            "".encode(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"{self.encoding!r} is no encoding, such as utf-8 or iso-8859-1") from error
+        return self
+
+
+class Day(Part):
+    """Which day a row is of."""
+
+    column: Names = Field(
+        default=("Date",),
+        min_length=1,
+        description="The column of the day; of several (year, month, day) the texts are joined by a space.",
+    )
+    format: Formats = Field(
+        default=("%Y-%m-%d",),
+        min_length=1,
+        description="How it is written: strptime's directives, `dd/mm/yyyy`, `unix` or `unix_ms`; several where a "
+        "file mixes its spellings.",
+    )
+    time_zone: TimeZone = Field(
+        default="UTC", description="Zone whose days these are; texts without an offset are of its clock."
+    )
+    begins_at: time = Field(default=time(0), description="When a day begins: 06:00 for a gas day.")
+    stamp: Literal["start", "end"] = Field(
+        default="start", description="Whether a row's time is the start or the end of what its value is of."
+    )
+
+
+class Aggregate(Part):
+    """How several rows of a day become its value."""
+
+    method: Literal["sum", "mean", "max", "min", "last"] = Field(description="What becomes of the rows of a day.")
+    every_minutes: int | None = Field(
+        default=None, ge=1, le=1440, description="Minutes from row to row; says how many rows a whole day has."
+    )
+    min_share: float = Field(
+        default=1.0, ge=0, le=1, description="Least share of the day's rows that must be there, given every_minutes."
+    )
+
+
+class Long(Part):
+    """One row a series and day."""
+
+    series: Names = Field(min_length=1, description="The columns that name the series.")
+    value: Names = Field(min_length=1, description="The column of the value; of several, each is a series of its own.")
+    join: str = Field(default=" / ", description="Between the names of several columns.")
+
+
+class Series(Part):
+    """Which columns (or, in a long layout, names) are series, and what they are called."""
+
+    include: tuple[str, ...] | None = Field(default=None, description="Only these, as published; null for all.")
+    exclude: tuple[str, ...] = Field(default=(), description="All but these, as published.")
+    rename: dict[str, str] = Field(default={}, description="New names, by the published ones.")
+    prefix: str = Field(default="", description="Before each name, which keeps the series of two feeds apart.")
+    unit_factor: FiniteFloat = Field(default=1.0, description="By which each value is multiplied.")
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.include is not None and (both := sorted(set(self.include) & set(self.exclude))):
+            raise ValueError(f"include and exclude both name {both[0]!r}")
+        if not self.unit_factor:
+            raise ValueError("a unit_factor of 0 would make every value 0")
+        return self
+
+
+class Covariate(Part):
+    """A series that forecasts use and that is not forecast."""
+
+    unique_id: str = Field(description="Its name, after rename and prefix.")
+    known: Literal["at_cutoff", "in_advance"] = Field(
+        default="at_cutoff", description="Whether a day's value is known at its end, or days ahead (see the docs)."
+    )
+    delay_days: int = Field(default=0, ge=0, le=30, description="Days after that at which it is known.")
+
+
+class ClosedDays(Part):
+    """Days on which no value is due."""
+
+    start: date
+    end: date
+
+
+class Calendar(Part):
+    """On which days a value is due; every day by default."""
+
+    weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(_several)] = Field(
+        default=WEEKDAYS, min_length=1, description="Days of the week; one of a weekly feed."
+    )
+    holidays: str | None = Field(
+        default=None,
+        description="Public holidays on which none is due: a country (`IE`), a part of one (`GB-SCT`) or a market "
+        "(`XNYS`, `XECB`).",
+    )
+    closed: tuple[date | ClosedDays, ...] = Field(
+        default=(), description="Further days without a value: `2024-12-24`, or `start` and `end`."
+    )
+    closed_days_are: Literal["left_out", "zero"] = Field(
+        default="left_out", description="Whether a closed day has no forecast, or one of 0 that is marked."
+    )
+
+
+class Publication(Part):
+    """When the value of a day is complete. Before, it is not loaded."""
+
+    lag_days: int = Field(default=0, ge=0, le=366, description="Days after its own at which a day is complete.")
+    at: time = Field(default=time(0), description="The time of that day, on the clock of `day.time_zone`.")
+
+
+class FeedDescription(Part):
+    """A feed: where it is, how it is written, which days and series it has."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
+        default="feed", description="What the feed is called in checks, incidents and on the page."
+    )
+    source: Source
+    format: Literal["csv", "json", "jsonl", "parquet", "excel"] | None = Field(
+        default=None, description="null: CSV or JSON, as its content type or its first character says."
+    )
+    dialect: Dialect = Field(default_factory=Dialect)
+    records: JMESPath | None = Field(
+        default=None, description="Where the rows are in JSON; null: the array itself, or the one under `records`."
+    )
+    error: JMESPath | None = Field(
+        default=None, description="Where JSON says that it is an error; what stands there is told."
+    )
+    sheet: str | None = Field(default=None, description="The sheet of a workbook; null for the first.")
+    day: Day = Field(default_factory=Day)
+    long: Long | None = Field(default=None, description="One row a series and day; null: one column a series.")
+    aggregate: Aggregate | None = Field(default=None, description="How several rows of a day become its value.")
+    series: Series = Field(default_factory=Series)
+    covariates: tuple[Covariate, ...] = Field(default=(), description="Series that help and are not forecast.")
+    calendar: Calendar = Field(default_factory=Calendar)
+    publication: Publication = Field(default_factory=Publication)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        formats = [DayFormat.compile(declared) for declared in self.day.format]
+        if self.aggregate and not any(each.has_time for each in formats) and self.aggregate.every_minutes:
+            raise ValueError("aggregate.every_minutes counts rows by their time, and day.format has none")
+        if self.aggregate and self.aggregate.min_share < 1 and self.aggregate.every_minutes is None:
+            raise ValueError("aggregate.min_share needs every_minutes, which says how many rows a day has")
+        if self.long and (both := sorted({*self.long.series, *self.day.column} & set(self.long.value))):
+            raise ValueError(f"long.value names {both[0]!r}, which is the day or names the series")
+        return self
+
+    @classmethod
+    def of_default_shape(cls, url: str, date_format: str) -> Self:
+        """The shape that a URL without a description has: JSON or CSV, `Date` and one column a series."""
+        return cls(source=Source(url=url), day=Day(column=("Date",), format=(date_format,)))
