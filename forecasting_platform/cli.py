@@ -1,34 +1,58 @@
-"""`forecasting-platform`: the group of all commands. Each is in the module of `commands` with its or a related name."""
+"""`forecasting-platform`: the group of all commands. A command's module is imported when the command is used."""
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from forecasting_platform.commands.alerts import alerts
-from forecasting_platform.commands.as_of import as_of
-from forecasting_platform.commands.backtest_policy import backtest_policy
-from forecasting_platform.commands.backup import backup, restore
-from forecasting_platform.commands.decisions import decisions
-from forecasting_platform.commands.features import features
-from forecasting_platform.commands.forecast import forecast, simulate
-from forecasting_platform.commands.load import load
-from forecasting_platform.commands.migrate import migrate
-from forecasting_platform.commands.report import report
-from forecasting_platform.commands.train import promote, rollback, train
-from forecasting_platform.commands.up import down, status, up
 from forecasting_platform.errors import ForecastingPlatformError
 
-COMMANDS = (
-    *(up, down, status, migrate, backup, restore),
-    *(load, train, promote, rollback),
-    *(forecast, simulate, features, as_of, backtest_policy, report),
-    *(alerts, decisions),
-)
+COMMANDS = {
+    "alerts": ("alerts:alerts", "List, acknowledge and mute incidents; watch the alert sensor."),
+    "as-of": ("as_of:as_of", "What was served, known and decided at a past moment."),
+    "backtest-policy": ("backtest_policy:backtest_policy", "Replay the stored history under other policies."),
+    "backup": ("backup:backup", "Write databases, models and documents into a directory."),
+    "decisions": ("decisions:decisions", "The promotion ledger, newest first."),
+    "down": ("up:down", "Stop the embedded platform of a data directory."),
+    "features": ("features:features", "What models knew at the end of each day."),
+    "forecast": ("forecast:forecast", "The champion's forecast of a date range."),
+    "load": ("load:load", "Load a date range as one partition backfill."),
+    "migrate": ("migrate:migrate", "Upgrade the databases of an earlier release."),
+    "promote": ("train:promote", "Evaluate the challenger against the champion now."),
+    "report": ("report:report", "Accuracy, bias, coverage, drift and alerts."),
+    "restore": ("backup:restore", "Put a backup into the directory of a stopped platform."),
+    "rollback": ("train:rollback", "Serve an earlier version again, and record why."),
+    "simulate": ("forecast:simulate", "The model's input frame for a date range."),
+    "status": ("up:status", "What runs, which version serves, what is open."),
+    "train": ("train:train", "Train a new version, with alias challenger."),
+    "up": ("up:up", "Start the embedded platform and run the main job on it."),
+}
+"""By command: its module in `commands`, its name there, and its line in the list of commands."""
 
 
 class Commands(click.Group):
-    """Errors of the platform are one sentence on standard error and exit code 1."""
+    """Imports a command when it is used (click's documentation, "Lazily Loading Subcommands").
+
+    Errors of the platform are one sentence on standard error and exit code 1.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"forecasting_platform.commands.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -42,11 +66,7 @@ class Commands(click.Group):
             sys.exit(0 if ctx.invoked_subcommand == "up" else 1)
 
 
-@click.group(
-    cls=Commands,
-    commands=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="forecasting-platform")
 def main() -> None:
     """Load, train, promote, serve and control forecasts of daily series, on Dagster."""

@@ -1,4 +1,4 @@
-"""Cells of CSV whose texts a spreadsheet takes for text, and never for a formula."""
+"""Escapes CSV cells so that a spreadsheet never runs a text as a formula."""
 
 from typing import Any
 

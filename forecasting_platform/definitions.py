@@ -1,4 +1,4 @@
-"""The composition root: everything Dagster serves, in the order in which a day of data moves."""
+"""The composition root: everything that Dagster serves, in the order in which a day of data moves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +69,7 @@ def build_definitions(
             run_failure_sensor,
             retention_sensor,
         ],
-        resources={**build_resources(), **(resources or {})},
+        resources={**build_resources(settings), **(resources or {})},
         # A step must end with its run: an orphan of a killed worker would materialize under a failed run.
         executor=dg.in_process_executor,
     )

@@ -1,6 +1,6 @@
-"""A log record as a line of JSON, for every process of the platform.
+"""Formats log records as lines of JSON, for every process of the platform.
 
-Where lines go, and which are told, belongs to the process that logs.
+Each process chooses its handlers and levels.
 """
 
 import json

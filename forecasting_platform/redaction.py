@@ -1,4 +1,4 @@
-"""What of an address may be shown, in an answer, an error, a log or on a terminal: all but what may be secret in it."""
+"""Removes secrets from addresses before they are shown in an answer, an error, a log or a terminal."""
 
 import re
 from urllib.parse import urlsplit, urlunsplit

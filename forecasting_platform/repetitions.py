@@ -1,4 +1,4 @@
-"""Names given twice, found in one pass however many there are: fields of a JSON object, columns of a header."""
+"""Finds repeated names in one pass: fields of a JSON object, columns of a header."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
-"""Every environment variable of the platform, once, typed. Reading them is the only thing done here.
+"""All environment variables of the platform, typed. Nothing else is done here.
 
-The prefix is `FORECASTING_`. A secret has no default: what needs one says so when it is used.
+The prefix is `FORECASTING_`. A secret has no default: code that needs one raises an error that names it.
 """
 
 from datetime import date

@@ -1,7 +1,6 @@
-"""The only chooser: from settings to the adapter behind each port.
+"""The only place that chooses adapters: from settings to the adapter behind each port.
 
-Only the chosen adapter's clients are imported, so each function imports what it makes. What an adapter does is in
-`adapters`, what it promises in `ports`.
+Each function imports what it makes, so that only the chosen adapter's clients are imported.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""One file, one technology: the only place of third-party clients. What they promise stands in `ports`."""
+"""The adapters: one file per technology, and the only place that imports third-party clients. `ports` has promises."""

@@ -1,4 +1,4 @@
-"""A call that is waited for so long and no longer. What follows when it is late is the caller's to decide."""
+"""Runs a call in the background and waits for it for a limited time. The caller decides what to do if it is late."""
 
 import queue
 import threading

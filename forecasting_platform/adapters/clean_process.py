@@ -1,4 +1,4 @@
-"""A model loaded as another process would load it: nothing of this one helps. What that says is judged elsewhere."""
+"""Loads a model in a new process, as another user of the registry would. `promotion` judges the result."""
 
 import json
 import subprocess

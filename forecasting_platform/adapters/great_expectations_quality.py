@@ -1,7 +1,7 @@
-"""Loaded days judged by a Great Expectations suite, for a person to read: rows for Dagster, a page of Data Docs.
+"""Validates loaded days with a Great Expectations suite: rows for Dagster and a page of Data Docs.
 
-What is expected of a day is `forecasting.data_quality`'s. Great Expectations takes seconds to import, so it
-is imported when a check runs, and no load waits for it.
+`forecasting.series.data_quality` defines what is expected of a day. Importing Great Expectations takes seconds, so that
+it is imported when a check runs, and no load waits for it.
 """
 
 import html

@@ -1,4 +1,4 @@
-"""What may stand in a ledger, whichever keeps it. Pure."""
+"""Checks entries before any ledger stores them. Pure."""
 
 import json
 from collections import Counter

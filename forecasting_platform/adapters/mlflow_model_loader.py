@@ -1,6 +1,6 @@
-"""How MLflow loads a registered version: a module of this package reads data files; no code of the artifact runs.
+"""The loader that MLflow calls for a registered version. It reads data files and runs no code of the artifact.
 
-`mlflow.pyfunc.load_model("models:/forecasting_platform@champion")` ends here.
+`mlflow.pyfunc.load_model("models:/forecasting_platform@champion")` calls it.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model as files: numbers in `parameters.npz`, the rest in `model.json`, which holds the numbers' checksum.
+"""Stores a model as files: numbers in `parameters.npz`, the rest and the numbers' checksum in `model.json`.
 
 Reading runs no code of the artifact and loads no pickle.
 """

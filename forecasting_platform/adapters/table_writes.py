@@ -1,6 +1,6 @@
-"""What may be written to a table, and what a write changes: the rules that every table store shares.
+"""The rules of writing that every table store shares: what is refused, and what a write changes.
 
-Pure. Where rows are kept, and how writers are kept apart, is each store's own.
+Pure. Storage and the isolation of concurrent writers belong to each store.
 """
 
 import hashlib
@@ -62,7 +62,10 @@ def check_load(
     given = _REFUSED.empty() if quarantined is None else quarantined
     distinct = conform(_REFUSED, given.drop_duplicates(), period)
     loaded = conform(_LOADED, observations, period)
-    _refuse_beyond_limits(loaded)
+    refused = beyond_limits(loaded["y"].to_numpy())
+    if len(refused):
+        problem = f"column y holds {examples(refused.tolist())}; values lie within ±{MAX_VALUE:g}"
+        raise InvalidFrameError(OBSERVATIONS.name, problem)
     return Load(
         observations=loaded,
         refused=_stamped(distinct, known_at),
@@ -84,10 +87,19 @@ def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, Loa
     compared = _beside(load.observations, newest)
     is_new = compared["available_at"].isna()
     is_revised = ~is_new & (compared["y"] != compared["y_known"])
-    _refuse_stale(compared[is_revised & (compared["available_at"] >= load.available_at)], load.available_at)
+    stale = compared[is_revised & (compared["available_at"] >= load.available_at)]
+    if len(stale):
+        found = examples(f"{row.unique_id} {row.ds:%Y-%m-%d}: {row.available_at}" for row in stale.itertuples())
+        problem = f"values known at {load.available_at} would replace newer ones ({found}); fetch the feed again"
+        raise InvalidFrameError(OBSERVATIONS.name, f"{problem} and load that")
     added = load.observations[is_new | is_revised].assign(available_at=load.available_at)
     days = compared["ds"]
-    report = _report(load, {"new": days[is_new], "revised": days[is_revised], "unchanged": days[~is_new & ~is_revised]})
+    outcomes = {"new": days[is_new], "revised": days[is_revised], "unchanged": days[~is_new & ~is_revised]}
+    outcomes["quarantined"] = load.refused_days.dropna()
+    counts = pd.DataFrame({name: outcomes[name].value_counts() for name in COUNTS})
+    by_day = counts.reindex(pd.date_range(load.period.start, load.period.end)).fillna(0).astype("int64")
+    by_day.index = pd.Index(list(load.period), name="ds")
+    report = LoadReport(by_day, quarantined_without_day=int(load.refused_days.isna().sum()))
     return added.reset_index(drop=True), report
 
 
@@ -160,13 +172,6 @@ def _refuse_illegal_names(table: Table, names: pd.Series) -> None:
         raise InvalidFrameError(table.name, f"unique_id {found}: {next(iter(problems.values()))}")
 
 
-def _refuse_beyond_limits(loaded: pd.DataFrame) -> None:
-    refused = beyond_limits(loaded["y"].to_numpy())
-    if len(refused):
-        problem = f"column y holds {examples(refused.tolist())}; values lie within ±{MAX_VALUE:g}"
-        raise InvalidFrameError(OBSERVATIONS.name, problem)
-
-
 def _is_storable(value: object) -> bool:
     if not isinstance(value, str) or "\x00" in value:
         return False
@@ -186,20 +191,3 @@ def _stamped(refused: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
 def _fingerprint(day: pd.Timestamp, *texts: Hashable) -> str:
     named = ["" if pd.isna(day) else day.date().isoformat(), *texts]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
-
-
-def _refuse_stale(stale: pd.DataFrame, available_at: pd.Timestamp) -> None:
-    if len(stale):
-        found = examples(f"{row.unique_id} {row.ds:%Y-%m-%d}: {row.available_at}" for row in stale.itertuples())
-        raise InvalidFrameError(
-            OBSERVATIONS.name,
-            f"values known at {available_at} would replace newer ones ({found}); fetch the feed again and load that",
-        )
-
-
-def _report(load: Load, days_by_outcome: dict[str, pd.Series]) -> LoadReport:
-    outcomes = days_by_outcome | {"quarantined": load.refused_days.dropna()}
-    counts = pd.DataFrame({name: outcomes[name].value_counts() for name in COUNTS})
-    by_day = counts.reindex(pd.date_range(load.period.start, load.period.end)).fillna(0).astype("int64")
-    by_day.index = pd.Index(list(load.period), name="ds")
-    return LoadReport(by_day, quarantined_without_day=int(load.refused_days.isna().sum()))

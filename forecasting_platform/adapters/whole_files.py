@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whoever reads them meanwhile."""
+"""Writes files atomically: a reader sees the old file or the complete new one."""
 
 import os
 import uuid

@@ -14,7 +14,6 @@ from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError, UnknownAlertError
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.services.watchers import watch_watchers
-from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import alerts_of
 
 
@@ -70,8 +69,9 @@ def mute(pattern: str, hours: float, reason: str, by: str, data_dir: Path, as_js
 @json_option
 def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     """The dead man's switch: an incident of its own, and exit code 1, when the alert sensor has gone quiet."""
-    with connect(data_dir).ledger() as ledger:
-        installed = alerts_of(ledger, Settings())
+    connection = connect(data_dir)
+    with connection.ledger() as ledger:
+        installed = alerts_of(ledger, connection.settings)
         ages = watch_watchers(installed, timedelta(seconds=max_age))
     print_rows(
         [{"watcher": name, "seconds": age if math.isfinite(age) else None} for name, age in ages.items()],

@@ -1,4 +1,4 @@
-"""`as-of`: what the platform knew and said at a past moment."""
+"""`as-of`: what the platform knew, served and decided at a past moment."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,9 @@ from forecasting_platform.commands.alerts import alert_rows, incident_rows
 from forecasting_platform.commands.connection import connect
 from forecasting_platform.commands.options import DayOrMoment, data_dir_option, json_option
 from forecasting_platform.commands.output import print_json, print_rows, records
-from forecasting_platform.forecasting.models.training import fingerprint
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.reports.as_of import Snapshot
+from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform.services.as_of import stored_snapshot
 
 

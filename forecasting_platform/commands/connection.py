@@ -82,7 +82,8 @@ class Connection:
             UnavailableError: it did not answer.
         """
         try:
-            response = ask_app(self.app_url, method, path, body, timeout_seconds=TIMEOUT_SECONDS)
+            headers = self.settings.api_key_header()
+            response = ask_app(self.app_url, method, path, body, headers=headers, timeout_seconds=TIMEOUT_SECONDS)
         except requests.RequestException as error:
             raise UnavailableError(f"the app at {shown(self.app_url)}", type(error).__name__) from error
         if not response.ok or response.is_redirect:

@@ -1,4 +1,4 @@
-"""`decisions`: the promotion ledger, whether it was changed, and its verdicts judged again."""
+"""`decisions`: lists the promotion ledger, verifies its hash chain, and judges decisions again."""
 
 from pathlib import Path
 

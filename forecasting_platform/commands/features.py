@@ -1,4 +1,4 @@
-"""`features`: the feature table as it is, or as it was built from what was known at a time."""
+"""`features`: the feature table as stored, or rebuilt from what was known at a time."""
 
 from datetime import date, datetime
 from pathlib import Path

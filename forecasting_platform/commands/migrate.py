@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from psycopg.conninfo import conninfo_to_dict
 
-from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, Role, make_roles
+from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS, make_roles
 from forecasting_platform.commands.options import data_dir_option, json_option
 from forecasting_platform.commands.output import print_rows
 from forecasting_platform.errors import PlatformStateError
@@ -60,18 +60,14 @@ def _migrate_named_databases(settings: Settings) -> Iterator[Migrated]:
     environment, passwords = dict(os.environ), {}
     if settings.postgres_dsn is not None:
         dsn = settings.require_postgres_dsn()
-        passwords = _passwords(settings, str(conninfo_to_dict(dsn)["dbname"]))
+        ours = str(conninfo_to_dict(dsn)["dbname"])
+        chosen = {
+            DAGSTER: settings.dagster_role_password,
+            MLFLOW: settings.mlflow_role_password,
+            replace(RUNS, database=ours): settings.runs_role_password,
+            replace(APP, database=ours): settings.app_role_password,
+        }
+        passwords = {role: password.get_secret_value() for role, password in chosen.items() if password}
         make_roles(dsn, passwords)
         environment |= forecasting_store(dsn)
     yield from migrate_databases(environment, {role.name: password for role, password in passwords.items()})
-
-
-def _passwords(settings: Settings, ours: str) -> dict[Role, str]:
-    """The passwords of the roles to make; `ours` is the database of the schema `forecasting`."""
-    chosen = {
-        DAGSTER: settings.dagster_role_password,
-        MLFLOW: settings.mlflow_role_password,
-        replace(RUNS, database=ours): settings.runs_role_password,
-        replace(APP, database=ours): settings.app_role_password,
-    }
-    return {role: password.get_secret_value() for role, password in chosen.items() if password}

@@ -34,7 +34,10 @@ def report(html_path: Path | None, data_dir: Path, as_json: bool) -> None:
     """Accuracy, bias and coverage over windows, drift, and open alerts."""
     found = _read(connect(data_dir))
     if html_path is not None:
-        _write_html(found, html_path)
+        try:
+            html_path.write_text(found.html(pd.DataFrame(alert_rows(found.alerts))), encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(html_path), f"{error.strerror}; name another one with --html") from error
         click.echo(f"written to {html_path}", err=True)
     rows = {name: records(getattr(found, name)) for name in TITLES}
     if as_json:
@@ -63,10 +66,3 @@ def _champion(connection: Connection) -> dict[str, Any]:
         click.echo(f"the champion's backtest is left out: {error}", err=True)
         return {}
     return found
-
-
-def _write_html(found: Report, path: Path) -> None:
-    try:
-        path.write_text(found.html(pd.DataFrame(alert_rows(found.alerts))), encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(path), f"{error.strerror}; name another one with --html") from error

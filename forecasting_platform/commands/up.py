@@ -1,4 +1,4 @@
-"""`up`, `down` and `status`: the embedded platform, started, stopped and looked at."""
+"""`up`, `down` and `status`: start, stop and inspect the embedded platform."""
 
 import signal
 import time
@@ -62,7 +62,8 @@ def up(
         days = DateRange(days.start, max(days.end, datetime.now(UTC).date() - timedelta(days=1)))
     with EmbeddedPlatform(data_dir, port_base, feed_url, live, weather=weather, spark=spark) as platform:
         platform.start_services(progress)
-        job = MainJob(platform.dagster, platform.endpoints["app"], days, progress, platform.look)
+        headers = Settings().api_key_header()
+        job = MainJob(platform.dagster, platform.endpoints["app"], days, progress, platform.look, headers)
         # Requested while the daemon comes up, the backfill is taken at its first look.
         backfill_id = job.submit_load() if main_job else None
         platform.start_daemon(progress)

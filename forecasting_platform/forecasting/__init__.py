@@ -1,1 +1,1 @@
-"""The pure middle: frames in, frames out. No Dagster, no I/O, no clock, no environment here."""
+"""The pure core: frames in, frames out. No Dagster, no I/O, no clock, no environment."""

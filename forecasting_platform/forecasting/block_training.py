@@ -1,7 +1,7 @@
-"""Training of many series: block by block, so that memory holds one block, and one model of all at the end.
+"""Trains many series block by block, so that memory holds one block, and joins the blocks to one model.
 
-A block is a fixed cut of the sorted series and is trained for itself, on days that all blocks share. So it comes out
-the same to the last bit wherever it is trained: one after the other here, or side by side elsewhere.
+A block is a fixed part of the sorted series and is trained independently, on days that all blocks share. Its result is
+therefore the same to the last bit, whether blocks are trained one after the other or in parallel.
 """
 
 import hashlib

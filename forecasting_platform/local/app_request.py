@@ -1,16 +1,20 @@
-"""One request to the app, with the key that the settings name. What an answer means is the caller's."""
+"""Sends one request to the app. The caller interprets the answer."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import requests
 
-from forecasting_platform.settings import Settings
-
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def ask_app(app_url: str, method: str, path: str, body: object, *, timeout_seconds: float) -> requests.Response:
-    """The app's answer, whatever its status; a redirect is not followed, since the key would be sent along.
+def ask_app(
+    app_url: str, method: str, path: str, body: object, *, headers: Mapping[str, str], timeout_seconds: float
+) -> requests.Response:
+    """The app's answer, whatever its status; a redirect is not followed, since the headers would be sent along.
+
+    Args:
+        headers: the key (`Settings.api_key_header`).
 
     Raises:
         requests.RequestException: it did not answer.
@@ -22,7 +26,7 @@ def ask_app(app_url: str, method: str, path: str, body: object, *, timeout_secon
             method,
             f"{app_url}{path}",
             json=body,
-            headers=Settings().api_key_header(),
+            headers=headers,
             timeout=timeout_seconds,
             allow_redirects=False,
         )

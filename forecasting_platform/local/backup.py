@@ -1,9 +1,9 @@
 """Backs up a data directory's databases and files into one folder with checksums, and restores them.
 
-What is in it: a dump of each database (`pg_dump`, custom format), the models' artifacts, the kept feed documents
-and Data Docs, and `manifest.json` with the SHA-256 of each file. What is not: logs, and what the app remembers.
-The folder gets its name when it is whole. A restore checks all of it first, restores beside what is there, and
-takes its place at the end; so a failure at any step leaves the data as they were.
+A backup contains a dump of each database (`pg_dump`, custom format), the models' artifacts, the kept feed documents and
+Data Docs, and `manifest.json` with the SHA-256 of each file; it contains no logs and no cache of the app. The folder
+gets its name when it is complete. A restore first checks the whole backup, then restores next to the present data, and
+finally swaps the two, so that a failure at any step leaves the data unchanged.
 """
 
 import contextlib
@@ -132,7 +132,10 @@ def restore_backup(data_dir: Path, source: Path, *, overwrite: bool) -> Backup:
             for name in DATABASES:
                 _restore_beside(platform.postgres.dsn, name, source)
             for folder in FOLDERS:
-                _copy_beside(source / folder, platform.path / folder)
+                restored = _beside(platform.path / folder)
+                shutil.rmtree(restored, ignore_errors=True)
+                if (source / folder).is_dir():
+                    shutil.copytree(source / folder, restored)
             with psycopg.connect(platform.postgres.dsn(MAINTENANCE_DATABASE), autocommit=True) as connection:
                 _take_the_place(connection, platform.path)
             shutil.rmtree(platform.path / APP_MEMORY, ignore_errors=True)
@@ -197,12 +200,6 @@ def _restore_beside(dsn: Dsn, name: str, source: Path) -> None:
             connection.execute(statement.format(*names, sql.Literal(value)))
     words = ["--exit-on-error", "--single-transaction", "--no-owner", f"--dbname={name}_restored"]
     _run("pg_restore", [*words, str(source / f"{name}.dump")], dsn(f"{name}_restored"), source)
-
-
-def _copy_beside(source: Path, target: Path) -> None:
-    shutil.rmtree(_beside(target), ignore_errors=True)
-    if source.is_dir():
-        shutil.copytree(source, _beside(target))
 
 
 def _take_the_place(connection: psycopg.Connection[tuple[object, ...]], path: Path) -> None:

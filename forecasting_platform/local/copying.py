@@ -1,4 +1,4 @@
-"""A copy of a folder that others write to meanwhile."""
+"""Copies a folder that other processes are writing to."""
 
 import hashlib
 import os

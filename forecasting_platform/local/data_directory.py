@@ -1,6 +1,6 @@
-"""The data directory of one embedded platform: which process holds it, what runs in it, and its addresses.
+"""The data directory of one embedded platform: its lock, its processes, its addresses.
 
-Files kept here: `lock` (held by the living supervisor), `supervisor.json`, `processes.json`,
+Files kept here: `lock` (held by the running supervisor), `supervisor.json`, `processes.json`,
 `endpoints.json`, `settings.json`, `logs/`.
 """
 

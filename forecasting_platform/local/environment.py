@@ -1,6 +1,6 @@
-"""What the processes of a platform are given: addresses, environment variables, and Dagster's instance settings.
+"""The configuration of a platform's processes: addresses, environment variables, Dagster's instance settings.
 
-The processes themselves are in `programs`.
+`programs` starts the processes.
 """
 
 import json

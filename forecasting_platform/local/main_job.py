@@ -1,11 +1,11 @@
-"""The main job of `up`: initial load, training, promotion and forecasts, all of it done by Dagster.
+"""The main job of `up`: initial load, training, promotion and forecasts, all run by Dagster.
 
-Everything here is asked over the same interfaces that a person or another program uses.
+It uses only the interfaces that any other client can use.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import requests
@@ -41,6 +41,7 @@ class MainJob:
         days: what is to be loaded in the end.
         progress: told a line for each step.
         meanwhile: called at every look; raises when a process of the platform died.
+        app_headers: headers of requests to the app (`Settings.api_key_header`).
     """
 
     dagster: DagsterApi
@@ -48,6 +49,7 @@ class MainJob:
     days: DateRange
     progress: Callable[[str], None]
     meanwhile: Callable[[], None]
+    app_headers: Mapping[str, str] = field(default_factory=dict)
 
     def submit_load(self) -> str | None:
         """Ask Dagster for one backfill of the days not loaded yet; its id, None when all are."""
@@ -65,7 +67,10 @@ class MainJob:
         if backfill_id is not None:
             self._wait_for_load(backfill_id)
         if not self.dagster.materialized_partitions("champion_model"):
-            self._train()
+            self.progress("training: backtest of every option, refit, registration in MLflow")
+            run_id = self.dagster.launch_job("training_job")
+            self.dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS, meanwhile=self.meanwhile)
+            self.progress("trained; the promotion sensor takes it from here")
             self._wait_until("the champion", lambda: bool(self.dagster.materialized_partitions("champion_model")))
         return self.wait_for_forecast()
 
@@ -82,12 +87,6 @@ class MainJob:
             done = status.materialized + status.failed
             self.progress(f"load: {done} of {status.targeted} partitions of {len(LOAD_ASSETS)} assets")
 
-    def _train(self) -> None:
-        self.progress("training: backtest of every option, refit, registration in MLflow")
-        run_id = self.dagster.launch_job("training_job")
-        self.dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS, meanwhile=self.meanwhile)
-        self.progress("trained; the promotion sensor takes it from here")
-
     def wait_for_forecast(self) -> dict[str, object]:
         """Ask the app until it answers with a forecast of the days after the last one loaded."""
         body = {
@@ -98,7 +97,7 @@ class MainJob:
 
         def answered() -> bool:
             try:
-                response = ask_app(self.app_url, "POST", "/predict", body, timeout_seconds=5)
+                response = ask_app(self.app_url, "POST", "/predict", body, headers=self.app_headers, timeout_seconds=5)
             except requests.RequestException:
                 return False  # still starting; the deadline decides
             if response.status_code == requests.codes.ok:

@@ -1,6 +1,6 @@
-"""The embedded platform: everything on one machine, started, watched and stopped together, in the right order.
+"""The embedded platform: starts, watches and stops all parts on one machine, in the right order.
 
-The processes are in `programs`; `processes` starts and stops one of them.
+`programs` has the command lines; `processes` starts and stops one process.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Chooses the account, the program files and the cluster directory of an embedded Postgres.
 
-Postgres refuses to run as root. So root's server runs as an unprivileged account, which needs to reach
-its program files and its data. Running the server is `embedded_postgres`'s.
+Postgres refuses to run as root. For root, the server runs as an unprivileged account, which needs access to its program
+files and its data. `embedded_postgres` runs the server.
 """
 
 import contextlib

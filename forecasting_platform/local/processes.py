@@ -1,4 +1,4 @@
-"""Starts, watches and stops one child process, and knows when it is ready.
+"""Starts, watches and stops one child process, and waits until it is ready.
 
 `platform` decides which processes there are, and their order.
 """
@@ -115,10 +115,6 @@ def _prepare_child(parent: int, stop_signal: signal.Signals) -> None:
             os._exit(1)
 
 
-def _explained(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
 class ChildProcess:
     """One running `Program`, leader of a session of its own, that on Linux ends with its supervisor.
 
@@ -193,7 +189,8 @@ class ChildProcess:
     def require_alive(self) -> None:
         """Raise `PlatformStateError`, with the end of its log, if it was started and has died."""
         if self._popen is not None and (code := self._popen.poll()) is not None:
-            raise self._failure(f"ended with {_explained(code)}")
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            raise self._failure(f"ended with {how}")
 
     def _failure(self, what: str) -> PlatformStateError:
         log_file = self.program.log_file

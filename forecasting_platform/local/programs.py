@@ -1,6 +1,6 @@
-"""The programs of a platform besides Postgres: the command line of each, and how it shows that it is ready.
+"""The programs of a platform besides Postgres: the command line of each, and when it is ready.
 
-`environment` has what they are given; `platform` starts and stops them.
+`environment` configures them; `platform` starts and stops them.
 """
 
 import json

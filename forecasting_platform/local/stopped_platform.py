@@ -1,4 +1,4 @@
-"""Opens the data of a stopped platform: holds its directory, and runs only its Postgres."""
+"""Opens the data of a stopped platform: locks its directory and runs only its Postgres."""
 
 import os
 import socket

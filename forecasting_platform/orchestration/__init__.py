@@ -1,1 +1,1 @@
-"""Everything Dagster: partitions, resources, assets, checks, jobs, schedules, sensors. Nothing else imports Dagster."""
+"""All of Dagster: partitions, resources, assets, checks, jobs, schedules, sensors. Nothing else imports Dagster."""

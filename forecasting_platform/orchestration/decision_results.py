@@ -1,18 +1,18 @@
-"""What alerts need of promotion decisions: a champion that was taken back, or should have been.
+"""Evaluations for alerts from promotion decisions: a champion was rolled back automatically, or should have been.
 
-Told from the ledger and not by the run that decided: a run may die before it tells anybody.
+They are read from the ledger, because the run that decided may die before it reports anything.
 """
 
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.ledger import Ledger
+from forecasting_platform.settings import Settings
 
 AUTOMATIC_ROLLBACK = "champion_model:automatic_rollback"
 MAX_DECISIONS = 50
 
 
-def decision_results(ledger: Ledger, after: int) -> tuple[list[Evaluation], int]:
+def decision_results(ledger: Ledger, after: int, settings: Settings) -> tuple[list[Evaluation], int]:
     """Decisions after a number, the newest 50 of them at most, as evaluations in their order; and the number to go on
     from.
     """
@@ -21,14 +21,14 @@ def decision_results(ledger: Ledger, after: int) -> tuple[list[Evaluation], int]
         return [], after
     # Read once and told apart by number: a decision that is made meanwhile pushes none of the others out.
     decisions = [found for found in reversed(ledger.decisions(MAX_DECISIONS)) if _number(found) > after]
-    return [evaluation_of(found) for found in decisions], max(map(_number, decisions))
+    return [evaluation_of(found, settings) for found in decisions], max(map(_number, decisions))
 
 
 def _number(decision: PromotionDecision) -> int:
     return decision.decision_id or 0
 
 
-def evaluation_of(decision: PromotionDecision) -> Evaluation:
+def evaluation_of(decision: PromotionDecision, settings: Settings) -> Evaluation:
     """What people are told: a champion was taken back, or should be and was not."""
     return Evaluation(
         fingerprint=AUTOMATIC_ROLLBACK,
@@ -37,5 +37,5 @@ def evaluation_of(decision: PromotionDecision) -> Evaluation:
         severity="error",
         evaluated_at=decision.decided_at,
         summary=f"{decision.verdict}: {decision.reason}",
-        runbook=runbook_url("automatic_rollback"),
+        runbook=settings.runbook_url("automatic_rollback"),
     )

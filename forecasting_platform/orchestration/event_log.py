@@ -1,7 +1,7 @@
-"""What Dagster knows that alerts need: results of checks, runs that failed or succeeded since, backfills."""
+"""Evaluations for alerts from Dagster's event log: results of checks, failed and recovered runs, backfills."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -12,7 +12,6 @@ from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluat
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.failed_runs import FailedStep, failed_steps, why
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, days_of_tags
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.settings import Settings
 
 OVERLAP_EVENTS = 200
@@ -27,16 +26,6 @@ STATE = "state"
 LOAD_CHECKS = ("feed_document_gives_values", "observations_are_well_formed")
 """The checks of `raw_observations` that features wait for."""
 
-OWNERS = {
-    "raw_observations": "data-engineering",
-    "feature_table": "data-engineering",
-    "trained_model": "data-science",
-    "champion_model": "data-science",
-    "forecasts": "data-science",
-    "forecast_errors": "data-science",
-}
-"""Whom an asset's incidents concern; runs and backfills concern `platform`."""
-
 BACKFILL_RESULTS: dict[BulkActionStatus, Result] = {
     BulkActionStatus.FAILED: "failed",
     BulkActionStatus.COMPLETED_FAILED: "failed",
@@ -44,11 +33,14 @@ BACKFILL_RESULTS: dict[BulkActionStatus, Result] = {
 }
 
 
-def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days: int) -> tuple[list[Evaluation], int]:
+def check_evaluations(
+    instance: dg.DagsterInstance, cursor: int, settings: Settings, owners: Mapping[str, str]
+) -> tuple[list[Evaluation], int]:
     """Results of checks after a cursor, and the cursor to go on from.
 
     Args:
-        look_back_days: a run about days before these, or about more days than these, is historical.
+        settings: a run about days before their look-back, or about more days than that, is historical.
+        owners: by asset.
     """
     records = instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
@@ -56,13 +48,12 @@ def check_evaluations(instance: dg.DagsterInstance, cursor: int, look_back_days:
         ascending=True,
     )
     newest = max((record.storage_id for record in records), default=cursor)
-    tags = _run_tags(instance, {record.event_log_entry.run_id for record in records})
+    ids = list({record.event_log_entry.run_id for record in records})
+    runs = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
+    tags: dict[str, Mapping[str, str]] = {run.run_id: run.tags for run in runs}
     loaded_to = _newest_loaded_day(instance) if any(RANGE_END in found for found in tags.values()) else None
-    names = {record.event_log_entry.get_dagster_event().asset_check_evaluation_data.check_name for record in records}
-    # Once a name: the settings behind it take milliseconds to read, and hundreds of results are read again each time.
-    runbooks = {name: runbook_url(name) for name in names}
     evaluations = [
-        _evaluation(record, tags.get(record.event_log_entry.run_id, {}), runbooks, loaded_to, look_back_days)
+        _evaluation(record, tags.get(record.event_log_entry.run_id, {}), loaded_to, settings, owners)
         for record in records
     ]
     return evaluations, max(cursor, newest)
@@ -73,18 +64,10 @@ def failing_load_checks(instance: dg.DagsterInstance) -> list[str]:
     keys = [dg.AssetCheckKey(dg.AssetKey("raw_observations"), name) for name in LOAD_CHECKS]
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     events = [newest[key].event for key in keys if key in newest]
-    results = [event.get_dagster_event() for event in events if event is not None and _is_evaluation(event)]
-    found = [event.asset_check_evaluation_data for event in results]
+    evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    results = [event for event in events if event is not None and event.dagster_event_type is evaluated]
+    found = [event.get_dagster_event().asset_check_evaluation_data for event in results]
     return [f"{each.check_name}: {each.description}" for each in found if not each.passed]
-
-
-def _is_evaluation(event: dg.EventLogEntry) -> bool:
-    return event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-
-
-def _run_tags(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    ids = list(run_ids)
-    return {run.run_id: run.tags for run in instance.get_runs(dg.RunsFilter(run_ids=ids))} if ids else {}
 
 
 def _newest_loaded_day(instance: dg.DagsterInstance) -> date | None:
@@ -97,9 +80,9 @@ def _newest_loaded_day(instance: dg.DagsterInstance) -> date | None:
 def _evaluation(
     record: dg.EventLogRecord,
     tags: Mapping[str, str],
-    runbooks: Mapping[str, str],
     loaded_to: date | None,
-    look_back_days: int,
+    settings: Settings,
+    owners: Mapping[str, str],
 ) -> Evaluation:
     event = record.event_log_entry.get_dagster_event()
     found = event.asset_check_evaluation_data
@@ -112,10 +95,10 @@ def _evaluation(
         evaluated_at=datetime.fromtimestamp(record.event_log_entry.timestamp, UTC),
         summary=_summary(found, days_of_tags(tags)),
         link=f"/runs/{run_id}",
-        runbook=runbooks[found.check_name],
-        owner=OWNERS.get(asset),
+        runbook=settings.runbook_url(found.check_name),
+        owner=owners.get(asset),
         group=tags.get(BACKFILL_TAG) or run_id or None,
-        historical=_is_historical(tags, loaded_to, look_back_days),
+        historical=_is_historical(tags, loaded_to, settings.load_look_back_days),
     )
 
 
@@ -157,7 +140,9 @@ def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) ->
     return recovered
 
 
-def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> Evaluation | None:
+def run_failure(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, message: str, settings: Settings
+) -> Evaluation | None:
     """A failed run as an evaluation.
 
     None where it will be tried again, its backfill tells of it, or a check stopped it, whose own incident says so.
@@ -168,7 +153,7 @@ def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) 
     if _is_repeated(run) or BACKFILL_TAG in run.tags:
         return None
     failed = failed_steps(instance, run.run_id)
-    if _is_told_by_checks(instance, run, failed):
+    if _is_told_by_checks(instance, run, failed, settings):
         return None
     record = instance.get_run_record_by_id(run.run_id)
     return Evaluation(
@@ -179,20 +164,22 @@ def run_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) 
         evaluated_at=datetime.now(UTC),
         summary=f"{run.job_name} failed: {why(failed, message, run.tags)}",
         link=f"/runs/{run.run_id}",
-        runbook=runbook_url(RUN_FAILURE),
+        runbook=settings.runbook_url(RUN_FAILURE),
         owner="platform",
         group=run.run_id,
     )
 
 
-def _is_told_by_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, failed: Sequence[FailedStep]) -> bool:
+def _is_told_by_checks(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, failed: Sequence[FailedStep], settings: Settings
+) -> bool:
     """Whether all that failed in a run are checks whose incidents call somebody: one failure is one incident."""
     if not failed or not all(step.is_check for step in failed):
         return False
-    return not _is_historical(run.tags, _newest_loaded_day(instance), Settings().load_look_back_days)
+    return not _is_historical(run.tags, _newest_loaded_day(instance), settings.load_look_back_days)
 
 
-def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) -> list[Evaluation]:
+def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], settings: Settings) -> list[Evaluation]:
     """What became of the newest backfills that are over; one fingerprint for each set of assets.
 
     Dagster calls a backfill complete when its days are materialized, also when a check in its run broke.
@@ -207,7 +194,7 @@ def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) 
         if BACKFILL_TAG in run.tags and not _is_repeated(run):
             broken[run.tags[BACKFILL_TAG]].append(run)
     news = [found for found in over if _is_news(found, alerts)]
-    results = [_backfill_result(instance, found, broken[found.backfill_id]) for found in news]
+    results = [_backfill_result(instance, found, broken[found.backfill_id], settings) for found in news]
     return [found for found in results if found is not None]
 
 
@@ -229,11 +216,11 @@ def _is_repeated(run: dg.DagsterRun) -> bool:
 
 
 def _backfill_result(
-    instance: dg.DagsterInstance, backfill: PartitionBackfill, broken: Sequence[dg.DagsterRun]
+    instance: dg.DagsterInstance, backfill: PartitionBackfill, broken: Sequence[dg.DagsterRun], settings: Settings
 ) -> Evaluation | None:
     """None where a check stopped its runs, whose own incident says so."""
     failures = [(run, failed_steps(instance, run.run_id)) for run in broken]
-    if failures and all(_is_told_by_checks(instance, run, failed) for run, failed in failures):
+    if failures and all(_is_told_by_checks(instance, run, failed, settings) for run, failed in failures):
         return None
     assets = _assets(backfill)
     result = "failed" if broken else BACKFILL_RESULTS[backfill.status]
@@ -248,7 +235,7 @@ def _backfill_result(
         evaluated_at=datetime.fromtimestamp(backfill.backfill_end_timestamp or backfill.backfill_timestamp, UTC),
         summary=f"backfill of {assets} {result}" + "".join(f": {each}" for each in dict.fromkeys(causes)),
         link=f"/runs/b/{backfill.backfill_id}",
-        runbook=runbook_url(BACKFILL_FAILURE),
+        runbook=settings.runbook_url(BACKFILL_FAILURE),
         owner="platform",
         group=backfill.backfill_id,
     )

@@ -1,4 +1,4 @@
-"""Why a run failed, as Dagster's event log has it: which step raised what, and which check stopped it."""
+"""Reads from Dagster's event log why a run failed: which step raised what, and which check stopped it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""The jobs: what can be started by a schedule, a sensor, a command or a person."""
+"""The jobs: what a schedule, a sensor, a command or a person can start."""
 
 import dagster as dg
-from dagster_mlflow import end_mlflow_on_run_finished
 
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -18,7 +17,6 @@ load_job = dg.define_asset_job(
 training_job = dg.define_asset_job(
     "training_job",
     selection=[trained_model],
-    hooks={end_mlflow_on_run_finished},
     description="Train on everything known and register the version as challenger.",
 )
 promotion_job = dg.define_asset_job(

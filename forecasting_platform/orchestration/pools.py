@@ -1,6 +1,6 @@
-"""Pools of Dagster's: work of which an instance runs so much at once, by `concurrency` in its `dagster.yaml`.
+"""Dagster's pools. `concurrency` in an instance's `dagster.yaml` limits how many runs of a pool run at once.
 
-The embedded platform's has none, so that nothing waits there.
+The embedded platform has no limit, so that nothing waits there.
 """
 
 TABLE_STORE = "table_store"

@@ -1,6 +1,6 @@
-"""Adapters as resources, built when a run or a tick starts, from the environment.
+"""Adapters as Dagster resources, built from the settings when a run or a tick starts.
 
-Which adapter it is, `wiring` decides; commands ask there too.
+`wiring` chooses the adapters, for commands too.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
 
 
-@dg.resource(description="Tables of observations, features and forecasts.")
-def table_store(_context: dg.InitResourceContext) -> Iterator[TableStore]:
+@dg.resource(description="Tables of observations, features and forecasts.", required_resource_keys={"settings"})
+def table_store(context: dg.InitResourceContext) -> Iterator[TableStore]:
     """The store of FORECASTING_TABLE_STORE, its schema prepared."""
-    store = table_store_of(Settings())
+    store = table_store_of(context.resources.settings)
     try:
         store.prepare()
         yield store
@@ -38,10 +38,10 @@ def trainer(context: dg.InitResourceContext) -> Trainer:
     return trainer_of(context.resources.settings, context.resources.table_store)
 
 
-@dg.resource(description="Promotion decisions and alerts.")
-def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
+@dg.resource(description="Promotion decisions and alerts.", required_resource_keys={"settings"})
+def ledger(context: dg.InitResourceContext) -> Iterator[Ledger]:
     """The ledger in Postgres, its schema prepared."""
-    found = ledger_of(Settings())
+    found = ledger_of(context.resources.settings)
     try:
         found.prepare()
         yield found
@@ -49,37 +49,37 @@ def ledger(_context: dg.InitResourceContext) -> Iterator[Ledger]:
         found.close()
 
 
-@dg.resource(description="The feed of daily values.")
+@dg.resource(description="The feed of daily values.", required_resource_keys={"settings"})
 def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
-    """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL beside it."""
-    settings = Settings()
+    """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL joined to it."""
+    settings: Settings = context.resources.settings
     if context.run is None:
         seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)
         settings = settings.model_copy(update={"feed_timeout_seconds": seconds})
     return feed_of(settings)
 
 
-@dg.resource(description="Model versions and aliases in MLflow.")
-def model_registry(_context: dg.InitResourceContext) -> ModelRegistry:
+@dg.resource(description="Model versions and aliases in MLflow.", required_resource_keys={"settings"})
+def model_registry(context: dg.InitResourceContext) -> ModelRegistry:
     """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
-    return model_registry_of(Settings())
+    return model_registry_of(context.resources.settings)
 
 
-def _mlflow_config(_config: object) -> dict[str, str]:
-    from forecasting_platform.adapters.mlflow.address import address_of
-
-    uri = address_of(Settings().require_mlflow_tracking_uri())
-    return {"experiment_name": REGISTERED_MODEL, "mlflow_tracking_uri": uri}
-
-
-def build_resources() -> dict[str, Any]:
+def build_resources(settings: Settings) -> dict[str, Any]:
     """Every resource of the platform by its key."""
+
+    def mlflow_config(_config: object) -> dict[str, str]:
+        from forecasting_platform.adapters.mlflow.address import address_of
+
+        uri = address_of(settings.require_mlflow_tracking_uri())
+        return {"experiment_name": REGISTERED_MODEL, "mlflow_tracking_uri": uri}
+
     return {
-        "settings": dg.ResourceDefinition(lambda _context: Settings(), description="The platform's settings."),
+        "settings": dg.ResourceDefinition(lambda _context: settings, description="The platform's settings."),
         "table_store": table_store,
         "trainer": trainer,
         "ledger": ledger,
         "observation_feed": observation_feed,
         "model_registry": model_registry,
-        "mlflow": mlflow_tracking.configured(_mlflow_config, config_schema={}),
+        "mlflow": mlflow_tracking.configured(mlflow_config, config_schema={}),
     }

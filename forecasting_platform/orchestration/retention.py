@@ -1,4 +1,4 @@
-"""What is deleted by itself once a day: see docs/growth.md for what grows, and what is never deleted."""
+"""Deletes outdated rows, documents and logs once a day. docs/growth.md says what grows and what is never deleted."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A load that nobody watches asks again when a part did not answer: a store that is restarted costs no night."""
+"""Retries a scheduled load when a service does not answer, so that a restart of the store costs no night."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,7 +7,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 import dagster as dg
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.settings import Settings
 
 RETRIES = 2
 LATER_WAIT_FACTOR = 4
@@ -22,8 +21,8 @@ Compute = Callable[Concatenate[dg.AssetExecutionContext, P], Result]
 def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
     """`compute`, an asset's function that may be called again, asked up to twice more when a part did not answer.
 
-    Only in runs of a schedule or a sensor: a person who started one is told at once. It waits
-    `FORECASTING_RETRY_WAIT_SECONDS` before the first repetition and four times that before the second. Dagster's
+    Only in runs of a schedule or a sensor: a person who started one is told at once. It waits `retry_wait_seconds` of
+    the asset's resource `settings` before the first repetition and four times that before the second. Dagster's
     `RetryPolicy` would repeat every error, and a document that was refused is the same a minute later.
 
     Raises:
@@ -38,7 +37,7 @@ def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
         except UnavailableError as error:
             if not any(map(context.op_execution_context.has_tag, UNATTENDED_TAGS)) or context.retry_number >= RETRIES:
                 raise
-            wait = Settings().retry_wait_seconds * LATER_WAIT_FACTOR**context.retry_number
+            wait = context.resources.settings.retry_wait_seconds * LATER_WAIT_FACTOR**context.retry_number
             context.log.warning(f"{error} It is asked again in {wait:g} s.")
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
 

@@ -1,6 +1,6 @@
-"""When things happen by the clock: the daily load, and training each 15 days from an anchor date."""
+"""The schedules: the daily load, and training every 15 days from an anchor date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
@@ -54,25 +54,31 @@ def training_cycle(day: date, settings: Settings) -> date:
     )
 
 
-def daily_load_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def daily_load_schedule(context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.RunRequest:
     """Each midnight: the day that is over, and the days before it that may be missing or revised."""
     today = context.scheduled_execution_time.date()
     loaded = context.instance.get_materialized_partitions(raw_observations.key)
-    days = days_to_load(today - timedelta(days=1), map(date.fromisoformat, loaded), Settings())
+    days = days_to_load(today - timedelta(days=1), map(date.fromisoformat, loaded), settings)
     return dg.RunRequest(run_key=f"load-{today}", tags=range_tags(days))
 
 
-def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def training_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """Every 15 days from the anchor date; one that was missed, failed or was cancelled is asked for again each day."""
-    today, settings = context.scheduled_execution_time.date(), Settings()
+    today = context.scheduled_execution_time.date()
     cycle = training_cycle(today, settings)
-    runs = _runs_of(context, cycle)
+    # A dry evaluation has no instance, and knows of no runs.
+    instance = context.instance if context.instance_ref is not None else None
+    runs = instance.get_runs(dg.RunsFilter(tags={CYCLE_TAG: cycle.isoformat()})) if instance else []
     if any(run.status not in UNSUCCESSFUL for run in runs):
         following = cycle + timedelta(days=settings.training_interval_days)
         return dg.SkipReason(f"the cycle of {cycle} has a run; the next training falls on {following}")
     if runs:
         return _request(cycle, f"training-{cycle}-{today}")
-    if today == cycle or _was_missed(cycle, _trained_cycles(context)):
+    tagged = instance.get_run_tags([CYCLE_TAG]) if instance else []
+    was_missed = max((max(cycles) for _tag, cycles in tagged), default=cycle.isoformat()) < cycle.isoformat()
+    if today == cycle or was_missed:
         return _request(cycle, f"training-{cycle}")
     return dg.SkipReason(
         f"the clock never asked for a training; the first falls on a cycle's first day, as {cycle} was"
@@ -81,19 +87,3 @@ def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
 
 def _request(cycle: date, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(run_key=run_key, tags={CYCLE_TAG: cycle.isoformat()})
-
-
-def _runs_of(context: dg.ScheduleEvaluationContext, cycle: date) -> Sequence[dg.DagsterRun]:
-    if context.instance_ref is None:  # a dry evaluation knows of no runs
-        return []
-    return context.instance.get_runs(dg.RunsFilter(tags={CYCLE_TAG: cycle.isoformat()}))
-
-
-def _trained_cycles(context: dg.ScheduleEvaluationContext) -> list[str]:
-    if context.instance_ref is None:
-        return []
-    return [cycle for _tag, cycles in context.instance.get_run_tags([CYCLE_TAG]) for cycle in cycles]
-
-
-def _was_missed(cycle: date, trained: list[str]) -> bool:
-    return bool(trained) and max(trained) < cycle.isoformat()

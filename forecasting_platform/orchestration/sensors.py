@@ -1,7 +1,7 @@
-"""What is noticed: values the feed has and we have not, a new challenger, days to forecast, checks, failed runs.
+"""The sensors: unloaded values of the feed, a new challenger, days to forecast, results for alerts, failed runs.
 
-A sensor looks, and asks once for what it saw; the asset that runs decides for itself, so a stale or
-doubled request is harmless.
+A sensor requests a run once for what it found. The asset that runs decides again for itself, so that a late or repeated
+request is harmless.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import dagster as dg
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values, fingerprint
+from forecasting_platform.forecasting.series.reconciliation import days_to_reload, difference_key, differing_values
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
@@ -70,7 +70,7 @@ def reconcile_sensor(
         return dg.SkipReason(f"all {len(published):,} values published of {days} are stored")
     wanted = days_to_reload(differing, days.end)
     context.log.info(f"{len(differing):,} of {len(published):,} published values differ; {wanted} is loaded again")
-    return _request(context.instance, f"reconcile-{wanted}-{fingerprint(differing)}", days=wanted)
+    return _request(context.instance, f"reconcile-{wanted}-{difference_key(differing)}", days=wanted)
 
 
 def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey) -> bool:
@@ -172,17 +172,18 @@ def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str,
 
 
 @dg.sensor(minimum_interval_seconds=10, default_status=RUNNING)
-def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
+def alert_sensor(
+    context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
+) -> dg.SensorResult:
     """Turns results of checks, runs, backfills, decisions and sensors into incidents in `alerts`, and sends what waits
     in the outbox.
     """
-    settings = Settings()
     newest = latest_alerts(ledger.alerts())
     events, _, decided = (context.cursor or "0").partition(CURSORS)
-    checks, seen = check_evaluations(context.instance, int(events), settings.load_look_back_days)
-    decisions, decided_to = decision_results(ledger, int(decided or 0))
-    of_runs = [*recovered_runs(context.instance, newest), *backfill_results(context.instance, newest)]
-    evaluations = [*checks, *decisions, *of_runs, *tick_results(context.instance)]
+    checks, seen = check_evaluations(context.instance, int(events), settings, _owners(context.repository_def))
+    decisions, decided_to = decision_results(ledger, int(decided or 0), settings)
+    of_runs = [*recovered_runs(context.instance, newest), *backfill_results(context.instance, newest, settings)]
+    evaluations = [*checks, *decisions, *of_runs, *tick_results(context.instance, settings)]
     alerts = alerts_of(ledger, settings)
     raised = alerts.raise_alerts(evaluations)
     beat(alerts, "alert_sensor")
@@ -193,14 +194,22 @@ def alert_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
     return dg.SensorResult(skip_reason=summary, cursor=f"{seen}{CURSORS}{decided_to}")
 
 
+def _owners(repository: dg.RepositoryDefinition | None) -> dict[str, str]:
+    """Whose incidents those of an asset are, by asset: its first owner in Dagster, a team without the prefix."""
+    nodes = repository.asset_graph.asset_nodes if repository else ()
+    return {node.key.to_user_string(): node.owners[0].removeprefix("team:") for node in nodes if node.owners}
+
+
 @dg.run_failure_sensor(
     name="run_failure_sensor",
     description="Makes an incident of a failed run.",
     minimum_interval_seconds=10,
     default_status=RUNNING,
 )
-def run_failure_sensor(context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger]) -> None:
+def run_failure_sensor(
+    context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
+) -> None:
     """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
-    failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message))
+    failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message), settings)
     if failure is not None:
-        alerts_of(ledger, Settings()).report([failure])
+        alerts_of(ledger, settings).report([failure])

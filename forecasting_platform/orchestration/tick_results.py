@@ -1,4 +1,4 @@
-"""What alerts need of schedules and sensors: whether the newest look of each failed. Runs are `event_log`'s."""
+"""Evaluations for alerts from schedules and sensors: whether the newest tick of each failed. `event_log` reads runs."""
 
 import time
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from forecasting_platform.forecasting.monitoring.failures import cause
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation
-from forecasting_platform.orchestration.runbooks import runbook_url
+from forecasting_platform.settings import Settings
 
 TICK_FAILURE = "tick_failure"
 ENDED = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
 
 
-def tick_results(instance: dg.DagsterInstance) -> list[Evaluation]:
+def tick_results(instance: dg.DagsterInstance, settings: Settings) -> list[Evaluation]:
     """The newest look of each schedule and sensor that has ended one; while it fails nobody sees what it looks for.
 
     One that is switched off does not fail.
@@ -25,11 +25,11 @@ def tick_results(instance: dg.DagsterInstance) -> list[Evaluation]:
     results = []
     for state in instance.all_instigator_state():
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=ENDED)
-        results += [_evaluation(tick, is_running=state.is_running) for tick in ticks]
+        results += [_evaluation(tick, settings, is_running=state.is_running) for tick in ticks]
     return results
 
 
-def _evaluation(tick: InstigatorTick, *, is_running: bool) -> Evaluation:
+def _evaluation(tick: InstigatorTick, settings: Settings, *, is_running: bool) -> Evaluation:
     failed = is_running and tick.status is TickStatus.FAILURE
     at = tick.timestamp if is_running else time.time()
     name = tick.instigator_name
@@ -41,7 +41,7 @@ def _evaluation(tick: InstigatorTick, *, is_running: bool) -> Evaluation:
         evaluated_at=datetime.fromtimestamp(at, UTC),
         summary=f"{name} failed: {cause(list(_raised(tick)))}" if failed else f"{name} does not fail",
         link="/automation",
-        runbook=runbook_url(TICK_FAILURE),
+        runbook=settings.runbook_url(TICK_FAILURE),
         owner="platform",
     )
 

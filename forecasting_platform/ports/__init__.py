@@ -1,4 +1,4 @@
-"""What the platform needs of the world, as Protocols and value types; the docstrings are the contract.
+"""What the platform needs from outside, as Protocols and value types. Their docstrings are the contract.
 
-Nothing here does I/O. Each Protocol has one contract suite in the tests, run for every adapter.
+Nothing here does I/O. The tests have one contract suite for each Protocol, run for every adapter.
 """

@@ -1,7 +1,7 @@
-"""Where messages about incidents may be sent.
+"""Sends messages about incidents.
 
-Promises: a message is either accepted or its problem is returned, never both and never an exception; a route that
-refuses, hangs or cannot be used stops no other; sending ends within a bounded time; no problem shows an address.
+Promises: each message is accepted or its problem is returned, never both, never an exception; a route that refuses,
+hangs or cannot be used does not stop others; sending ends within a bounded time; no problem contains an address.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

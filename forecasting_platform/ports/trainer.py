@@ -1,7 +1,7 @@
-"""Where models are trained.
+"""Trains models.
 
-Promises: every series of `feature_table` is in the model; the cutoff is the table's newest day; each place trains the
-same bits of the same table; a table without a row, or with too few days, is an `InsufficientHistoryError`.
+Promises: the model has every series of `feature_table`; its cutoff is the table's newest day; all trainers return the
+same bits for the same table; a table without rows, or with too few days, raises `InsufficientHistoryError`.
 """
 
 from typing import Protocol

@@ -1,5 +1,5 @@
-"""What the platform does, over ports: one file an asset or command, which calls it.
+"""What the platform does, over ports: one file per asset or command that calls it.
 
-No framework here, and no adapter: what runs at the same time, dies in between or is repeated is dealt with here, and
-`forecasting_platform_tests.simulation` plays exactly these functions against each other.
+No framework and no adapter. Concurrency, crashes and repetition are handled here;
+`forecasting_platform_tests.simulation` runs these functions against each other.
 """

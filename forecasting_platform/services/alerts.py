@@ -1,8 +1,8 @@
-"""From evaluations to people: incidents and messages into the ledger, then out of it to the routes.
+"""Turns evaluations into incidents and messages in the ledger, and sends the messages to the routes.
 
-Sensors, assets, the app and the watcher of the watchers all report here. Each route has a row of its own for each
-message: a message that one route refuses waits for that route and is repeated on no other. A message may be sent twice,
-when the process dies between sending and recording it; it is never lost.
+Sensors, assets, the app and the watcher of the watchers all report here. The ledger has one row per message and route:
+a message that one route refuses waits for that route, and is not repeated on others. A message may be sent twice, if
+the process dies between sending and recording it; it is never lost.
 """
 
 import logging

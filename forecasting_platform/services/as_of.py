@@ -1,4 +1,4 @@
-"""As of a day: what the platform knew and said at a past moment, read from its stores."""
+"""Reads from the stores what the platform knew and said at a past moment."""
 
 from datetime import datetime
 

@@ -1,8 +1,8 @@
-"""Observations -> rows of `feature_table` and `held_observations`, while other loads may do the same."""
+"""Builds rows of `feature_table` and `held_observations` from observations, safe against concurrent loads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -65,14 +65,15 @@ def build_feature_table(
         OverlappingWritesError: values came during each of `MAX_BUILDS` builds.
     """
     for _ in range(MAX_BUILDS):
-        newest = _newest_day(store, loaded)
+        stored = store.read_newest(FEATURE_TABLE)["ds"]
+        newest = max(loaded.end, stored.max().date()) if len(stored) else loaded.end
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
         known = store.count(OBSERVATIONS, read)
         observations = store.read_observations(read)
         held = held_observations(observations, judged, accepted)
         before = store.read(HELD_OBSERVATIONS, read)
-        is_judged = _lies_in(before, judged)
+        is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
         days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
         plausible = without_held(observations, pd.concat([before[~is_judged], held]))
         features = build_features(plausible, days, country, exogenous)
@@ -106,18 +107,8 @@ def plausible_observations(store: TableStore, period: DateRange) -> pd.DataFrame
     return without_held(store.read_observations(period), store.read(HELD_OBSERVATIONS, period))
 
 
-def _newest_day(store: TableStore, loaded: DateRange) -> date:
-    """The newest day that has features, or the newest loaded one."""
-    stored = store.read_newest(FEATURE_TABLE)["ds"]
-    return max(loaded.end, stored.max().date()) if len(stored) else loaded.end
-
-
 def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:
     """The loaded days, and all from the first to the last that is held now and was not, or the other way round."""
     before, now = (set(zip(rows["unique_id"], rows["ds"], rows["y"], strict=True)) for rows in (known, held))
     changed = [day.date() for _, day, _ in before ^ now]
     return DateRange(min([loaded.start, *changed]), max([loaded.end, *changed]))
-
-
-def _lies_in(rows: pd.DataFrame, period: DateRange) -> pd.Series:
-    return rows["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))

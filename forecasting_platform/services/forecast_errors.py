@@ -1,4 +1,4 @@
-"""Forecasts matched with what came: rows of `forecast_errors`."""
+"""Matches forecasts with their actuals: rows of `forecast_errors`."""
 
 from dataclasses import dataclass
 

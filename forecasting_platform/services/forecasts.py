@@ -1,4 +1,4 @@
-"""The champion's and its shadows' forecasts of some cutoffs, issued and stored."""
+"""Issues and stores the forecasts of the champion and its shadows for some cutoffs."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

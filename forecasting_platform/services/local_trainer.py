@@ -1,4 +1,4 @@
-"""Training in this process, block by block of series: memory holds one block's history at a time."""
+"""Trains in this process, block by block of series, so that memory holds one block's history."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Backtests policies: simulates a grid of them over the stored history, with the fits spread over the cores."""
+"""Backtests policies: simulates a grid of them over the stored history, with fits in parallel on all cores."""
 
 import multiprocessing
 import os

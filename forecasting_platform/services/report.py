@@ -138,12 +138,9 @@ def _table(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "<p>None.</p>"
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in row) + "</tr>"
+    cells = [
+        [f"{value:,.3f}" if isinstance(value, float) else str(value) for value in row]
         for row in rows.itertuples(index=False)
-    )
+    ]
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _text(value: object) -> str:
-    return f"{value:,.3f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Rows of `feature_table` -> a registered version with the alias `challenger`."""
+"""Trains on `feature_table` and registers the version with the alias `challenger`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

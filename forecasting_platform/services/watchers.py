@@ -1,4 +1,4 @@
-"""Who watches the watchers: notices that nobody looks for alerts any more, or that no route works."""
+"""Monitors the monitoring: notices when the alert sensor stopped, or when no route works."""
 
 import math
 from dataclasses import replace
@@ -47,14 +47,10 @@ def beat(alerts: Alerts, name: str) -> None:
     The service is not called while no route works: then it is the only one left to page somebody.
     """
     alerts.ledger.beat(name, alerts.now())
-    if not _is_nobody_reached(alerts):
-        alerts.channels.call_heartbeat()
-
-
-def _is_nobody_reached(alerts: Alerts) -> bool:
-    failing = {alert.fingerprint for alert in alerts.ledger.alerts(open_only=True) if alert.state == "FIRING"}
     routes = alerts.channels.routes
-    return bool(routes) and all(route.fingerprint in failing for route in routes)
+    failing = {alert.fingerprint for alert in alerts.ledger.alerts(open_only=True) if alert.state == "FIRING"}
+    if not routes or any(route.fingerprint not in failing for route in routes):
+        alerts.channels.call_heartbeat()
 
 
 def _describe_age(age_seconds: float) -> str:

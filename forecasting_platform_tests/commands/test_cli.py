@@ -5,6 +5,8 @@ import io
 import json
 import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -121,6 +123,14 @@ def ledger() -> MemoryLedger:
     return ledger
 
 
+class FakeConnection(SimpleNamespace):
+    """A connection to parts that a test makes."""
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(postgres_dsn=SecretStr(self.postgres_dsn))
+
+
 @pytest.fixture
 def run(
     dagster: FakeDagster, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -134,12 +144,11 @@ def run(
         return ANSWERS[path]
 
     known = MemoryTableStore()
-    connection = SimpleNamespace(
+    connection = FakeConnection(
         dagster=dagster,
         dagster_url=dagster.url,
         app_url="http://127.0.0.1:3002",
         postgres_dsn="postgresql://someone:secret@127.0.0.1:1/nothing",
-        settings=Settings(postgres_dsn=SecretStr("postgresql://someone:secret@127.0.0.1:1/nothing")),
         ask_app=ask_app,
         table_store=lambda: nullcontext(known),
         ledger=lambda: nullcontext(ledger),
@@ -174,13 +183,27 @@ def arguments(command: str) -> tuple[str, ...]:
 
 def test_every_command_of_the_contract_is_there() -> None:
     of_stopped_platforms = {"migrate", "backup", "restore"}
-    assert set(cli.main.commands) == {*COMMANDS, "up", "down", "alerts", "backtest-policy", *of_stopped_platforms}
+    assert set(cli.COMMANDS) == {*COMMANDS, "up", "down", "alerts", "backtest-policy", *of_stopped_platforms}
 
 
+ALL: dict[str, click.Command] = {
+    name: command for name in cli.COMMANDS if (command := cli.main.get_command(click.Context(cli.main), name))
+}
 LEAVES: dict[str, click.Command] = {
-    **{name: command for name, command in cli.main.commands.items() if not isinstance(command, click.Group)},
+    **{name: command for name, command in ALL.items() if not isinstance(command, click.Group)},
     **{f"alerts {name}": command for name, command in alerts.commands.items()},
 }
+
+
+def test_a_command_has_the_name_by_which_it_is_asked_for() -> None:
+    assert [*ALL] == [command.name for command in ALL.values()] == sorted(cli.COMMANDS)
+    assert cli.main.get_command(click.Context(cli.main), "nonsense") is None
+
+
+def test_the_list_of_commands_imports_none() -> None:
+    asked = "import sys; from forecasting_platform.cli import main; main(['--help'], standalone_mode=False); "
+    found = [sys.executable, "-c", asked + "print({'pandas', 'numpy', 'requests', 'pydantic'} & {*sys.modules})"]
+    assert subprocess.run(found, capture_output=True, text=True, check=True).stdout.endswith("\nset()\n")
 
 
 @pytest.mark.parametrize("command", sorted(LEAVES))

@@ -120,7 +120,7 @@ def play(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
         results[check] += chance.choices(["passed", "failed", "unknown"], [4, 4, 1])
         events.append(event(number, check, results[check][-1]))
     log, ledger, channel = EventLog(events), FaultyLedger(chance), Channel(chance)
-    now = datetime.now(UTC)
+    now, settings = datetime.now(UTC), Settings()
 
     def alerts_of(ledger: MemoryLedger, settings: Settings) -> Alerts:
         channels = UrlChannels(destinations(settings), deliver=lambda _: channel)
@@ -133,7 +133,8 @@ def play(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
         nonlocal now
         # Longer than a claim, and than a message that was refused waits.
         now += timedelta(minutes=16)
-        answer = alert_sensor(dg.build_sensor_context(instance=INSTANCE, cursor=cursor), ledger=ledger)
+        context = dg.build_sensor_context(instance=INSTANCE, cursor=cursor)
+        answer = alert_sensor(context, ledger=ledger, settings=settings)
         assert isinstance(answer, dg.SensorResult)
         return answer.cursor
 

@@ -83,12 +83,13 @@ class Platform:
             context = dg.build_run_status_sensor_context(
                 "run_failure_sensor", event.get_dagster_event(), self.instance, run
             ).for_run_failure()
-            run_failure_sensor(context, ledger=self.ledger)
+            run_failure_sensor(context, ledger=self.ledger, settings=Settings())
         return run
 
     def look(self) -> list[Alert]:
         """The incidents that somebody is called for, after one look of the alert sensor."""
-        alert_sensor(dg.build_sensor_context(instance=self.instance, cursor="0"), ledger=self.ledger)
+        context = dg.build_sensor_context(instance=self.instance, cursor="0")
+        alert_sensor(context, ledger=self.ledger, settings=Settings())
         return [alert for alert in self.ledger.alerts(open_only=True) if alert.state in {"PENDING", "FIRING"}]
 
 

@@ -32,6 +32,7 @@ from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.sensors import alert_sensor
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
 from forecasting_platform.services.promotion.versions import MOVED_BY, AlreadyChampionError
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.example_errors import errors
 from forecasting_platform_tests.support.promotions import Promotions
 
@@ -259,7 +260,8 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
             run_config={"ops": {"champion_model": {"config": config}}},
         ).success
         with dg.DagsterInstance.ephemeral() as instance:
-            answer = alert_sensor(dg.build_sensor_context(instance=instance, cursor=looked[-1]), ledger=platform.ledger)
+            context = dg.build_sensor_context(instance=instance, cursor=looked[-1])
+            answer = alert_sensor(context, ledger=platform.ledger, settings=Settings())
         assert isinstance(answer, dg.SensorResult)
         looked.append(str(answer.cursor))
 
@@ -280,14 +282,15 @@ def test_a_rollback_whose_run_dies_before_it_tells_anybody_is_told(platform: Pro
     record_errors(platform, errors("2", 5.0))
     with pytest.raises(Crash):
         platform.promoter(registry=Dying(platform.registry, [], ("before", 1))).evaluate(PROMOTION_SENSOR)
-    found, newest = decision_results(platform.ledger, 0)
+    found, newest = decision_results(platform.ledger, 0, Settings())
     assert [evaluation.result for evaluation in found] == ["passed", "passed", "failed"]
     assert found[-1].fingerprint == "champion_model:automatic_rollback"
-    assert decision_results(platform.ledger, newest) == ([], newest)
+    assert decision_results(platform.ledger, newest, Settings()) == ([], newest)
     # Carried out and followed by another decision before anybody looks, it is told nevertheless.
     platform.promoter().evaluate(PROMOTION_SENSOR)
     platform.promoter().override("2", "the feed was wrong", "a person")
-    assert [evaluation.result for evaluation in decision_results(platform.ledger, 2)[0]] == ["failed", "passed"]
+    found, _newest = decision_results(platform.ledger, 2, Settings())
+    assert [evaluation.result for evaluation in found] == ["failed", "passed"]
 
 
 class Deciding:
@@ -310,7 +313,7 @@ def test_a_decision_made_while_decisions_are_read_pushes_no_other_out(platform: 
     promoter.override("1", "first", "a person")
     before = len(platform.ledger.decisions())
     ledger: Any = Deciding(platform.ledger, lambda: promoter.override("2", "meanwhile", "a person"))
-    found, newest = decision_results(ledger, 0)
+    found, newest = decision_results(ledger, 0, Settings())
     assert [evaluation.event_id for evaluation in found] == list(range(1, before + 2))
     assert newest == before + 1
 

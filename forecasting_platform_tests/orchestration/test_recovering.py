@@ -12,6 +12,7 @@ from forecasting_platform.forecasting.promotion.rollback import BROKEN
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.decision_results import evaluation_of
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.simulation.mlflow_in_memory import InMemoryMlflowRegistry, RegistryServer
 from forecasting_platform_tests.support.promotions import Promotions
 
@@ -180,5 +181,5 @@ def test_replacing_broken_champions_uses_up_no_automatic_rollback(platform: Reco
 
 def test_people_are_told_of_a_champion_that_was_replaced(platform: Recovering) -> None:
     platform.delete("2")
-    evaluation = evaluation_of(platform.promoter().evaluate(PROMOTION_SENSOR))
+    evaluation = evaluation_of(platform.promoter().evaluate(PROMOTION_SENSOR), Settings())
     assert (evaluation.result, "version 2" in evaluation.summary) == ("failed", True)

@@ -29,7 +29,7 @@ daily_load_schedule, training_schedule = build_schedules(Settings())
 
 def tick(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance | None, day: date) -> Answer:
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    answer = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+    answer = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at), settings=Settings())
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
     return answer
 

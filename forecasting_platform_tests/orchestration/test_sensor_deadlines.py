@@ -6,6 +6,7 @@ import pytest
 from forecasting_platform.adapters.feeds.feed_with_exogenous import GRACE_SECONDS
 from forecasting_platform.orchestration import resources
 from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 
@@ -18,8 +19,7 @@ def test_the_deadlines_of_a_sensor_are_nested() -> None:
 def test_a_sensor_waits_for_a_feed_no_longer_than_it_may(
     monkeypatch: pytest.MonkeyPatch, in_sensor: bool, seconds: float
 ) -> None:
-    monkeypatch.setenv("FORECASTING_FEED_URL", "http://host/feed")
-    monkeypatch.setenv("FORECASTING_FEED_TIMEOUT_SECONDS", "300")
+    parts = {"observation_feed": observation_feed, "settings": Settings(feed_timeout_seconds=300)}
     found: list[float] = []
     monkeypatch.setattr(resources, "feed_of", lambda settings: found.append(settings.feed_timeout_seconds))
 
@@ -28,10 +28,8 @@ def test_a_sensor_waits_for_a_feed_no_longer_than_it_may(
         pass
 
     if in_sensor:
-        with dg.build_resources({"observation_feed": observation_feed}):
+        with dg.build_resources(parts):
             pass
     else:
-        dg.GraphDefinition("use", node_defs=[use]).to_job(
-            resource_defs={"observation_feed": observation_feed}
-        ).execute_in_process()
+        dg.GraphDefinition("use", node_defs=[use]).to_job().execute_in_process(resources=parts)
     assert found == [seconds]

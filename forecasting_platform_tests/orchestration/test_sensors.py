@@ -12,6 +12,7 @@ import pytest
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import ForecastModel
@@ -24,6 +25,7 @@ from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.sensors import alert_sensor, forecast_sensor, promotion_sensor
 from forecasting_platform.services.promotion.promoter import Promoter
 from forecasting_platform.services.promotion.versions import MOVED_BY
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import BulkActionStatus, PartitionBackfill
 
 CUTOFF = date(2023, 6, 30)
@@ -230,6 +232,7 @@ class TestForecastSensor:
         assert request.tags[RANGE_END] == "2023-07-01"
 
 
+DEFINITIONS = build_definitions()
 SEQUENCES = 10
 CHECK = "forecast_errors:forecast_bias_within_budget"
 
@@ -258,8 +261,8 @@ class TestAlertSensor:
         monkeypatch.setenv("FORECASTING_ALERT_PENDING_SECONDS", "0")
 
     def look(self, instance: dg.DagsterInstance, ledger: MemoryLedger, cursor: str | None = None) -> str:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor)
-        answer = alert_sensor(context, ledger=ledger)
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=DEFINITIONS)
+        answer = alert_sensor(context, ledger=ledger, settings=Settings())
         assert isinstance(answer, dg.SensorResult)
         assert answer.cursor is not None
         return answer.cursor
@@ -347,9 +350,10 @@ class TestAlertSensor:
             assert self.one(ledger).fingerprint == "backfill_failure:feature_table+raw_observations"
         assert self.one(ledger).state == "RESOLVED"
         run = dg.DagsterRun("__ASSET_JOB", tags={"dagster/backfill": "number-0"})
-        assert run_failure(instance, run, "gone") is None
-        assert run_failure(instance, dg.DagsterRun("load_job", tags={"dagster/will_retry": "true"}), "gone") is None
-        assert run_failure(instance, dg.DagsterRun("load_job"), "gone") is not None
+        assert run_failure(instance, run, "gone", Settings()) is None
+        repeated = dg.DagsterRun("load_job", tags={"dagster/will_retry": "true"})
+        assert run_failure(instance, repeated, "gone", Settings()) is None
+        assert run_failure(instance, dg.DagsterRun("load_job"), "gone", Settings()) is not None
 
     def test_a_backfill_is_bad_when_its_days_are_there_but_its_run_failed_for_good(
         self, instance: dg.DagsterInstance, ledger: MemoryLedger

@@ -8,6 +8,7 @@ import pytest
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.orchestration.sensors import alert_sensor
+from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import (
     InstigatorState,
     InstigatorStatus,
@@ -54,7 +55,7 @@ def test_a_look_that_fails_is_an_incident_until_one_succeeds_or_it_is_switched_o
     ledger = MemoryLedger()
 
     def states() -> list[str]:
-        alert_sensor(dg.build_sensor_context(instance=instance), ledger=ledger)
+        alert_sensor(dg.build_sensor_context(instance=instance), ledger=ledger, settings=Settings())
         return [alert.state for alert in ledger.alerts() if alert.fingerprint == "tick_failure:reconcile_sensor"]
 
     tick(instance, TickStatus.SKIPPED, 1000.0)

@@ -62,14 +62,14 @@ class InProcessPlatform:
         self.feed = feed or SimulatedFeed(weather=weather)
         self.store, self.registry, self.ledger = MemoryTableStore(), MemoryModelRegistry(), MemoryLedger()
         self.definitions = build_definitions(
+            settings=settings,
             resources={
                 "observation_feed": self.feed,
                 "table_store": self.store,
                 "model_registry": self.registry,
                 "ledger": self.ledger,
-                "settings": settings or Settings(),
                 "mlflow": SimpleNamespace(set_tag=lambda *_: None, end_run=lambda *_: None),
-            }
+            },
         )
 
     def run(

@@ -92,7 +92,11 @@ def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore |
     newest = model.feature_days[model.positions(wanted)].tolist()
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
     if past:
-        rows = _features_until(known_until, past, store)
+        if store is None:
+            raise InvalidRangeError(
+                f"what was known on {known_until} cannot be read: the app has no store of past days; ask for later days"
+            )
+        rows = store.read_newest(FEATURE_TABLE, at_or_before=known_until, unique_ids=past)
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
         if len(begun) < len(wanted) and (request.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
@@ -127,14 +131,6 @@ def refuse_too_many(period: DateRange, series: int, row_limit: int) -> None:
             f"{len(period)} days of {series} series are {len(period) * series} forecasts; at most {row_limit} "
             f"with so many columns are answered at once: ask for fewer days or levels, or name series in unique_id"
         )
-
-
-def _features_until(last: date, unique_ids: list[str], store: TableStore | None) -> pd.DataFrame:
-    if store is None:
-        raise InvalidRangeError(
-            f"what was known on {last} cannot be read: the app has no store of past days; ask for later days"
-        )
-    return store.read_newest(FEATURE_TABLE, at_or_before=last, unique_ids=unique_ids)
 
 
 def _not_begun(last: date, missing: list[str], store: TableStore | None) -> InvalidRangeError:

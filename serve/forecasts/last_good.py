@@ -37,7 +37,13 @@ def save_copy(version: ModelVersion, model: ForecastModel, directory: Path) -> N
     directory.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="version-", dir=directory))
     copy = Copy(folder.name, version, write_artifact(model, folder))
-    _replace_file(directory / POINTER, _COPY.dump_json(copy))
+    pointer = directory / POINTER
+    temporary = pointer.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(_COPY.dump_json(copy))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(pointer)
     for old in directory.glob("version-*"):
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
@@ -57,12 +63,3 @@ def load_copy(directory: Path) -> tuple[ModelVersion, ForecastModel] | None:
         raise InvalidArtifactError("on disk", f"{POINTER} is damaged") from error
     folder = directory / Path(copy.folder).name
     return copy.version, read_artifact(folder, version=copy.version.version, expected_sha256=copy.sha256)
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

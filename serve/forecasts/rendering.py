@@ -100,9 +100,6 @@ def csv_pieces(records: Iterable[list[Record]], marks: Sequence[str] = ()) -> It
         if not header:
             header = [name for name in piece[0] if name not in marks] + list(marks)
             writer.writerow(map(cell, header))
-        writer.writerows([_cell(record.get(name)) for name in header] for record in piece)
+        rows = ([record.get(name) for name in header] for record in piece)
+        writer.writerows(["true" if value is True else cell(value) for value in row] for row in rows)
         yield text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    return "true" if value is True else cell(value)

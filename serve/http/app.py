@@ -65,15 +65,11 @@ def create_app(
     _before_each_request(app, service, guard, RateLimit(settings.app_rate_limit))
     register_problems(app)
     app.register_api(api)
-    app.register_blueprint(_swagger())
-    app.add_url_rule("/openapi.json", "api.openapi", lambda: app.api_doc)
-    return app
-
-
-def _swagger() -> Blueprint:
     # The library's own page needs inline scripts, which our headers forbid; its files do not.
     folder = str(files("flask_openapi3_swagger") / "templates" / "swagger")
-    return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger")
+    app.register_blueprint(Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/swagger"))
+    app.add_url_rule("/openapi.json", "api.openapi", lambda: app.api_doc)
+    return app
 
 
 def _before_each_request(app: Flask, service: Service, guard: SiteGuard, rate_limit: RateLimit) -> None:

@@ -69,21 +69,17 @@ class WholeRequests:
         large = length is None or length > self._small_bytes
         try:
             async with asyncio.timeout(self._body_seconds), self._large_bodies if large else nullcontext():
-                body = await self._read(chunks)
+                body = bytearray()
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > self._max_bytes:
+                        break
         except TimeoutError:
             environ["wsgi.input"] = LateBody(self._body_seconds)
             environ.setdefault("CONTENT_LENGTH", "1")
         else:
             environ["wsgi.input"] = io.BytesIO(body)
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
-
-    async def _read(self, chunks: "RSGIHTTPProtocol") -> bytes:
-        body = bytearray()
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > self._max_bytes:
-                break
-        return bytes(body)
 
 
 class LateBody(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""Incidents posted to a Prometheus Alertmanager, API v2, which groups, routes and silences them itself.
+"""Posts incidents to a Prometheus Alertmanager (API v2), which groups, routes and silences them itself.
 
 https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """

@@ -1,15 +1,11 @@
-"""Messages about incidents, by Apprise: mail, chat, webhook and whatever else its URLs name."""
+"""Sends messages about incidents with Apprise: mail, chat, webhooks and whatever else its URLs name."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from forecasting_platform.adapters.alerts.routes import URLS
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind
 from forecasting_platform.forecasting.monitoring.incidents import Alert
-
-if TYPE_CHECKING:
-    import apprise
 
 
 class AppriseDelivery:
@@ -24,6 +20,7 @@ class AppriseDelivery:
         import apprise
 
         # A post that is redirected becomes a get, and nobody is told; its headers may hold a token.
+        self._success, self._failure = apprise.NotifyType.SUCCESS, apprise.NotifyType.FAILURE
         self._notifier = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         if not self._notifier.add(url):
             # Not shown: it may hold a password or a token.
@@ -31,15 +28,13 @@ class AppriseDelivery:
 
     def send(self, kind: Kind, alerts: Sequence[Alert]) -> str | None:
         """One message about incidents that belong together; None once accepted, else why not."""
+        more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
         accepted = self._notifier.notify(
-            title=_title(kind, alerts), body="\n\n".join(map(_body, alerts)), notify_type=_notify_type(kind)
+            title=f"[{kind}] {alerts[0].fingerprint}{more}",
+            body="\n\n".join(map(_body, alerts)),
+            notify_type=self._success if kind == "RESOLVED" else self._failure,
         )
         return None if accepted else "it refused the message or did not answer"
-
-
-def _title(kind: Kind, alerts: Sequence[Alert]) -> str:
-    more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-    return f"[{kind}] {alerts[0].fingerprint}{more}"
 
 
 def _body(alert: Alert) -> str:
@@ -48,9 +43,3 @@ def _body(alert: Alert) -> str:
         lines.append(f"over since {alert.resolved:%Y-%m-%d %H:%M} UTC")
     lines += [f"{word}: {value}" for word, value in (("owner", alert.owner), ("runbook", alert.runbook)) if value]
     return "\n".join(lines)
-
-
-def _notify_type(kind: Kind) -> "apprise.NotifyType":
-    import apprise
-
-    return apprise.NotifyType.SUCCESS if kind == "RESOLVED" else apprise.NotifyType.FAILURE

@@ -1,4 +1,4 @@
-"""The routes of alerts: which URLs the settings name, and what stands for each where a URL may not be shown."""
+"""Reads the alert routes from the settings, each with a name that may be shown instead of its URL."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,8 @@ def _apprise(settings: Settings) -> Iterator[Destination]:
         match = _ENTRY.match(entry)
         url = match["url"] if match else entry
         only = (frozenset(match["names"].split("+")),) if match else ()
-        scheme = _scheme(url)
+        match = _SCHEME.match(url)
+        scheme = match[1].lower() if match else "unknown"
         shown = f"number {number} of {len(entries)} in {URLS} ({scheme})"
         yield Destination(Route(_name(scheme, url), only), SecretStr(url), shown)
 
@@ -84,11 +85,6 @@ def _alertmanager(settings: Settings) -> Iterator[Destination]:
 
 def _joined(first: Route, second: Route) -> Route:
     return replace(first, only=(*first.only, *second.only) if first.only and second.only else ())
-
-
-def _scheme(url: str) -> str:
-    match = _SCHEME.match(url)
-    return match[1].lower() if match else "unknown"
 
 
 @lru_cache

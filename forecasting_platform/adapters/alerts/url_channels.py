@@ -1,6 +1,6 @@
-"""Alerts to the URLs of the settings, over many routes at once, within a time that is bounded whatever they do.
+"""Sends alerts to the URLs of the settings, on many routes at once, within a bounded time.
 
-What is queued, and what the ledger keeps of it, belongs to `services.alerts`.
+The queue of messages and its record in the ledger belong to `services.alerts`.
 """
 
 import logging

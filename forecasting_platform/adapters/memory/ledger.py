@@ -1,4 +1,4 @@
-"""A ledger in memory, for fast tests. Nothing outlives it."""
+"""A ledger in memory, for fast tests."""
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A model registry in memory, for tests and experiments: keeps every promise of the port but durability."""
+"""A model registry in memory, for tests and experiments; keeps every promise of the port except durability."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

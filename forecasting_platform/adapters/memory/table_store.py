@@ -1,4 +1,4 @@
-"""A table store in memory: the meaning of the port in a page, and the store of fast tests. Nothing outlives it."""
+"""A table store in memory, for fast tests; also the shortest description of what the port means."""
 
 import threading
 from collections.abc import Sequence

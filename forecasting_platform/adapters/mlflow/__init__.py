@@ -1,1 +1,1 @@
-"""Model versions in MLflow. The loader that registered versions name stays at `adapters.mlflow_model_loader`."""
+"""Model versions in MLflow. Registered versions name the module of their loader, `adapters.mlflow_model_loader`."""

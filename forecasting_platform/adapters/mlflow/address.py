@@ -1,4 +1,4 @@
-"""Where MLflow is, told to its client so that no message, log or link of the client holds the password."""
+"""Gives MLflow's client its address without the password, so that no message, log or link contains it."""
 
 import os
 from urllib.parse import unquote, urlsplit, urlunsplit

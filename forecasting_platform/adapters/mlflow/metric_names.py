@@ -1,7 +1,6 @@
-"""The name of a series as the first part of an MLflow metric's name: no two series share one, and none is refused.
+"""Turns the name of a series into a valid and unique prefix of MLflow metric names.
 
-MLflow takes letters, digits and `_-. /`, no name that is a path of its own such as `../x`, and 250
-characters at most.
+MLflow allows letters, digits and `_-. /`, no relative path such as `../x`, and 250 characters.
 """
 
 import hashlib

@@ -1,13 +1,13 @@
-"""Model versions in MLflow: parameters as data, aliases as the truth about who serves.
+"""The model registry in MLflow: parameters are stored as data, and aliases decide which version serves.
 
-Loading needs `mlflow-skinny` only; registering needs the whole of MLflow.
+Loading needs only `mlflow-skinny`; registering needs all of MLflow.
 """
 
 import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import distributions
 from pathlib import Path
@@ -66,15 +66,16 @@ class MlflowModelRegistry:
         self._client = MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
     def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
-        """See `ModelRegistry.register`. An MLflow run that is active already is used and ended."""
+        """See `ModelRegistry.register`. An active MLflow run is used, and left to whoever started it."""
         with self._translated(), tempfile.TemporaryDirectory() as scratch, self._run():
-            checksum = write_artifact(model, Path(scratch) / ARTIFACT)
+            checksum, card = write_artifact(model, Path(scratch) / ARTIFACT), model_card(model)
             mlflow.set_tags(run_tags)
-            mlflow.log_params(_parameters(model))
+            recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "candidates"}
+            mlflow.log_params(recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)})
             mlflow.log_metrics(_metrics(model))
             mlflow.log_dict(model.metadata, "metadata.json")
             mlflow.log_dict(_environment(), "environment.json")
-            mlflow.log_text(model_card(model), "model_card.md")
+            mlflow.log_text(card, "model_card.md")
             _log_candidates(model)
             for name, png in plots.items():
                 (Path(scratch) / name).write_bytes(png)
@@ -89,7 +90,9 @@ class MlflowModelRegistry:
                 pip_requirements=["forecasting-platform"],
             )
             version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
-            self._client.update_model_version(self.name, version, description=_description(model))
+            # As much of the card as MLflow keeps with a version.
+            description = card[:MAX_DESCRIPTION].rpartition("\n")[0]
+            self._client.update_model_version(self.name, version, description=description)
             self._client.set_registered_model_alias(self.name, "challenger", version)
         return self.get_version(version)
 
@@ -147,12 +150,12 @@ class MlflowModelRegistry:
                 self._client.set_model_version_tag(self.name, version.version, key, value)
 
     @contextmanager
-    def _run(self) -> Iterator[mlflow.ActiveRun]:
+    def _run(self) -> Iterator[None]:
         mlflow.set_tracking_uri(self.tracking_uri)
         mlflow.set_registry_uri(self.tracking_uri)
         mlflow.set_experiment(self.name)
-        with mlflow.active_run() or mlflow.start_run() as run:
-            yield run
+        with nullcontext() if mlflow.active_run() else mlflow.start_run():
+            yield
 
     def _at(self, alias: Alias) -> Any:
         """What MLflow says of the version that an alias names, None when it names none."""
@@ -173,8 +176,8 @@ class MlflowModelRegistry:
             if version is not None and error.error_code in ABSENT:
                 raise UnknownVersionError(version, self._versions()) from error
             if error.error_code in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}:
-                place = without_credentials(self.tracking_uri)
-                raise RegistryUnavailableError(f"MLflow at {place}", _first_line(error)) from error
+                place, said = map(without_credentials, (self.tracking_uri, str(error).splitlines()[0]))
+                raise RegistryUnavailableError(f"MLflow at {place}", said[:300]) from error
             raise
 
     def _versions(self) -> list[str]:
@@ -206,11 +209,6 @@ def _example(model: ForecastModel) -> ModelInputs:
     return model.inputs([newest.astype(object) + timedelta(days=1)], unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
 
 
-def _parameters(model: ForecastModel) -> dict[str, Any]:
-    recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "candidates"}
-    return recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)}
-
-
 def _metrics(model: ForecastModel) -> dict[str, float]:
     """What is served, by series and as the mean over all."""
     measured = {
@@ -219,6 +217,12 @@ def _metrics(model: ForecastModel) -> dict[str, float]:
         for unique_id, series in model.metadata.get("series", {}).items()
     }
     return _by_series(measured)
+
+
+def _environment() -> dict[str, str]:
+    """The Python and the packages that trained it."""
+    packages = {found.metadata["Name"]: found.version for found in distributions()}
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
 
 
 def _log_candidates(model: ForecastModel) -> None:
@@ -254,18 +258,3 @@ def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, 
         prefix = metric_prefix(unique_id)
         metrics |= {f"{prefix}/{name}": value for name, value in of.items() if value is not None}
     return metrics
-
-
-def _environment() -> dict[str, str]:
-    """The Python and the packages that trained it."""
-    packages = {found.metadata["Name"]: found.version for found in distributions()}
-    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
-
-
-def _description(model: ForecastModel) -> str:
-    """The model card, as much of it as MLflow keeps with a version."""
-    return model_card(model)[:MAX_DESCRIPTION].rpartition("\n")[0]
-
-
-def _first_line(error: Exception) -> str:
-    return without_credentials(str(error).splitlines()[0])[:300]

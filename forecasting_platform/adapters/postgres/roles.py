@@ -74,7 +74,8 @@ def make_roles(dsn: str, passwords: Mapping[Role, str]) -> None:
     with _connection(dsn) as connection:
         for role, password in passwords.items():
             _make_role(connection, role, password)
-            _make_database(connection, role.database)
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [role.database]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(role.database)))
             _admit(connection, role)
     for role in passwords:
         if role.owns_database:
@@ -125,11 +126,6 @@ def _make_role(connection: PostgresConnection, role: Role, password: str) -> Non
     # Hashed here, so that no log of the server can hold it.
     hashed = connection.pgconn.encrypt_password(password.encode(), role.name.encode(), b"scram-sha-256").decode()
     _execute(connection, "ALTER ROLE {role} LOGIN PASSWORD {hashed}", role, hashed=sql.Literal(hashed))
-
-
-def _make_database(connection: PostgresConnection, name: str) -> None:
-    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def _admit(connection: PostgresConnection, role: Role) -> None:

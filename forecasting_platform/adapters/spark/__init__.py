@@ -1,1 +1,1 @@
-"""Tables and training on Spark SQL and a Hive metastore."""
+"""The table store and the trainer on Spark SQL and a Hive metastore."""

@@ -1,6 +1,6 @@
-"""Directories of Parquet files below one log, on whatever file system the warehouse is.
+"""Reads, writes and deletes the Parquet directories of one log, on any file system that Spark supports.
 
-A directory is written once and never changed. Which of them count is `spark.table_log`'s to say.
+A directory is written once and never changed. `spark.table_log` decides which directories are part of the table.
 """
 
 import tempfile
@@ -14,17 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-# About the size at which skipping by statistics and reading in one go are both cheap.
+# Small enough for statistics to skip most of a file, large enough to be read in few requests.
 _ROW_GROUP_ROWS = 131_072
-# Spark and Hive leave files out whose name starts so.
+# Spark and Hive ignore files whose name starts with an underscore.
 _SUPERSEDED = "_superseded"
 
 
 class BatchFiles:
     """The directories below `root`, a URI.
 
-    Hadoop's file systems are reached through the driver's JVM: pyspark itself has no way to make or
-    delete a file.
+    Calls Hadoop's file system API through the driver's JVM: pyspark itself cannot create or delete a file.
     """
 
     def __init__(self, spark: SparkSession, root: str) -> None:
@@ -32,13 +31,13 @@ class BatchFiles:
         self._root = root
 
     def new_directory(self) -> str:
-        """The URI of a directory that nobody else will use; it is not made."""
+        """The URI of a new, unique directory; it is not created."""
         return f"{self._root}/{uuid.uuid4()}"
 
     def write(self, rows: pa.Table, *, order: str) -> str:
-        """Write the rows, ordered by a column, as one file in a new directory; its URI.
+        """Write the rows, sorted by a column, as one file in a new directory; returns its URI.
 
-        The driver has the rows already: a Spark job would take them apart and write them tenfold slower.
+        The driver already holds the rows; a Spark job would distribute them first, and takes ten times as long.
         """
         directory = self.new_directory()
         with tempfile.TemporaryDirectory(prefix="batch-") as folder:
@@ -49,13 +48,13 @@ class BatchFiles:
         return directory
 
     def mark_superseded(self, directories: set[str]) -> None:
-        """Note the time at which these directories, given by name, ceased to count."""
+        """Write a marker file into directories, given by name, which counts as a change for `unchanged_for`."""
         for name in directories:
             marker = self._path(f"{self._root}/{name}/{_SUPERSEDED}")
             marker.getFileSystem(self._hadoop).create(marker, True).close()
 
     def unchanged_for(self, age: timedelta) -> set[str]:
-        """Names of the directories in which nothing was written for so long."""
+        """Names of the directories in which nothing was written for at least `age`."""
         before = datetime.now(UTC) - age
         return {name for name, changed_at in self._directories() if changed_at <= before}
 

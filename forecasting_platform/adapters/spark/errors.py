@@ -1,4 +1,4 @@
-"""What the errors of Spark, its JVM and its metastore mean to a caller."""
+"""Translates errors of Spark, its JVM and its metastore to the errors that the ports promise."""
 
 import traceback
 from collections.abc import Iterator
@@ -17,14 +17,15 @@ _ANOTHER_PROCESS = "Another instance of Derby may have already booted the databa
 
 @contextmanager
 def translated(place: str, subject: str) -> Iterator[None]:
-    """Errors of Spark inside as this platform's.
+    """Translate errors of Spark that are raised inside.
 
     Args:
-        subject: the table that is read or written.
+        place: where the store is, for messages.
+        subject: the table that is read or written, for messages.
 
     Raises:
-        ConfigurationError: the table is not there.
-        StoreUnavailableError: anything else; Spark does not tell a passing fault from a lasting one.
+        ConfigurationError: the table does not exist.
+        StoreUnavailableError: anything else; Spark's errors do not say whether a retry would help.
     """
     try:
         yield
@@ -36,31 +37,27 @@ def translated(place: str, subject: str) -> Iterator[None]:
     except SPARK_ERRORS as error:
         raise StoreUnavailableError(place, reason(error)) from error
     except UnboundLocalError as error:
-        if not _is_of_pyspark(error):
+        *_, (last, _line) = traceback.walk_tb(error.__traceback__)
+        if not str(last.f_globals.get("__name__")).startswith("pyspark."):
             raise
-        # Where the JVM has gone, pyspark closes a socket that it never had; before that it says why.
+        # When the JVM is gone, pyspark fails again closing a socket that it never opened; the context has the cause.
         raise StoreUnavailableError(place, reason(error.__context__ or error)) from error
 
 
-def _is_of_pyspark(error: Exception) -> bool:
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return str(frames[-1].f_globals.get("__name__")).startswith("pyspark.")
-
-
 def reason(error: BaseException) -> str:
-    """Why, in one line."""
+    """The cause in one line."""
     if _ANOTHER_PROCESS in str(error):
         return (
             "its embedded metastore is open in another process, and serves one at a time "
             "(FORECASTING_SPARK_METASTORE_URI names a metastore service for many)"
         )
     if isinstance(error, PythonException):
-        # The task's traceback, then the JVM's; what was raised stands at the end of the first.
+        # The message holds the task's Python traceback, then the JVM's; the first ends with the exception.
         raised, _, _ = str(error).partition("JVM stacktrace")
         return f"a task failed: {[line for line in raised.splitlines() if line.strip()][-1].strip()}"
     return first_line(error)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
+    """The first line of an error's message, or its type where the message is empty."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,8 +1,8 @@
-"""A Hive metastore service for one machine: any number of processes may use its tables at once.
+"""A Hive metastore service for one machine, so that several processes can use the tables at once.
 
-`python -m` this module serves until it is stopped. The server is Hive's own, out of the jars that come with pyspark.
-Its `main` is not used: that of Hive 2.3, whose client Spark has built in, listens on every interface, and nothing asks
-who calls. The same parts stand behind a socket of this machine here.
+`python -m` this module runs it until it is stopped. The server is Hive's own, from the jars that come with pyspark.
+Hive's `main` is not used: in Hive 2.3, the version of Spark's built-in client, it listens on every interface without
+authentication. Here the same classes listen on 127.0.0.1 only.
 """
 
 import signal
@@ -22,14 +22,14 @@ THREADS = (2, 200)
 
 
 def serve(port: int, directory: Path) -> None:
-    """Serve on a port of this machine until the process ends.
+    """Serve on a port of 127.0.0.1 until the process ends.
 
     Args:
-        directory: where the metastore keeps its database (Derby); made when it is missing.
+        directory: of the metastore's Derby database; created if missing.
 
     Raises:
         ConfigurationError: pyspark or Java is not installed.
-        StoreUnavailableError: the port is taken, or the database cannot be opened; says which.
+        StoreUnavailableError: the port is taken, or the database cannot be opened.
     """
     require_pyspark()
     import pyspark
@@ -63,7 +63,7 @@ def serve(port: int, directory: Path) -> None:
 
 
 def _server(jvm: Any, port: int, directory: Path) -> Any:
-    """What `HiveMetaStore.startMetaStore` makes without SASL, on another socket."""
+    """Build what `HiveMetaStore.startMetaStore` builds without SASL, with a socket of our own."""
     hive, thrift = jvm.org.apache.hadoop.hive.metastore, jvm.org.apache.thrift
     settings = jvm.org.apache.hadoop.hive.conf.HiveConf()
     for name, value in {
@@ -91,10 +91,12 @@ def _server(jvm: Any, port: int, directory: Path) -> Any:
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=9083, show_default=True)
-@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), required=True, help="Of its database.")
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of its database."
+)
 def main(port: int, directory: Path) -> None:
     """Serve a Hive metastore to the processes of this machine."""
-    # Ended in good order: Java goes with this process, and what it needed to start is removed.
+    # An orderly exit stops Java and removes the temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         serve(port, directory.absolute())

@@ -1,7 +1,7 @@
-"""The tables of `forecasting.frames` in Hive: logs of batches, and a view over each that shows its rows.
+"""DDL of the tables of `forecasting.series.frames` in Hive: logs of batches, and one view per table over its log.
 
-A log is an external table partitioned by `batch`, one directory of Parquet a batch. How batches are
-committed is `spark.table_log`'s.
+A log is an external table partitioned by `batch`; each batch is one directory of Parquet files. `spark.table_log`
+commits batches.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,9 +33,9 @@ class Log:
     """One log of batches.
 
     Attributes:
-        columns: those of its Parquet files.
-        replaces_days: whether the newest batch that holds a day holds all of it; otherwise every row
-            of every batch counts, once.
+        columns: of its Parquet files.
+        replaces_days: a day's rows are those of the newest batch that contains the day. Otherwise the table is the
+            distinct rows of all batches.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Log:
     replaces_days: bool = False
 
 
-# One log for both, so that a load and what it refused are one commit. A refused row has a fingerprint.
+# One log for observations and refused rows, so that a load commits both at once. Only refused rows have a fingerprint.
 _LOADS = Log(
     f"{OBSERVATIONS.name}_batches",
     "Loads: observations, and the feed rows refused with them (those have a fingerprint).",
@@ -67,14 +67,14 @@ _LOGS = {
     },
 }
 LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
-"""Every log, once."""
+"""All logs, without repetition."""
 
 ONLY: dict[Table, str] = {
     OBSERVATIONS: "fingerprint IS NULL",
     QUARANTINED_OBSERVATIONS: "fingerprint IS NOT NULL",
     **dict.fromkeys((*DERIVED_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
 }
-"""Which rows of its log are a table's."""
+"""SQL condition that selects a table's rows from its log."""
 
 
 def log_of(table: Table) -> Log:
@@ -83,7 +83,7 @@ def log_of(table: Table) -> Log:
 
 
 def log_creation(log: Log, database: str) -> str:
-    """DDL of a log; the parameter `location` is its directory."""
+    """DDL that creates a log; `location`, its directory, is a query parameter."""
     return (
         f"CREATE TABLE IF NOT EXISTS `{database}`.`{log.name}` ({_declared(log.columns)}) "
         f"PARTITIONED BY (batch BIGINT) STORED AS PARQUET LOCATION :location COMMENT {_text(log.description)}"
@@ -91,10 +91,10 @@ def log_creation(log: Log, database: str) -> str:
 
 
 def log_widening(log: Log, database: str, present: Sequence[str]) -> str | None:
-    """DDL that adds the columns that a log of an earlier release lacks; None where it lacks none.
+    """DDL that adds the columns that a log of an earlier release lacks, None if it has all.
 
     Args:
-        present: the columns that it has.
+        present: the columns of the existing log.
     """
     missing = [column for column in log.columns if column.name not in present]
     return f"ALTER TABLE `{database}`.`{log.name}` ADD COLUMNS ({_declared(missing)})" if missing else None
@@ -105,7 +105,7 @@ def _declared(columns: Iterable[Column]) -> str:
 
 
 def view_creations(database: str) -> Iterator[tuple[str, str]]:
-    """Each view's name and DDL."""
+    """Yield the name and the DDL of each view."""
     for table in TABLES:
         yield table.name, _view(database, table.name, table.description, _rows(table, database))
     newest = "unique_id, ds, max_by(y, available_at) AS y, max(available_at) AS available_at"
@@ -121,7 +121,7 @@ def _rows(table: Table, database: str) -> str:
     columns = ", ".join(f"`{name}`" for name in table.column_names)
     source = f"`{database}`.`{log.name}`"
     if not log.replaces_days:
-        # While a compaction ends, a row stands in two batches.
+        # At the end of a compaction a row is in two batches for a moment.
         return _select(f"DISTINCT {columns}", f"{source} WHERE {ONLY[table]}")
     ranked = _select(f"*, max(batch) OVER (PARTITION BY `{log.day_column}`) AS newest_batch", source)
     return _select(columns, f"({ranked}) WHERE batch = newest_batch AND {ONLY[table]}")

@@ -1,6 +1,6 @@
-"""The Spark session of this process: Java, the metastore, and the settings that keep dates and times exact.
+"""Starts the Spark session of this process: Java, the metastore, and settings that keep dates and times exact.
 
-What is asked of it is elsewhere. pyspark is imported when a session starts, and not before.
+Queries do not belong here. pyspark is imported only when a session starts.
 """
 
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _starting = threading.Lock()
 _started: list[tuple["SparkOptions", "SparkSession"]] = []
 
-# The wheel's runtime lacks a module that Spark's launcher asks for and does without.
+# The Java wheel lacks a module that Spark's launcher requests; Spark works without it.
 _JAVA = """\
 #!/bin/sh
 for argument do
@@ -34,7 +34,7 @@ for argument do
 done
 exec '{java}' "$@"
 """
-# What a caller needs to know is in the error; the rest would fill every run's log.
+# Errors are raised to the caller; Spark's own log lines would only fill every run's log.
 LOGGING = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -55,10 +55,10 @@ class SparkOptions:
     """Where Spark runs and where the tables are.
 
     Attributes:
-        warehouse: a folder, or a URI of a file system that Spark knows.
-        metastore_uri: a Hive metastore service, `thrift://host:port`. Without one, a Derby database in
-            the warehouse folder, which one process at a time can open.
-        conf: further settings of Spark; they win over this module's.
+        warehouse: a folder, or a URI of a file system that Spark supports.
+        metastore_uri: a Hive metastore service, `thrift://host:port`. Without one, the metastore is a Derby database
+            in the warehouse folder, which only one process at a time can open.
+        conf: further settings of Spark; they override those of this module.
     """
 
     warehouse: str
@@ -68,13 +68,13 @@ class SparkOptions:
 
     @property
     def warehouse_uri(self) -> str:
-        """The warehouse with its scheme, without a slash at the end."""
+        """The warehouse as a URI without a trailing slash."""
         located = self.warehouse if urlsplit(self.warehouse).scheme else Path(self.warehouse).absolute().as_uri()
         return located.rstrip("/")
 
     @property
     def place(self) -> str:
-        """How messages name it."""
+        """Description for messages."""
         return f"Spark at {self.master} with tables in {self.warehouse}"
 
 
@@ -86,11 +86,11 @@ def require_pyspark() -> None:
 
 
 def spark_session(options: SparkOptions) -> "SparkSession":
-    """The session of this process, started at the first call; that takes seconds.
+    """The session of this process. The first call starts it, which takes seconds.
 
     Raises:
-        ConfigurationError: Java is missing, the options contradict each other, or the process has a
-            session with others.
+        ConfigurationError: Java is missing, the options contradict each other, or the session of this process was
+            started with other options.
     """
     with _starting:
         if not _started:
@@ -119,7 +119,7 @@ def _settings(options: SparkOptions, folder: Path) -> dict[str, str]:
     settings = {
         "spark.sql.warehouse.dir": options.warehouse_uri,
         "spark.sql.session.timeZone": "UTC",
-        # INT96, the default, has neither statistics nor an order.
+        # The default, INT96, has no statistics, so that Spark could not skip row groups.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.hive.convertMetastoreParquet": "true",
         "spark.ui.enabled": "false",
@@ -133,7 +133,7 @@ def _settings(options: SparkOptions, folder: Path) -> dict[str, str]:
         settings |= {
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            # 200 tasks, the default, are for a cluster.
+            # The default of 200 is for a cluster.
             "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
         }
     return settings | {"spark.driver.extraJavaOptions": " ".join(java_options)}
@@ -151,10 +151,10 @@ def _derby_home(options: SparkOptions) -> Path:
 
 @contextmanager
 def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
-    """The environment that Spark's launcher reads, for as long as it starts."""
+    """Set the environment variables that Spark's launcher reads, and restore them afterwards."""
     wanted = {"JAVA_HOME": str(java_home(folder))}
     if options.master.startswith("local"):
-        # Where Python runs in Spark, it is this environment's; on a cluster its configuration says.
+        # Spark's Python workers use this environment's Python; on a cluster its configuration decides.
         wanted |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -169,10 +169,10 @@ def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
 
 
 def java_home(folder: Path) -> Path:
-    """Where Java is: `JAVA_HOME`, or else a home of the wheel's runtime that is made in `folder`.
+    """Java's home: `JAVA_HOME`, or else a folder with a launcher of the Java wheel, created in `folder`.
 
     Raises:
-        ConfigurationError: neither is there.
+        ConfigurationError: `JAVA_HOME` is not set, and the wheel is not installed.
     """
     if named := os.environ.get("JAVA_HOME"):
         return Path(named)

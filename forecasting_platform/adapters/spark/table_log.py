@@ -1,9 +1,9 @@
-"""The commit protocol of a log: who may add which batch, and which batches a reader sees.
+"""Commits batches to a log with optimistic concurrency, and reads a consistent set of batches.
 
-A batch is a directory of Parquet (`spark.batch_files`) that one `ALTER TABLE … ADD PARTITION` makes part
-of the table. The metastore refuses a partition that exists, so the number of a batch is a compare-and-set:
-the writer that read the log at batch n commits n + 1, or looks again. The number is the *only* partition
-column, because partitions that differ in another one would both be accepted.
+A batch is a directory of Parquet files (`spark.batch_files`). One `ALTER TABLE … ADD PARTITION` adds it to the table.
+The metastore refuses a partition that exists, which makes the batch number a compare-and-set: a writer that has read
+the log up to batch n commits batch n + 1, or reads again and retries. The number is the *only* partition column:
+with a second one, two writers could both add batch n + 1.
 """
 
 from collections.abc import Callable
@@ -41,12 +41,12 @@ class TableLog:
         self._files = BatchFiles(spark, root)
 
     def batches(self) -> set[int]:
-        """Numbers of the batches committed and not yet merged."""
+        """Numbers of the batches in the table."""
         found = self._spark.sql(f"SHOW PARTITIONS {self._name}").collect()
         return {int(row[0].removeprefix("batch=")) for row in found}
 
     def scan(self, period: DateRange | None = None) -> DataFrame:
-        """The rows of all batches at one moment, of the period's days: the log's columns, and `batch`."""
+        """The rows of the period's days in all present batches: the columns of the log, and `batch`."""
         rows = self._spark.table(self._name)
         if period is None:
             return rows
@@ -54,14 +54,17 @@ class TableLog:
         return rows.where(sql.col(self.log.day_column).between(first, last))
 
     def commit(self, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
-        """Add the rows that `plan` makes of what it reads, as if no other writer existed; its second result.
+        """Commit the rows that `plan` computes from the log, isolated from other writers.
 
         Args:
-            plan: reads the log and gives rows to add, none for no batch; called again where another
-                writer came first.
+            plan: reads the log; returns the rows to add (no rows, no batch) and a result. Called again after another
+                writer committed first.
+
+        Returns:
+            The result of `plan`.
 
         Raises:
-            StoreUnavailableError: others came first too often.
+            StoreUnavailableError: other writers committed first too often.
         """
         for _ in range(_ATTEMPTS):
             seen = max(self.batches(), default=0)
@@ -71,10 +74,10 @@ class TableLog:
         raise StoreUnavailableError(self._name, f"other writers committed first {_ATTEMPTS} times")
 
     def read_days(self, period: DateRange | None, query: Callable[[DataFrame], DataFrame]) -> pa.Table:
-        """What `query` makes of the days' rows, of a log that `replaces_days`; all of one moment.
+        """Run `query` on a consistent version of the days' rows. Only for a log that `replaces_days`.
 
-        Which batches that needs is looked up first. A compaction may remove one of them before its rows
-        are read; then both are done again.
+        Looks up the needed batches first. If a compaction removes one of them before its rows are read, it starts
+        again.
         """
         for _ in range(_ATTEMPTS):
             committed = self.batches()
@@ -85,7 +88,7 @@ class TableLog:
         raise StoreUnavailableError(self._name, f"was compacted {_ATTEMPTS} times during one read")
 
     def _rows_of(self, committed: set[int], period: DateRange | None) -> tuple[DataFrame, set[int]]:
-        """The rows that count, of a log that `replaces_days`, and the batches they are in."""
+        """The current rows of a log that `replaces_days`, and the batches that contain them."""
         if len(committed) < 2:
             return self._of_batches(committed, period), committed
         newest = self._newest_batches(self.scan(period)).toArrow()
@@ -97,10 +100,10 @@ class TableLog:
         return self.scan(period).where(sql.col("batch").isin(batches))
 
     def compact(self) -> None:
-        """Merge all batches into one, by a Spark job; readers and writers go on meanwhile.
+        """Merge all batches into one with a Spark job, while readers and writers continue.
 
-        The merged batch is committed before the others are removed, and means the same beside them, so
-        a compaction that dies half-way has changed nothing. Directories stay until `clean_up`.
+        The merged batch is committed before the others are removed. Until then the table's content is the same with
+        it, so a compaction that dies half-way has changed nothing. Directories stay until `clean_up`.
         """
         for _ in range(_ATTEMPTS):
             merged = self.batches()
@@ -112,35 +115,32 @@ class TableLog:
             self._live().repartitionByRange(day).sortWithinPartitions(day).write.parquet(directory)
             if self._add(max(merged) + 1, directory):
                 self._files.mark_superseded(superseded)
-                self._drop(merged)
+                listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(merged))
+                self._spark.sql(f"ALTER TABLE {self._name} DROP IF EXISTS {listed}")
                 return
         raise StoreUnavailableError(self._name, f"other writers committed during each of {_ATTEMPTS} compactions")
 
     def clean_up(self, age: timedelta) -> int:
-        """Delete directories of no batch in which nothing was written for `age`; how many.
+        """Delete directories that belong to no batch and have not changed for `age`; returns their number.
 
-        They are left by compactions and by writers that died. A writer or reader that takes longer than
-        `age` would lose its files, and fail.
+        Compactions leave them, and writers that died. A writer or reader that takes longer than `age` would lose its
+        files, and fail.
         """
-        # In this order: a directory committed meanwhile is seen as counting.
+        # In this order: a directory that is committed in between is found among the batches.
         old = self._files.unchanged_for(age)
         unused = old - self._directories()
         self._files.delete(unused)
         return len(unused)
 
-    def _drop(self, batches: set[int]) -> None:
-        listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(batches))
-        self._spark.sql(f"ALTER TABLE {self._name} DROP IF EXISTS {listed}")
-
     def _live(self) -> DataFrame:
-        """The rows that count, and those that say that a day holds none."""
+        """The current rows, including the rows without series that mark empty days."""
         columns = [column.name for column in self.log.columns]
         if not self.log.replaces_days:
             return self.scan().select(columns).distinct()
         return self.scan().join(self._newest_batches(self.scan()), [self.log.day_column, "batch"]).select(columns)
 
     def _newest_batches(self, rows: DataFrame) -> DataFrame:
-        """Which batch holds each day: the day column and `batch`."""
+        """The newest batch of each day: the day column and `batch`."""
         return rows.groupBy(self.log.day_column).agg(sql.max("batch").alias("batch"))
 
     def _directories(self) -> set[str]:
@@ -148,14 +148,14 @@ class TableLog:
         return {PurePosixPath(file).parent.name for file in self.scan().inputFiles()}
 
     def _add(self, batch: int, directory: str) -> bool:
-        """Commit a directory as this batch, or delete it where the number is another's."""
+        """Commit a directory as this batch. If another writer has the number, delete it and return False."""
         try:
             self._spark.sql(
                 f"ALTER TABLE {self._name} ADD PARTITION (batch = {batch:d}) LOCATION :directory",
                 args={"directory": directory},
             )
         except SPARK_ERRORS:
-            # Whatever was said, a lost answer for one: the metastore knows whose the number is.
+            # The commit may have succeeded although the answer was lost, so the metastore is asked whose batch it is.
             holder = self._directory_of(batch)
             if holder is None:
                 raise
@@ -171,5 +171,5 @@ class TableLog:
             if error.getCondition() == "PARTITIONS_NOT_FOUND":
                 return None
             raise
-        # The partition's comes first, then the table's.
+        # The output lists the partition's location before the table's.
         return PurePosixPath(next(row.data_type for row in described if row.col_name == "Location")).name

@@ -1,5 +1,6 @@
-"""The table store on Spark SQL and a Hive metastore. Tables are in `spark.schema`, commits in `spark.table_log`,
-rules in `table_writes`.
+"""The table store on Spark SQL and a Hive metastore.
+
+`spark.schema` declares the tables, `spark.table_log` commits, `table_writes` checks what is written.
 """
 
 import logging
@@ -57,17 +58,16 @@ _Query = Callable[[DataFrame], DataFrame]
 
 
 class SparkTableStore:
-    """The `TableStore` port on a Spark session. Starts Spark when first used, and leaves it to the process.
+    """The `TableStore` port on a Spark session, which the first use starts and the end of the process stops.
 
-    Writers of this process wait for each other; writers of others are noticed at the commit, and the
-    write is then done anew. Readers never wait.
+    Writers in this process take turns. A commit notices writers in other processes, and then repeats the write.
+    Readers never wait.
 
     Args:
         options: where Spark and the tables are.
-        database: of the metastore.
-        compact_at: a write that makes so many batches of a log merges them, and deletes what no batch has needed
-            for a day.
-        start: gives the session.
+        database: name in the metastore.
+        compact_at: number of batches of a log at which a write merges them and deletes old unused directories.
+        start: returns the session.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SparkTableStore:
             try:
                 self._create_missing()
             except SPARK_ERRORS:
-                # Another process may have created it between our look and our try.
+                # Another process may have created it after we looked.
                 self._create_missing()
 
     def record_observations(
@@ -107,7 +107,9 @@ class SparkTableStore:
 
         def plan() -> tuple[pa.Table, LoadReport]:
             added, report = versions_to_add(load, self.read_observations(period))
-            refused = load.refused[~load.refused["fingerprint"].isin(self._fingerprints(load.refused))]
+            known = self._rows(QUARANTINED_OBSERVATIONS, None, _of_series(None)) if len(load.refused) else None
+            seen = [] if known is None else known["fingerprint"].to_pylist()
+            refused = load.refused[~load.refused["fingerprint"].isin(seen)]
             return _batch(OBSERVATIONS, added, refused), report
 
         return self._commit(OBSERVATIONS, plan)
@@ -122,7 +124,7 @@ class SparkTableStore:
         """See `TableStore`."""
         picked = _of_series(unique_ids)
         known = picked if as_of is None else lambda rows: picked(rows).where(sql.col("available_at") <= sql.lit(as_of))
-        # Revisions are few: to pick the newest of each day here is cheaper than to shuffle all in Spark.
+        # Revisions are few, so picking the newest of each day here is cheaper than a shuffle in Spark.
         versions = by_key(self._rows(OBSERVATIONS, period, known), OBSERVATIONS.key)
         return from_arrow(OBSERVATIONS, last_of_each(versions, ["unique_id", "ds"]))
 
@@ -193,7 +195,7 @@ class SparkTableStore:
         return DateRange(found["first"], found["last"]) if found["first"] is not None else None
 
     def frame(self, table: Table) -> DataFrame:
-        """The table's rows as a frame of Spark, for work that is done where they are."""
+        """The table as a Spark frame, for work that Spark does itself."""
         return self._session().table(f"`{self._database}`.`{table.name}`")
 
     def compact(self) -> None:
@@ -203,15 +205,15 @@ class SparkTableStore:
                 self._table_log(log).compact()
 
     def clean_up(self, age: timedelta = ORPHAN_AGE) -> int:
-        """Delete directories that no batch needs, older than `age`; how many. See `TableLog.clean_up`."""
+        """Delete unused directories older than `age`; returns their number. See `TableLog.clean_up`."""
         with self.translated(self._database):
             return sum(self._table_log(log).clean_up(age) for log in LOGS)
 
     def close(self) -> None:
-        """Nothing to give back: the session is the process's, and ends with it."""
+        """Does nothing: the session belongs to the process, and ends with it."""
 
     def _commit(self, table: Table, plan: Callable[[], tuple[pa.Table, _T]]) -> _T:
-        log = self._log(table)
+        log = self._table_log(log_of(table))
         with self._writing[log.log]:
             with self.translated(table.name):
                 result = log.commit(plan)
@@ -219,7 +221,7 @@ class SparkTableStore:
             return result
 
     def _merge_many(self, log: TableLog) -> None:
-        """Merge the batches where there are many. The write before it stands in any case; the next one tries again."""
+        """Merge the batches if there are many. A failure leaves the write in place; the next write tries again."""
         try:
             with self.translated(log.log.name):
                 if len(log.batches()) >= self._compact_at:
@@ -229,23 +231,17 @@ class SparkTableStore:
             _logger.warning("the batches of %s were not merged: %s", log.log.name, error)
 
     def _rows(self, table: Table, period: DateRange | None, query: _Query) -> pa.Table:
-        """What `query` makes of the table's rows of these days, in no order.
+        """Run `query` on the table's rows of these days; the order is undefined.
 
-        A row of a log that only grows may be there twice, while a compaction ends.
+        At the end of a compaction, a row of a log that only grows may appear twice.
         """
-        log = self._log(table)
+        log = self._table_log(log_of(table))
 
         def rows(days: DataFrame) -> DataFrame:
             return query(days.where(ONLY[table])).select(table.column_names)
 
         with self.translated(table.name):
             return log.read_days(period, rows) if log.log.replaces_days else rows(log.scan(period)).toArrow()
-
-    def _fingerprints(self, refused: pd.DataFrame) -> set[str]:
-        """Those of all refusals known, if there are any to compare."""
-        if refused.empty:
-            return set()
-        return set(self._rows(QUARANTINED_OBSERVATIONS, None, _of_series(None))["fingerprint"].to_pylist())
 
     def _create_missing(self) -> None:
         spark = self._session()
@@ -256,14 +252,11 @@ class SparkTableStore:
                 spark.sql(log_creation(log, self._database), args={"location": self._directory(log)})
             elif widening := log_widening(log, self._database, spark.table(f"`{self._database}`.`{log.name}`").columns):
                 spark.sql(widening)
-                # Its view was made of the columns there were.
+                # Views of the log have the old columns, so they are created again.
                 present -= {table.name for table in TABLES if log_of(table) is log}
         for name, creation in view_creations(self._database):
             if name not in present:
                 spark.sql(creation)
-
-    def _log(self, table: Table) -> TableLog:
-        return self._table_log(log_of(table))
 
     def _table_log(self, log: Log) -> TableLog:
         return TableLog(self._session(), self._database, log, self._directory(log))
@@ -281,7 +274,7 @@ class SparkTableStore:
 
     @contextmanager
     def translated(self, subject: str) -> Iterator[None]:
-        """Errors of Spark while something is done with `subject`, as those of the port."""
+        """Translate errors of Spark inside to those of the port; `subject` is the table, for messages."""
         with translated(self._options.place, subject):
             yield
 
@@ -294,12 +287,12 @@ def _of_series(unique_ids: Sequence[str] | None) -> _Query:
 
 
 def _batch(table: Table, *frames: pd.DataFrame) -> pa.Table:
-    """Frames as one batch of the table's log."""
+    """Convert frames to one batch of the table's log."""
     return pa.concat_tables([to_arrow(log_of(table).columns, rows) for rows in frames])
 
 
 def _whole_days(table: Table, rows: pd.DataFrame, period: DateRange) -> pa.Table:
-    """All that the days of a period hold; a day that holds nothing is a row without series."""
+    """A batch with all rows of a period; a day without rows is a row without series."""
     empty = sorted(set(pd.date_range(period.start, period.end)) - set(rows[table.day_column]))
     days_without = pd.DataFrame({table.day_column: pd.Series(empty, dtype="datetime64[ns]")})
     return _batch(table, rows, days_without)

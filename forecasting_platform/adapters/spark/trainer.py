@@ -1,10 +1,10 @@
-"""Training on Spark: each block of series is trained by one task, where the table is.
+"""Trains on Spark: one task per block of series, where the table is.
 
-A task's answer is files, as an artifact is: nothing is unpickled on either side.
+A task returns the files of a model artifact, so nothing is unpickled on either side.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,10 +33,10 @@ _ANSWER_COLUMNS = pa.schema([("block", pa.int32()), ("file", pa.string()), ("con
 class SparkTrainer:
     """The `Trainer` port on the tables of a Spark store.
 
-    Its executors need this package, in the environment that PYSPARK_PYTHON names.
+    The executors need this package in the environment of PYSPARK_PYTHON.
 
     Args:
-        block_series: series that one task trains; another number gives other last bits.
+        block_series: number of series per task. Another number changes the last bits of the results.
     """
 
     def __init__(self, table_store: SparkTableStore, *, block_series: int = BLOCK_SERIES) -> None:
@@ -47,11 +47,11 @@ class SparkTrainer:
         """See `Trainer`.
 
         Raises:
-            StoreUnavailableError: Spark does not answer, or a task failed; says what it said.
+            StoreUnavailableError: Spark does not answer, or a task failed; has the task's message.
         """
         days = days_to_train(self._store.span(FEATURE_TABLE))
 
-        # Spark reads from these types how a task is called.
+        # Spark chooses the arguments of a task by these type hints.
         def train_one(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
             return _train(int(key[0].as_py()), rows, days, recipe, code_version)
 
@@ -88,14 +88,12 @@ class SparkTrainer:
 
 
 def _train(number: int, rows: pa.Table, days: DateRange, recipe: Recipe, code_version: str) -> pa.Table:
-    """One block's answer: the files of its model's artifact, and of the first block the plots."""
+    """Train one block; returns the files of its artifact, and the plots if it is the first block."""
     features = FEATURE_TABLE.conform(from_arrow(FEATURE_TABLE, rows))
     trained = train_block(features, days, recipe, code_version=code_version, with_plots=number == 0)
     with tempfile.TemporaryDirectory() as scratch:
         write_artifact(trained.model, Path(scratch) / ARTIFACT)
-        files = {f"{PLOTS}/{name}": png for name, png in trained.plots.items()} | dict(_files(Path(scratch)))
+        written = [path for path in Path(scratch).rglob("*") if path.is_file()]
+        files = {f"{PLOTS}/{name}": png for name, png in trained.plots.items()}
+        files |= {path.relative_to(scratch).as_posix(): path.read_bytes() for path in written}
     return pa.table([[number] * len(files), [*files], [*files.values()]], schema=_ANSWER_COLUMNS)
-
-
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    return ((path.relative_to(folder).as_posix(), path.read_bytes()) for path in folder.rglob("*") if path.is_file())

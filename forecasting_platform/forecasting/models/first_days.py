@@ -1,8 +1,8 @@
-"""How series go on from their first days: what a model learns for series that it was not trained on.
+"""Forecasts series that the model was not trained on, from their first days.
 
-At training, windows are cut out of the known series as if each had begun there. From them the model learns, for each
-number of known days, the weights of the simple candidates and the quantiles of the errors, in units of a scale that is
-computed from the feature row. `new_series` applies it.
+Training cuts windows out of the known series as if each series had begun there. From these windows the model learns,
+for each number of known days, the weights of the simple candidates and the quantiles of the errors, in units of a scale
+that is computed from the feature row. `new_series` applies it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A model as plain arrays and a JSON document, and back, bit for bit. Files belong to `adapters.model_artifact`."""
+"""Converts a model to arrays and a JSON document, and back, bit for bit. `adapters.model_artifact` writes files."""
 
 from collections.abc import Mapping
 from datetime import date

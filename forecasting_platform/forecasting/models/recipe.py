@@ -1,4 +1,4 @@
-"""A recipe: everything that decides how a model is trained, apart from the data. Each version holds its own."""
+"""A recipe: everything that determines how a model is trained, except the data. Each version stores its own."""
 
 import hashlib
 import json

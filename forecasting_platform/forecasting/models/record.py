@@ -1,8 +1,7 @@
-"""Which of the forecasts issued of a day counts: the forecast of record.
+"""The forecast of record: which of the forecasts issued for a day counts.
 
-The only definition. Control, report, history and `as-of` call it; the SQL view `forecasting.daily_accuracy` orders its
-rows alike, and a test holds it to this module on random histories.
-Issuing forecasts does not belong here.
+The only definition, used by control, report, history and `as-of`. The SQL view `forecasting.daily_accuracy` has the
+same order, and a test compares both on random histories. Issuing forecasts does not belong here.
 """
 
 import pandas as pd

@@ -1,8 +1,6 @@
 """From `feature_table` to a model that can be registered: backtest, choose, refit, calibrate."""
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -31,7 +29,7 @@ from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import series_scores
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_values
+from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.series.lifetime import ended_after_days
 from forecasting_platform.forecasting.series.panel import Panel, panel_from
@@ -162,20 +160,6 @@ def describe_weights(candidates: tuple[str, ...], weights: Floats) -> str:
     shares = {name: round(100 * weight) for name, weight in zip(candidates, weights.tolist(), strict=True)}
     heaviest = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
     return heaviest[0] if len(heaviest) == 1 else ", ".join(f"{shares[name]} % {name}" for name in heaviest)
-
-
-def fingerprint(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> str:
-    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order.
-
-    Args:
-        exogenous: the exogenous columns that were regressed on.
-    """
-    ordered = features.sort_values(["unique_id", "ds"])
-    own = pd.util.hash_pandas_object(ordered[["unique_id", "ds", "y"]], index=False)
-    digest = hashlib.sha256(own.to_numpy().tobytes())
-    if exogenous:
-        digest.update(exogenous_values(ordered["exogenous"], exogenous).tobytes())
-    return digest.hexdigest()
 
 
 def _metadata(

@@ -36,18 +36,14 @@ def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Seq
     outcomes = []
     for (every, rule), alike in itertools.groupby(grid, key=lambda policy: (policy.train_every_days, policy.rule)):
         trained = [found for found in cycles if (found.day - cycles[0].day).days % every == 0]
-        periods = _serving_periods(trained, rule, cutoffs)
+        moves = list(_champions(trained, rule))
+        edges = [*(int(np.searchsorted(cutoffs, np.datetime64(fit.model.cutoff))) for fit in moves), len(cutoffs)]
+        periods = [ServingPeriod(*each) for each in zip(moves, edges[:-1], edges[1:], strict=True)]
         errors = np.concatenate([forecasts.of(period) for period in periods], axis=1) - actuals
         for policy in alike:
             pages = sum(count_pages(errors[s], cutoffs, periods, s, policy.pages_a_year) for s in range(len(errors)))
             outcomes.append(Outcome(policy, len(trained), len(periods) - 1, pages, errors))
     return outcomes
-
-
-def _serving_periods(cycles: Sequence[Cycle], rule: Rule, cutoffs: Days) -> list[ServingPeriod]:
-    moves = list(_champions(cycles, rule))
-    edges = [*(int(np.searchsorted(cutoffs, np.datetime64(fit.model.cutoff))) for fit in moves), len(cutoffs)]
-    return [ServingPeriod(fit, start, stop) for fit, start, stop in zip(moves, edges[:-1], edges[1:], strict=True)]
 
 
 def _champions(cycles: Sequence[Cycle], rule: Rule) -> Iterator[Fit]:

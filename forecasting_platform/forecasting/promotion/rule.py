@@ -119,7 +119,9 @@ def _reach_verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy
     if better and challenger["coverage_80"] is None:
         return "hold", f"{better} than version {champion['version']}'s, but coverage of its intervals is not measured"
     if better and statistics["clearly_worse"]:
-        return "hold", f"{better} than version {champion['version']}'s, but worse in {_list_worse(statistics)}"
+        worse = statistics["clearly_worse"]
+        named = ", ".join(worse[:5]) + (f" and {len(worse) - 5} more" if len(worse) > 5 else "")
+        return "hold", f"{better} than version {champion['version']}'s, but worse in {named}"
     if better:
         return "promote", f"{better} than version {champion['version']}'s"
     if statistics["same_recipe"] and statistics["days_newer"] >= policy.refresh_after_days:
@@ -171,12 +173,6 @@ def _shown_better(statistics: Numbers, policy: PromotionPolicy) -> str | None:
     if shadow and shadow["lower"] is not None and shadow["lower"] > 0 and shadow["relative_gain"] >= policy.min_gain:
         return f"its loss on {shadow['days']} shadow days is {shadow['relative_gain']:.1%} lower"
     return None
-
-
-def _list_worse(statistics: Numbers) -> str:
-    shown = statistics["clearly_worse"][:5]
-    more = len(statistics["clearly_worse"]) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _describe_power(statistics: Numbers, policy: PromotionPolicy, horizon: int) -> str:

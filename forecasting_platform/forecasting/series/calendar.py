@@ -1,4 +1,4 @@
-"""What is known of any day in advance: weekday, holidays and the position in the year.
+"""Calendar values that are known of any day in advance: weekday, holidays and the position in the year.
 
 Nothing here depends on an observation, so nothing here can leak.
 """

@@ -1,4 +1,4 @@
-"""A range of days, both ends inclusive: the only way a range is passed in this code base."""
+"""A range of days, both ends inclusive. Every range in this code base is one."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -8,6 +8,7 @@ All series are computed at once. Sums over n days are made by doubling (the sum 
 n days and the same one n days before), so that each is the same few additions wherever it stands.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
@@ -17,7 +18,7 @@ import pandas as pd
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.calendar import is_holiday, is_year_end, recent_holidays
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous, is_exogenous, known_at
+from forecasting_platform.forecasting.series.exogenous import Exogenous, exogenous_values, is_exogenous, known_at
 from forecasting_platform.forecasting.series.frames import (
     FEATURE_NAMES,
     FEATURE_TABLE,
@@ -183,3 +184,17 @@ def back(values: Floats, days: int, before: float = 0.0) -> Floats:
     earlier = np.full_like(values, before)
     earlier[:, days:] = values[:, : max(values.shape[1] - days, 0)]
     return earlier
+
+
+def fingerprint(features: pd.DataFrame, exogenous: Sequence[str] = ()) -> str:
+    """SHA-256 of the values trained on: equal data have equal fingerprints, in any order.
+
+    Args:
+        exogenous: the exogenous columns that were regressed on.
+    """
+    ordered = features.sort_values(["unique_id", "ds"])
+    own = pd.util.hash_pandas_object(ordered[["unique_id", "ds", "y"]], index=False)
+    digest = hashlib.sha256(own.to_numpy().tobytes())
+    if exogenous:
+        digest.update(exogenous_values(ordered["exogenous"], exogenous).tobytes())
+    return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""Observations that are held back: so far from their series' past that nothing is built on them yet.
+"""Holds back observations that are implausible for their series, so that nothing is built on them yet.
 
-A held value is stored and shown like any other, and is left out of features, training, forecasts and errors as if it
-had not been observed; every other value of every series goes on. It is let go by a revision, by the days after it,
-or by a person. What else is unusual is `data_quality`'s to name.
+A held value is stored and shown like any other, but features, training, forecasts and errors treat it as not observed;
+all other values are used. A revision, the following days or a person can release it. Other unusual values are named by
+`data_quality`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,7 +133,12 @@ def held_observations(
             "highest": np.where(is_low & (limits.nearest < 0), limits.nearest, limits.highest)[at],
         }
     )
-    return HELD_OBSERVATIONS.conform(held[~_is_accepted(held, accepted or {})])
+    stretches = accepted or {}
+    is_accepted = [
+        any(day in stretch for stretch in stretches.get(name, ()))
+        for name, day in zip(held["unique_id"], held["ds"].dt.date, strict=True)
+    ]
+    return HELD_OBSERVATIONS.conform(held[~np.array(is_accepted, dtype=bool)])
 
 
 def without_held(observations: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
@@ -218,12 +223,3 @@ def _run_length(marks: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     starts = np.concatenate([[0], np.nonzero(np.diff(marks))[0] + 1])
     lengths = np.diff(np.concatenate([starts, [len(marks)]]))
     return np.repeat(lengths, lengths)
-
-
-def _is_accepted(held: pd.DataFrame, accepted: Accepted) -> npt.NDArray[np.bool_]:
-    days = held["ds"].dt.date
-    found = [
-        any(day in stretch for stretch in accepted.get(name, ()))
-        for name, day in zip(held["unique_id"], days, strict=True)
-    ]
-    return np.array(found, dtype=bool)

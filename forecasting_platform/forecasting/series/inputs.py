@@ -1,8 +1,8 @@
 """The model's input frame: one row for each series and day to forecast.
 
-A row is what was known of the series at the end of `cutoff` (its row of `feature_table`) and the
-calendar of the day to forecast. A model answers from these rows alone, so the frame is the whole
-truth about a forecast: it can be shown, changed and sent back.
+A row is what was known of the series at the end of `cutoff` (its row of `feature_table`) and the calendar of the day to
+forecast. A model uses nothing else, so the frame explains a forecast completely: it can be shown, changed, and
+sent back.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""The state of a series as a whole: constant, ended or new. One definition of each, for every reader.
+"""The state of a series as a whole: constant, ended or new. One definition of each.
 
-What follows from a state (what decides a promotion, what is answered) is decided where it is used.
+What follows from a state, for promotion or for answers, is decided where it is used.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,6 +1,6 @@
-"""Which text may name a series and which number may be its value: the limits every feed and every store keeps.
+"""Which texts may name a series, and which numbers may be values: limits of every feed and every store.
 
-What is unusual for one series is `data_quality`'s; here is what no series may have.
+What is unusual for one series belongs to `data_quality`.
 """
 
 import hashlib

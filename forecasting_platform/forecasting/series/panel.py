@@ -1,4 +1,4 @@
-"""`feature_table` as one dense block: series × days × features. What training and backtesting work on."""
+"""`feature_table` as one dense array, series × days × features, for training and backtesting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

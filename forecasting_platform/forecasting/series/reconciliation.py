@@ -46,6 +46,6 @@ def days_to_reload(differing: pd.DataFrame, newest: date) -> DateRange:
     return days_depending_on(DateRange(first, last), newest)
 
 
-def fingerprint(differing: pd.DataFrame) -> str:
+def difference_key(differing: pd.DataFrame) -> str:
     """Names one difference: the same again only while neither side has changed."""
     return hashlib.sha256(pd.util.hash_pandas_object(differing, index=False).to_numpy().tobytes()).hexdigest()[:16]

@@ -1,7 +1,6 @@
-"""The part of a feed's document that could not be used: how much, three examples, and one sentence about it.
+"""Summarises what could not be used of a feed's document: counts, three examples, one sentence.
 
-`load`, `up`, each partition, the check and the incident show the same sentence. Adapters read the documents; the check
-decides what a finding stops.
+`load`, `up`, each partition, the check and the incident show this sentence. The check decides what a finding stops.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A table as a value: its name, columns and key; and the check that a frame fits it. The tables are in `frames`.
+"""Declares a table (name, columns, key) and checks that a frame conforms to it. The tables are in `frames`.
 
 In pandas a `date` is `datetime64[ns]` at midnight without a zone, a `timestamp` is `datetime64[ns, UTC]`, a `float` is
 `float64`, an `integer` is `int64`, a `boolean` is `bool`, and a `text` is `object` holding `str`. Only nullable columns
@@ -72,18 +72,18 @@ class Table:
                 non-nullable value is null or infinite, a key stands twice, or a day lies outside
                 `period`. The message names the column and up to five of the values.
         """
-        self._refuse_wrong_columns(rows)
-        conformed = pd.DataFrame({c.name: self._convert(rows[c.name], c) for c in self.columns})
-        self._refuse_repeated_keys(conformed)
-        if period is not None:
-            self._refuse_days_outside(conformed, period)
-        return conformed.sort_values(list(self.key), kind="stable", ignore_index=True)
-
-    def _refuse_wrong_columns(self, rows: pd.DataFrame) -> None:
         missing = [name for name in self.column_names if name not in rows.columns]
         unknown = [name for name in rows.columns if name not in self.column_names]
         if missing or unknown:
             raise InvalidFrameError(self.name, f"missing columns {missing}, unknown columns {unknown}")
+        conformed = pd.DataFrame({c.name: self._convert(rows[c.name], c) for c in self.columns})
+        repeated = conformed.duplicated(list(self.key), keep=False)
+        if repeated.any():
+            keys = conformed.loc[repeated, list(self.key)].drop_duplicates().astype(str).agg(", ".join, axis=1)
+            raise InvalidFrameError(self.name, f"the key {self.key} stands twice: {examples(keys)}")
+        if period is not None:
+            self._refuse_days_outside(conformed, period)
+        return conformed.sort_values(list(self.key), kind="stable", ignore_index=True)
 
     def _convert(self, values: pd.Series, column: Column) -> Any:
         """The column's values as an array, which a frame takes without aligning indexes."""
@@ -105,12 +105,6 @@ class Table:
         if not column.nullable and absent.any():
             raise InvalidFrameError(self.name, f"column {column.name} holds {int(absent.sum())} nulls")
         return converted
-
-    def _refuse_repeated_keys(self, rows: pd.DataFrame) -> None:
-        repeated = rows.duplicated(list(self.key), keep=False)
-        if repeated.any():
-            keys = rows.loc[repeated, list(self.key)].drop_duplicates().astype(str).agg(", ".join, axis=1)
-            raise InvalidFrameError(self.name, f"the key {self.key} stands twice: {examples(keys)}")
 
     def _refuse_days_outside(self, rows: pd.DataFrame, period: DateRange) -> None:
         days = rows[self.day_column]

@@ -1,4 +1,4 @@
-"""Dagster's answers as values and errors. `api` asks for them."""
+"""Converts Dagster's answers to values and errors. `api` sends the requests."""
 
 import json
 from collections.abc import Mapping, Sequence

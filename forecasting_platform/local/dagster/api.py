@@ -1,6 +1,6 @@
-"""Asks a running Dagster, over its GraphQL. Every answer of another type than expected becomes an exception.
+"""A client of a running Dagster's GraphQL API. An answer of an unexpected type raises an exception.
 
-The requests are in `queries`, the values and errors they become in `answers`.
+The requests are in `queries`, the values and errors in `answers`.
 """
 
 import time
@@ -104,7 +104,7 @@ class DagsterApi:
             UnavailableError: the deadline passed.
         """
         what = f"backfill {backfill_id}"
-        status = _poll(lambda: self.backfill_status(backfill_id), what, deadline_seconds, progress, meanwhile)
+        status = _poll(lambda: self.backfill_status(backfill_id), what, deadline_seconds, meanwhile, progress)
         if not status.succeeded:
             causes = [message for run_id in status.run_ids for message in self.run_status(run_id).messages]
             messages = [*([status.message] if status.message else []), *causes]
@@ -151,24 +151,10 @@ class DagsterApi:
         return failure_messages(events)
 
     def wait_for_run(
-        self,
-        run_id: str,
-        *,
-        deadline_seconds: float,
-        progress: Callable[[RunStatus], None] | None = None,
-        meanwhile: Callable[[], None] | None = None,
+        self, run_id: str, *, deadline_seconds: float, meanwhile: Callable[[], None] | None = None
     ) -> RunStatus:
-        """Wait until a run has succeeded.
-
-        Args:
-            progress: called with each change of its status.
-            meanwhile: called at every look, such as to see whether Dagster's processes live.
-
-        Raises:
-            RunFailedError: it ended otherwise, with its failure messages.
-            UnavailableError: the deadline passed.
-        """
-        status = _poll(lambda: self.run_status(run_id), f"run {run_id}", deadline_seconds, progress, meanwhile)
+        """Wait until a run has succeeded; else see `wait_for_backfill`."""
+        status = _poll(lambda: self.run_status(run_id), f"run {run_id}", deadline_seconds, meanwhile)
         if status.status != "SUCCESS":
             link = f"{shown(self.url)}/runs/{run_id}"
             raise RunFailedError(f"{status.job} (run {run_id})", status.status, status.messages, link)
@@ -277,10 +263,10 @@ def _poll(
     look: Callable[[], Status],
     what: str,
     deadline_seconds: float,
-    progress: Callable[[Status], None] | None,
     meanwhile: Callable[[], None] | None,
+    progress: Callable[[Status], None] | None = None,
 ) -> Status:
-    """Look until it is finished, telling of each change."""
+    """Look until it is finished; `progress` is called with each change."""
     deadline, told = time.monotonic() + deadline_seconds, None
     while True:
         if meanwhile is not None:

@@ -1,1 +1,1 @@
-"""One file per asset, named as the asset; each reads a port, calls a pure function and writes a port."""
+"""The assets: one file each, named as the asset. Each reads what was asked, calls one service and returns metadata."""

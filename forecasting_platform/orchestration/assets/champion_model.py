@@ -29,7 +29,7 @@ class PromotionConfig(dg.Config):
     reason: str = Field(default="", description="Why; needed unless the challenger is evaluated.")
 
 
-@dg.asset(group_name="promote", kinds={"mlflow"}, deps=[trained_model])
+@dg.asset(group_name="promote", owners=["team:data-science"], kinds={"mlflow"}, deps=[trained_model])
 def champion_model(
     context: dg.AssetExecutionContext,
     config: PromotionConfig,

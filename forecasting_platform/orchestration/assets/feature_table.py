@@ -18,6 +18,7 @@ from forecasting_platform.settings import Settings
     backfill_policy=one_run,
     pool=TABLE_STORE,
     group_name="load",
+    owners=["team:data-engineering"],
     kinds={"postgres"},
     deps=[raw_observations],
 )

@@ -18,6 +18,7 @@ from forecasting_platform.settings import Settings
     partitions_def=daily_partitions,
     backfill_policy=one_run,
     group_name="control",
+    owners=["team:data-science"],
     kinds={"postgres"},
     deps=[dg.AssetDep(forecasts, partition_mapping=earlier_cutoffs(horizon_days=15)), raw_observations],
 )

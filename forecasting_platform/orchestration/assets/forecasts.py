@@ -22,6 +22,7 @@ from forecasting_platform.services.forecasts import issue
     partitions_def=daily_partitions,
     backfill_policy=one_run,
     group_name="forecast",
+    owners=["team:data-science"],
     kinds={"postgres"},
     deps=[champion_model, feature_table],
 )

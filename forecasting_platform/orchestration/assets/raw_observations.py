@@ -19,6 +19,7 @@ from forecasting_platform.settings import Settings
     backfill_policy=one_run,
     pool=TABLE_STORE,
     group_name="load",
+    owners=["team:data-engineering"],
     kinds={"http", "postgres"},
 )
 @retried_when_unavailable

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata.training import training_metadata
+from forecasting_platform.orchestration.mlflow_run import end_mlflow_run, fail_mlflow_run
 from forecasting_platform.orchestration.pools import TRAINING
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.trainer import Trainer
@@ -26,7 +27,14 @@ class TrainingConfig(dg.Config):
     )
 
 
-@dg.asset(pool=TRAINING, group_name="train", kinds={"mlflow", "numpy"}, deps=[feature_table])
+@dg.asset(
+    pool=TRAINING,
+    group_name="train",
+    owners=["team:data-science"],
+    kinds={"mlflow", "numpy"},
+    deps=[feature_table],
+    hooks={end_mlflow_run, fail_mlflow_run},
+)
 def trained_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
@@ -41,7 +49,7 @@ def trained_model(
     """
     exogenous = exogenous_from(settings.exogenous)
     recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous)
-    # The resource of dagster-mlflow opened this run's MLflow run; the registry logs into it and ends it.
+    # The resource started an MLflow run, which the registry logs into and the hooks end.
     mlflow.set_tag("options", ", ".join(recipe.names))
     challenger = train_challenger(
         trainer,

@@ -1,1 +1,1 @@
-"""Asset checks, one file per asset: a pure function reports, the check shows its numbers."""
+"""The asset checks: one file per asset. A pure function computes a report, the check shows its numbers."""

@@ -1,4 +1,4 @@
-"""Claims about `champion_model`."""
+"""Checks of `champion_model`."""
 
 from datetime import timedelta
 

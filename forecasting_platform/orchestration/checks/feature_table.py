@@ -1,4 +1,4 @@
-"""Claims about `feature_table`."""
+"""Checks of `feature_table`."""
 
 from datetime import timedelta
 
@@ -26,7 +26,6 @@ from forecasting_platform.orchestration.assets.feature_table import feature_tabl
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import Settings
@@ -37,24 +36,30 @@ RHYTHM_DAYS = 730
 
 @dg.asset_check(asset=feature_table)
 def observations_are_plausible(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """No value of the days is held back because it lies far off its series' past; the others go on."""
-    return _held_result(context, table_store, "observations_are_plausible", FAR_OFF, dg.AssetCheckSeverity.ERROR)
+    runbook = settings.runbook_url("observations_are_plausible")
+    return _held_result(context, table_store, runbook, FAR_OFF, dg.AssetCheckSeverity.ERROR)
 
 
 @dg.asset_check(asset=feature_table)
 def newest_values_are_complete(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """No newest value of a series is held back because it is too low for a whole day; the others go on."""
-    return _held_result(context, table_store, "newest_values_are_complete", TOO_LOW, dg.AssetCheckSeverity.WARN)
+    runbook = settings.runbook_url("newest_values_are_complete")
+    return _held_result(context, table_store, runbook, TOO_LOW, dg.AssetCheckSeverity.WARN)
 
 
 def _held_result(
     context: dg.AssetCheckExecutionContext,
     table_store: TableStore,
-    check_name: str,
+    runbook: str,
     reason: str,
     severity: dg.AssetCheckSeverity,
 ) -> dg.AssetCheckResult:
@@ -69,7 +74,7 @@ def _held_result(
             "held": len(held),
             "held_series": held["unique_id"].nunique(),
             "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
-            "runbook": dg.MetadataValue.url(runbook_url(check_name)),
+            "runbook": dg.MetadataValue.url(runbook),
         },
     )
 
@@ -123,14 +128,16 @@ def exogenous_values_are_known(
         metadata={
             "columns": len(names),
             "unknown": len(unknown),
-            "runbook": dg.MetadataValue.url(runbook_url("exogenous_values_are_known")),
+            "runbook": dg.MetadataValue.url(settings.runbook_url("exogenous_values_are_known")),
         },
     )
 
 
 @dg.asset_check(asset=feature_table)
 def every_series_goes_on(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """No series ended in the last week: none was silent for longer than its own rhythm explains."""
     end = checked_period(context).end
@@ -149,7 +156,7 @@ def every_series_goes_on(
             "series": len(last),
             "ended": table(series.reset_index().astype({"last": str})),
             "ended_this_week": len(news),
-            "runbook": dg.MetadataValue.url(runbook_url("every_series_goes_on")),
+            "runbook": dg.MetadataValue.url(settings.runbook_url("every_series_goes_on")),
         },
     )
 
@@ -163,8 +170,8 @@ def feature_table_matches_reference(
     """The newest days look like the three years before, seasons and slow trends taken out; exogenous series too."""
     name = "feature_table_matches_reference"
     newest = _newest_years(context, table_store, settings)
-    report = drift_report(newest, pages_a_year=Settings().false_pages_of(name))
-    return check_result(report, name, dg.AssetCheckSeverity.WARN)
+    report = drift_report(newest, pages_a_year=settings.false_pages_of(name))
+    return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
 
 
 @dg.asset_check(asset=feature_table)
@@ -176,8 +183,8 @@ def actuals_match_earlier_years(
     """The level moved against the same weeks of earlier years as it has moved before; that of exogenous series too."""
     name = "actuals_match_earlier_years"
     newest = _newest_years(context, table_store, settings)
-    report = earlier_years_report(newest, pages_a_year=Settings().false_pages_of(name))
-    return check_result(report, name, dg.AssetCheckSeverity.WARN)
+    report = earlier_years_report(newest, pages_a_year=settings.false_pages_of(name))
+    return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
 
 
 def _newest_years(context: dg.AssetCheckExecutionContext, table_store: TableStore, settings: Settings) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Claims about `forecast_errors`: does the champion still forecast as it did in its backtest?"""
+"""Checks of `forecast_errors`: does the champion still forecast as well as in its backtest?"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,7 +24,6 @@ from forecasting_platform.forecasting.series.lifetime import last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
@@ -55,10 +54,12 @@ def _answer(
     context: dg.AssetCheckExecutionContext,
     table_store: TableStore,
     model_registry: ModelRegistry,
+    settings: Settings,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
     errors, references = _errors(context, table_store), champion_references(model_registry)
-    return check_result(report(errors, references, pages_a_year=Settings().false_pages_of(name)), name, severity)
+    found = report(errors, references, pages_a_year=settings.false_pages_of(name))
+    return check_result(found, settings.runbook_url(name), severity)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -66,9 +67,10 @@ def forecast_bias_within_budget(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say."""
-    return _answer("forecast_bias_within_budget", bias_report, context, table_store, model_registry)
+    return _answer("forecast_bias_within_budget", bias_report, context, table_store, model_registry, settings)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -76,9 +78,10 @@ def forecast_rmse_within_budget(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """Errors are as wide as in the backtest at the same season and step."""
-    return _answer("forecast_rmse_within_budget", rmse_report, context, table_store, model_registry)
+    return _answer("forecast_rmse_within_budget", rmse_report, context, table_store, model_registry, settings)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -86,9 +89,10 @@ def forecast_coverage_within_budget(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """The 80 % interval holds as many of the actuals as it did in the backtest."""
-    return _answer("forecast_coverage_within_budget", coverage_report, context, table_store, model_registry)
+    return _answer("forecast_coverage_within_budget", coverage_report, context, table_store, model_registry, settings)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -96,10 +100,11 @@ def forecasts_beat_naive(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """The forecasts are not clearly behind the better naive forecast."""
     return _answer(
-        "forecasts_beat_naive", naive_report, context, table_store, model_registry, dg.AssetCheckSeverity.WARN
+        "forecasts_beat_naive", naive_report, context, table_store, model_registry, settings, dg.AssetCheckSeverity.WARN
     )
 
 
@@ -108,10 +113,11 @@ def revisions_leave_errors_unchanged(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """Errors by first published actuals say what errors by the latest say."""
     report = revision_report(_errors(context, table_store), champion_references(model_registry))
-    return check_result(report, "revisions_leave_errors_unchanged", dg.AssetCheckSeverity.WARN)
+    return check_result(report, settings.runbook_url("revisions_leave_errors_unchanged"), dg.AssetCheckSeverity.WARN)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -146,7 +152,7 @@ def actuals_are_complete(
             "missing_days": int(missing.max()) if is_known else -1,
             "late_series": len(late),
             "most_missing_days": MAX_MISSING_DAYS,
-            "runbook": dg.MetadataValue.url(runbook_url("actuals_are_complete")),
+            "runbook": dg.MetadataValue.url(settings.runbook_url("actuals_are_complete")),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Claims about `forecasts`."""
+"""Checks of `forecasts`."""
 
 from datetime import timedelta
 
@@ -38,11 +38,12 @@ def forecasts_are_stable(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """Forecasts of the same days move from one cutoff to the next as much as they did in the backtest."""
     name, end = "forecasts_are_stable", checked_period(context).end
     issued = table_store.read(FORECASTS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
     report = churn_report(
-        issued, champion_references(model_registry), pages_a_year=Settings().false_pages_of(name), as_of=end
+        issued, champion_references(model_registry), pages_a_year=settings.false_pages_of(name), as_of=end
     )
-    return check_result(report, name, dg.AssetCheckSeverity.WARN)
+    return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)

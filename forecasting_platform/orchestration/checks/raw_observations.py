@@ -1,4 +1,4 @@
-"""Claims about `raw_observations`: one that stops a bad load, and a suite that a person reads."""
+"""Checks of `raw_observations`: two that stop a bad load, and a suite for a person to read."""
 
 import dagster as dg
 
@@ -12,7 +12,6 @@ from forecasting_platform.orchestration.assets.raw_observations import raw_obser
 from forecasting_platform.orchestration.metadata.load import EXOGENOUS_REFUSED, LOAD_PROBLEM, REFUSED, REFUSED_VALUES
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
-from forecasting_platform.orchestration.runbooks import runbook_url
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
 
@@ -22,7 +21,9 @@ ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 @dg.asset_check(asset=raw_observations, blocking=True)
-def feed_document_gives_values(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+def feed_document_gives_values(
+    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """The newest load took values from its document, and refused none; features wait where it gave none, or too few."""
     loaded = _newest_load(context.op_execution_context)
     if loaded is None:
@@ -37,7 +38,7 @@ def feed_document_gives_values(context: dg.AssetCheckExecutionContext) -> dg.Ass
         passed=not problem and REFUSED_VALUES in shown and not shown[REFUSED_VALUES].value,
         severity=ERROR if problem else WARN,
         description=f"{checked_period(context)}: {f'{problem}: ' if problem else ''}{'; '.join(map(str, said))}",
-        metadata={**shown, "runbook": dg.MetadataValue.url(runbook_url("feed_document_gives_values"))},
+        metadata={**shown, "runbook": dg.MetadataValue.url(settings.runbook_url("feed_document_gives_values"))},
     )
 
 
@@ -60,7 +61,9 @@ _LOADED = raw_observations.key
 
 @dg.asset_check(asset=raw_observations, blocking=True)
 def observations_are_well_formed(
-    context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
+    context: dg.AssetCheckExecutionContext,
+    table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """The loaded days have the columns, kinds and keys that everything after them needs; else features wait."""
     days = checked_period(context)
@@ -71,7 +74,7 @@ def observations_are_well_formed(
         description=f"{days}: {problem or f'{len(observations)} values'}",
         metadata={
             "rows": len(observations),
-            "runbook": dg.MetadataValue.url(runbook_url("observations_are_well_formed")),
+            "runbook": dg.MetadataValue.url(settings.runbook_url("observations_are_well_formed")),
         },
     )
 

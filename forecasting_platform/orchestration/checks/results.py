@@ -7,14 +7,13 @@ import dagster as dg
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.reports.plots import evidence_plot
 from forecasting_platform.orchestration.metadata.values import plot, table
-from forecasting_platform.orchestration.runbooks import runbook_url
 
 STATE = "state"
 """Metadata key of a report's state: what a check's `passed` cannot say is unknown."""
 
 
 def check_result(
-    report: ControlReport, check_name: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    report: ControlReport, runbook: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:
     """The report's verdict, its sentence, one row a series, the chart, and where to read what to do."""
     states = report.series["state"].value_counts()
@@ -22,7 +21,7 @@ def check_result(
         STATE: report.state,
         "series": table(report.series),
         **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
-        "runbook": dg.MetadataValue.url(runbook_url(check_name)),
+        "runbook": dg.MetadataValue.url(runbook),
     }
     if len(report.daily):
         metadata["chart"] = plot(evidence_plot(report.daily))

@@ -1,4 +1,4 @@
-"""Claims about `trained_model`."""
+"""Checks of `trained_model`."""
 
 import dagster as dg
 

@@ -1,8 +1,8 @@
-"""Dagster's code server, whose runs are forked from a process that has imported what they need.
+"""Dagster's code server, with runs that are forked from a process that has already imported what they need.
 
-`python -m` this module takes the options of `dagster api grpc`. There each run is a new interpreter, which imports
-Dagster, the definitions and their libraries before it does anything: seconds of both cores. Here that is done once, in
-a process of its own that waits to be forked (Python's documentation, multiprocessing, "forkserver"); the server itself
+`python -m` this module takes the options of `dagster api grpc`. Dagster's own server starts a new interpreter for each
+run, which imports Dagster, the definitions and their libraries first: seconds of both cores. Here a separate process
+imports them once and is forked for each run (Python's documentation, multiprocessing, "forkserver"); the server itself
 has threads and cannot be forked. On Linux only. Decision 15 has the measurement.
 """
 

@@ -1,6 +1,6 @@
-"""Dagster's daemon, looking for backfills each 2 s instead of each 30 (`python -m` this module, then `run`).
+"""Dagster's daemon, which looks for backfills every 2 s instead of every 30 s (`python -m` this module, then `run`).
 
-Words and behaviour are `dagster-daemon`'s. See decision 14.
+Options and behaviour are otherwise those of `dagster-daemon`. See decision 14.
 """
 
 from dagster._daemon import controller

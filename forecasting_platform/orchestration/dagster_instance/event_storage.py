@@ -1,16 +1,15 @@
-"""Dagster's event log in Postgres, with the events that plan a range of days written together.
+"""Dagster's event log in Postgres, which writes the planned events of a range of days in one batch.
 
-Before a run starts, Dagster writes one event for each planned partition, one transaction each: for
-2,007 days of two assets that takes longer than the load itself. Dagster's own storage batches
-materializations this way already (`PostgresEventLogStorage.store_event_batch`); this does the same
-for planned ones. It leans on private methods, so a test compares what it leaves with what Dagster
-leaves, and the lock file pins Dagster.
+Before a run starts, Dagster writes one event for each planned partition, in one transaction each: for 2,007 days of two
+assets that takes longer than the load itself. Dagster's own storage already batches materializations
+(`PostgresEventLogStorage.store_event_batch`); this does the same for planned ones. It uses private methods, so a test
+compares the rows with those that Dagster writes, and the lock file pins Dagster.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagster import AssetKey, DagsterEventType, EventLogEntry
+from dagster import DagsterEventType, EventLogEntry
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -47,7 +46,8 @@ class BulkPostgresEventLogStorage(PostgresEventLogStorage):
         statement = self.prepare_insert_event_batch(events).returning(SqlEventLogStorageTable.c.id)
         with self._connect() as connection:
             ids = [int(row[0]) for row in connection.execute(statement).fetchall()]
-        newest = {_asset(event): (event, number) for event, number in zip(events, ids, strict=True)}
+        numbered = zip(events, ids, strict=True)
+        newest = {event.get_dagster_event().asset_key: (event, number) for event, number in numbered}
         with self.index_transaction() as connection:
             self._store_asset_event_tags(connection, events, ids)
             for event, number in newest.values():
@@ -75,7 +75,3 @@ class BulkPostgresEventLogStorage(PostgresEventLogStorage):
 
 def _kind(event: EventLogEntry) -> DagsterEventType | None:
     return event.dagster_event_type
-
-
-def _asset(event: EventLogEntry) -> AssetKey | None:
-    return event.get_dagster_event().asset_key

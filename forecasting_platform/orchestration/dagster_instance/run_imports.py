@@ -1,6 +1,6 @@
-"""Imports what runs import beyond the definitions: `code_server` has the process do this that runs are forked from.
+"""Preloads modules that runs need but the definitions do not, so that forked runs start fast.
 
-Nobody else imports this module; the definitions do without these, so that they load fast.
+Only `code_server` imports this module; the definitions load faster without these modules.
 """
 
 import logging
@@ -25,15 +25,11 @@ MODULES = (
 )
 
 
-def _import(name: str) -> None:
-    if name == "great_expectations":  # imported bare, it would call its makers
-        import_module("forecasting_platform.adapters.great_expectations_quality").import_great_expectations()
-    else:
-        import_module(name)
-
-
 for _name in MODULES:
     try:
-        _import(_name)
+        if _name == "great_expectations":  # imported bare, it would call its makers
+            import_module("forecasting_platform.adapters.great_expectations_quality").import_great_expectations()
+        else:
+            import_module(_name)
     except Exception:  # a run that needs it fails by itself, with the same words, and others do not
         logging.getLogger(__name__).exception("runs will import %s themselves", _name)

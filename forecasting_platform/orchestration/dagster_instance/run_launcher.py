@@ -1,8 +1,8 @@
-"""Dagster's run launcher, and how it knows that a run's worker is gone.
+"""Dagster's run launcher with a health check, so that run monitoring notices when a run's worker is gone.
 
-Dagster's own cannot tell (`DefaultRunLauncher` has no health check), so run monitoring passes its runs by. The code
-server reports a worker that dies, unless it dies too, or Postgres is away at that moment: its only watching thread
-then ends with the error. Such a run stays "in progress" for ever, and its backfill with it.
+Dagster's `DefaultRunLauncher` has no health check, so run monitoring skips its runs. The code server reports a worker
+that dies, but not if the server dies too, or if Postgres is away at that moment: its only monitoring thread then ends
+with the error. Such a run would stay "in progress" for ever, and its backfill with it.
 """
 
 import json

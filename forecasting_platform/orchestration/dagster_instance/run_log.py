@@ -1,6 +1,6 @@
-"""What a run does, as lines of JSON on its standard output: `dagster_handler_config` of `dagster.yaml`.
+"""Writes the events of a run as lines of JSON to its standard output: `dagster_handler_config` of `dagster.yaml`.
 
-Dagster's own lines, for people, go to standard error beside them.
+Dagster's own log lines, for people, go to standard error.
 """
 
 import logging

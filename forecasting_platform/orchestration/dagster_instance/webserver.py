@@ -1,7 +1,8 @@
-"""Dagster's web server behind a guard, so that no other site's page reads or commands it (`python -m` this module).
+"""Dagster's web server behind a guard, so that no other site's page can read or command it (`python -m` this module).
 
-Dagster's own answers whoever asks: a mutation in the address of an image, a form's text, a page whose name was led to
-127.0.0.1. Words and behaviour are `dagster-webserver`'s otherwise. The rule itself is `site_guard`.
+Dagster's own server answers every request: a mutation in the URL of an image, a form with a text body, a page whose
+host name resolves to 127.0.0.1. Options and behaviour are otherwise those of `dagster-webserver`; `site_guard` has the
+rule.
 """
 
 import html
@@ -63,18 +64,21 @@ class GuardedApplication:
         if refused is None:
             return _refused_query(scope)
         if _is_followed_link(scope) and self._guard.refusal(host, origin, None) is None:
-            return _Refusal(403, LINK_PAGE.format(target=_target(scope)), {"content-type": "text/html; charset=utf-8"})
+            # On this server, whatever the path begins with.
+            query = scope["query_string"].decode("latin-1")
+            target = html.escape("/" + quote(scope["path"].lstrip("/")) + (f"?{query}" if query else ""))
+            return _Refusal(403, LINK_PAGE.format(target=target), {"content-type": "text/html; charset=utf-8"})
         return _Refusal(403, refused)
 
 
-def guard_web_server() -> None:
+def guard_web_server(allowed_hosts: str | None) -> None:
     """Have `dagster-webserver` serve a `GuardedApplication`; it looks its application up in the module of its command.
 
     Raises:
         ConfigurationError: an allowed host is none.
         AttributeError: this Dagster makes its application elsewhere.
     """
-    guard = SiteGuard(Settings().allowed_hosts)
+    guard = SiteGuard(allowed_hosts)
     make = cli.create_app_from_workspace_process_context  # type: ignore[attr-defined] # dagster's own, imported there
 
     def make_guarded(*args: Any, **kwargs: Any) -> GuardedApplication:
@@ -101,12 +105,6 @@ def _is_followed_link(scope: Message) -> bool:
     """Whether a person followed a link of another site, such as one to a run in a message."""
     how = [_header(scope, f"sec-fetch-{name}") for name in ("mode", "dest")]
     return scope["type"] == "http" and scope["method"] == "GET" and how == ["navigate", "document"]
-
-
-def _target(scope: Message) -> str:
-    """Where a link leads, as HTML; on this server, whatever the path begins with."""
-    query = scope["query_string"].decode("latin-1")
-    return html.escape("/" + quote(scope["path"].lstrip("/")) + (f"?{query}" if query else ""))
 
 
 def _header(scope: Message, name: str) -> str | None:
@@ -144,7 +142,7 @@ def _unframed(send: Send) -> Send:
 
 if __name__ == "__main__":
     try:
-        guard_web_server()
+        guard_web_server(Settings().allowed_hosts)
     except ConfigurationError as error:
         sys.exit(str(error))
     cli.main()  # type: ignore[no-untyped-call] # dagster's own

@@ -1,1 +1,1 @@
-"""What Dagster's pages show of an asset: one file an asset with much to show, and the values that all share."""
+"""The metadata that Dagster shows of assets: one file per asset with much to show, and shared values."""

@@ -12,6 +12,7 @@ from forecasting_platform.adapters.mlflow.address import PASSWORD, USER, address
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.orchestration.resources import build_resources
+from forecasting_platform.settings import Settings
 
 SECRET_URI = "http://operator:s%2Fcret@127.0.0.1:9"
 
@@ -52,7 +53,7 @@ def test_a_registry_that_does_not_answer_is_named_without_its_password(caplog: p
 
 def test_runs_of_dagster_are_told_the_address_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTING_MLFLOW_TRACKING_URI", SECRET_URI)
-    resource = build_resources()["mlflow"]
+    resource = build_resources(Settings())["mlflow"]
     config = resource.apply_config_mapping({"config": {}}).value["config"]
     assert config["mlflow_tracking_uri"] == "http://127.0.0.1:9"
     assert base64.b64encode(b"operator:s/cret").decode() not in str(config)

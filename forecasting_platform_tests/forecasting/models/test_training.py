@@ -11,7 +11,7 @@ from forecasting_platform.errors import InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.models.intervals import error_quantiles
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
-from forecasting_platform.forecasting.models.training import fingerprint
+from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform_tests.support.example_series import (
     END,
     days_after,

@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
-from forecasting_platform.forecasting.models.training import fingerprint, train
+from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.monitoring.drift import drift_report, with_exogenous
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.calendar import yearly_waves
@@ -34,7 +34,7 @@ from forecasting_platform.forecasting.series.exogenous import (
     exogenous_values,
     refuse_never_known,
 )
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.features import build_features, fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.panel import calendar_ahead, panel_from

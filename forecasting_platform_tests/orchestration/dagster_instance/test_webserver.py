@@ -150,7 +150,7 @@ def test_what_dagsters_command_serves_is_guarded(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cli, "log_action", Mock())
     monkeypatch.setattr(cli.check, "inst_param", Mock())
     monkeypatch.setattr(cli, "create_app_from_workspace_process_context", Mock())
-    guard_web_server()
+    guard_web_server(None)
     cli.host_dagster_ui_with_workspace_process_context(Mock(), "127.0.0.1", 3000, "", "warning")
     (application,) = served.call_args.args
     assert isinstance(application, GuardedApplication)

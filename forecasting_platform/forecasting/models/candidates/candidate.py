@@ -1,7 +1,6 @@
-"""What every candidate has: how it is fitted (`Candidate`), and what a fit forecasts and stores (`FittedCandidate`).
+"""The interface of a candidate: how it is fitted (`Candidate`), what a fit forecasts and stores (`FittedCandidate`).
 
-A candidate is one module of this package; `registry` lists them. How they are weighed against each other belongs to
-`models.combining`.
+A candidate is one module of this package; `registry` lists them. `models.combining` computes their weights.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The candidates there are. Each stands here once; its prior weight and its options are its own module's."""
+"""The list of all candidates. Prior weight and options are in each candidate's module."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,9 +1,9 @@
 """The direct regression's normal equations, for every series and step at once.
 
-A ridge regression needs its data only as products of its columns. Most columns are the same at every
-step: what is known at the cutoff, and weekday and season, which at a later day are those of the cutoff
-rolled and turned. Their products are made once a series; a step adds the flags of its own days and takes
-back the rows whose day to forecast has no value.
+A ridge regression needs its data only as products of its columns. Most columns are the same for every step: what is
+known at the cutoff, and weekday and season, which for a later day are those of the cutoff shifted (a permutation and a
+rotation). Their products are computed once per series; each step adds the flags of its own days and subtracts the rows
+whose target day has no value.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""What the direct regression sees: its columns, of input rows one by one and of whole blocks.
+"""The columns of the direct regression, for single input rows and for whole blocks.
 
-Solving the regression belongs to `ridge_equations`.
+`ridge_equations` solves the regression.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The seasonal naive forecast: last week again."""
+"""The seasonal naive forecast: repeats the last week."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
