@@ -5,6 +5,7 @@ Each function imports what it makes, so that only the chosen adapter's clients a
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,6 +15,7 @@ from forecasting_platform.forecasting.series.exogenous import exogenous_from
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+    from forecasting_platform.feed_description.description import FeedDescription
     from forecasting_platform.ports.alert_channels import AlertChannels
     from forecasting_platform.ports.ledger import Ledger
     from forecasting_platform.ports.model_registry import ModelRegistry
@@ -125,14 +127,6 @@ def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
     return SparkTrainer(table_store)
 
 
-class _Common(TypedDict):
-    """What every feed is made with."""
-
-    date_format: str
-    max_bytes: int
-    archive: DocumentArchive | None
-
-
 def feed_of(settings: Settings) -> ObservationFeed:
     """The feed that the settings name, joined with the feed of exogenous series where they name one.
 
@@ -156,35 +150,67 @@ def feed_of(settings: Settings) -> ObservationFeed:
 
 
 def feed_at(url: str, settings: Settings) -> ObservationFeed:
-    """The feed at a URL, with the limits and the archive of the settings.
+    """The feed of the default shape at a URL, with the limits and the archive of the settings.
 
-    `http(s)://…` is an `HttpFeed`, `ckan+http(s)://portal/dataset-id` a `CkanFeed`, `file:///path` a `FileFeed`.
+    Raises:
+        ConfigurationError: the URL is none of a feed, or a setting cannot be used.
+    """
+    from pydantic import ValidationError
+
+    from forecasting_platform.feed_description.description import FeedDescription
+
+    try:
+        description = FeedDescription.of_default_shape(url, settings.feed_date_format)
+        return described_feed(description, settings)
+    except ValidationError as error:
+        place, message = error.errors()[0]["loc"], error.errors()[0]["msg"].removeprefix("Value error, ")
+        named = "FORECASTING_FEED_URL" if "url" in place else "FORECASTING_FEED_DATE_FORMAT"
+        raise ConfigurationError(named, message) from error
+    except ConfigurationError as error:
+        named = "FORECASTING_FEED_URL" if error.setting == "source.url" else error.setting
+        raise ConfigurationError(named, error.problem) from error
+
+
+def described_feed(description: FeedDescription, settings: Settings) -> ObservationFeed:
+    """The feed that a description is of, with the limits and the archive of the settings.
+
+    `http(s)://…` is an `HttpFeed`, `ckan+http(s)://portal/dataset-id` a `CkanFeed`, `file:///path` a `FileFeed`, any
+    other URL that fsspec knows an `FsspecFeed`.
 
     Raises:
         ConfigurationError: the URL is none of these, or a setting cannot be used.
     """
-    scheme = url.partition("://")[0].lower()
-    common: _Common = {
-        "date_format": settings.feed_date_format,
+    from forecasting_platform.feed_description.variables import FilledSource
+
+    limits: _Limits = {
+        "timeout_seconds": settings.feed_timeout_seconds,
         "max_bytes": settings.feed_max_bytes,
         "archive": archive_of(settings),
     }
-    match scheme:
+    match FilledSource.of(description, os.environ).url.partition("://")[0].lower():
         case "http" | "https":
             from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 
-            return HttpFeed(url, timeout_seconds=settings.feed_timeout_seconds, **common)
+            return HttpFeed(description, **limits)
         case "ckan+http" | "ckan+https":
             from forecasting_platform.adapters.feeds.ckan_feed import CkanFeed
 
-            return CkanFeed(url, timeout_seconds=settings.feed_timeout_seconds, **common)
+            return CkanFeed(description, **limits)
         case "file":
             from forecasting_platform.adapters.feeds.file_feed import FileFeed
 
-            return FileFeed(url, **common)
-    raise ConfigurationError(
-        "FORECASTING_FEED_URL", "is no feed; give http(s)://host/feed, ckan+https://portal/dataset-id or file:///path"
-    )
+            return FileFeed(description, **limits)
+    from forecasting_platform.adapters.feeds.fsspec_feed import FsspecFeed
+
+    return FsspecFeed(description, **limits)
+
+
+class _Limits(TypedDict):
+    """What every feed is made with."""
+
+    timeout_seconds: float
+    max_bytes: int
+    archive: DocumentArchive | None
 
 
 def archive_of(settings: Settings) -> DocumentArchive | None:

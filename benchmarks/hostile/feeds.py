@@ -23,6 +23,7 @@ from benchmarks.results_file import Aim
 from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 
 MIB = 1024 * 1024
@@ -88,7 +89,7 @@ def _loaded(content: bytes) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "feed"
         path.write_bytes(content)
-        feed = FileFeed(path.as_uri(), date_format="dd/mm/yyyy", max_bytes=LIMIT_BYTES)
+        feed = FileFeed(FeedDescription.of_default_shape(path.as_uri()), timeout_seconds=60, max_bytes=LIMIT_BYTES)
         return {"bytes": len(content)} | _cost(lambda: str(feed.fetch(DAYS).refusals))
 
 
@@ -192,7 +193,7 @@ class _Answering(BaseHTTPRequestHandler):
 
 def _answered(what: str, answer: Callable[[_Answering], None]) -> dict[str, Any]:
     with _server(answer) as url:
-        feed = HttpFeed(url, date_format="dd/mm/yyyy", timeout_seconds=DEADLINE_SECONDS, max_bytes=LIMIT_BYTES)
+        feed = HttpFeed(FeedDescription.of_default_shape(url), timeout_seconds=DEADLINE_SECONDS, max_bytes=LIMIT_BYTES)
         return _row(what, _cost(lambda: str(feed.fetch(DAYS).refusals)))
 
 

@@ -63,9 +63,15 @@ class Part(BaseModel):
 class Pages(Part):
     """How an answer in several pages is read to its end."""
 
-    parameter: str | None = Field(default=None, description="Query parameter of the page's number.")
-    first: int = Field(default=1, ge=0, description="Number of the first page.")
-    last: JMESPath | None = Field(default=None, description="Where an answer says the number of its last page.")
+    parameter: str | None = Field(default=None, description="Query parameter of the page's number, or of its offset.")
+    counts: Literal["pages", "records"] = Field(
+        default="pages", description="What the parameter counts: pages, or the records before the page (an offset)."
+    )
+    first: int = Field(default=1, ge=0, description="Number of the first page; an offset begins at 0.")
+    last: JMESPath | None = Field(
+        default=None,
+        description="Where an answer says the number of its last page, or of all records; null: an empty page is it.",
+    )
     next: JMESPath | None = Field(default=None, description="Where an answer says the URL of the next page.")
     at_most: int = Field(default=1000, ge=1, description="Pages beyond which the feed is refused.")
 
@@ -74,6 +80,11 @@ class Pages(Part):
         if (self.parameter is None) == (self.next is None):
             raise ValueError("give either parameter (the page's number) or next (where the next page's URL is)")
         return self
+
+    @property
+    def start(self) -> int:
+        """The parameter of the first page."""
+        return 0 if self.counts == "records" else self.first
 
 
 class Source(Part):
@@ -86,10 +97,15 @@ class Source(Part):
         "environment.",
     )
     headers: dict[str, str] = Field(
-        default={}, description="Headers of each request; `${NAME}` is read from the environment and never shown."
+        default={},
+        description="Headers of each request, sent to the URL's own server only; `${NAME}` is read from the "
+        "environment and never shown.",
     )
     pages: Pages | None = Field(default=None, description="How an answer in several pages is read.")
-    member: str | None = Field(default=None, description="The file meant, where a zip holds more than one.")
+    member: str | None = Field(
+        default=None,
+        description="The file meant where a zip holds more than one; a name, or a pattern such as `*.csv`.",
+    )
 
 
 class Dialect(Part):
@@ -274,6 +290,6 @@ class FeedDescription(Part):
         return self
 
     @classmethod
-    def of_default_shape(cls, url: str, date_format: str) -> Self:
+    def of_default_shape(cls, url: str, date_format: str = "dd/mm/yyyy") -> Self:
         """The shape that a URL without a description has: JSON or CSV, `Date` and one column a series."""
         return cls(source=Source(url=url), day=Day(column=("Date",), format=(date_format,)))

@@ -18,6 +18,7 @@ from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.feeds.simulated_gas_supply import published_gas_supply
 from forecasting_platform.errors import ArchiveUnavailableError, FeedDocumentError, FeedUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
@@ -216,7 +217,9 @@ class ObservationFeedContract:
         assert kept.as_uri() == document.kept_at
         content = gzip.decompress(kept.read_bytes())
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (document.sha256, document.size_bytes)
-        again = FileFeed(document.kept_at, date_format="dd/mm/yyyy", max_bytes=MAX_BYTES).fetch(JUNE)
+        again = FileFeed(
+            FeedDescription.of_default_shape(document.kept_at), timeout_seconds=60, max_bytes=MAX_BYTES
+        ).fetch(JUNE)
         pd.testing.assert_frame_equal(again.observations, document.observations)
         assert again.sha256 == document.sha256
 

@@ -16,6 +16,7 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import StoreUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -59,7 +60,9 @@ class Platform:
         self, job: str, days: DateRange | None = None, tags: Mapping[str, str] | None = None, asset: str | None = None
     ) -> dg.DagsterRun:
         resources = {
-            "observation_feed": FileFeed(self.file.as_uri(), date_format="dd/mm/yyyy", max_bytes=1_000_000),
+            "observation_feed": FileFeed(
+                FeedDescription.of_default_shape(self.file.as_uri()), timeout_seconds=60, max_bytes=1_000_000
+            ),
             "table_store": self.store,
             "model_registry": MemoryModelRegistry(),
             "ledger": self.ledger,

@@ -19,6 +19,7 @@ from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -43,7 +44,12 @@ class Load:
         self.instance, self.store, self.document = instance, MemoryTableStore(), SimulatedDocument()
         self.file = folder / "feed.json"
         self.archive = DocumentArchive(str(folder / "archive"), keep_days=30)
-        feed = FileFeed(self.file.as_uri(), date_format="dd/mm/yyyy", max_bytes=200_000, archive=self.archive)
+        feed = FileFeed(
+            FeedDescription.of_default_shape(self.file.as_uri()),
+            timeout_seconds=60,
+            max_bytes=200_000,
+            archive=self.archive,
+        )
         resources = {"observation_feed": feed, "table_store": self.store, "settings": Settings()}
         self.job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
 
@@ -113,7 +119,9 @@ def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
     app = create_app(today=TODAY)
     app.test_client().post("/faults", json={"name": "flaky"})
     with served(app) as base, dg.DagsterInstance.ephemeral(settings=settings) as instance:
-        feed = HttpFeed(f"{base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=200_000)
+        feed = HttpFeed(
+            FeedDescription.of_default_shape(f"{base}/feed"), timeout_seconds=PATIENCE_SECONDS, max_bytes=200_000
+        )
         resources = {"observation_feed": feed, "table_store": MemoryTableStore(), "settings": Settings()}
         job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))

@@ -26,6 +26,7 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, StoreUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
@@ -80,7 +81,9 @@ class Loading:
         definitions = build_definitions(
             resources={
                 "observation_feed": HttpFeed(
-                    self.url, date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=64 * 1024 * 1024
+                    FeedDescription.of_default_shape(self.url),
+                    timeout_seconds=PATIENCE_SECONDS,
+                    max_bytes=64 * 1024 * 1024,
                 ),
                 "table_store": self.store,
                 "model_registry": MemoryModelRegistry(),

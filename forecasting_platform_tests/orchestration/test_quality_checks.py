@@ -15,6 +15,7 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.data_quality import history_period
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
@@ -130,7 +131,7 @@ def load_file(tmp_path: Path) -> Callable[..., Loaded]:
     def run(content: str, days: DateRange = DAYS) -> Loaded:
         path = tmp_path / "feed.csv"
         path.write_text(content, encoding="utf-8")
-        feed = FileFeed(path.as_uri(), date_format="dd/mm/yyyy", max_bytes=1_000_000)
+        feed = FileFeed(FeedDescription.of_default_shape(path.as_uri()), timeout_seconds=60, max_bytes=1_000_000)
         store = MemoryTableStore()
         resources = {"observation_feed": feed, "table_store": store, "settings": Settings()}
         job = build_definitions(resources=resources).resolve_job_def("load_job")
@@ -200,7 +201,9 @@ def test_a_training_that_finds_nothing_says_what_the_load_found(tmp_path: Path) 
     path = tmp_path / "feed.csv"
     path.write_text(LONG, encoding="utf-8")
     resources = {
-        "observation_feed": FileFeed(path.as_uri(), date_format="dd/mm/yyyy", max_bytes=1_000_000),
+        "observation_feed": FileFeed(
+            FeedDescription.of_default_shape(path.as_uri()), timeout_seconds=60, max_bytes=1_000_000
+        ),
         "table_store": MemoryTableStore(),
         "model_registry": MemoryModelRegistry(),
         "settings": Settings(),

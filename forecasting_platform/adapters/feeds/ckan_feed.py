@@ -1,7 +1,8 @@
 """The feed as the newest resource of a dataset on a CKAN portal, as public open-data portals publish.
 
-The action API is documented at https://docs.ckan.org/en/latest/api/#ckan.logic.action.get.package_show. Which
-resource is the newest is decided here; how it is downloaded is `http_download`'s.
+The action API is documented at https://docs.ckan.org/en/latest/api/#ckan.logic.action.get.package_show, the datastore's
+at https://docs.ckan.org/en/latest/maintaining/datastore.html. Which resource is meant is decided here; how it is
+downloaded is `http_download`'s.
 """
 
 import json
@@ -15,16 +16,29 @@ from urllib.parse import parse_qs, quote, unquote, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
-from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
-from forecasting_platform.adapters.feeds.document_reader import DocumentReader
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
 from forecasting_platform.adapters.feeds.http_download import HttpDownload, http_url, joined_url
+from forecasting_platform.adapters.feeds.paged_document import PagedDocument, joined_description
+from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, examples
+from forecasting_platform.feed_description.description import FeedDescription, Pages
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.redaction import shown
 
-_FORMATS = ("json", "csv")
+_FORMATS: dict[str | None, tuple[str, ...]] = {
+    None: ("json", "csv"),
+    "csv": ("csv", "tsv", "txt"),
+    "json": ("json",),
+    "jsonl": ("jsonl", "ndjson"),
+    "parquet": ("parquet",),
+    "excel": ("xlsx", "xls", "xlsb", "ods"),
+}
+"""What a portal calls the formats of a description, the first before the others."""
+_READABLE = {"zip", "gz"}.union(*_FORMATS.values())
+_DATASTORE_PAGES = Pages(parameter="offset", counts="records", at_most=100_000)
+_DATASTORE_ERROR = "success == `false` && error"
+_DATASTORE_ONLY = frozenset({"_id"})
+"""The datastore's own number of a row."""
 _QUARTER = re.compile(
     r"(?<![a-z0-9])(?:q(?P<quarter>[1-4])[\s_./-]*(?P<year>20\d\d)|(?P<year_first>20\d\d)[\s_./-]*q(?P<quarter_last>[1-4]))"
     r"(?!\d)",
@@ -40,15 +54,20 @@ class Dataset:
         description_url: of `package_show`.
         formats: lower case; resources in another are left out.
         name_part: what a resource's name holds, in any case; empty for any.
+        datastore: id, or part of the name, of the resource whose rows are asked of the datastore; None for its file.
     """
 
     description_url: str
     formats: tuple[str, ...]
     name_part: str
+    datastore: str | None = None
 
     @classmethod
-    def at(cls, url: str) -> Self:
-        """The dataset that a setting names: `ckan+https://portal/dataset-id?format=csv&resource=daily`.
+    def at(cls, url: str, form: str | None = None) -> Self:
+        """The dataset that a URL names: `ckan+https://portal/dataset-id?format=csv&resource=daily`.
+
+        Args:
+            form: that of the feed's description, where the URL says none.
 
         Raises:
             ConfigurationError: it names no portal and dataset, or asks for what there is not.
@@ -61,16 +80,26 @@ class Dataset:
             raise _wrong_setting("is no URL such as ckan+https://portal/dataset-id")
         *folders, dataset = parts.path.strip("/").split("/")
         options = parse_qs(parts.query)
-        if unknown := sorted(set(options) - {"format", "resource"}):
-            raise _wrong_setting(f"has the unknown options {examples(unknown)}; format and resource are known")
-        formats = tuple(text.lower() for text in options.get("format", _FORMATS))
-        if not set(formats) <= set(_FORMATS):
-            raise _wrong_setting(f"asks for the formats {examples(formats)}; json and csv can be read")
+        if unknown := sorted(set(options) - {"format", "resource", "datastore"}):
+            known = "format, resource and datastore are known"
+            raise _wrong_setting(f"has the unknown options {examples(unknown)}; {known}")
+        formats = tuple(text.lower() for text in options.get("format", _FORMATS[form]))
+        if not set(formats) <= _READABLE:
+            raise _wrong_setting(
+                f"asks for the formats {examples(formats)}; {', '.join(sorted(_READABLE))} can be read"
+            )
         # A dataset's page is at /dataset/<id>: people copy that.
         base = "/".join(["", *folders[: -1 if folders[-1:] == ["dataset"] else None]])
         query = f"id={quote(unquote(dataset), safe='')}"
         api = urlunsplit((parts.scheme, parts.netloc, f"{base}/api/3/action/package_show", query, ""))
-        return cls(api, formats, options.get("resource", [""])[0].casefold())
+        datastore = options.get("datastore", [None])[0]
+        return cls(api, formats, options.get("resource", [""])[0].casefold(), datastore)
+
+    def rows_url(self, resource_id: str) -> str:
+        """Where the datastore gives a resource's rows, in their order."""
+        api = self.description_url.partition("package_show?")[0]
+        # The portal gives fewer at once where it is set to.
+        return f"{api}datastore_search?resource_id={quote(resource_id, safe='')}&sort=_id&limit=32000"
 
 
 # Some portals write no time as an empty text.
@@ -120,7 +149,7 @@ class Resource(BaseModel):
 
 
 def newest_resource(resources: Sequence[Resource], dataset: Dataset, source: str) -> Resource:
-    """The one of the newest quarter, of these the one changed last, of these JSON before CSV.
+    """The one of the newest quarter, of these the one changed last, of these the format named first (JSON).
 
     Where one resource has no quarter, only those that have are compared.
 
@@ -138,8 +167,8 @@ def newest_resource(resources: Sequence[Resource], dataset: Dataset, source: str
         found = examples(f"{resource.title} ({resource.format})" for resource in resources) or "none"
         raise FeedDocumentError(source, f"no resource of the dataset fits; found: {found}", _NARROW)
 
-    def rank(resource: Resource) -> tuple[tuple[int, int], datetime, bool]:
-        return resource.quarter, resource.changed_at, resource.kind == "json"
+    def rank(resource: Resource) -> tuple[tuple[int, int], datetime, int]:
+        return resource.quarter, resource.changed_at, -dataset.formats.index(resource.kind)
 
     best = max(map(rank, wanted))
     newest = [resource for resource in wanted if rank(resource) == best]
@@ -149,49 +178,65 @@ def newest_resource(resources: Sequence[Resource], dataset: Dataset, source: str
     return newest[0]
 
 
-_NARROW = "Name the resource in FORECASTING_FEED_URL: …/dataset-id?resource=part-of-its-name&format=csv."
-
-
-class CkanFeed:
-    """The newest resource of a dataset. The dataset is looked at anew at each fetch.
-
-    Args:
-        url: see `Dataset.at`; credentials in it are sent to the portal, and never shown.
-        date_format: how the document writes a day, such as `dd/mm/yyyy`.
-        timeout_seconds: deadline of one fetch, which is two requests.
-        max_bytes: largest document accepted, after decompression.
-        archive: keeps what was loaded; without one, a document is sent anew each time.
+def in_datastore(resources: Sequence[Resource], named: str, source: str) -> Resource:
+    """The resource that has an id, or whose name holds a text.
 
     Raises:
-        ConfigurationError: the URL or the date format cannot be used.
+        FeedDocumentError: there is none, or more than one.
+    """
+    active = [resource for resource in resources if resource.state in {None, "active"}]
+    found = [resource for resource in active if resource.id == named] or [
+        resource for resource in active if named.casefold() in resource.title.casefold()
+    ]
+    if len(found) != 1:
+        names = examples(resource.title for resource in found or active) or "none"
+        problem = f"datastore={named} is meant to name one resource of the dataset; found: {names}"
+        raise FeedDocumentError(source, problem, "Give its id, or a longer part of its name.")
+    return found[0]
+
+
+_NARROW = "Name the resource in the feed's URL: …/dataset-id?resource=part-of-its-name&format=csv."
+
+
+class CkanFeed(DescribedFeed):
+    """The newest resource of a dataset, or rows of the portal's datastore. The dataset is looked at at each fetch.
+
+    Its URL is that of `Dataset.at`; credentials in it, and headers, are sent to the portal, and never shown.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        date_format: str,
-        timeout_seconds: float,
-        max_bytes: int,
-        archive: DocumentArchive | None = None,
-    ) -> None:
-        self._dataset = Dataset.at(url)
-        self.source = shown(url)
-        self._download = HttpDownload(self._dataset.description_url, self.source, timeout_seconds, max_bytes)
-        self._reader = DocumentReader(DateFormat.compile(date_format), archive)
+    def _prepare(self) -> None:
+        self._dataset = Dataset.at(self.filled.url, self.description.format)
 
-    def fetch(self, period: DateRange) -> FeedDocument:
-        """The feed's values for the days of `period`, as `ObservationFeed` promises."""
-        deadline = monotonic() + self._download.timeout_seconds
-        description = self._download.get(self._dataset.description_url).content
-        resource = newest_resource(_resources(description, self.source), self._dataset, self.source)
+    def _read_as(self) -> FeedDescription:
+        return self.description if self._dataset.datastore is None else joined_description(self.description)
+
+    def _document(self, _period: DateRange) -> RawDocument:
+        deadline = monotonic() + self.timeout_seconds
+        portal = HttpDownload(
+            self._dataset.description_url, self.source, self.timeout_seconds, self.max_bytes, self.filled.headers
+        )
+        answer = portal.get(self._dataset.description_url, deadline=deadline)
+        resources = _resources(answer.content, self.source)
+        if self._dataset.datastore is not None:
+            return self._rows(in_datastore(resources, self._dataset.datastore, self.source), portal, deadline)
+        resource, member = newest_resource(resources, self._dataset, self.source), self.description.source.member
         url = joined_url(self._dataset.description_url, resource.url)
         if http_url(url) is None:
             raise FeedDocumentError(self.source, f"the resource {resource.title} has no http or https URL", _NARROW)
-        source = shown(url)
-        kept = self._reader.recall(url, source)
-        raw = replace(self._download, source=source, timeout_seconds=max(deadline - monotonic(), 0.0)).get(url, kept)
-        return self._reader.read(raw, period)
+        source, address = self.filled.hidden(shown(url)), f"{url}#{member}" if member else url
+        download = replace(portal, source=source, member=member)
+        return replace(download.get(url, self.recalled(address, source), deadline=deadline), address=address)
+
+    def _rows(self, resource: Resource, portal: HttpDownload, deadline: float) -> RawDocument:
+        """All rows of a resource in the datastore; a portal gives so many at once."""
+        answer = self.description.model_copy(update={"records": "result.records", "error": _DATASTORE_ERROR})
+        source = self.filled.hidden(shown(self._dataset.rows_url(resource.id)))
+        paged = PagedDocument(_DATASTORE_PAGES, answer, source, self.max_bytes, _DATASTORE_ONLY)
+        raw = paged.read(
+            self._dataset.rows_url(resource.id),
+            lambda page: replace(portal, source=source).get(page, deadline=deadline),
+        )
+        return replace(raw, source=f"{source} ({resource.title})")
 
 
 def _resources(description: bytes, source: str) -> list[Resource]:
@@ -207,8 +252,8 @@ def _resources(description: bytes, source: str) -> list[Resource]:
         raise FeedDocumentError(source, "the portal's answer is not what CKAN's package_show gives", _CHECK) from error
 
 
-_CHECK = "Check the portal and the dataset's id in FORECASTING_FEED_URL."
+_CHECK = "Check the portal and the dataset's id in the feed's URL."
 
 
 def _wrong_setting(problem: str) -> ConfigurationError:
-    return ConfigurationError("FORECASTING_FEED_URL", problem)
+    return ConfigurationError("source.url", problem)

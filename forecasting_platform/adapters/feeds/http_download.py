@@ -3,9 +3,9 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -53,32 +53,39 @@ class HttpDownload:
         source: how errors call what is fetched, without credentials.
         timeout_seconds: deadline of one `get`: name lookup, retries, redirects and reading together.
         max_bytes: largest document accepted, after decompression.
+        headers: sent to whom the credentials are sent, and to nobody else.
+        member: the file meant in a zip, see `unpacked`.
     """
 
-    named_url: str
+    named_url: str = field(repr=False)
     source: str
     timeout_seconds: float
     max_bytes: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    member: str | None = None
 
-    def get(self, url: str, kept: RawDocument | None = None) -> RawDocument:
+    def get(self, url: str, kept: RawDocument | None = None, *, deadline: float | None = None) -> RawDocument:
         """The document at a URL; `kept`, confirmed now, where the server says that it is the same still.
+
+        Args:
+            deadline: by `time.monotonic`, of several requests together; by default that of this one alone.
 
         Raises:
             FeedUnavailableError: no whole answer until the deadline.
             FeedDocumentError: an answer that must not be used: refused, too large, or from a place it may not be from.
         """
-        return self._within_deadline(lambda: self._patiently(url, kept))
+        until = time.monotonic() + self.timeout_seconds if deadline is None else deadline
+        return self._within_deadline(lambda: self._patiently(url, kept, until), until)
 
-    def _within_deadline(self, download: Callable[[], RawDocument]) -> RawDocument:
+    def _within_deadline(self, download: Callable[[], RawDocument], deadline: float) -> RawDocument:
         """Its result, or an error at the deadline."""
         try:
-            return InBackground("feed-download", download).result(self.timeout_seconds)
+            return InBackground("feed-download", download).result(deadline - time.monotonic())
         except TimeoutError as error:
             raise self._unavailable(f"no whole answer within {self.timeout_seconds:.3g} seconds") from error
 
-    def _patiently(self, url: str, kept: RawDocument | None) -> RawDocument:
+    def _patiently(self, url: str, kept: RawDocument | None, deadline: float) -> RawDocument:
         # Not by urllib3's Retry: it logs the whole query, and sleeps past the deadline.
-        deadline = time.monotonic() + self.timeout_seconds
         pauses = _pauses()
         while True:
             try:
@@ -99,10 +106,11 @@ class HttpDownload:
                 self._refuse_error_status(response)
                 return self._document(url, response, self._read(response, deadline))
         except PrivateAddressError as error:
-            problem = f"it leads to {error.host}, a private address that FORECASTING_FEED_URL does not name"
+            problem = f"it leads to {error.host}, a private address that the feed's URL does not name"
             raise self._refusal(problem) from error
-        except requests.exceptions.InvalidURL as error:
-            raise self._refusal("its URL cannot be requested") from error
+        except requests.exceptions.InvalidURL:
+            # Not chained: that message repeats the URL.
+            raise self._refusal("its URL cannot be requested") from None
         except requests.RequestException as error:
             root = _innermost(error)
             raise self._unavailable(f"{type(root).__name__}: {root}") from root
@@ -127,7 +135,7 @@ class HttpDownload:
         credentials = get_auth_from_url(self.named_url) if is_named else ("", "")
         return session.get(
             urldefragauth(url),
-            headers=headers,
+            headers={**self.headers, **headers} if is_named else headers,
             auth=credentials if any(credentials) else None,
             stream=True,
             # By then nobody waits: it ends the thread. The deadline's own error comes first.
@@ -167,7 +175,7 @@ class HttpDownload:
 
     def _document(self, url: str, response: requests.Response, content: bytes) -> RawDocument:
         return RawDocument(
-            content=unpacked(content, self.source, self.max_bytes),
+            content=unpacked(content, self.source, self.max_bytes, self.member),
             content_type=response.headers.get("Content-Type"),
             source=self.source,
             fetched_at=datetime.now(UTC),
@@ -176,7 +184,9 @@ class HttpDownload:
         )
 
     def _refusal(self, problem: str) -> FeedDocumentError:
-        return FeedDocumentError(self.source, problem, "Check FORECASTING_FEED_URL and the credentials in it.")
+        return FeedDocumentError(
+            self.source, problem, "Check the feed's URL, and the credentials and headers that it needs."
+        )
 
     def _unavailable(self, reason: str) -> FeedUnavailableError:
         return FeedUnavailableError(f"the feed {self.source}", reason)

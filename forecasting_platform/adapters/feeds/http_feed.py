@@ -1,51 +1,44 @@
-"""The feed over HTTP: one document behind a URL, asked for only when it has changed."""
+"""The feed over HTTP: one document behind a URL, asked for only when it has changed, or one of several pages."""
 
-from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
-from forecasting_platform.adapters.feeds.document_reader import DocumentReader
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from dataclasses import replace
+from time import monotonic
+
+from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
 from forecasting_platform.adapters.feeds.http_download import HttpDownload, http_url
+from forecasting_platform.adapters.feeds.paged_document import PagedDocument, joined_description
+from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.ports.observation_feed import FeedDocument
-from forecasting_platform.redaction import shown
 
 
-class HttpFeed:
+class HttpFeed(DescribedFeed):
     """A feed document behind one URL.
 
     A URL that holds `{start}` and `{end}` gets the first and last day asked for there (`YYYY-MM-DD`,
     both inclusive), and may answer without rows; any other answers with its whole history, which is never
     empty, and of which the days asked for are kept.
 
-    Args:
-        url: `http` or `https`; credentials in it are sent, and never shown.
-        date_format: how the document writes a day, such as `dd/mm/yyyy`.
-        timeout_seconds: deadline of one fetch: name lookup, retries, redirects and reading together.
-        max_bytes: largest document accepted, after decompression.
-        archive: keeps what was loaded; without one, a document is sent anew each time.
-
-    Raises:
-        ConfigurationError: the URL or the date format cannot be used.
+    Credentials in the URL, and headers, are sent to its own server and to nobody else, and never shown.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        date_format: str,
-        timeout_seconds: float,
-        max_bytes: int,
-        archive: DocumentArchive | None = None,
-    ) -> None:
-        if http_url(url) is None:
-            raise ConfigurationError("FORECASTING_FEED_URL", "is no URL such as https://host/feed")
-        self._url = url
-        self.source = shown(url)
-        self._download = HttpDownload(url, self.source, timeout_seconds, max_bytes)
-        self._reader = DocumentReader(DateFormat.compile(date_format), archive)
+    def _prepare(self) -> None:
+        if http_url(self.filled.url) is None:
+            raise ConfigurationError("source.url", "is no URL such as https://host/feed")
 
-    def fetch(self, period: DateRange) -> FeedDocument:
-        """The feed's values for the days of `period`, as `ObservationFeed` promises."""
-        url = self._url.replace("{start}", period.start.isoformat()).replace("{end}", period.end.isoformat())
-        raw = self._download.get(url, self._reader.recall(url, self.source))
-        return self._reader.read(raw, period, may_be_empty=url != self._url)
+    def _read_as(self) -> FeedDescription:
+        return joined_description(self.description) if self.description.source.pages else self.description
+
+    def _document(self, period: DateRange) -> RawDocument:
+        url = self.filled.url.replace("{start}", period.start.isoformat()).replace("{end}", period.end.isoformat())
+        source = self.description.source
+        download = HttpDownload(
+            self.filled.url, self.source, self.timeout_seconds, self.max_bytes, self.filled.headers, source.member
+        )
+        if source.pages is not None:
+            deadline = monotonic() + self.timeout_seconds
+            paged = PagedDocument(source.pages, self.description, self.source, self.max_bytes)
+            return paged.read(url, lambda page: download.get(page, deadline=deadline))
+        # One zip may be the feed of several of its files.
+        address = f"{url}#{source.member}" if source.member else url
+        return replace(download.get(url, self.recalled(address, self.source)), address=address)

@@ -1,19 +1,30 @@
 """The CKAN feed against a server that speaks the action API as https://docs.ckan.org/en/latest/api/ documents it."""
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
+import pandas as pd
 import pytest
 from flask import Flask, Response, jsonify, request
 
-from forecasting_platform.adapters.feeds.ckan_feed import CkanFeed, Dataset, Resource, newest_resource
+from forecasting_platform.adapters.feeds.ckan_feed import CkanFeed, Dataset, Resource, in_datastore, newest_resource
 from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
-from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
+from forecasting_platform.adapters.feeds.http_download import HttpDownload
+from forecasting_platform.adapters.feeds.raw_document import RawDocument
+from forecasting_platform.errors import ConfigurationError, FeedDocumentError
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     JUNE,
     MAX_BYTES,
     MakeFeed,
     ObservationFeedContract,
+    Publisher,
     SecretAddressContract,
     SimulatedDocument,
     published,
@@ -84,7 +95,7 @@ def feed(
 ) -> CkanFeed:
     url = f"ckan+{portal.base.replace('//', '//user:geheim@')}/{dataset}"
     return CkanFeed(
-        url, date_format="dd/mm/yyyy", timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES, archive=archive
+        FeedDescription.of_default_shape(url), timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES, archive=archive
     )
 
 
@@ -115,7 +126,7 @@ def test_a_newer_quarter_is_taken_as_soon_as_it_is_published(portal: Portal) -> 
 
 @pytest.mark.slow
 def test_an_unknown_dataset_is_refused_by_its_portal(portal: Portal) -> None:
-    with pytest.raises(FeedDocumentError, match=r"it answered 404 NOT FOUND.*Check FORECASTING_FEED_URL"):
+    with pytest.raises(FeedDocumentError, match=r"it answered 404 NOT FOUND.*Check the feed's URL"):
         feed(portal, "no-such").fetch(JUNE)
 
 
@@ -124,7 +135,7 @@ def test_a_resource_on_a_private_address_is_not_fetched(portal: Portal) -> None:
     portal.publish(url="http://169.254.169.254/latest/meta-data")
     with pytest.raises(
         FeedDocumentError,
-        match=r"leads to 169\.254\.169\.254, a private address that FORECASTING_FEED_URL does not name",
+        match=r"leads to 169\.254\.169\.254, a private address that the feed's URL does not name",
     ):
         feed(portal).fetch(JUNE)
 
@@ -154,7 +165,7 @@ def test_an_answer_that_is_not_ckans_is_refused(answer: str, problem: str) -> No
     app.get("/api/3/action/package_show")(lambda: Response(answer, mimetype="application/json"))
     with served(app) as base, pytest.raises(FeedDocumentError, match=problem):
         CkanFeed(
-            f"ckan+{base}/x", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+            FeedDescription.of_default_shape(f"ckan+{base}/x"), timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
         ).fetch(JUNE)
 
 
@@ -232,19 +243,137 @@ def test_the_address_of_a_dataset_is_made_from_the_setting(url: str, described_a
         ("ckan+https://data.example", "is no URL such as"),
         ("ckan+https:///gas", "is no URL such as"),
         ("ckan+ftp://data.example/gas", "is no URL such as"),
-        ("ckan+https://data.example/gas?format=xlsx", "formats 'xlsx'; json and csv can be read"),
+        ("ckan+https://data.example/gas?format=pdf", "formats 'pdf'; csv, gz, json, .*zip can be read"),
         ("ckan+https://data.example/gas?quarter=2", "unknown options 'quarter'"),
     ],
 )
 def test_a_setting_that_names_no_dataset_is_a_configuration_error(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        CkanFeed(url, date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=1)
+        CkanFeed(FeedDescription.of_default_shape(url), timeout_seconds=PATIENCE_SECONDS, max_bytes=1)
 
 
 @pytest.mark.slow
 def test_both_requests_of_a_fetch_share_one_deadline(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     portal.publish()
-    clock = iter([0.0, PATIENCE_SECONDS])
-    monkeypatch.setattr("forecasting_platform.adapters.feeds.ckan_feed.monotonic", lambda: next(clock))
-    with pytest.raises(FeedUnavailableError, match="no whole answer within 0 seconds"):
-        feed(portal).fetch(JUNE)
+    get, deadlines = HttpDownload.get, []
+
+    def noting(download: HttpDownload, *asked: Any, deadline: float | None = None) -> RawDocument:
+        deadlines.append(deadline)
+        return get(download, *asked, deadline=deadline)
+
+    monkeypatch.setattr(HttpDownload, "get", noting)
+    feed(portal).fetch(JUNE)
+    assert len(deadlines) == 2
+    assert len(set(deadlines)) == 1
+
+
+# --- formats and the datastore ---
+
+
+@pytest.mark.slow
+def test_a_zip_that_a_portal_publishes_is_unpacked(portal: Portal) -> None:
+    portal.publish(form="ZIP")
+    portal.document = Zipped(portal.document)  # type: ignore[assignment] # publishes another form of the same
+    assert len(feed(portal, "gas-flows?format=zip").fetch(JUNE).observations) == len(published(JUNE))
+
+
+class Zipped:
+    """A document in a zip."""
+
+    def __init__(self, document: SimulatedDocument) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("flows.json", document.content)
+        self.content = packed.getvalue()
+
+
+def test_the_format_of_the_description_says_which_resources_fit() -> None:
+    resources = [resource(1, "a", "XLSX"), resource(2, "a", "Parquet"), resource(3, "a", "CSV")]
+    found = {
+        form: newest_resource(resources, Dataset.at("ckan+https://data.example/gas", form), "feed").id
+        for form in (None, "excel", "parquet")
+    }
+    assert found == {None: "3", "excel": "1", "parquet": "2"}
+
+
+class Datastore(Portal):
+    """Gives the rows of its one table, a few at once however many are asked for."""
+
+    ROWS_AT_ONCE = 50
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.get("/api/3/action/datastore_search")(self.datastore_search)
+        self.fails_at: int | None = None
+
+    def datastore_search(self) -> tuple[Response, int]:
+        self.asked.append(request.full_path)
+        offset = int(request.args.get("offset", 0))
+        if offset == self.fails_at:
+            return jsonify({"success": False, "error": {"message": "Search error"}}), 409
+        rows = [{"_id": number, **row} for number, row in enumerate(json.loads(self.document.content), start=1)]
+        limit = min(int(request.args["limit"]), self.ROWS_AT_ONCE)
+        result = {"records": rows[offset : offset + limit], "limit": limit, "total": len(rows)}
+        return jsonify({"help": "", "success": True, "result": result}), 200
+
+
+@pytest.fixture
+def datastore() -> Iterator[Datastore]:
+    found = Datastore()
+    with served(found.app) as base:
+        found.base = base
+        found.publish()
+        yield found
+
+
+@pytest.mark.slow
+class TestDatastoreFeed(ObservationFeedContract, SecretAddressContract):
+    says_not_modified = False
+
+    @pytest.fixture
+    def publisher(self, datastore: Datastore) -> Datastore:
+        return datastore
+
+    @pytest.fixture
+    def make_feed(self, publisher: Datastore) -> MakeFeed:
+        return lambda archive, timeout_seconds=PATIENCE_SECONDS: feed(
+            publisher, "gas-flows?datastore=daily", archive=archive, timeout_seconds=timeout_seconds
+        )
+
+    @pytest.mark.parametrize(("fault", "problem"), [("wrong_column", "no column 'Date'"), ("swapped_dates", "of row")])
+    def test_a_document_that_must_not_be_used_is_refused_and_not_kept(
+        self, feed: ObservationFeed, publisher: Publisher, tmp_path: Path, fault: str, problem: str
+    ) -> None:
+        super().test_a_document_that_must_not_be_used_is_refused_and_not_kept(feed, publisher, tmp_path, fault, problem)
+
+    def test_a_document_that_is_too_large_is_refused(  # type: ignore[override]
+        self, feed: CkanFeed, publisher: Datastore
+    ) -> None:
+        feed.max_bytes = 20_000
+        with pytest.raises(FeedDocumentError, match=r"may have 20,000 bytes and has more in its first \d+ pages"):
+            feed.fetch(JUNE)
+
+
+@pytest.mark.slow
+def test_all_rows_of_the_datastore_come_however_few_at_once(datastore: Datastore) -> None:
+    document = feed(datastore, "gas-flows?datastore=0").fetch(JUNE)
+    pd.testing.assert_frame_equal(document.observations, published(JUNE))
+    assert document.source.endswith("/api/3/action/datastore_search (Daily flows Q2 2018)")
+    offsets = [int(parse_qs(asked.partition("?")[2])["offset"][0]) for asked in datastore.asked[1:]]
+    assert offsets[:3] == [0, 50, 100]
+
+
+@pytest.mark.slow
+def test_a_page_of_the_datastore_that_fails_fails_the_fetch(datastore: Datastore) -> None:
+    datastore.fails_at = 100
+    with pytest.raises(FeedDocumentError, match="it answered 409"):
+        feed(datastore, "gas-flows?datastore=daily").fetch(JUNE)
+
+
+def test_a_datastore_that_names_no_one_resource_says_what_there_is() -> None:
+    resources = [resource(1, "Daily flows"), resource(2, "Daily prices")]
+    assert in_datastore(resources, "2", "feed").id == "2"
+    assert in_datastore(resources, "FLOWS", "feed").id == "1"
+    for named in ("daily", "hourly"):
+        with pytest.raises(FeedDocumentError, match=f"datastore={named} .* found: 'Daily flows', 'Daily prices'"):
+            in_datastore(resources, named, "feed")

@@ -159,7 +159,7 @@ def test_the_settings_say_which_feeds() -> None:
     ("settings", "problem"),
     [
         ({"exogenous_feed_url": "http://host/weather"}, "FORECASTING_EXOGENOUS declares no series"),
-        ({"exogenous_feed_url": "ftp://host", "exogenous": [TEMPERATURE]}, "EXOGENOUS_FEED_URL: is no feed"),
+        ({"exogenous_feed_url": "gopher://host", "exogenous": [TEMPERATURE]}, "EXOGENOUS_FEED_URL: is no feed"),
         (
             {
                 "exogenous_feed_url": "http://host/weather",

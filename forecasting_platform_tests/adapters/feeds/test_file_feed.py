@@ -9,6 +9,7 @@ import pytest
 from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     JUNE,
     MAX_BYTES,
@@ -48,7 +49,9 @@ class TestFileFeed(ObservationFeedContract):
 
 
 def feed(path: Path, archive: DocumentArchive | None = None) -> FileFeed:
-    return FileFeed(path.as_uri(), date_format="dd/mm/yyyy", max_bytes=MAX_BYTES, archive=archive)
+    return FileFeed(
+        FeedDescription.of_default_shape(path.as_uri()), timeout_seconds=60, max_bytes=MAX_BYTES, archive=archive
+    )
 
 
 @pytest.fixture
@@ -94,4 +97,4 @@ def test_a_folder_is_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["file:", "file://", "file:feed.json", "file://server/feed.json", "/data/feed.json"])
 def test_what_is_no_file_of_this_machine_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="is no file of this machine"):
-        FileFeed(url, date_format="dd/mm/yyyy", max_bytes=1)
+        FileFeed(FeedDescription.of_default_shape(url), timeout_seconds=60, max_bytes=1)

@@ -19,6 +19,7 @@ from forecasting_platform.adapters.feeds import http_download, public_addresses
 from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     MAX_BYTES,
@@ -68,7 +69,7 @@ def feed(
     archive: DocumentArchive | None = None,
 ) -> HttpFeed:
     return HttpFeed(
-        url, date_format="dd/mm/yyyy", timeout_seconds=timeout_seconds, max_bytes=max_bytes, archive=archive
+        FeedDescription.of_default_shape(url), timeout_seconds=timeout_seconds, max_bytes=max_bytes, archive=archive
     )
 
 
@@ -181,7 +182,7 @@ def test_a_server_that_wants_us_to_wait_past_the_deadline_is_unavailable(server:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304])
 def test_an_answer_that_waiting_does_not_mend_is_refused(server: Server, status: int) -> None:
     server.answer = answers(status)
-    with pytest.raises(FeedDocumentError, match=rf"it answered {status} .* Check FORECASTING_FEED_URL"):
+    with pytest.raises(FeedDocumentError, match=rf"it answered {status} .* Check the feed's URL"):
         feed(server.url).fetch(DAY)
     assert len(server.asked) == 1
 
@@ -400,7 +401,7 @@ def test_a_redirect_to_something_else_than_http_is_refused(server: Server, targe
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:7f00:1]"])
 def test_a_redirect_to_a_private_address_is_refused(server: Server, host: str) -> None:
     server.answer = redirect(f"http://{host}:{server.server_port}/private")
-    with pytest.raises(FeedDocumentError, match="a private address that FORECASTING_FEED_URL does not name"):
+    with pytest.raises(FeedDocumentError, match="a private address that the feed's URL does not name"):
         feed(server.url).fetch(DAY)
     assert [asked.path for asked in server.asked] == ["/feed"]
 
@@ -409,7 +410,7 @@ def test_a_redirect_to_another_port_of_a_private_host_is_refused(server: Server)
     with served(Flask("database")) as base:
         server.answer = redirect(f"{base}/")
         with pytest.raises(
-            FeedDocumentError, match=r"leads to 127\.0\.0\.1, a private address that FORECASTING_FEED_URL does not name"
+            FeedDocumentError, match=r"leads to 127\.0\.0\.1, a private address that the feed's URL does not name"
         ):
             feed(server.url).fetch(DAY)
 
@@ -485,15 +486,10 @@ def test_credentials_are_not_sent_to_another_host(server: Server, monkeypatch: p
     assert ["Authorization" in asked.headers for asked in server.asked] == [True, False]
 
 
-@pytest.mark.parametrize("url", ["", "feed.json", "file:///etc/passwd", "ftp://host/feed", "http://", "http://[x"])
+@pytest.mark.parametrize("url", ["feed.json", "file:///etc/passwd", "ftp://host/feed", "http://", "http://[x"])
 def test_what_is_no_http_url_is_a_configuration_error(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="FORECASTING_FEED_URL: is no URL such as"):
+    with pytest.raises(ConfigurationError, match=r"source\.url: is no URL such as"):
         feed(url)
-
-
-def test_a_wrong_date_format_is_found_before_anything_is_fetched() -> None:
-    with pytest.raises(ConfigurationError, match="FORECASTING_FEED_DATE_FORMAT"):
-        HttpFeed("http://host/feed", date_format="dd/mm", timeout_seconds=1, max_bytes=1)
 
 
 def test_a_feed_behind_a_proxy_of_the_environment_is_asked_for_through_it(

@@ -10,6 +10,7 @@ from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     JUNE,
@@ -54,7 +55,7 @@ class TestSimulatedFeed(ObservationFeedContract, SecretAddressContract):
 
         def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> HttpFeed:
             limits = {"timeout_seconds": timeout_seconds, "max_bytes": MAX_BYTES}
-            return HttpFeed(url, date_format="dd/mm/yyyy", archive=archive, **limits)
+            return HttpFeed(FeedDescription.of_default_shape(url), archive=archive, **limits)
 
         return make
 
@@ -72,7 +73,7 @@ class TestSimulatedFeedByDays(TestSimulatedFeed):
 
         def make(archive: DocumentArchive | None, timeout_seconds: float = PATIENCE_SECONDS) -> HttpFeed:
             limits = {"timeout_seconds": timeout_seconds, "max_bytes": MAX_BYTES}
-            return HttpFeed(url, date_format="dd/mm/yyyy", archive=archive, **limits)
+            return HttpFeed(FeedDescription.of_default_shape(url), archive=archive, **limits)
 
         return make
 
@@ -85,7 +86,9 @@ def simulation() -> Iterator[Simulation]:
 
 def test_a_feed_that_moved_is_followed_on_its_own_host_and_nowhere_else(simulation: Simulation) -> None:
     feed = HttpFeed(
-        f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+        FeedDescription.of_default_shape(f"{simulation.base}/feed"),
+        timeout_seconds=PATIENCE_SECONDS,
+        max_bytes=MAX_BYTES,
     )
     simulation.fail("moved", location="/weather")
     assert set(feed.fetch(JUNE).observations["unique_id"]) != set(published(JUNE)["unique_id"])
@@ -98,6 +101,8 @@ def test_a_feed_that_moved_is_followed_on_its_own_host_and_nowhere_else(simulati
 def test_a_passing_fault_is_waited_for(simulation: Simulation, fault: str, parameters: dict[str, Any]) -> None:
     simulation.fail(fault, **parameters)
     feed = HttpFeed(
-        f"{simulation.base}/feed", date_format="dd/mm/yyyy", timeout_seconds=PATIENCE_SECONDS, max_bytes=MAX_BYTES
+        FeedDescription.of_default_shape(f"{simulation.base}/feed"),
+        timeout_seconds=PATIENCE_SECONDS,
+        max_bytes=MAX_BYTES,
     )
     assert len(feed.fetch(JUNE).observations) == len(published(JUNE))

@@ -13,6 +13,7 @@ import yaml
 from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import FeedUnavailableError, StoreUnavailableError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
@@ -43,7 +44,7 @@ def instance(request: pytest.FixtureRequest) -> Iterator[dg.DagsterInstance]:
 
 def run(instance: dg.DagsterInstance, file: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, Lines]:
     """A load of `DAYS` from a file: the run's id, and its standard output line by line."""
-    feed = FileFeed(file.as_uri(), date_format="dd/mm/yyyy", max_bytes=200_000)
+    feed = FileFeed(FeedDescription.of_default_shape(file.as_uri()), timeout_seconds=60, max_bytes=200_000)
     definitions = dg.Definitions(
         [raw_observations],
         asset_checks=[one_row_a_day],

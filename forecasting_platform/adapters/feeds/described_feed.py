@@ -1,0 +1,87 @@
+"""What every feed of documents does: get one, read it as it is described, keep it. How it comes is the feed's."""
+
+import os
+from abc import ABC, abstractmethod
+
+from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
+from forecasting_platform.adapters.feeds.document_reader import DocumentReader
+from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from forecasting_platform.adapters.feeds.raw_document import RawDocument
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.feed_description.variables import FilledSource
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.redaction import shown
+
+
+class DescribedFeed(ABC):
+    """A feed of the documents that a description is of.
+
+    Args:
+        description: where they are and how they are written. `${NAME}` in its URL and headers is read from the
+            environment now; its value is never shown.
+        timeout_seconds: deadline of one fetch, all that it asks for together.
+        max_bytes: largest document accepted, after decompression; of several pages, all of them together.
+        archive: keeps what was loaded; without one, a document is sent anew each time.
+
+    Attributes:
+        source: the URL without what may be secret.
+
+    Raises:
+        ConfigurationError: the URL cannot be used, or what it takes from the environment is not there.
+    """
+
+    def __init__(
+        self,
+        description: FeedDescription,
+        *,
+        timeout_seconds: float,
+        max_bytes: int,
+        archive: DocumentArchive | None = None,
+    ) -> None:
+        self.description = description
+        self.timeout_seconds = timeout_seconds
+        self.max_bytes = max_bytes
+        self.archive = archive
+        self.filled = FilledSource.of(description, os.environ)
+        self._prepare()
+        self.source = self.filled.hidden(self._shown())
+
+    def fetch(self, period: DateRange) -> FeedDocument:
+        """The feed's values for the days of `period`, as `ObservationFeed` promises."""
+        with self.filled.hidden_in_errors():
+            reader = DocumentReader(DateFormat.compile(self._read_as().day.format[0]), self.archive)
+            return reader.read(self._document(period), period, may_be_empty=self.asks_for_days)
+
+    @property
+    def asks_for_days(self) -> bool:
+        """Whether the URL names the days asked for, so that an answer may be without rows."""
+        return "{start}" in self.filled.url or "{end}" in self.filled.url
+
+    def recalled(self, address: str, source: str) -> RawDocument | None:
+        """The kept document of an address, see `DocumentArchive.recall`."""
+        return self.archive.recall(address, source) if self.archive else None
+
+    def _shown(self) -> str:
+        """The URL without what may be secret."""
+        return shown(self.description.source.url)
+
+    def _read_as(self) -> FeedDescription:
+        """What `_document` gives, as it is read."""
+        return self.description
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Refuse a URL that cannot be used, before anything is fetched.
+
+        Raises:
+            ConfigurationError: it cannot be.
+        """
+
+    @abstractmethod
+    def _document(self, period: DateRange) -> RawDocument:
+        """The document that has the days of `period`.
+
+        Raises:
+            FeedUnavailableError, FeedDocumentError: see `ObservationFeed`.
+        """
