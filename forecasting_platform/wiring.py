@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
+from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 
 if TYPE_CHECKING:
@@ -211,6 +212,11 @@ class _Limits(TypedDict):
     timeout_seconds: float
     max_bytes: int
     archive: DocumentArchive | None
+
+
+def calendars_of(_settings: Settings) -> Calendars:
+    """The days on which values of each series are due: every day of a feed without a description."""
+    return DAILY
 
 
 def archive_of(settings: Settings) -> DocumentArchive | None:

@@ -9,13 +9,14 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
+from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.settings import REGISTERED_MODEL, Settings
-from forecasting_platform.wiring import feed_of, ledger_of, model_registry_of, table_store_of, trainer_of
+from forecasting_platform.wiring import calendars_of, feed_of, ledger_of, model_registry_of, table_store_of, trainer_of
 
 SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
@@ -59,6 +60,12 @@ def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
     return feed_of(settings)
 
 
+@dg.resource(description="The days on which values of each series are due.", required_resource_keys={"settings"})
+def calendars(context: dg.InitResourceContext) -> Calendars:
+    """The calendars that the feeds' descriptions declare."""
+    return calendars_of(context.resources.settings)
+
+
 @dg.resource(description="Model versions and aliases in MLflow.", required_resource_keys={"settings"})
 def model_registry(context: dg.InitResourceContext) -> ModelRegistry:
     """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
@@ -80,6 +87,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "trainer": trainer,
         "ledger": ledger,
         "observation_feed": observation_feed,
+        "calendars": calendars,
         "model_registry": model_registry,
         "mlflow": mlflow_tracking.configured(mlflow_config, config_schema={}),
     }

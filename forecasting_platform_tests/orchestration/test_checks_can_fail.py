@@ -15,6 +15,7 @@ import pytest
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import ASSETS, CHECKS
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DAILY, Calendars, DueDays, SeriesCalendar
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.orchestration.checks import forecast_errors, forecasts
 from forecasting_platform.orchestration.partitions import range_tags
@@ -54,6 +55,7 @@ class World:
     temperature: str | None = '{"Temperature": 7.5}'
     y_hat: float = 1.0
     skill: float = 0.2
+    calendars: Calendars = DAILY
 
     def version_at(self, alias: str) -> Any:
         return SimpleNamespace(version="1")
@@ -133,6 +135,7 @@ def passes(name: str, world: World) -> bool:
 
 def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
     resources = {"table_store": world.store(), "model_registry": world, "settings": Settings(exogenous=EXOGENOUS)}
+    resources["calendars"] = world.calendars
     definitions = dg.Definitions(
         assets=ASSETS,
         asset_checks=[NAMED[name]],
@@ -183,6 +186,19 @@ def test_an_exogenous_series_is_no_actual_whether_it_is_late_or_not() -> None:
     world = World()
     world.values = world.values | {"Temperature": np.where(np.arange(LENGTH) >= LENGTH - 9, np.nan, world.values["a"])}
     assert passes("actuals_are_complete", world)
+
+
+def test_a_weekly_series_is_late_a_week_after_its_last_due_day_and_not_before() -> None:
+    world = World()
+    silent_for(days=6)(world)
+    assert not passes("actuals_are_complete", world)
+    last = (NEWEST - timedelta(days=6)).weekday()
+    world.calendars = Calendars((SeriesCalendar(DueDays(weekdays=(last,)), frozenset({"b"})),))
+    assert passes("actuals_are_complete", world)
+    silent_for(days=13)(world)
+    found = evaluated("actuals_are_complete", world)
+    assert not found.passed
+    assert found.metadata["missing_days"].value == 7
 
 
 @pytest.mark.parametrize("name", ["champion_model_loads_and_forecasts", "trained_model_beats_naive"])

@@ -33,6 +33,7 @@ from forecasting_platform.forecasting.monitoring.references import (
     unit_of_errors,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 from forecasting_platform.forecasting.series.lifetime import last_days
 
 MAX_REVISION_EFFECT = 0.25
@@ -126,19 +127,23 @@ def revision_report(errors: pd.DataFrame, references: References) -> ControlRepo
     )
 
 
-def watermark(observations: pd.DataFrame) -> date | None:
+def watermark(observations: pd.DataFrame, calendars: Calendars = DAILY) -> date | None:
     """The day up to which actuals are complete: the oldest of the series' newest days; None without any.
 
     Args:
-        observations: `unique_id` and `ds` of what is known. A series that has ended is not waited for.
+        observations: `unique_id` and `ds` of what is known. A series that has ended is not waited for, nor one whose
+            next value is not due yet.
 
     >>> rows = [("a", "2023-07-05"), ("b", "2023-07-03"), ("gone", "2023-01-01")]
     >>> frame = pd.DataFrame(rows, columns=["unique_id", "ds"]).assign(ds=lambda f: pd.to_datetime(f["ds"]))
     >>> str(watermark(frame))
     '2023-07-03'
     """
-    known = last_days(observations)
-    return known.loc[~known["ended"], "last"].min().date() if len(known) else None
+    known = last_days(observations, calendars=calendars)
+    if known.empty:
+        return None
+    oldest: date = min(known.loc[~known["ended"], "covered"].min(), known["last"].max()).date()
+    return oldest
 
 
 def _answer(

@@ -1,11 +1,12 @@
 """Data quality of loaded days: the limits that each series' own past gives its values, and the days outside them.
 
-Limits are made from the days before the loaded ones and from nothing else. The checks decide what a finding stops; the
-suite that a person reads is an adapter's.
+Limits are made from the days before the loaded ones and from nothing else. A series' days are its due days: a Monday is
+compared with the Friday before where no value is due at the weekend. The checks decide what a finding stops; the suite
+that a person reads is an adapter's.
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pandas as pd
 from forecasting_platform.errors import InvalidFrameError
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DAILY, Calendars, DueDays
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 
 HISTORY_DAYS = 1095
@@ -69,49 +71,86 @@ def structural_problem(observations: pd.DataFrame, period: DateRange) -> str | N
 
 
 def judge_days(
-    observations: pd.DataFrame, history: pd.DataFrame, period: DateRange, policy: QualityPolicy = POLICY
+    observations: pd.DataFrame,
+    history: pd.DataFrame,
+    period: DateRange,
+    policy: QualityPolicy = POLICY,
+    *,
+    calendars: Calendars = DAILY,
+    moment: datetime | None = None,
 ) -> pd.DataFrame:
     """Each day of `period` of each series with a past, with the limits from that past.
 
     Args:
         observations: `unique_id`, `ds`, `y` of `period`, one row per series and day.
         history: the same of `history_period(period)`.
+        calendars: the days on which values of each series are due.
+        moment: when it is asked: a day that is not complete then is not due; without it all are.
 
     Returns:
         `unique_id`, `ds` and `JUDGED_COLUMNS`, one row per series and day, ordered. `change` is the absolute
-        difference from the day before; `flat_days` counts the equal days that end with this one; `swing` is the
-        distance between the largest and the smallest value of the seven days that end with this one, NaN of equal ones;
-        `is_due` says that a value should be there by now. Limits are NaN where the past is too short to give any.
+        difference from the due day before; `flat_days` counts the equal due days that end with this one; `swing` is
+        the distance between the largest and the smallest value of the seven due days that end with this one, NaN of
+        equal ones; `is_due` says that a value should be there by now. Limits are NaN where the past is too short to
+        give any; a closed day has none of what is measured from day to day.
     """
     # The past and the loaded days on one grid, so that changes and runs go on from one to the other.
     known = DateRange(period.start - timedelta(days=HISTORY_DAYS), period.end)
     names = sorted(history["unique_id"].unique())
     days = np.arange(np.datetime64(known.start, "D"), np.datetime64(known.end, "D") + 1)
     values = _on_grid(pd.concat([history, observations]), names, days)
-    past, first = values[:HISTORY_DAYS], HISTORY_DAYS
+    columns: dict[str, npt.NDArray[np.generic]] = {"y": values[HISTORY_DAYS:]}
+    for due, positions in calendars.groups(names):
+        judged = _judge(values[:, positions], days, due, policy, moment)
+        for name, column in judged.items():
+            whole = columns.setdefault(name, np.empty((len(period), len(names)), column.dtype))
+            whole[:, positions] = column
+    shape = (len(period), len(names))
+    rows = {name: columns.get(name, np.empty(shape)).T.ravel() for name in JUDGED_COLUMNS}
+    keys = {
+        "unique_id": np.repeat(np.array(names, dtype=object), len(period)),
+        "ds": np.tile(days[HISTORY_DAYS:], len(names)),
+    }
+    return pd.DataFrame(keys | rows).astype({"ds": "datetime64[ns]"})
+
+
+def _judge(
+    values: Floats, days: Days, due: DueDays, policy: QualityPolicy, moment: datetime | None
+) -> dict[str, npt.NDArray[np.generic]]:
+    """`JUDGED_COLUMNS` but `y` of the days after the past, of series with one calendar; each of shape (T, S)."""
+    is_due = due.is_due(days)
+    on_due_days, loaded = values[is_due], is_due[HISTORY_DAYS:]
+    first = len(on_due_days) - int(loaded.sum())
+    past = on_due_days[:first]
     low, high = _range(past, policy.range_spreads)
-    changes, runs = np.abs(np.diff(values, axis=0, prepend=np.nan)), _run_lengths(values)
-    swings = _swings(values)
+    changes, runs = np.abs(np.diff(on_due_days, axis=0, prepend=np.nan)), _run_lengths(on_due_days)
+    swings = _swings(on_due_days)
     (usual_change,) = _quantiles(changes[:first], [1 - _TAIL])
     enough = np.isfinite(swings[:first]).sum(axis=0) >= MIN_HISTORY_DAYS
-    columns = {
-        "y": values[first:],
-        "low": low,
-        "high": high,
-        "change": changes[first:],
+    least_swing = np.fmin.reduce(swings[:first], axis=0, initial=np.nan)
+    is_expected = _is_due(values, days, is_due, policy.grace_days)
+    if moment is not None:
+        is_expected &= (days[HISTORY_DAYS:] <= np.datetime64(due.newest_complete(moment)))[:, None]
+    shape = (len(loaded), values.shape[1])
+
+    def of_days(measured: npt.NDArray[np.generic], closed: float) -> npt.NDArray[np.generic]:
+        found = np.full(shape, closed, dtype=measured.dtype)
+        found[loaded] = measured[first:]
+        return found
+
+    return {
+        "low": np.broadcast_to(low, shape),
+        "high": np.broadcast_to(high, shape),
+        "change": of_days(changes, np.nan),
         # A series that never moved has no scale to measure by.
-        "max_change": np.where(usual_change > 0, usual_change, np.nan) * policy.change_factor,
-        "flat_days": runs[first:],
-        "max_flat_days": np.maximum(runs[:first].max(axis=0), policy.flat_days),
+        "max_change": np.broadcast_to(np.where(usual_change > 0, usual_change, np.nan) * policy.change_factor, shape),
+        "flat_days": of_days(runs, 0),
+        "max_flat_days": np.broadcast_to(np.maximum(runs[:first].max(axis=0, initial=0), policy.flat_days), shape),
         # A week of one value is a flat line, which has its own limit.
-        "swing": np.where(swings > 0, swings, np.nan)[first:],
-        "min_swing": policy.min_swing * np.where(enough, np.fmin.reduce(swings[:first], axis=0), np.nan),
-        "is_due": _is_due(past, days, policy.grace_days),
+        "swing": of_days(np.where(swings > 0, swings, np.nan), np.nan),
+        "min_swing": np.broadcast_to(policy.min_swing * np.where(enough, least_swing, np.nan), shape),
+        "is_due": is_expected,
     }
-    shape = (len(period), len(names))
-    rows = {name: np.broadcast_to(column, shape).T.ravel() for name, column in columns.items()}
-    keys = {"unique_id": np.repeat(np.array(names, dtype=object), len(period)), "ds": np.tile(days[first:], len(names))}
-    return pd.DataFrame(keys | rows).astype({"ds": "datetime64[ns]"})
 
 
 def _on_grid(rows: pd.DataFrame, names: list[str], days: Days) -> Floats:
@@ -138,7 +177,7 @@ def _range(past: Floats, spreads: float) -> tuple[Floats, Floats]:
 
 
 def _run_lengths(values: Floats) -> npt.NDArray[np.int64]:
-    """How many equal days in a row end with each; 0 where there is no value."""
+    """How many equal values in a row end with each; 0 where there is no value."""
     # NaN equals nothing, itself included: a missing day ends a run.
     runs = np.isfinite(values).astype(np.int64)
     for day in range(1, len(values)):
@@ -147,7 +186,9 @@ def _run_lengths(values: Floats) -> npt.NDArray[np.int64]:
 
 
 def _swings(values: Floats) -> Floats:
-    """Largest minus smallest of the last seven days; NaN where fewer than four of them have a value."""
+    """Largest minus smallest of the last seven values; NaN where fewer than four of them are known."""
+    if len(values) < SWING_DAYS:
+        return np.full_like(values, np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(values, SWING_DAYS, axis=0)
     enough = np.isfinite(windows).sum(axis=-1) >= MIN_SWING_VALUES
     swings = np.full_like(values, np.nan)
@@ -155,10 +196,17 @@ def _swings(values: Floats) -> Floats:
     return swings
 
 
-def _is_due(past: Floats, days: Days, grace_days: int) -> npt.NDArray[np.bool_]:
-    """Whether the newest 13 weeks of the past had nearly all days of this weekday; not for the newest days."""
-    weeks = np.isfinite(past[-7 * DUE_WEEKS :]).reshape(DUE_WEEKS, 7, -1)
+def _is_due(values: Floats, days: Days, is_due: npt.NDArray[np.bool_], grace_days: int) -> npt.NDArray[np.bool_]:
+    """Whether a value of each loaded day should be there; shape (T, S).
+
+    The newest 13 weeks of the past had nearly all due days of its weekday. None of the newest days is expected yet.
+    """
     # 13 whole weeks: the first of them begins with the weekday that the loaded days begin with.
-    due = weeks.mean(axis=0)[np.arange(len(days) - len(past)) % 7] >= 0.9
-    due[max(len(due) - grace_days, 0) :] = False
-    return np.asarray(due)
+    newest = slice(HISTORY_DAYS - 7 * DUE_WEEKS, HISTORY_DAYS)
+    due_weeks = is_due[newest].reshape(DUE_WEEKS, 7, 1)
+    weeks = np.isfinite(values[newest]).reshape(DUE_WEEKS, 7, values.shape[1]) & due_weeks
+    count = due_weeks.sum(axis=0)
+    of_weekday = (weeks.sum(axis=0) / np.maximum(count, 1) >= 0.9) & (count > 0)
+    expected = of_weekday[np.arange(len(days) - HISTORY_DAYS) % 7] & is_due[HISTORY_DAYS:, None]
+    expected[max(len(expected) - grace_days, 0) :] = False
+    return np.asarray(expected)

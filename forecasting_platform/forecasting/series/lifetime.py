@@ -3,8 +3,8 @@
 What follows from a state, for promotion or for answers, is decided where it is used.
 """
 
-from collections.abc import Collection, Mapping
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 
 ROUNDING = 1e-9
 """A series whose values differ by less than this share of their size differs by rounding only."""
@@ -41,24 +42,37 @@ def is_constant(values: Floats) -> npt.NDArray[np.bool_]:
     return same & known.any(axis=-1)
 
 
-def ended_after_days(observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """After how many days without a value each series has ended, by its own rhythm; shape (S,).
+def ended_after_days(
+    observed: npt.NDArray[np.bool_],
+    days: Days | None = None,
+    unique_ids: Sequence[str] = (),
+    calendars: Calendars = DAILY,
+) -> npt.NDArray[np.int64]:
+    """After how many days without a due value each series has ended, by its own rhythm; shape (S,).
 
     Args:
         observed: which days have a value; shape (S, T).
+        days: the T consecutive days, and `unique_ids` the series; needed where some days are closed.
 
     >>> daily, monthly = np.ones(90, dtype=bool), np.arange(90) % 30 == 0
     >>> ended_after_days(np.stack([daily, monthly])).tolist()
     [31, 60]
     """
-    gaps = [int(np.diff(np.flatnonzero(days)).max(initial=1)) for days in observed]
-    return np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * np.array(gaps, dtype=np.int64))
+    gaps = np.ones(len(observed), dtype=np.int64)
+    for position, series in enumerate(observed):
+        known = covered = np.flatnonzero(series)
+        if days is not None and not calendars.is_every_day:
+            due = calendars.of(unique_ids[position])
+            covered = (due.covered_until(days[known]) - days[0]).astype(np.int64)
+        gaps[position] = (known[1:] - covered[:-1]).max(initial=1)
+    return np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * gaps)
 
 
 def has_ended(last_days: Days, ended_after: npt.NDArray[np.int64], newest: np.datetime64) -> npt.NDArray[np.bool_]:
     """Whether series that had their last value on some days have ended at the end of `newest`; shape (S,).
 
     Args:
+        last_days: of a series with closed days the day until which nothing else was due (`Calendars.covered_until`).
         newest: the newest day of any series: where all are silent the feed is, and no series has ended.
 
     >>> last = np.array(["2023-05-30", "2023-05-31"], dtype="datetime64[D]")
@@ -70,7 +84,7 @@ def has_ended(last_days: Days, ended_after: npt.NDArray[np.int64], newest: np.da
     return ended
 
 
-def last_days(observations: pd.DataFrame, newest: date | None = None) -> pd.DataFrame:
+def last_days(observations: pd.DataFrame, newest: date | None = None, calendars: Calendars = DAILY) -> pd.DataFrame:
     """Each series' last day, and whether it has ended: indexed by `unique_id`.
 
     Args:
@@ -78,19 +92,53 @@ def last_days(observations: pd.DataFrame, newest: date | None = None) -> pd.Data
         newest: the newest day of any series, where these are some of many; by default that of `observations`.
 
     Returns:
-        `last`, `ended_after_days`, `ended`, and `is_news`: it showed within the last week that it has.
+        `last`, `covered`: the last day before the next due one, `ended_after_days`, `ended`, and `is_news`: it showed
+        within the last week that it has.
     """
     ordered = observations.sort_values("ds")
-    gaps = ordered.groupby("unique_id")["ds"].diff().dt.days.fillna(1.0)
+    covered = _covered(ordered["unique_id"], ordered["ds"], calendars)
+    gaps = (ordered["ds"] - covered.groupby(ordered["unique_id"]).shift()).dt.days.fillna(1.0)
     longest = gaps.groupby(ordered["unique_id"], sort=True).max().to_numpy(dtype=np.int64)
-    ended_after = np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * longest)
+    ended_after = np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * np.maximum(longest, 1))
     last = ordered.groupby("unique_id", sort=True)["ds"].max()
     days = last.to_numpy().astype("datetime64[D]")
     today = np.datetime64(newest, "D") if newest else days.max() if len(days) else np.datetime64("NaT")
-    ended = has_ended(days, ended_after, today)
+    until = calendars.covered_until([str(unique_id) for unique_id in last.index], days)
+    ended = has_ended(until, ended_after, today)
     # Ended now and not yet a week ago.
-    is_news = ended & ~has_ended(days, ended_after, today - TOLD_DAYS)
-    return pd.DataFrame({"last": last, "ended_after_days": ended_after, "ended": ended, "is_news": is_news})
+    is_news = ended & ~has_ended(until, ended_after, today - TOLD_DAYS)
+    found = {"last": last, "covered": until.astype("datetime64[ns]"), "ended_after_days": ended_after, "ended": ended}
+    return pd.DataFrame(found | {"is_news": is_news})
+
+
+def _covered(
+    unique_ids: "pd.Series[str]", ds: "pd.Series[pd.Timestamp]", calendars: Calendars
+) -> "pd.Series[pd.Timestamp]":
+    """Until when nothing else is due after each row."""
+    if calendars.is_every_day:
+        return ds
+    covered = ds.copy()
+    names = unique_ids.unique().tolist()
+    for due, positions in calendars.groups(names):
+        own = unique_ids.isin([names[position] for position in positions])
+        covered[own] = due.covered_until(ds[own].to_numpy().astype("datetime64[D]")).astype("datetime64[ns]")
+    return covered
+
+
+def days_late(
+    series: pd.DataFrame, end: date, calendars: Calendars = DAILY, moment: datetime | None = None
+) -> "pd.Series[int]":
+    """For how many days each series has lacked a value that was due, at the end of a day; 0 where it has all.
+
+    Args:
+        series: the result of `last_days`.
+        moment: when it is asked: a day that is not complete then is not missed yet.
+    """
+    newest = np.full(len(series), np.datetime64(end, "D"))
+    if moment is not None:
+        newest = np.minimum(newest, calendars.newest_complete([str(name) for name in series.index], moment))
+    late = (newest.astype("datetime64[ns]") - series["covered"]).dt.days
+    return late.clip(lower=0)
 
 
 SeriesState = Literal["constant", "ended", "new"]

@@ -5,6 +5,7 @@ import dagster as dg
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.questions import watermark
 from forecasting_platform.forecasting.reports.plots import errors_plot
+from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
@@ -26,6 +27,7 @@ def forecast_errors(
     context: dg.AssetExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.MaterializeResult[None]:
     """A row is a forecast of this day (the partition) matched with its actual.
 
@@ -40,6 +42,6 @@ def forecast_errors(
         metadata={
             "matched": len(matched),
             "days_with_errors": matched["ds"].nunique(),
-            "actuals_complete_to": str(watermark(found.versions)),
+            "actuals_complete_to": str(watermark(found.versions, calendars)),
         }
     )

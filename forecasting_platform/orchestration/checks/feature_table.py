@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.monitoring.drift import (
     with_exogenous,
 )
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,
     exogenous_from,
@@ -138,6 +139,7 @@ def every_series_goes_on(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
     """No series ended in the last week: none was silent for longer than its own rhythm explains."""
     end = checked_period(context).end
@@ -145,7 +147,7 @@ def every_series_goes_on(
     last = newest.set_index("unique_id")["ds"]
     silent = last[last < last.max() - timedelta(days=MIN_SILENT_DAYS)].index.tolist()
     known = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=RHYTHM_DAYS), end), unique_ids=silent)
-    series = last_days(known, last.max().date() if silent else None).query("ended")
+    series = last_days(known, last.max().date() if silent else None, calendars).query("ended")
     news = series.query("is_news")
     found = examples(f"{name} ({day.date()})" for name, day in news["last"].items())
     return dg.AssetCheckResult(
@@ -154,7 +156,7 @@ def every_series_goes_on(
         description=f"{end}: ended, with their last day: {found}" if len(news) else f"{end}: {len(last)} series go on",
         metadata={
             "series": len(last),
-            "ended": table(series.reset_index().astype({"last": str})),
+            "ended": table(series.drop(columns="covered").reset_index().astype({"last": str})),
             "ended_this_week": len(news),
             "runbook": dg.MetadataValue.url(settings.runbook_url("every_series_goes_on")),
         },

@@ -1,7 +1,7 @@
 """Checks of `forecast_errors`: does the champion still forecast as well as in its backtest?"""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import dagster as dg
@@ -18,9 +18,10 @@ from forecasting_platform.forecasting.monitoring.questions import (
 )
 from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
-from forecasting_platform.forecasting.series.lifetime import last_days
+from forecasting_platform.forecasting.series.lifetime import days_late, last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
@@ -125,8 +126,9 @@ def actuals_are_complete(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
-    """Actuals of every series that goes on reach to the days that were forecast.
+    """Actuals of every series that goes on reach to the days that were forecast, and on which a value is due.
 
     An error where all of them are late, since the feed is stale then; a warning where some are. Exogenous series are
     no actuals, and may be declared to come late.
@@ -135,9 +137,9 @@ def actuals_are_complete(
     window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
     observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
     beside = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
-    known = last_days(observations[~beside])
-    going_on = known.loc[~known["ended"], "last"]
-    missing = (pd.Timestamp(days.end) - going_on).dt.days
+    known = last_days(observations[~beside], calendars=calendars)
+    known = known[~known["ended"]]
+    going_on, missing = known["last"], days_late(known, days.end, calendars, datetime.now(UTC))
     late = going_on[missing > MAX_MISSING_DAYS]
     is_known = len(going_on) > 0 and len(issued) > 0
     is_stale = len(late) == len(going_on)

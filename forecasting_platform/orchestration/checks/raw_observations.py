@@ -1,5 +1,7 @@
 """Checks of `raw_observations`: two that stop a bad load, and a suite for a person to read."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
@@ -8,6 +10,7 @@ from forecasting_platform.forecasting.series.data_quality import (
     judge_days,
     structural_problem,
 )
+from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.load import EXOGENOUS_REFUSED, LOAD_PROBLEM, REFUSED, REFUSED_VALUES
 from forecasting_platform.orchestration.metadata.values import table
@@ -84,11 +87,13 @@ def observations_meet_expectations(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
     """The loaded days pass the Great Expectations suite: kinds, uniqueness, completeness, range, jumps, flat lines."""
     days = checked_period(context)
     observations = table_store.read_observations(days)
-    judged = judge_days(observations, table_store.read_observations(history_period(days)), days)
+    history = table_store.read_observations(history_period(days))
+    judged = judge_days(observations, history, days, calendars=calendars, moment=datetime.now(UTC))
     if observations.empty and judged.empty:
         return dg.AssetCheckResult(
             passed=True, severity=WARN, description=f"{days}: nothing was published", metadata={"rows": 0}
