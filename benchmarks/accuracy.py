@@ -24,10 +24,10 @@ import pandas as pd
 
 from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
-from forecasting_platform.adapters.feeds.feed_document import parse_feed_document
+from forecasting_platform.adapters.feeds.feed_document import read_document
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import mean_absolute, root_mean_square, seasonal_scale
 from forecasting_platform.forecasting.models.training import train
@@ -57,9 +57,10 @@ def feeds(folder: Path | None) -> Iterator[tuple[str, pd.DataFrame]]:
     now = datetime.now(UTC)
     for path in sorted(folder.glob("*.json")):
         try:
-            document = parse_feed_document(
+            document = read_document(
                 path.read_bytes(), content_type="application/json", source=path.name, fetched_at=now,
-                date_format=DateFormat.compile("dd/mm/yyyy"), period=DateRange(SINCE, now.date()), today=now.date(),
+                description=FeedDescription.of_default_shape(path.as_uri(), "dd/mm/yyyy"),
+                period=DateRange(SINCE, now.date()),
             )  # fmt: skip
         except FeedDocumentError as error:
             print(f"left out: {error}")

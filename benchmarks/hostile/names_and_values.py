@@ -16,11 +16,11 @@ import pandas as pd
 
 from benchmarks.hostile.app_server import FULL
 from benchmarks.results_file import Aim
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
-from forecasting_platform.adapters.feeds.feed_document import parse_feed_document
+from forecasting_platform.adapters.feeds.feed_document import read_document
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.mlflow.metric_names import metric_prefix
 from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.block_training import train_block
 from forecasting_platform.forecasting.models.issuing import issue_forecasts
 from forecasting_platform.forecasting.models.recipe import Recipe
@@ -94,14 +94,13 @@ def _way(hostile: dict[str, np.ndarray]) -> _Outcome:
     """Feed document, observations, features, model, metrics' names, forecasts."""
     began = time.monotonic()
     columns = {"m": _ordinary(0), "n": np.where(np.arange(DAYS) % 7 < 5, _ordinary(1), 0.0), **hostile}
-    document = parse_feed_document(
+    document = read_document(
         json.dumps([_cells(columns, at, day) for at, day in enumerate(PERIOD)]).encode(),
         content_type="application/json",
         source="hostile",
         fetched_at=AT,
-        date_format=DateFormat.compile("yyyy-mm-dd"),
+        description=FeedDescription.of_default_shape("http://hostile", "yyyy-mm-dd"),
         period=PERIOD,
-        today=PERIOD.end,
     )
     store = MemoryTableStore()
     store.record_observations(document.observations, PERIOD, available_at=AT, quarantined=document.quarantined)

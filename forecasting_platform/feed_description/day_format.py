@@ -132,6 +132,8 @@ def _moment_of(parts: dict[str, str], month: str, day: str) -> datetime:
             raise ValueError(number)
     else:
         named = datetime(year, _month_of(parts, month), int(parts[day]))  # noqa: DTZ001 # of the feed's own clock
+    if "hour" not in parts and "half_day_hour" not in parts:
+        return named
     hour = int(parts.get("hour", 0))
     if "half_day_hour" in parts:
         hour = int(parts["half_day_hour"]) % 12 + 12 * parts.get("half", "a").lower().startswith("p")

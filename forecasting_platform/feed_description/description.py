@@ -7,7 +7,7 @@ are what a forecaster needs beside: which day a row is of, which columns are ser
 Each field's description is what an editor shows, and what the documentation lists.
 """
 
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +15,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
+from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.day_format import DayFormat
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -246,10 +247,15 @@ class Calendar(Part):
 
 
 class Publication(Part):
-    """When the value of a day is complete. Before, it is not loaded."""
+    """When the value of a day is complete; before that moment it is "not yet", and is not loaded."""
 
-    lag_days: int = Field(default=0, ge=0, le=366, description="Days after its own at which a day is complete.")
+    lag_days: int = Field(default=1, ge=0, le=366, description="Days from a day to the one on which it is complete.")
     at: time = Field(default=time(0), description="The time of that day, on the clock of `day.time_zone`.")
+
+
+def _shifted(moment: datetime, begins_at: time) -> datetime:
+    """On a clock that shows midnight when a day begins."""
+    return moment - timedelta(hours=begins_at.hour, minutes=begins_at.minute, seconds=begins_at.second)
 
 
 class FeedDescription(Part):
@@ -276,7 +282,9 @@ class FeedDescription(Part):
     series: Series = Field(default_factory=Series)
     covariates: tuple[Covariate, ...] = Field(default=(), description="Series that help and are not forecast.")
     calendar: Calendar = Field(default_factory=Calendar)
-    publication: Publication = Field(default_factory=Publication)
+    publication: Publication | None = Field(
+        default=None, description="When a day is complete; null: as soon as it is published."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -289,7 +297,32 @@ class FeedDescription(Part):
             raise ValueError(f"long.value names {both[0]!r}, which is the day or names the series")
         return self
 
+    def newest_day(self, now: datetime) -> date:
+        """The newest day that may have a value at a moment: the one in progress, or the last that is complete.
+
+        >>> from datetime import UTC
+        >>> feed = FeedDescription(source=Source(url="https://host/feed"), publication=Publication(at=time(6)))
+        >>> feed.newest_day(datetime(2023, 7, 2, 5, tzinfo=UTC)).isoformat()
+        '2023-06-30'
+        """
+        if self.publication is None:
+            return self.today(now)
+        local = _shifted(now.astimezone(ZoneInfo(self.day.time_zone)), self.publication.at)
+        return local.date() - timedelta(days=self.publication.lag_days)
+
+    def today(self, now: datetime) -> date:
+        """The feed's day that is in progress at a moment."""
+        return _shifted(now.astimezone(ZoneInfo(self.day.time_zone)), self.day.begins_at).date()
+
     @classmethod
     def of_default_shape(cls, url: str, date_format: str = "dd/mm/yyyy") -> Self:
-        """The shape that a URL without a description has: JSON or CSV, `Date` and one column a series."""
+        """The shape that a URL without a description has: JSON or CSV, `Date` and one column a series.
+
+        Raises:
+            ConfigurationError: the format is none of a day.
+        """
+        try:
+            DayFormat.compile(date_format)
+        except ValueError as error:
+            raise ConfigurationError("FORECASTING_FEED_DATE_FORMAT", str(error)) from error
         return cls(source=Source(url=url), day=Day(column=("Date",), format=(date_format,)))

@@ -2,10 +2,10 @@
 
 import os
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
-from forecasting_platform.adapters.feeds.document_reader import DocumentReader
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
+from forecasting_platform.adapters.feeds.feed_document import read_document
 from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.variables import FilledSource
@@ -50,8 +50,19 @@ class DescribedFeed(ABC):
     def fetch(self, period: DateRange) -> FeedDocument:
         """The feed's values for the days of `period`, as `ObservationFeed` promises."""
         with self.filled.hidden_in_errors():
-            reader = DocumentReader(DateFormat.compile(self._read_as().day.format[0]), self.archive)
-            return reader.read(self._document(period), period, may_be_empty=self.asks_for_days)
+            raw = self._document(period)
+            document = read_document(
+                raw.content,
+                description=self._read_as(),
+                content_type=raw.content_type,
+                source=raw.source,
+                fetched_at=raw.fetched_at,
+                period=period,
+                may_be_empty=self.asks_for_days,
+            )
+            # Only what can be used is kept, and before anything is done with it.
+            kept_at = self.archive.keep(raw) if self.archive else None
+            return replace(document, kept_at=kept_at, not_modified=raw.not_modified)
 
     @property
     def asks_for_days(self) -> bool:

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
-from forecasting_platform.adapters.feeds.feed_rows import is_json
+from forecasting_platform.adapters.feeds.document_table import is_json
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, Validators
 from forecasting_platform.adapters.whole_files import write_whole
 from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError
@@ -33,12 +32,15 @@ _DAY_SECONDS = 24 * 3600
 _OURS = re.compile(r"\.|[0-9a-f]{64}\.")
 """What a document, an answer and what a killed writer left of either are called."""
 
+_BINARY = {b"PAR1": ".parquet", b"PK": ".xlsx"}
+"""How files begin whose content is no text."""
+
 
 class _Answer(BaseModel):
     """The last answer of an address."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    suffix: Literal[".json", ".csv"]
+    suffix: str = Field(pattern=r"^\.[a-z]+$")
     content_type: str | None
     validators: Validators
 
@@ -155,9 +157,11 @@ def _folder(path: UPath) -> Path | None:
     return None if path.protocol else Path(path.path)
 
 
-def _suffix(raw: RawDocument) -> Literal[".json", ".csv"]:
+def _suffix(raw: RawDocument) -> str:
     """As `file_feed` reads it: the kept file of a document says the same as the document."""
-    return ".json" if is_json(raw.content.decode("utf-8-sig").lstrip(), raw.content_type) else ".csv"
+    known = next((suffix for magic, suffix in _BINARY.items() if raw.content.startswith(magic)), None)
+    start = raw.content[:1000].decode("utf-8-sig", "ignore").lstrip()
+    return known or (".json" if is_json(start, raw.content_type) else ".csv")
 
 
 def _sha256(content: bytes) -> str:

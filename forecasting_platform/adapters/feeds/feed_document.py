@@ -1,67 +1,70 @@
-"""The feed's document format: bytes in, the values of a `FeedDocument` out. Pure: no network, no clock.
+"""A document in its feed's words: bytes in, the values of a `FeedDocument` out. Pure: no network, no clock.
 
-A row has a `Date` and one numeric column a series. How rows are read is in `feed_rows`, how days are in `feed_dates`;
-fetching is elsewhere.
+The way: bytes → table of text → day of each row → cells of each series → numbers → one value a series and day. Every
+row's day is read and judged; values are read only for the days asked for.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 import pandas as pd
 
-from forecasting_platform.adapters.feeds.feed_dates import DatedRow, DateFormat, read_days
-from forecasting_platform.adapters.feeds.feed_rows import (
-    DATE_COLUMN,
-    MEND,
-    Quarantine,
-    RefusedCell,
-    Row,
-    as_written,
-    day_column,
-    read_rows,
+from forecasting_platform.adapters.feeds.cell_values import Cell, CellValues, read_values
+from forecasting_platform.adapters.feeds.daily_values import DailyValues, DatedCells, added_up, one_a_day
+from forecasting_platform.adapters.feeds.document_table import read_table
+from forecasting_platform.adapters.feeds.quarantine import MEND, Quarantine
+from forecasting_platform.adapters.feeds.row_days import RowDays, read_days
+from forecasting_platform.adapters.feeds.series_cells import (
+    SeriesCells,
+    long_cells,
+    published_names,
+    refuse_missing_columns,
+    wide_cells,
 )
-from forecasting_platform.errors import FeedDocumentError, examples
+from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
+from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.forecasting.series.arrays import Days
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.limits import legal_name, series_name_problem
 from forecasting_platform.forecasting.series.refusals import Refusals, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument
 
+_TYPED = frozenset({"parquet", "excel"})
 
-def parse_feed_document(
+
+def read_document(
     content: bytes,
     *,
+    description: FeedDescription,
     content_type: str | None,
     source: str,
     fetched_at: datetime,
-    date_format: DateFormat,
     period: DateRange,
-    today: date,
     may_be_empty: bool = False,
 ) -> FeedDocument:
     """The document's values for the days of `period`.
 
-    Every date of the document is read and judged; values are read only for the days of `period`.
-
     Args:
         content: the bytes after decompression.
-        content_type: the header; without a telling one the first character decides.
+        content_type: the header; without a telling one the first character decides, where no format is described.
         source: names the document in messages, without credentials.
-        today: the last day that may have a value, inclusive; a row of a later day is quarantined
-            without its day, whatever the period.
-        may_be_empty: whether a document without rows is a result: of a feed that was asked for these
-            days only, it says that they have no values; of a whole history, that something is wrong.
+        fetched_at: when it was received: later days cannot have a value, and a row of one is quarantined without its
+            day, whatever the period. Days that are not complete yet by `description.publication` have none so far.
+        may_be_empty: whether a document without rows is a result: of a feed that was asked for these days only, it
+            says that they have no values; of a whole history, that something is wrong.
 
     Raises:
         FeedDocumentError: the document must not be used at all; the message says why and what to do.
 
     >>> from datetime import UTC
-    >>> document = parse_feed_document(
+    >>> document = read_document(
     ...     b'[{"Date": "01/01/2018", "Corrib production": 102.065496}]',
-    ...     content_type="application/json", source="feed", fetched_at=datetime(2018, 1, 2, tzinfo=UTC),
-    ...     date_format=DateFormat.compile("dd/mm/yyyy"), today=date(2018, 1, 2),
+    ...     description=FeedDescription.of_default_shape("http://feed", "dd/mm/yyyy"), content_type="application/json",
+    ...     source="feed", fetched_at=datetime(2018, 1, 2, tzinfo=UTC),
     ...     period=DateRange(date(2018, 1, 1), date(2018, 1, 1)),
     ... )
     >>> document.observations
@@ -69,167 +72,170 @@ def parse_feed_document(
     0  Corrib production 2018-01-01  102.065496
     """
     quarantine = Quarantine(source)
-    rows = read_rows(content, content_type, source, quarantine)
-    if not rows and not may_be_empty:
-        raise FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
-    names = _series_names(rows, source) if rows else []
-    row_count = len(rows) + len(quarantine.refused)
-    dated = _dated(rows, date_format, source, quarantine)
-    _quarantine_future(dated, today, quarantine)
-    refused_rows = len(quarantine.refused)
-    wanted = [(day, row) for day, row in dated if day in period and day <= today]
-    observations, unpublished = _read_values(wanted, names, quarantine)
-    return FeedDocument(
-        source=source,
-        fetched_at=fetched_at,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
-        observations=observations,
-        quarantined=quarantine.frame(),
-        unpublished=unpublished,
-        last_published=_last_published(dated, today),
-        refusals=Refusals(
-            rows=row_count,
-            refused_rows=refused_rows,
-            values=len(observations),
-            refused_values=len(quarantine.refused) - refused_rows,
-            unpublished=len(unpublished),
-            published=DateRange(dated[0][0], dated[-1][0]) if dated else None,
-            examples=varied_examples(quarantine.refused),
-        ),
+    table = read_table(content, content_type, description, source, quarantine)
+    if not len(table) and not may_be_empty:
+        raise _without_rows(quarantine, source)
+    refuse_missing_columns(table, description, source)
+    return _Reading(description, source, quarantine, fetched_at, period).document(table, content)
+
+
+def _without_rows(quarantine: Quarantine, source: str) -> FeedDocumentError:
+    if not quarantine.refused:
+        return FeedDocumentError(source, "it holds no rows", "Ask the publisher, or load again later.")
+    first = quarantine.refused[0]
+    return FeedDocumentError(
+        source, f"no row of it can be used; of the first, {first.reason}: {first.raw[:80]!r}", MEND
     )
 
 
-def _series_names(rows: Sequence[Row], source: str) -> list[str]:
-    """The columns of all rows but the date's, sorted: a new column is a new series."""
-    names = sorted({name for row in rows for name in row.cells} - {DATE_COLUMN})
-    if not names:
-        raise FeedDocumentError(source, f"it has no series: no column beside {DATE_COLUMN!r}", MEND)
-    return names
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is known of a document beside its bytes."""
 
+    description: FeedDescription
+    source: str
+    quarantine: Quarantine
+    fetched_at: datetime
+    period: DateRange
 
-def _dated(rows: Sequence[Row], date_format: DateFormat, source: str, quarantine: Quarantine) -> list[tuple[date, Row]]:
-    """The rows that have a day, ordered by it; one whose text is no day is quarantined."""
-    days = read_days([DatedRow(row.number, row.cells[DATE_COLUMN]) for row in rows], date_format, source)
-    dated: list[tuple[date, Row]] = []
-    for day, row in zip(days, rows, strict=True):
-        if day is None:
-            reason = f"its date names no day, read as {date_format.declared}"
-            quarantine.add(row.number, reason, as_written(dict(row.cells)))
-        else:
-            dated.append((day, row))
-    return sorted(dated, key=lambda pair: pair[0])
-
-
-def _quarantine_future(dated: Iterable[tuple[date, Row]], today: date, quarantine: Quarantine) -> None:
-    for day, row in dated:
-        if day > today:
-            quarantine.add(row.number, "a day in the future", as_written(dict(row.cells)))
-
-
-def _last_published(dated: Sequence[tuple[date, Row]], today: date) -> date | None:
-    published = (day for day, row in reversed(dated) if day <= today and _has_value(row))
-    return next(published, None)
-
-
-def _has_value(row: Row) -> bool:
-    return any(isinstance(cell, float) for cell in row.cells.values())
-
-
-@dataclass(slots=True)
-class _Published:
-    """Values by series and day, with the number of their row; a series' values stand together."""
-
-    ids: list[str] = field(default_factory=list)
-    days: list[date] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-
-    def add(self, name: str, day: date, value: float, row: int) -> None:
-        self.ids.append(name)
-        self.days.append(day)
-        self.values.append(value)
-        self.rows.append(row)
-
-    def frame(self) -> pd.DataFrame:
-        return pd.DataFrame(
+    def document(self, table: TextTable, content: bytes) -> FeedDocument:
+        row_count = len(table) + len(self.quarantine.refused)
+        names = [] if self.description.long else published_names(table, self.description, self.source)
+        table, days = self._dated(table)
+        refused_rows = len(self.quarantine.refused)
+        newest = np.datetime64(self.description.newest_day(self.fetched_at), "D")
+        start, end = np.datetime64(self.period.start, "D"), np.datetime64(self.period.end, "D")
+        rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
+        series, daily = self._daily(table, days, rows, names)
+        unpublished = _pairs(series, *daily.unpublished)
+        observations = pd.DataFrame(
             {
-                "unique_id": pd.Series(self.ids, dtype="object"),
-                "ds": day_column(self.days),
-                "y": pd.Series(self.values, dtype="float64"),
-                "row": pd.Series(self.rows, dtype="int64"),
+                "unique_id": np.array(series, dtype=object)[daily.series],
+                "ds": daily.days.astype("datetime64[ns]"),
+                "y": daily.values * self.description.series.unit_factor,
             }
+        ).astype({"unique_id": object})
+        return FeedDocument(
+            source=self.source,
+            fetched_at=self.fetched_at,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            observations=observations,
+            quarantined=self.quarantine.frame(),
+            unpublished=unpublished,
+            last_published=self._last_published(table, days, names, newest, daily),
+            refusals=Refusals(
+                rows=row_count,
+                refused_rows=refused_rows,
+                values=len(observations),
+                refused_values=len(self.quarantine.refused) - refused_rows,
+                unpublished=len(unpublished),
+                published=_reach(days),
+                examples=varied_examples(self.quarantine.refused),
+            ),
         )
 
+    def _dated(self, table: TextTable) -> tuple[TextTable, RowDays]:
+        """The rows of a day that is not in the future; the others are quarantined."""
+        if not len(table):
+            return table, RowDays.of_no_rows()
+        day = self.description.day
+        days = read_days(table, day, self.source, typed=self.description.format in _TYPED)
+        is_later = days.days > np.datetime64(self.description.today(self.fetched_at), "D")
+        refused = np.isnat(days.days) | is_later
+        for row in np.flatnonzero(refused).tolist():
+            reason = f"its date names no day, read as {' or '.join(day.format)}"
+            if is_later[row]:
+                reason = "a day in the future"
+            elif not days.text(row):
+                reason = f"the row has no text in {', '.join(day.column)}"
+            self.quarantine.add(int(table.numbers[row]), reason, table.row(row))
+        return table.keep(~refused), days.keep(~refused)
 
-def _read_values(
-    wanted: Sequence[tuple[date, Row]], names: Sequence[str], quarantine: Quarantine
-) -> tuple[pd.DataFrame, tuple[tuple[str, date], ...]]:
-    """`unique_id`, `ds`, `y` ordered by key, and the values announced but not known. `wanted` is ordered by day."""
-    published = _Published()
-    unpublished: list[tuple[str, date]] = []
-    by_name = _rows_by_name(wanted)
-    for name in names:
-        if problem := series_name_problem(name):
-            _quarantine_unnamed(name, problem, by_name[name], quarantine)
-        else:
-            unpublished += [(name, day) for day in _read_series(name, by_name[name], published, quarantine)]
-    return _one_value_a_day(published.frame(), quarantine), tuple(unpublished)
+    def _daily(
+        self, table: TextTable, days: RowDays, rows: Positions, names: Sequence[str]
+    ) -> tuple[list[str], DailyValues]:
+        """The names of the series, and their values on the days of some rows."""
+        if not self.description.long:
+            rows = rows[np.lexsort((days.moments[rows], days.days[rows]))]
+        cells = self._cells(table, rows, names).ordered(days.days, days.moments)
+        read = read_values(cells.texts, self.description.dialect)
+        unusable = [*self._refuse_names(table, days, cells, read), *self._refuse_text_columns(table, cells, read)]
+        if unusable:
+            kept = ~np.isin(cells.series, unusable)
+            cells, read = cells.keep(kept), read.keep(kept)
+
+        def refuse(cell: int, reason: str) -> None:
+            row = int(cells.rows[cell])
+            name, day = cells.names[cells.series[cell]], days.days[row].item()
+            self.quarantine.add(int(table.numbers[row]), reason, cells.texts[cell].as_py(), name, day)
+
+        for cell in np.flatnonzero(read.kinds == Cell.REFUSED).tolist():
+            refuse(cell, read.reason(cell))
+        dated = DatedCells(cells.series, days.days[cells.rows], days.moments[cells.rows], read.values, read.kinds)
+        if self.description.aggregate is None:
+            return cells.names, one_a_day(dated, refuse)
+        newest = days.days.max().item() if len(days.days) else None
+        return cells.names, added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
+
+    def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:
+        if self.description.long:
+            return long_cells(table, rows, self.description.long, self.description.series, self.source)
+        return wide_cells(table, rows, names, self.description.series, self.source)
+
+    def _refuse_names(self, table: TextTable, days: RowDays, cells: SeriesCells, read: CellValues) -> list[int]:
+        """The series that may not be called so; their cells are quarantined, an empty one is nothing."""
+        problems = {place: problem for place, name in enumerate(cells.names) if (problem := series_name_problem(name))}
+        has_text = (read.kinds == Cell.VALUE) | (read.kinds == Cell.REFUSED)
+        for cell in np.flatnonzero(np.isin(cells.series, list(problems)) & has_text).tolist() if problems else ():
+            row, place = int(cells.rows[cell]), int(cells.series[cell])
+            shown, day = legal_name(cells.names[place]), days.days[row].item()
+            self.quarantine.add(int(table.numbers[row]), problems[place], cells.texts[cell].as_py(), shown, day)
+        return list(problems)
+
+    def _refuse_text_columns(self, table: TextTable, cells: SeriesCells, read: CellValues) -> list[int]:
+        """The columns that nowhere hold a number; each is refused once, and not a cell at a time."""
+        numbers, refused = (
+            np.bincount(cells.series[read.kinds == kind], minlength=len(cells.names))
+            for kind in (Cell.VALUE, Cell.REFUSED)
+        )
+        found = []
+        for place in np.flatnonzero((numbers == 0) & (refused > 1)).tolist() if cells.published else ():
+            column = table.columns[cells.published[place]]
+            kinds = read_values(column, self.description.dialect).kinds
+            if (kinds == Cell.VALUE).any() or series_name_problem(cells.names[place]):
+                continue
+            rows = np.flatnonzero(kinds == Cell.REFUSED)
+            reason = f"no cell of the column is a number, in {len(rows):,} rows; leave it out with series.exclude"
+            self.quarantine.add(int(table.numbers[rows[0]]), reason, column[int(rows[0])].as_py(), cells.names[place])
+            found.append(place)
+        return found
+
+    def _last_published(
+        self, table: TextTable, days: RowDays, names: Sequence[str], newest: np.datetime64, daily: DailyValues
+    ) -> date | None:
+        """The newest day with a value: looked for among ever more of the newest days."""
+        known = np.unique(days.days[days.days <= newest])[::-1]
+        if len(daily.days) and daily.days.max() == known[0]:
+            return _as_date(known[0])
+        start = 0
+        while start < len(known):
+            some = known[start : start + max(1, start * 8)]
+            cells = self._cells(table, np.flatnonzero(np.isin(days.days, some)), names)
+            has_value = read_values(cells.texts, self.description.dialect).kinds == Cell.VALUE
+            if has_value.any():
+                return _as_date(days.days[cells.rows[has_value]].max())
+            start += len(some)
+        return None
 
 
-def _read_series(
-    name: str, rows: Iterable[tuple[date, Row]], published: _Published, quarantine: Quarantine
-) -> list[date]:
-    """Add a series' values to those published; the days on which one is announced but not known."""
-    announced: dict[date, None] = {}
-    first = len(published.days)
-    for day, row in rows:
-        cell = row.cells[name]
-        if type(cell) is float:
-            published.add(name, day, cell, row.number)
-        elif _is_unpublished(cell):
-            announced[day] = None
-        else:
-            _quarantine_value(cell, row.number, name, day, quarantine)
-    known = set(published.days[first:]) if announced else set()
-    return [day for day in announced if day not in known]
+def _as_date(day: np.datetime64) -> date:
+    return date.fromisoformat(str(day))
 
 
-def _rows_by_name(wanted: Iterable[tuple[date, Row]]) -> dict[str, list[tuple[date, Row]]]:
-    """The rows that have a cell of each column: those of JSON may each have columns of their own."""
-    by_name: dict[str, list[tuple[date, Row]]] = defaultdict(list)
-    for dated in wanted:
-        for name in dated[1].cells:
-            by_name[name].append(dated)
-    return by_name
+def _pairs(names: Sequence[str], series: Positions, days: Days) -> tuple[tuple[str, date], ...]:
+    return tuple((names[place], day) for place, day in zip(series.tolist(), days.tolist(), strict=True))
 
 
-def _is_unpublished(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
-def _quarantine_value(cell: object, number: int, name: str, day: date, quarantine: Quarantine) -> None:
-    reason = cell.reason if isinstance(cell, RefusedCell) else "not a number"
-    quarantine.add(number, reason, as_written(cell), name, day)
-
-
-def _quarantine_unnamed(name: str, problem: str, rows: Iterable[tuple[date, Row]], quarantine: Quarantine) -> None:
-    """The values of a column that cannot name a series; an empty cell of one is nothing."""
-    shown = legal_name(name)
-    for day, row in rows:
-        if not _is_unpublished(row.cells[name]):
-            quarantine.add(row.number, problem, as_written(row.cells[name]), shown, day)
-
-
-def _one_value_a_day(published: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
-    """Without repeats: equal ones are one, differing ones are all refused, since none can be trusted."""
-    key = ["unique_id", "ds"]
-    distinct = published.drop_duplicates([*key, "y"])
-    differs = distinct.duplicated(key, keep=False)
-    conflicts = distinct[differs].groupby(key, as_index=False).agg(rows=("row", list), values=("y", list))
-    names, days = conflicts["unique_id"], conflicts["ds"].dt.date
-    for name, day, numbers, values in zip(names, days, conflicts["rows"], conflicts["values"], strict=True):
-        reason = f"different values for one day: {examples(values)}"
-        for number, value in zip(numbers, values, strict=True):
-            quarantine.add(number, reason, repr(value), name, day)
-    return distinct.loc[~differs, [*key, "y"]].reset_index(drop=True)
+def _reach(days: RowDays) -> DateRange | None:
+    return DateRange(days.days.min().item(), days.days.max().item()) if len(days.days) else None

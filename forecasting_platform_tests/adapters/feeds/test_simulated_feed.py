@@ -10,8 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting_platform.adapters.feeds.feed_dates import DateFormat
-from forecasting_platform.adapters.feeds.feed_document import parse_feed_document
+from forecasting_platform.adapters.feeds.feed_document import read_document
 from forecasting_platform.adapters.feeds.simulated_feed import FaultName, create_app
 from forecasting_platform.adapters.feeds.simulated_gas_supply import (
     FIRST_DAY,
@@ -21,6 +20,7 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import (
     simulate_weather,
 )
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 
@@ -36,14 +36,13 @@ def client() -> FlaskClient:
 
 def fetched(client: FlaskClient, query: str = "", period: DateRange = HISTORY, *, path: str = "feed") -> FeedDocument:
     answer = client.get(f"/{path}?{query}")
-    return parse_feed_document(
+    return read_document(
         answer.data,
         content_type=answer.content_type,
         source="simulated",
-        fetched_at=datetime(2023, 7, 1, tzinfo=UTC),
-        date_format=DateFormat.compile("dd/mm/yyyy"),
+        fetched_at=datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC),
+        description=FeedDescription.of_default_shape("http://simulated", "dd/mm/yyyy"),
         period=period,
-        today=TODAY,
     )
 
 

@@ -1,0 +1,165 @@
+"""From cells to one value a series and day: repeats, and the rows of a day that are added up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.adapters.feeds.cell_values import Cell
+from forecasting_platform.adapters.feeds.text_table import Positions
+from forecasting_platform.errors import examples
+from forecasting_platform.feed_description.description import Aggregate, Day
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+
+Refuse = Callable[[int, str], None]
+"""Refuses a cell, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatedCells:
+    """Cells that have a day, ordered by series, day and moment.
+
+    Attributes:
+        series: place of the series' name.
+        days: of the cells.
+        moments: as in `RowDays`.
+        values: NaN where there is none.
+        kinds: of `Cell`.
+    """
+
+    series: Positions
+    days: Days
+    moments: Positions
+    values: Floats
+    kinds: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def starts(self) -> Positions:
+        """Where the cells of each series and day begin."""
+        if not len(self):
+            return np.array([], dtype=np.int64)
+        is_new = (self.series[1:] != self.series[:-1]) | (self.days[1:] != self.days[:-1])
+        return np.flatnonzero(np.append(True, is_new))
+
+
+@dataclass(frozen=True, slots=True)
+class DailyValues:
+    """One value a series and day, ordered by both, and the days that are announced without one."""
+
+    series: Positions
+    days: Days
+    values: Floats
+    unpublished: tuple[Positions, Days]
+
+
+def one_a_day(cells: DatedCells, refuse: Refuse) -> DailyValues:
+    """The value of each day: equal repeats are one; differing ones are all refused, since none can be trusted."""
+    has_value = cells.kinds == Cell.VALUE
+    kept = has_value.copy()
+    starts = cells.starts()
+    ends = np.append(starts[1:], len(cells))
+    for start, end in zip(starts[ends - starts > 1].tolist(), ends[ends - starts > 1].tolist(), strict=True):
+        among = np.flatnonzero(has_value[start:end]) + start
+        distinct = list(dict.fromkeys(cells.values[among].tolist()))
+        kept[among[1:]] = False
+        if len(distinct) > 1:
+            kept[among] = False
+            for cell in among.tolist():
+                refuse(cell, f"different values for one day: {examples(distinct)}")
+    announced = np.add.reduceat(cells.kinds == Cell.UNPUBLISHED, starts) > 0 if len(starts) else np.array([], bool)
+    valued = np.add.reduceat(has_value, starts) > 0 if len(starts) else np.array([], bool)
+    only = starts[announced & ~valued]
+    return DailyValues(cells.series[kept], cells.days[kept], cells.values[kept], (cells.series[only], cells.days[only]))
+
+
+def added_up(cells: DatedCells, aggregate: Aggregate, day: Day, newest: date | None, refuse: Refuse) -> DailyValues:
+    """The value of each day from its rows; a day with too few of them is refused, the newest one not yet published.
+
+    Args:
+        newest: the newest day of the document, which may be in progress.
+        refuse: is given one cell of each refused day, or each cell of one moment that has several values.
+    """
+    usable = cells.kinds == Cell.VALUE
+    if aggregate.every_minutes is not None:
+        usable &= ~_repeats(cells, usable, day, refuse)
+    starts = cells.starts()
+    if not len(starts):
+        return DailyValues(cells.series, cells.days, cells.values, (cells.series, cells.days))
+    present = cells.kinds != Cell.ABSENT
+    counts, rows = np.add.reduceat(usable.astype(np.int64), starts), np.add.reduceat(present.astype(np.int64), starts)
+    expected = (
+        rows if aggregate.every_minutes is None else _rows_of_days(cells.days[starts], aggregate.every_minutes, day)
+    )
+    whole = (counts >= aggregate.min_share * expected) & (counts > 0)
+    values = _combined(cells, usable, starts, counts, aggregate.method)
+    has_refused = np.add.reduceat((cells.kinds == Cell.REFUSED).astype(np.int64), starts) > 0
+    last = np.datetime64(newest, "D") if newest else np.datetime64("NaT", "D")
+    not_yet = ~whole & (rows > 0) & ~has_refused & ((cells.days[starts] == last) | (counts == 0))
+    for place in np.flatnonzero(~whole & ~not_yet & (rows > 0)).tolist():
+        problem = f"{counts[place]} of the {expected[place]} rows of the day have a value; the day needs "
+        refuse(int(starts[place]), problem + f"{aggregate.min_share:.0%} of them")
+    chosen, waiting = starts[whole], starts[not_yet]
+    return DailyValues(
+        cells.series[chosen], cells.days[chosen], values[whole], (cells.series[waiting], cells.days[waiting])
+    )
+
+
+def _combined(
+    cells: DatedCells, usable: npt.NDArray[np.bool_], starts: Positions, counts: Positions, how: str
+) -> Floats:
+    if how in {"sum", "mean"}:
+        totals = np.add.reduceat(np.where(usable, cells.values, 0.0), starts)
+        return totals if how == "sum" else totals / np.maximum(counts, 1)
+    if how == "max":
+        return np.maximum.reduceat(np.where(usable, cells.values, -np.inf), starts)
+    if how == "min":
+        return np.minimum.reduceat(np.where(usable, cells.values, np.inf), starts)
+    places = np.maximum.reduceat(np.where(usable, np.arange(len(cells)), -1), starts)
+    return cells.values[places]
+
+
+def _repeats(cells: DatedCells, usable: npt.NDArray[np.bool_], day: Day, refuse: Refuse) -> npt.NDArray[np.bool_]:
+    """Which cells are one too many of their moment: equal ones but the first, and all of differing ones.
+
+    On the clock of a zone, the hour in which it is set back is there twice, and rightly so.
+    """
+    same = np.zeros(len(cells), dtype=bool)
+    same[1:] = (
+        (cells.series[1:] == cells.series[:-1]) & (cells.moments[1:] == cells.moments[:-1]) & usable[1:] & usable[:-1]
+    )
+    repeated = np.zeros(len(cells), dtype=bool)
+    zone = ZoneInfo(day.time_zone)
+    for second in np.flatnonzero(same).tolist():
+        if _is_ambiguous(int(cells.moments[second]), zone) and not same[second - 1]:
+            continue
+        repeated[second] = True
+        if cells.values[second] != cells.values[second - 1]:
+            repeated[second - 1] = True
+            for cell in (second - 1, second):
+                refuse(cell, "different values for one moment")
+    return repeated
+
+
+def _is_ambiguous(moment: int, zone: ZoneInfo) -> bool:
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).replace(tzinfo=zone)
+    return local.utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def _rows_of_days(days: Days, every_minutes: int, day: Day) -> Positions:
+    """How many rows each day has: fewer or more where its clock is set forward or back."""
+    zone = ZoneInfo(day.time_zone)
+    unique, at = np.unique(days, return_inverse=True)
+    lengths = [_seconds_of(each, day, zone) for each in unique.tolist()]
+    return (np.array(lengths, dtype=np.int64) // (60 * every_minutes))[at]
+
+
+def _seconds_of(day: date, described: Day, zone: ZoneInfo) -> int:
+    start = datetime.combine(day, described.begins_at, zone)
+    end = datetime.combine(day + timedelta(days=1), described.begins_at, zone)
+    # Of two moments of one zone, Python subtracts the clocks; in UTC it subtracts the time between.
+    return int((end.astimezone(UTC) - start.astimezone(UTC)).total_seconds())

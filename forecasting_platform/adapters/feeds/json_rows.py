@@ -1,0 +1,155 @@
+"""JSON, and JSON of one object a line, as a table. A number keeps the digits it is written with."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jmespath
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecasting_platform.adapters.feeds.quarantine import MEND, Quarantine
+from forecasting_platform.adapters.feeds.text_table import TextTable, refuse_beyond_limit, text_array
+from forecasting_platform.errors import FeedDocumentError, examples, shortened
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.repetitions import first_repeated
+
+MAX_NAME_CHARACTERS_SHOWN = 100
+_SAYS_ERROR = ("error", "errors", "message")
+
+
+def read_json(text: str, description: FeedDescription, source: str, quarantine: Quarantine) -> TextTable:
+    """The objects of a document; what else stands among them is quarantined.
+
+    Raises:
+        FeedDocumentError: it is no JSON, an error, or there is no array where the rows should be.
+    """
+    parse = _parser(description)
+    try:
+        document = parse(text)
+    except ValueError as error:
+        raise FeedDocumentError(source, f"it is not valid JSON: {_where(error)}", MEND) from error
+    except RecursionError as error:
+        raise FeedDocumentError(source, "its JSON is nested too deeply", MEND) from error
+    records = _records(document, description, source)
+    return _table(list(enumerate(records, start=1)), source, quarantine)
+
+
+def read_json_lines(text: str, description: FeedDescription, source: str, quarantine: Quarantine) -> TextTable:
+    """The objects of the lines; a line that is none is quarantined."""
+    parse = _parser(description)
+    found: list[tuple[int, object]] = []
+    for number, line in enumerate(filter(str.strip, text.splitlines()), start=1):
+        try:
+            found.append((number, parse(line)))
+        except (ValueError, RecursionError) as error:
+            quarantine.add(number, f"the line is not valid JSON: {_where(error)}", line)
+    return _table(found, source, quarantine)
+
+
+def _parser(description: FeedDescription) -> Callable[[str], Any]:
+    mark = description.dialect.decimal_char
+    written = _Number if mark == "." else lambda number: _Number(number.replace(".", mark))
+
+    def parse(text: str) -> Any:
+        return json.loads(
+            text,
+            object_pairs_hook=_object_without_repeats,
+            parse_float=written,
+            parse_int=written,
+            parse_constant=str,
+        )
+
+    return parse
+
+
+class _Number(str):
+    """A number of JSON, as written."""
+
+    __slots__ = ()
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+    return str(error)
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON readers silently keep one of the values.
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        repeated = first_repeated(key for key, _ in pairs) or ""
+        raise ValueError(f"the key {repeated[:MAX_NAME_CHARACTERS_SHOWN]!r} stands twice in one object")
+    return cells
+
+
+def _records(document: object, description: FeedDescription, source: str) -> Sequence[object]:
+    expression = description.records
+    if description.error and (told := jmespath.search(description.error, document)):
+        raise _is_error(told, source)
+    if expression is None:
+        records = document.get("records") if isinstance(document, dict) else document
+        expected = "an array of objects, or one under `records`, is expected"
+    else:
+        records = jmespath.search(expression, document)
+        expected = f"an array of objects is expected at {expression!r}"
+    told = (
+        next((document[key] for key in _SAYS_ERROR if document.get(key)), None) if isinstance(document, dict) else None
+    )
+    if told and not records:
+        raise _is_error(told, source)
+    if not isinstance(records, list):
+        found = f"an object with the keys {examples(document)}" if isinstance(document, dict) else "no array"
+        raise FeedDocumentError(source, f"its JSON is {found}; {expected}", MEND)
+    return records
+
+
+def _is_error(told: object, source: str) -> FeedDocumentError:
+    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+    return FeedDocumentError(source, f"the source answered with an error: {shortened(text)}", "Ask it as it wants.")
+
+
+def _table(records: Iterable[tuple[int, object]], source: str, quarantine: Quarantine) -> TextTable:
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, record in records:
+        if not isinstance(record, dict):
+            quarantine.add(number, "the row is not an object", _text(record) or "null")
+            continue
+        rows.append(record)
+        numbers.append(number)
+    names = dict.fromkeys(itertools.chain.from_iterable(rows))
+    refuse_beyond_limit(len(names) * len(rows), source)
+    return TextTable({name: _column(rows, name) for name in names}, np.array(numbers, dtype=np.int64))
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> pa.Array:
+    try:
+        return pc.fill_null(pa.array([row[name] for row in rows], pa.string()), "")
+    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        # Not every row has it, or not every cell is text or a number.
+        return text_array([_text(row[name]) if name in row else None for row in rows])
+
+
+def _text(cell: object) -> str:
+    """A cell as text; null is a cell without a value."""
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    try:
+        return json.dumps(_with_numbers(cell), ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply to show)"
+
+
+def _with_numbers(cell: object) -> object:
+    """What is nested in a cell, its numbers as numbers."""
+    if isinstance(cell, dict):
+        return {name: _with_numbers(inner) for name, inner in cell.items()}
+    if isinstance(cell, list):
+        return [_with_numbers(inner) for inner in cell]
+    return float(cell.replace(",", ".")) if isinstance(cell, _Number) else cell
