@@ -229,7 +229,7 @@ def archive_of(settings: Settings) -> DocumentArchive | None:
 
 
 def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger) -> Promoter:
-    """Who changes the champion, by this version's policy."""
+    """The service that changes the champion, with this release's policy."""
     from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
     from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
     from forecasting_platform.services.promotion.promoter import Promoter

@@ -75,7 +75,7 @@ DAGSTER_INSTANCE = {
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything listens: five ports of this machine, or six, counted from a base."""
+    """The ports of all parts on this machine, five or six, counted from a base."""
 
     port_base: int
 
@@ -143,7 +143,7 @@ def platform_environment(
 
 
 def weather_settings(addresses: Addresses) -> dict[str, Any]:
-    """Settings of a platform that loads the simulated weather beside its feed, and trains with it."""
+    """Settings of a platform that also loads the simulated weather, and trains with it."""
     return {
         "exogenous_feed_url": f"{addresses.url('feed')}/weather",
         "exogenous": [

@@ -29,7 +29,7 @@ def loads_of(dagster: DagsterApi, done: BackfillStatus) -> list[Materialization]
 
 
 def refused_by(loads: Sequence[Materialization]) -> str:
-    """What was refused of the documents of these loads, a sentence each."""
+    """What was refused in these loads, one sentence per document."""
     return "; ".join(dict.fromkeys(str(found.metadata["load_refused"]) for found in loads))
 
 
@@ -52,7 +52,7 @@ class MainJob:
     app_headers: Mapping[str, str] = field(default_factory=dict)
 
     def submit_load(self) -> str | None:
-        """Ask Dagster for one backfill of the days not loaded yet; its id, None when all are."""
+        """Request one backfill of the days that are not loaded yet; returns its id, None if all are."""
         loaded = self.dagster.materialized_days("feature_table")
         missing = [day for day in self.days if day not in loaded]
         if not missing:

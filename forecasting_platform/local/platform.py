@@ -98,18 +98,18 @@ class EmbeddedPlatform:
 
     @property
     def feed_url(self) -> str:
-        """Where the platform loads from."""
+        """The URL that the platform loads from."""
         return self._feed_url or f"{self.addresses.url('feed')}/feed"
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """Where each of `dagster`, `mlflow`, `app`, `postgres` and `feed` answers; with the DSN's password."""
+        """The URLs of `dagster`, `mlflow`, `app` and `feed`, and the DSN of `postgres` with its password."""
         urls = {service: self.addresses.url(service) for service in ("dagster", "mlflow", "app")}
         return {**urls, "postgres": self.postgres.dsn("forecasting"), "feed": self.feed_url}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What its processes and commands are told beside addresses."""
+        """Settings of its processes and commands, besides addresses."""
         weather = weather_settings(self.addresses) if self._weather else {}
         spark = spark_settings(self.directory, self.addresses) if self._spark else {}
         if "FORECASTING_SPARK_CONF" in self._caller:
@@ -155,7 +155,7 @@ class EmbeddedPlatform:
         self.directory.write_endpoints(self.endpoints)
 
     def start_daemon(self, progress: Progress = _silent) -> None:
-        """Start Dagster's daemon, which takes up what waits for it; do not wait for it.
+        """Start Dagster's daemon without waiting for it.
 
         Raises:
             PlatformStateError: the services were not started, or a process died.
@@ -174,7 +174,7 @@ class EmbeddedPlatform:
         self._wait_for(self._children, progress)
 
     def look(self, progress: Progress = _silent) -> None:
-        """Tell what has come to answer since the last look, without waiting.
+        """Report what has become ready since the last call, without waiting.
 
         Raises:
             PlatformStateError: a process died, or did not answer in time; named, with the end of its log.
@@ -188,7 +188,7 @@ class EmbeddedPlatform:
                 progress(f"{name} answers after {self.seconds[name]:.1f} s")
 
     def watch(self) -> None:
-        """Block for as long as everything lives.
+        """Block while all processes are alive.
 
         Raises:
             PlatformStateError: a process died; named, with the end of its log.
@@ -204,7 +204,7 @@ class EmbeddedPlatform:
         self._stack.close()
 
     def _claim(self, progress: Progress) -> None:
-        """Make sure that everything can be started before anything is."""
+        """Check that everything can be started, before anything is started."""
         self._started_at = time.monotonic()
         self._stack.callback(self.directory.release)
         self.directory.claim()
@@ -275,7 +275,7 @@ class EmbeddedPlatform:
             time.sleep(POLL_SECONDS)
 
     def _stop_children(self) -> None:
-        """Ask all but Postgres at once, since they need each other no more; then wait for each."""
+        """Ask all processes but Postgres to stop at once, since they do not need each other any more; then wait."""
         for child in reversed(self._children[1:]):
             child.ask_to_stop()
         with contextlib.ExitStack() as stops:

@@ -33,7 +33,7 @@ PROBE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Entrypoints:
-    """What is served; tests put stand-ins here.
+    """The programs that serve; tests replace them.
 
     Attributes:
         app: a module that serves when it is run, where `FORECASTING_APP_PORT` says.
@@ -89,7 +89,7 @@ class Programs:
         )
 
     def metastore(self) -> Program:
-        """The Hive metastore, which says to every process where Spark's tables are."""
+        """The Hive metastore, which knows where Spark's tables are."""
         port = self.addresses.port(METASTORE)
         options = ["--port", str(port), "--directory", str(self.directory.spark / "metastore")]
         return self._program(
@@ -99,7 +99,7 @@ class Programs:
         )
 
     def code_server(self) -> Program:
-        """Dagster's code server, which holds the definitions and starts runs for all of Dagster."""
+        """Dagster's code server, which loads the definitions and starts runs."""
         options = ["--socket", str(self.code_socket), "--module-name", self.entrypoints.definitions]
         return self._program(
             "Dagster's code server",
@@ -114,7 +114,7 @@ class Programs:
         )
 
     def web_server(self, api: DagsterApi) -> Program:
-        """Dagster's web server; ready when it knows the definitions."""
+        """Dagster's web server; ready when it has loaded the definitions."""
         options = ["--host", HOST, "--port", str(self.addresses.port("dagster"))]
         return self._program(
             "Dagster's web server",
@@ -133,7 +133,7 @@ class Programs:
         )
 
     def app(self) -> Program:
-        """The app that answers `/predict`; ready when it lives, which may be before there is a champion."""
+        """The app that answers `/predict`; ready when it is alive, which may be before there is a champion."""
         url = f"{self.addresses.url('app')}/health"
         return self._program("the app", [self.entrypoints.app], lambda: _answers(url), forecasting_store(self.dsn(APP)))
 
@@ -197,7 +197,7 @@ def _listens(port: int) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether something that is not broken answers there; a path it does not know is an answer too."""
+    """Whether the URL answers without a server error; an unknown path is an answer too."""
     try:
         with requests.Session() as session:
             session.trust_env = False

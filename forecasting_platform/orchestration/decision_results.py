@@ -13,9 +13,7 @@ MAX_DECISIONS = 50
 
 
 def decision_results(ledger: Ledger, after: int, settings: Settings) -> tuple[list[Evaluation], int]:
-    """Decisions after a number, the newest 50 of them at most, as evaluations in their order; and the number to go on
-    from.
-    """
+    """Evaluations of the newest decisions after a number, at most 50, oldest first; and the number to continue from."""
     # Most looks find nothing new: evidence is most of a decision, and is read only when there is one.
     if all(_number(newest) <= after for newest in ledger.decisions(1, with_evidence=False)):
         return [], after
@@ -29,7 +27,7 @@ def _number(decision: PromotionDecision) -> int:
 
 
 def evaluation_of(decision: PromotionDecision, settings: Settings) -> Evaluation:
-    """What people are told: a champion was taken back, or should be and was not."""
+    """The evaluation of a decision: failed if the champion was rolled back automatically, or should have been."""
     return Evaluation(
         fingerprint=AUTOMATIC_ROLLBACK,
         event_id=_number(decision),

@@ -36,7 +36,7 @@ BACKFILL_RESULTS: dict[BulkActionStatus, Result] = {
 def check_evaluations(
     instance: dg.DagsterInstance, cursor: int, settings: Settings, owners: Mapping[str, str]
 ) -> tuple[list[Evaluation], int]:
-    """Results of checks after a cursor, and the cursor to go on from.
+    """Results of checks after a cursor, and the cursor to continue from.
 
     Args:
         settings: a run about days before their look-back, or about more days than that, is historical.
@@ -60,7 +60,7 @@ def check_evaluations(
 
 
 def failing_load_checks(instance: dg.DagsterInstance) -> list[str]:
-    """What the newest results of the checks that hold features back say, of those that failed."""
+    """The newest failures of the checks that block features, one sentence each."""
     keys = [dg.AssetCheckKey(dg.AssetKey("raw_observations"), name) for name in LOAD_CHECKS]
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     events = [newest[key].event for key in keys if key in newest]
@@ -103,7 +103,7 @@ def _evaluation(
 
 
 def _summary(found: dg.AssetCheckEvaluation, days: DateRange | None) -> str:
-    """Asset, days and what was found; most checks name the days they looked at themselves."""
+    """Asset, days and finding; the days are left out if the finding names them already."""
     said = found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}"
     about = f"{days}: " if days and str(days.end) not in said else ""
     return f"{found.asset_key.to_user_string()}: {about}{said}"
@@ -143,7 +143,7 @@ def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) ->
 def run_failure(
     instance: dg.DagsterInstance, run: dg.DagsterRun, message: str, settings: Settings
 ) -> Evaluation | None:
-    """A failed run as an evaluation.
+    """The evaluation of a failed run.
 
     None where it will be tried again, its backfill tells of it, or a check stopped it, whose own incident says so.
 
@@ -173,14 +173,14 @@ def run_failure(
 def _is_told_by_checks(
     instance: dg.DagsterInstance, run: dg.DagsterRun, failed: Sequence[FailedStep], settings: Settings
 ) -> bool:
-    """Whether all that failed in a run are checks whose incidents call somebody: one failure is one incident."""
+    """Whether only checks failed in a run, and their incidents notify somebody: one failure is one incident."""
     if not failed or not all(step.is_check for step in failed):
         return False
     return not _is_historical(run.tags, _newest_loaded_day(instance), settings.load_look_back_days)
 
 
 def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], settings: Settings) -> list[Evaluation]:
-    """What became of the newest backfills that are over; one fingerprint for each set of assets.
+    """Evaluations of the newest finished backfills; one fingerprint for each set of assets.
 
     Dagster calls a backfill complete when its days are materialized, also when a check in its run broke.
 
@@ -218,7 +218,7 @@ def _is_repeated(run: dg.DagsterRun) -> bool:
 def _backfill_result(
     instance: dg.DagsterInstance, backfill: PartitionBackfill, broken: Sequence[dg.DagsterRun], settings: Settings
 ) -> Evaluation | None:
-    """None where a check stopped its runs, whose own incident says so."""
+    """The evaluation of a backfill, None where a check with an incident of its own stopped its runs."""
     failures = [(run, failed_steps(instance, run.run_id)) for run in broken]
     if failures and all(_is_told_by_checks(instance, run, failed, settings) for run, failed in failures):
         return None

@@ -27,7 +27,7 @@ class FailedStep:
 
 
 def failed_steps(instance: dg.DagsterInstance, run_id: str) -> list[FailedStep]:
-    """The steps of a run that failed, in their order; none where the run failed before or around them."""
+    """The failed steps of a run, in order; empty if the run failed outside its steps."""
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     events = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=kinds)]
     found = {
@@ -59,7 +59,7 @@ def _raised(event: dg.DagsterEvent) -> Iterator[str]:
 
 
 def why(failed: Sequence[FailedStep], otherwise: str, tags: Mapping[str, str]) -> str:
-    """At which assets, about which days, and why: three steps at most, each with its cause.
+    """Describe a failure: the assets, the days and the cause of at most three steps.
 
     Args:
         otherwise: what Dagster says of the run, where no step failed.

@@ -21,14 +21,14 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def earlier_cutoffs(horizon_days: int) -> dg.TimeWindowPartitionMapping:
-    """From a day to the cutoffs whose forecasts reach it."""
+    """Maps a day to the cutoffs whose forecasts include it."""
     return dg.TimeWindowPartitionMapping(
         start_offset=-horizon_days, end_offset=-1, allow_nonexistent_upstream_partitions=True
     )
 
 
 def partition_by(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with the first day and the horizon of the settings, which nothing reads when it is imported."""
+    """Give the assets the first day and the horizon of the settings."""
     partitions = dg.DailyPartitionsDefinition(start_date=settings.first_partition_date.isoformat())
     mapping = earlier_cutoffs(settings.horizon_days)
 
@@ -58,7 +58,7 @@ def range_tags(days: DateRange) -> dict[str, str]:
 
 
 def days_of_tags(tags: Mapping[str, str]) -> DateRange | None:
-    """The days a run is about; None of a run about no days."""
+    """The days of a run, None if it has no partition."""
     day = tags.get(PARTITION)
     start, end = tags.get(RANGE_START, day), tags.get(RANGE_END, day)
     return DateRange(date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
@@ -68,7 +68,7 @@ DEFAULT_CHECKED_DAYS = 31
 
 
 def checked_period(context: dg.AssetCheckExecutionContext) -> DateRange:
-    """The days a check is about: those of its run, or the newest 31 where it runs on its own."""
+    """The days that a check looks at: those of its run, or the newest 31 without a run's range."""
     if asked := days_of_tags(context.op_execution_context.run.tags):
         return asked
     newest = datetime.now(UTC).date() - timedelta(days=1)

@@ -52,7 +52,7 @@ def ledger(context: dg.InitResourceContext) -> Iterator[Ledger]:
 
 @dg.resource(description="The feed of daily values.", required_resource_keys={"settings"})
 def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
-    """The feed of FORECASTING_FEED_URL, with that of FORECASTING_EXOGENOUS_FEED_URL joined to it."""
+    """The feed of FORECASTING_FEED_URL, joined with that of FORECASTING_EXOGENOUS_FEED_URL."""
     settings: Settings = context.resources.settings
     if context.run is None:
         seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)

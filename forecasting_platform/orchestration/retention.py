@@ -16,7 +16,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dg.op(out=dg.Out(dg.Nothing), description="Deletes outdated predictions, refused rows, incidents, messages and mutes.")
 def outdated_rows(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-    """Of Postgres, whichever table store is chosen: the prediction log and the ledger are always there."""
+    """Always in Postgres, which holds the prediction log and the ledger of any table store."""
     deleted = delete_outdated(settings.require_postgres_dsn(), days_kept(settings), datetime.now(UTC))
     context.add_output_metadata(deleted)
 
@@ -30,7 +30,7 @@ def outdated_documents(context: dg.OpExecutionContext, settings: dg.ResourcePara
 
 @dg.op(out=dg.Out(dg.Nothing), description="Deletes what old runs wrote to their output.")
 def outdated_run_logs(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-    """Folders of this machine only: an object store has rules of its own for that."""
+    """Only folders of this machine: an object store has lifecycle rules of its own."""
     logs = context.instance.compute_log_manager
     deleted = 0
     if isinstance(logs, LocalComputeLogManager):
@@ -43,14 +43,14 @@ def outdated_run_logs(context: dg.OpExecutionContext, settings: dg.ResourceParam
 
 
 def outdated_runs(folder: Path, before: datetime) -> list[str]:
-    """The runs whose output, in a folder of each, was begun before a time; empty where nothing was ever written."""
+    """The runs whose log folder was last changed before a time; empty without a folder."""
     found = folder.iterdir() if folder.exists() else ()
     return [run.name for run in found if _RUN_ID.fullmatch(run.name) and run.stat().st_mtime < before.timestamp()]
 
 
 @dg.job(description="Delete what is outdated by FORECASTING_…_DAYS; nothing that forecasts or decisions rest on.")
 def retention_job() -> None:
-    """Each for itself: that one fails keeps the others from nothing."""
+    """The three steps are independent: a failure of one does not stop the others."""
     outdated_rows()
     outdated_documents()
     outdated_run_logs()
@@ -58,7 +58,7 @@ def retention_job() -> None:
 
 @dg.sensor(job=retention_job, minimum_interval_seconds=3600, default_status=dg.DefaultSensorStatus.RUNNING)
 def retention_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Once a day, from the day after the first look: asks for what is outdated to be deleted."""
+    """Requests the deletion once a day, from the day after its first tick."""
     today = datetime.now(UTC).date().isoformat()
     if context.cursor in {None, today}:
         context.update_cursor(today)

@@ -19,7 +19,7 @@ Compute = Callable[Concatenate[dg.AssetExecutionContext, P], Result]
 
 
 def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
-    """`compute`, an asset's function that may be called again, asked up to twice more when a part did not answer.
+    """Retry an asset's function up to twice when a service does not answer; it must be safe to call again.
 
     Only in runs of a schedule or a sensor: a person who started one is told at once. It waits `retry_wait_seconds` of
     the asset's resource `settings` before the first repetition and four times that before the second. Dagster's
@@ -31,14 +31,14 @@ def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
     """
 
     @wraps(compute)
-    def asked_again(context: dg.AssetExecutionContext, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def with_retries(context: dg.AssetExecutionContext, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         try:
             return compute(context, *args, **kwargs)
         except UnavailableError as error:
             if not any(map(context.op_execution_context.has_tag, UNATTENDED_TAGS)) or context.retry_number >= RETRIES:
                 raise
             wait = context.resources.settings.retry_wait_seconds * LATER_WAIT_FACTOR**context.retry_number
-            context.log.warning(f"{error} It is asked again in {wait:g} s.")
+            context.log.warning(f"{error} It is retried in {wait:g} s.")
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
 
-    return asked_again
+    return with_retries

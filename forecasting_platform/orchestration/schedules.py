@@ -16,7 +16,7 @@ UNSUCCESSFUL = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """The schedules, switched on from the start where the settings want it."""
+    """The schedules, switched on from the start if the settings say so."""
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedules_enabled else dg.DefaultScheduleStatus.STOPPED
     return [
         dg.schedule(job=load_job, cron_schedule="0 0 * * *", default_status=status)(daily_load_schedule),
@@ -25,7 +25,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
 
 def days_to_load(yesterday: date, loaded: Iterable[date], settings: Settings) -> DateRange:
-    """The days a daily load asks for: all since the first that was never loaded, and a look-back window before it.
+    """The days of a daily load: all since the first day that was never loaded, and a look-back window before it.
 
     The window catches revisions. It ends where loading stopped, because what was loaded last is what was
     least final then. Nothing before the first loaded day is missing: history is loaded by who wants it,
@@ -43,7 +43,7 @@ def days_to_load(yesterday: date, loaded: Iterable[date], settings: Settings) ->
 
 
 def training_cycle(day: date, settings: Settings) -> date:
-    """The day the training cycle of a day began: a whole number of intervals after the anchor.
+    """The first day of a day's training cycle: a whole number of intervals after the anchor.
 
     >>> training_cycle(date(2018, 1, 15), Settings()), training_cycle(date(2018, 1, 16), Settings())
     (datetime.date(2018, 1, 1), datetime.date(2018, 1, 16))
@@ -55,7 +55,7 @@ def training_cycle(day: date, settings: Settings) -> date:
 
 
 def daily_load_schedule(context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.RunRequest:
-    """Each midnight: the day that is over, and the days before it that may be missing or revised."""
+    """Each midnight: loads the last day, and the days before it that may be missing or revised."""
     today = context.scheduled_execution_time.date()
     loaded = context.instance.get_materialized_partitions(raw_observations.key)
     days = days_to_load(today - timedelta(days=1), map(date.fromisoformat, loaded), settings)
@@ -65,7 +65,7 @@ def daily_load_schedule(context: dg.ScheduleEvaluationContext, settings: dg.Reso
 def training_schedule(
     context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Every 15 days from the anchor date; one that was missed, failed or was cancelled is asked for again each day."""
+    """Trains every 15 days from the anchor date; a missed, failed or cancelled training is requested again each day."""
     today = context.scheduled_execution_time.date()
     cycle = training_cycle(today, settings)
     # A dry evaluation has no instance, and knows of no runs.

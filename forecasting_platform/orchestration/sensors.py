@@ -47,7 +47,7 @@ BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMO
 
 
 def build_reconcile_sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor that loads by the clock, and is therefore switched on with the schedules."""
+    """The sensor that loads by the clock, so that it is switched on with the schedules."""
     status = RUNNING if settings.schedules_enabled else dg.DefaultSensorStatus.STOPPED
     return dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=status)(reconcile_sensor)
 
@@ -57,7 +57,7 @@ def reconcile_sensor(
     observation_feed: dg.ResourceParam[ObservationFeed],
     table_store: dg.ResourceParam[TableStore],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Each hour: asks for the days since the first loaded one on which the feed has other values than the table."""
+    """Each hour: requests the loaded days on which the feed's values differ from the table's."""
     loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
     if not loaded:
         return dg.SkipReason("nothing is loaded yet")
@@ -104,7 +104,7 @@ def promotion_sensor(
 
 
 def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.RunRequest | None:
-    """Ask where forecasts that matured since the last look say that the champion should change."""
+    """Request a promotion if forecasts that matured since the last tick say that the champion should change."""
     made = _materialized(context.instance, forecast_errors.key)
     newest = str(max(made.values(), default=0))
     if newest == (context.cursor or "0"):
@@ -142,7 +142,7 @@ def _request(
     run_config: Mapping[str, Any] | None = None,
     days: DateRange | None = None,
 ) -> dg.RunRequest:
-    """Ask once for what was seen; where a run that ended did not end it, once an hour."""
+    """Request a run once for what was found; if an ended run left it as it was, once an hour."""
     ended = dg.RunsFilter(statuses=ENDED, tags={ASKED_TAG: asked})
     run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(ended) else asked
     tags = {ASKED_TAG: asked} | (range_tags(days) if days else {})
@@ -153,7 +153,7 @@ def _request(
 def forecast_sensor(
     context: dg.SensorEvaluationContext, model_registry: dg.ResourceParam[ModelRegistry]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Asks for forecasts and errors of the days that were loaded, or loaded again, since they were made."""
+    """Requests forecasts and errors of the days that were loaded since they were last made."""
     champion = model_registry.version_at("champion")
     if champion is None:
         return dg.SkipReason("there is no champion to forecast with")
@@ -195,7 +195,7 @@ def alert_sensor(
 
 
 def _owners(repository: dg.RepositoryDefinition | None) -> dict[str, str]:
-    """Whose incidents those of an asset are, by asset: its first owner in Dagster, a team without the prefix."""
+    """The owner of each asset's incidents: its first owner in Dagster, a team without the prefix."""
     nodes = repository.asset_graph.asset_nodes if repository else ()
     return {node.key.to_user_string(): node.owners[0].removeprefix("team:") for node in nodes if node.owners}
 
@@ -209,7 +209,7 @@ def _owners(repository: dg.RepositoryDefinition | None) -> dict[str, str]:
 def run_failure_sensor(
     context: dg.RunFailureSensorContext, ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
 ) -> None:
-    """Makes an incident of a failed run; it ends with the next run of the same job that succeeds."""
+    """Opens an incident for a failed run; the next successful run of the same job resolves it."""
     failure = run_failure(context.instance, context.dagster_run, str(context.failure_event.message), settings)
     if failure is not None:
         alerts_of(ledger, settings).report([failure])

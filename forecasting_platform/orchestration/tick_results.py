@@ -16,7 +16,7 @@ ENDED = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
 
 
 def tick_results(instance: dg.DagsterInstance, settings: Settings) -> list[Evaluation]:
-    """The newest look of each schedule and sensor that has ended one; while it fails nobody sees what it looks for.
+    """An evaluation of the newest finished tick of each schedule and sensor.
 
     One that is switched off does not fail.
     """

@@ -38,13 +38,13 @@ _logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
-    """The time, aware."""
+    """The current time in UTC, aware."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The result of one look: how many incidents changed, messages were accepted, and attempts were refused."""
+    """The result of one call: numbers of changed incidents, sent messages and refused attempts."""
 
     changed: int
     sent: int
@@ -52,7 +52,7 @@ class Raised:
 
 
 def record_incident(ledger: Ledger, evaluation: Evaluation, *, only_if_closed: bool = False) -> None:
-    """Open, renew or end one incident and leave telling people to the alert sensor, which looks at every incident.
+    """Open, renew or resolve one incident; the alert sensor, which sees all incidents, notifies people.
 
     Args:
         only_if_closed: change nothing while the incident is open.
@@ -85,7 +85,7 @@ class Alerts:
     now: Callable[[], datetime] = utc_now
 
     def raise_alerts(self, evaluations: Sequence[Evaluation]) -> Raised:
-        """One look: evaluations become incidents, due messages are sent, and routes that fail become incidents too.
+        """Turn evaluations into incidents, send due messages, and open incidents for failing routes.
 
         Raises:
             StoreUnavailableError: the ledger does not answer; the next look does what this one could not.
@@ -110,7 +110,7 @@ class Alerts:
         return self.ledger.change_alerts(change)
 
     def send_waiting(self) -> list[Message]:
-        """Try the messages that are due, those of a group together; the messages that were tried.
+        """Try to send the due messages, those of a group together; returns the messages that were tried.
 
         A route that refuses is an incident of its own, which the other routes are told of.
         """
@@ -134,7 +134,7 @@ class Alerts:
         return tried
 
     def _route_evaluations(self, tried: Sequence[Message]) -> Iterator[Evaluation]:
-        """Whether each route that was tried works; one that takes some messages and refuses others does not."""
+        """Whether each tried route works; a route that refuses some messages does not."""
         waiting = self.ledger.waiting_messages()
         routes = {route.name: route for route in self.channels.routes}
         for name in dict.fromkeys(message.route for message in tried):
@@ -148,7 +148,7 @@ class Alerts:
                 yield self._route_evaluation(routes[name], "passed", f"{shown} works again")
 
     def _ended_route_failures(self) -> list[Evaluation]:
-        """The end of incidents about routes that were removed from the settings."""
+        """Evaluations that resolve incidents of routes that were removed from the settings."""
         names = {route.fingerprint for route in self.channels.routes}
         return [
             self._route_evaluation(Route(alert.fingerprint.partition(":")[2]), "passed", ROUTE_IS_GONE)
@@ -171,7 +171,7 @@ class Alerts:
         )
 
     def _hand_over_messages(self) -> None:
-        """Give up messages to routes that were removed, and queue them for the routes there are instead.
+        """Cancel messages to removed routes, and queue them for the present routes instead.
 
         A route that has a message already keeps its own row of it.
         """

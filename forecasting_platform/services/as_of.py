@@ -12,7 +12,7 @@ from forecasting_platform.settings import Settings
 
 
 def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime, settings: Settings) -> Snapshot:
-    """The snapshot of a store and a ledger; exogenous series, which are not forecast, are not in it."""
+    """The snapshot of a store and a ledger at a moment; exogenous series are not in it."""
     first, observations = settings.first_partition_date, store.read_observations(as_of=moment)
     exogenous = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
     return snapshot(

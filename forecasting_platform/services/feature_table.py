@@ -50,7 +50,7 @@ def build_feature_table(
     exogenous: Sequence[Exogenous] = (),
     accepted: Accepted | None = None,
 ) -> BuiltFeatures:
-    """Build and store the features of loaded days, and of the days after them whose rows look back at these.
+    """Build and store the features of loaded days, and of the later days that depend on them.
 
     A loaded value may let go, or hold back, values of days before and after; their rows are built anew too. Done again
     where another load recorded values meanwhile: whoever wrote last has then written what is known. One that dies
@@ -93,7 +93,7 @@ def features_as_of(
     exogenous: Sequence[Exogenous] = (),
     accepted: Accepted | None = None,
 ) -> pd.DataFrame:
-    """Rows of `FEATURE_TABLE`, built anew from the observations that were known at `as_of` (inclusive), or now.
+    """Rows of `FEATURE_TABLE`, rebuilt from the observations that were known at `as_of` (inclusive), or now.
 
     They are what `feature_table` held of these days after a load that ended at `as_of`; nothing is written.
     """
@@ -108,7 +108,7 @@ def plausible_observations(store: TableStore, period: DateRange) -> pd.DataFrame
 
 
 def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:
-    """The loaded days, and all from the first to the last that is held now and was not, or the other way round."""
+    """The loaded days, extended to the first and last day whose held-back values changed."""
     before, now = (set(zip(rows["unique_id"], rows["ds"], rows["y"], strict=True)) for rows in (known, held))
     changed = [day.date() for _, day, _ in before ^ now]
     return DateRange(min([loaded.start, *changed]), max([loaded.end, *changed]))

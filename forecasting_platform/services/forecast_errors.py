@@ -23,7 +23,7 @@ class MatchedErrors:
 
 
 def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> MatchedErrors:
-    """Match and store the errors of all forecasts of these days; again where values or forecasts came meanwhile.
+    """Match and store the errors of all forecasts of these days; repeated if values or forecasts arrive meanwhile.
 
     Args:
         horizon: how many days ahead forecasts reach.

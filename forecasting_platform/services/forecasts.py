@@ -19,7 +19,7 @@ from forecasting_platform.settings import REGISTERED_MODEL
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What was issued of some cutoffs.
+    """The result of issuing forecasts for some cutoffs.
 
     Attributes:
         champion: the version that issued first.
@@ -37,7 +37,7 @@ class Issued:
 
 
 def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Issued:
-    """Issue the champion's forecasts, then its shadows'; a shadow that cannot is left out.
+    """Issue the champion's forecasts, then those of its shadows; a shadow that fails is left out.
 
     Raises:
         NoChampionError: there is nothing to forecast with.
@@ -65,7 +65,7 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
 def _issue(
     store: TableStore, model: ForecastModel, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
 ) -> pd.DataFrame:
-    """Issue and record one version's forecasts; all that it ever issued for these cutoffs."""
+    """Issue and record one version's forecasts; returns all that it ever issued for these cutoffs."""
     since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
     recorded = _of_version(store.read(FORECASTS, since), version)
     issued = issue_forecasts(

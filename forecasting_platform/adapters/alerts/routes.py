@@ -40,7 +40,7 @@ class Destination:
 
 
 def destinations(settings: Settings) -> list[Destination]:
-    """The routes of the settings, each once: a URL named twice takes what either entry asks for."""
+    """The routes of the settings; a URL that is named twice is one route that takes what either entry asks for."""
     found: dict[str, Destination] = {}
     for destination in (*_apprise(settings), *_alertmanager(settings)):
         same = found.setdefault(destination.route.name, destination)
@@ -50,7 +50,7 @@ def destinations(settings: Settings) -> list[Destination]:
 
 
 def delivery_of(destination: Destination) -> Delivery:
-    """What sends to a destination.
+    """The delivery that sends to a destination.
 
     Raises:
         ConfigurationError: its URL is none that Apprise understands.

@@ -7,7 +7,7 @@ USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 
 
 def address_of(tracking_uri: str) -> str:
-    """The tracking URI as MLflow's client may have it.
+    """The tracking URI without its password, which goes to MLflow's client by environment variables.
 
     The credentials of an HTTP address are given to the client by the environment, as MLflow's documentation
     recommends: it prints the address with each run, and repeats it in errors.

@@ -16,7 +16,7 @@ _ESCAPED = re.compile(r"[^\w\-. ]|_(?=x)|^\.|^ | $")
 
 
 def metric_prefix(unique_id: str) -> str:
-    """The name with every character that MLflow would refuse written as `_x…_`, its number in hexadecimal.
+    """The name, with every character that MLflow refuses replaced by `_x…_` with its hexadecimal number.
 
     A name that becomes longer than `MAX_PREFIX` is cut and ends with a checksum of the whole.
 

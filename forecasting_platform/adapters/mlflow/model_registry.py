@@ -158,7 +158,7 @@ class MlflowModelRegistry:
             yield
 
     def _at(self, alias: Alias) -> Any:
-        """What MLflow says of the version that an alias names, None when it names none."""
+        """MLflow's version at an alias, None without one."""
         with self._translated():
             try:
                 return self._client.get_model_version_by_alias(self.name, alias)
@@ -169,7 +169,7 @@ class MlflowModelRegistry:
 
     @contextmanager
     def _translated(self, version: str | None = None) -> Iterator[None]:
-        """Errors of MLflow as those of the port; with a version, that it is not there is one."""
+        """Translate MLflow's errors to those of the port; with a version, a missing version too."""
         try:
             yield
         except MlflowException as error:
@@ -203,14 +203,14 @@ def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
 
 
 def _example(model: ForecastModel) -> ModelInputs:
-    """The next day of the first series that reach it."""
+    """The inputs of the next day, for the first series that have a newest row."""
     newest = model.feature_days.max()
     reaching = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == newest]
     return model.inputs([newest.astype(object) + timedelta(days=1)], unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
 
 
 def _metrics(model: ForecastModel) -> dict[str, float]:
-    """What is served, by series and as the mean over all."""
+    """Scores and coverage of what is served, by series and as means over all."""
     measured = {
         unique_id: _scores(series["scores"])
         | {f"coverage_{level}": share for level, share in series["coverage"].items()}
@@ -226,7 +226,7 @@ def _environment() -> dict[str, str]:
 
 
 def _log_candidates(model: ForecastModel) -> None:
-    """A child run a candidate: what serving it alone would have been, on the same cutoffs."""
+    """Log one child run per candidate: its scores had it served alone, on the same cutoffs."""
     recipe, described = model.metadata.get("recipe", {}), model.metadata.get("series", {})
     for candidate in model.candidates:
         with mlflow.start_run(run_name=candidate.name, nested=True):
@@ -248,7 +248,7 @@ def _scores(scores: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
-    """Means over all series, and the metrics of the first ones: a server takes a thousand at once."""
+    """Means over all series, and the metrics of the first ones: a server takes at most a thousand at once."""
     metrics = {}
     for name in next(iter(measured.values()), {}):
         known = [value for of in measured.values() if (value := of[name]) is not None]

@@ -18,6 +18,7 @@ from psycopg import sql
 from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+# A field count of -1 ends the copy.
 _TRAILER = b"\xff\xff"
 _NULL_LENGTH = -1
 _BLOCK_ROWS = 100_000
@@ -86,6 +87,7 @@ class _Texts:
 
 def _same_width(table: Table, rows: pd.DataFrame, texts: dict[str, _Texts]) -> Iterator[npt.NDArray[np.intp]]:
     """Positions of rows that take equally many bytes, column by column; at most `_BLOCK_ROWS` at once."""
+    # A null has a length and no value, so it changes the width of its row too.
     widths = [text.widths[text.codes] for text in texts.values()]
     absences = [rows[c.name].isna().to_numpy() for c in table.columns if c.nullable and c.kind != "text"]
     shape = pd.DataFrame(dict(enumerate([*widths, *absences])))
@@ -101,6 +103,7 @@ def _field(column: Column, values: pd.Series) -> npt.NDArray[Any] | None:
 
 
 def _to_wire(wire: _Wire, values: pd.Series) -> npt.NDArray[Any]:
+    # Postgres counts days and microseconds from 2000-01-01, numpy from 1970-01-01; the wire is big-endian.
     plain = values.to_numpy(dtype="datetime64[ns]" if wire.numpy_unit else None)
     if wire.numpy_unit:
         plain = plain.astype(f"datetime64[{wire.numpy_unit}]").astype("i8") - wire.epoch_offset
@@ -108,6 +111,7 @@ def _to_wire(wire: _Wire, values: pd.Series) -> npt.NDArray[Any]:
 
 
 def _block(fields: Sequence[npt.NDArray[Any] | None], count: int) -> bytes:
+    # A structured dtype is packed without padding, so its bytes are the tuples of the COPY format.
     layout: list[tuple[str, str]] = [("fields", ">i2")]
     for index, values in enumerate(fields):
         layout.append((f"length {index}", ">i4"))
@@ -160,9 +164,11 @@ def _read(column: Column, values: tuple[Any, ...], counts: tuple[int, ...]) -> p
     if column.kind == "text":
         return pd.Series(np.repeat(np.array(values, dtype="object"), counts))
     wire = _WIRES[column.kind]
+    # `string_agg` gave one run of fixed-width values for each block of equal texts.
     received = np.frombuffer(b"".join(values), dtype=wire.dtype)
     if wire.numpy_unit is None:
         return pd.Series(received.astype(received.dtype.newbyteorder("=")))
+    # A null was sent as -infinity, which Postgres stores as the smallest integer.
     is_null = received == np.iinfo(received.dtype).min
     moments = (received.astype("i8") + wire.epoch_offset).astype(f"datetime64[{wire.numpy_unit}]")
     moments[is_null] = np.datetime64("NaT")

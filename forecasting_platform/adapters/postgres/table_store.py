@@ -59,6 +59,7 @@ class PostgresTableStore:
         load = check_load(observations, period, available_at, quarantined)
         with self._connections.transaction(OBSERVATIONS.name) as connection:
             lock(connection, OBSERVATIONS.name)
+            # Compared under the lock: two loads of the same revision add it once.
             newest = _select(connection, OBSERVATIONS, *_newest_versions(_Where.of(OBSERVATIONS, period)))
             added, report = versions_to_add(load, newest)
             _copy(connection, OBSERVATIONS, added)
@@ -86,6 +87,7 @@ class PostgresTableStore:
         where = _Where.of(table, period)
         with self._connections.transaction(table.name) as connection:
             lock(connection, table.name)
+            # A reader sees the old rows until the commit, then all of the new ones.
             connection.execute(sql.SQL("DELETE FROM {} {}").format(identifier(table), where.clause), where.parameters)
             _copy(connection, table, replacement)
         return len(replacement)
@@ -99,6 +101,7 @@ class PostgresTableStore:
         recorded = sql.SQL(_RECORDED).format(identifier(FORECASTS), where.clause)
         with self._connections.transaction(FORECASTS.name) as connection:
             lock(connection, FORECASTS.name)
+            # Only the keys are read: a forecast of record is never compared, since it never changes.
             added = newly_issued(issued, _select(connection, _ISSUES, recorded, where.parameters))
             _copy(connection, FORECASTS, added)
         return len(added)
@@ -228,6 +231,7 @@ def _copy(connection: PostgresConnection, table: Table, rows: pd.DataFrame, to: 
 
 def _insert_new(connection: PostgresConnection, table: Table, rows: pd.DataFrame) -> int:
     """Insert the rows whose key is not there yet; how many were."""
+    # COPY knows no ON CONFLICT, so rows are copied into a temporary table first.
     arrived, names = sql.Identifier(f"arrived_{table.name}"), _columns(table)
     connection.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(arrived, identifier(table)))
     _copy(connection, table, rows, arrived)

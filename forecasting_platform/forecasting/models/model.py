@@ -84,6 +84,7 @@ class ForecastModel:
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # A frozen dataclass sets its derived fields this way.
         object.__setattr__(self, "_index", {name: position for position, name in enumerate(self.unique_ids)})
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
@@ -202,6 +203,7 @@ class ForecastModel:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
+        # Every forecast is stored with both naive ones, which control compares it with later.
         naive, seasonal_naive = FittedNaive().predict(inputs, series), FittedSeasonalNaive().predict(inputs, series)
         y_hat, replaced = self._point(inputs, series)
         scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
@@ -243,6 +245,7 @@ class ForecastModel:
         # The naive forecast has no named part: all of it is due to the newest day.
         named[replaced] = 0.0
         level = inputs.column(LEVEL)
+        # What bounds and replacement changed is in the rest too, so that the parts add up exactly.
         rest = y_hat - level - named.sum(axis=1)
         keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
         parts = np.column_stack([level, named, rest])
@@ -252,6 +255,7 @@ class ForecastModel:
         """Point forecasts, and which of them are the naive one in place of one that is not plausible."""
         each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
+        # A linear model extrapolates without limit: one wrong input must not become a forecast of record.
         low, high = self.plausible[series].T
         replaced = ~(np.isfinite(combined) & (combined >= low) & (combined <= high))
         sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)

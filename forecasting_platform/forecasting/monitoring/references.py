@@ -116,6 +116,7 @@ def _series_streams(errors: Floats, results: Backtest, baselines: Mapping[str, F
     steps = np.arange(1, errors.shape[1] + 1)
     days = results.cutoffs[:, None] + steps
     rmse = _rmse_by_season(errors, days)
+    # On the cells that the forecast has too: a baseline that lacks the hard days would look better.
     baseline = min(baselines, key=lambda name: root_mean_square(np.where(np.isfinite(errors), baselines[name], np.nan)))
     unit = unit_of_errors(rmse, days, steps)
     cells = {
@@ -138,8 +139,10 @@ def _rmse_by_season(errors: Floats, days: Days) -> Floats:
     for season, bucket in np.ndindex(found.shape):
         of_bucket = known & (buckets == bucket)
         cells = of_bucket & (seasons == season)
+        # A season that the backtest hardly saw has the RMSE of all seasons.
         chosen = cells if cells.sum() >= MIN_CELLS else of_bucket
         found[season, bucket] = root_mean_square(errors[chosen])
+    # It is divided by; errors that were all zero are no unit.
     return np.where(found > 0, found, np.nan)
 
 
@@ -163,6 +166,7 @@ def _misses(errors: Floats, results: Backtest) -> Floats:
 
 def _quantiles(errors: Floats, probability: float) -> Floats:
     """Quantiles of each step's known errors, equal to `np.nanquantile`, which is slow: it loops over the columns."""
+    # `np.sort` puts NaN last, so the known errors of a step are the first ones.
     ordered = np.sort(errors, axis=0)
     position = probability * (np.isfinite(ordered).sum(axis=0) - 1)
     below = np.floor(position).astype(np.int64)
@@ -181,6 +185,7 @@ def _revisions(errors: Floats) -> Floats:
 
 def _means(values: Floats, days: Days) -> Floats:
     """Mean of the known values of each day, days in order."""
+    # `bincount` sums by day in one pass; a groupby would make a frame for each chart of each series.
     position = (days - days.min()).astype(np.int64)
     known = np.isfinite(values)
     count = np.bincount(position[known], minlength=int(position.max()) + 1)

@@ -156,6 +156,7 @@ def columns_by_step(exogenous: Sequence[Exogenous], horizon: int) -> npt.NDArray
 
 def is_exogenous(unique_ids: Sequence[str], exogenous: Sequence[Exogenous]) -> npt.NDArray[np.bool_]:
     """Which series are exogenous, and so not forecast; shape (n,)."""
+    # Each different name is matched once: a frame repeats its series on every row.
     names = np.asarray(unique_ids, dtype=object)
     found = [name for name in set(names.tolist()) if any(declared.owns(name) for declared in exogenous)]
     return np.isin(names, np.array(found, dtype=object))
@@ -178,6 +179,7 @@ def known_at(days: Days, observations: pd.DataFrame, exogenous: Sequence[Exogeno
         for position, value in zip(positions.tolist(), rows["y"].tolist(), strict=True):
             if 0 <= position < len(known):
                 known[position][name] = value
+    # One text a day, the same for every series: stores keep it as it is, and equal texts compress.
     texts = [json.dumps(values, ensure_ascii=False) if values else None for values in known]
     return np.array(texts, dtype=object)
 
@@ -201,6 +203,7 @@ def exogenous_values(texts: "pd.Series[Any]", names: Sequence[str]) -> Floats:
     # The series of a day share one object: each is read once.
     codes, unique = pd.factorize(texts)
     read = [json.loads(text) for text in unique]
+    # `factorize` codes a null as -1, which picks the last row: one without values.
     values = np.array([[of.get(name, np.nan) for name in names] for of in [*read, {}]], dtype=np.float64)
     return values[codes]
 

@@ -172,8 +172,8 @@ class ModelInputs:
             )
         except KeyError as error:
             name = error.args[0]
-            beside = name in exogenous
-            row = next(i for i, of in enumerate(records) if name not in ((of.get("exogenous") or {}) if beside else of))
+            fields = [(record.get("exogenous") or {}) if name in exogenous else record for record in records]
+            row = next(position for position, found in enumerate(fields) if name not in found)
             raise InvalidInputsError(f"row {row} of the input frame lacks {name!r}") from error
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error

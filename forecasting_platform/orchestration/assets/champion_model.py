@@ -16,7 +16,7 @@ from forecasting_platform.wiring import promoter_of
 
 
 class PromotionConfig(dg.Config):
-    """An evaluation of the challenger, or what a person decides regardless."""
+    """Evaluate the challenger, or do what a person decided."""
 
     decided_by: str = Field(default="person", description="Who asked.")
     action: Literal["evaluate", "rollback", "override"] = Field(

@@ -1,11 +1,13 @@
 """Checks of `feature_table`."""
 
 from datetime import timedelta
+from typing import Protocol
 
 import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
+from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.monitoring.drift import (
     NEEDED_DAYS,
     drift_report,
@@ -31,53 +33,40 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import Settings
 
+
+class _Report(Protocol):
+    def __call__(self, newest: pd.DataFrame, /, *, pages_a_year: float) -> ControlReport: ...
+
+
 RHYTHM_DAYS = 730
 """How far back a series' gaps are looked at."""
 
 
-@dg.asset_check(asset=feature_table)
-def observations_are_plausible(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """No value of the days is held back because it lies far off its series' past; the others go on."""
-    runbook = settings.runbook_url("observations_are_plausible")
-    return _held_result(context, table_store, runbook, FAR_OFF, dg.AssetCheckSeverity.ERROR)
+def _held_check(name: str, description: str, reason: str, severity: dg.AssetCheckSeverity) -> dg.AssetChecksDefinition:
+    """Make a check that fails when values of the days are held back for one reason."""
 
+    @dg.asset_check(asset=feature_table, name=name, description=description)
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        table_store: dg.ResourceParam[TableStore],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.AssetCheckResult:
+        days = checked_period(context)
+        held = table_store.read(HELD_OBSERVATIONS, days)
+        held = held[held["reason"] == reason].drop(columns="reason").reset_index(drop=True)
+        return dg.AssetCheckResult(
+            passed=held.empty,
+            severity=severity,
+            description=f"{days}: {_said_of(held, reason)}",
+            metadata={
+                "held": len(held),
+                "held_series": held["unique_id"].nunique(),
+                "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
+                "runbook": dg.MetadataValue.url(settings.runbook_url(name)),
+            },
+        )
 
-@dg.asset_check(asset=feature_table)
-def newest_values_are_complete(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """No newest value of a series is held back because it is too low for a whole day; the others go on."""
-    runbook = settings.runbook_url("newest_values_are_complete")
-    return _held_result(context, table_store, runbook, TOO_LOW, dg.AssetCheckSeverity.WARN)
-
-
-def _held_result(
-    context: dg.AssetCheckExecutionContext,
-    table_store: TableStore,
-    runbook: str,
-    reason: str,
-    severity: dg.AssetCheckSeverity,
-) -> dg.AssetCheckResult:
-    days = checked_period(context)
-    held = table_store.read(HELD_OBSERVATIONS, days)
-    held = held[held["reason"] == reason].drop(columns="reason").reset_index(drop=True)
-    return dg.AssetCheckResult(
-        passed=held.empty,
-        severity=severity,
-        description=f"{days}: {_said_of(held, reason)}",
-        metadata={
-            "held": len(held),
-            "held_series": held["unique_id"].nunique(),
-            "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
-            "runbook": dg.MetadataValue.url(runbook),
-        },
-    )
+    return check
 
 
 def _said_of(held: pd.DataFrame, reason: str) -> str:
@@ -90,13 +79,27 @@ def _said_of(held: pd.DataFrame, reason: str) -> str:
     )
 
 
+observations_are_plausible = _held_check(
+    "observations_are_plausible",
+    "No value of the days is held back because it lies far off its series' past; the others go on.",
+    FAR_OFF,
+    dg.AssetCheckSeverity.ERROR,
+)
+newest_values_are_complete = _held_check(
+    "newest_values_are_complete",
+    "No newest value of a series is held back because it is too low for a whole day; the others go on.",
+    TOO_LOW,
+    dg.AssetCheckSeverity.WARN,
+)
+
+
 @dg.asset_check(asset=feature_table)
 def feature_table_has_every_series(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """Every observed value of the days that is not held back has its feature row, those of exogenous series apart."""
+    """Every observed value of the days has a feature row, except held-back values and exogenous series."""
     days = checked_period(context)
     keys = ["unique_id", "ds"]
     observed = plausible_observations(table_store, days)[keys]
@@ -116,7 +119,7 @@ def exogenous_values_are_known(
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """The last day has a value of every declared exogenous column; the season's mean stands for a missing one."""
+    """The last day has a value of every declared exogenous column; a missing one is forecast by the season's mean."""
     end = checked_period(context).end
     names = exogenous_columns(exogenous_from(settings.exogenous), settings.horizon_days)
     rows = table_store.read(FEATURE_TABLE, DateRange(end, end))
@@ -163,33 +166,31 @@ def every_series_goes_on(
     )
 
 
-@dg.asset_check(asset=feature_table)
-def feature_table_matches_reference(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """The newest days look like the three years before, seasons and slow trends taken out; exogenous series too."""
-    name = "feature_table_matches_reference"
-    newest = _newest_years(context, table_store, settings)
-    report = drift_report(newest, pages_a_year=settings.false_pages_of(name))
-    return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
+def _drift_check(name: str, description: str, report: _Report) -> dg.AssetChecksDefinition:
+    """Make a check that compares the newest days with the years before, exogenous series too."""
+
+    @dg.asset_check(asset=feature_table, name=name, description=description)
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        table_store: dg.ResourceParam[TableStore],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.AssetCheckResult:
+        end = checked_period(context).end
+        newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
+        newest = with_exogenous(newest, exogenous_from(settings.exogenous))
+        found = report(newest, pages_a_year=settings.false_pages_of(name))
+        return check_result(found, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
+
+    return check
 
 
-@dg.asset_check(asset=feature_table)
-def actuals_match_earlier_years(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """The level moved against the same weeks of earlier years as it has moved before; that of exogenous series too."""
-    name = "actuals_match_earlier_years"
-    newest = _newest_years(context, table_store, settings)
-    report = earlier_years_report(newest, pages_a_year=settings.false_pages_of(name))
-    return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
-
-
-def _newest_years(context: dg.AssetCheckExecutionContext, table_store: TableStore, settings: Settings) -> pd.DataFrame:
-    end = checked_period(context).end
-    newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
-    return with_exogenous(newest, exogenous_from(settings.exogenous))
+feature_table_matches_reference = _drift_check(
+    "feature_table_matches_reference",
+    "The newest days look like the three years before, seasons and slow trends taken out; exogenous series too.",
+    drift_report,
+)
+actuals_match_earlier_years = _drift_check(
+    "actuals_match_earlier_years",
+    "The level moved against the same weeks of earlier years as it has moved before; that of exogenous series too.",
+    earlier_years_report,
+)

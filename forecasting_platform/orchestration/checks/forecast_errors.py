@@ -38,7 +38,7 @@ def _errors(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> 
 
 
 def champion_references(model_registry: ModelRegistry) -> dict[str, SeriesReference]:
-    """What the champion's backtest was like, by series; empty without a champion."""
+    """The references of the champion's backtest, by series; empty without a champion."""
     champion = model_registry.version_at("champion")
     return references_from(model_registry.load(champion).metadata) if champion else {}
 
@@ -49,64 +49,46 @@ class _Report(Protocol):
     ) -> ControlReport: ...
 
 
-def _answer(
-    name: str,
-    report: _Report,
-    context: dg.AssetCheckExecutionContext,
-    table_store: TableStore,
-    model_registry: ModelRegistry,
-    settings: Settings,
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-) -> dg.AssetCheckResult:
-    errors, references = _errors(context, table_store), champion_references(model_registry)
-    found = report(errors, references, pages_a_year=settings.false_pages_of(name))
-    return check_result(found, settings.runbook_url(name), severity)
+def _control_check(
+    name: str, description: str, report: _Report, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+) -> dg.AssetChecksDefinition:
+    """Make a check that compares the newest errors with the references of the champion's backtest."""
+
+    @dg.asset_check(asset=forecast_errors, name=name, description=description)
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        table_store: dg.ResourceParam[TableStore],
+        model_registry: dg.ResourceParam[ModelRegistry],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.AssetCheckResult:
+        errors, references = _errors(context, table_store), champion_references(model_registry)
+        found = report(errors, references, pages_a_year=settings.false_pages_of(name))
+        return check_result(found, settings.runbook_url(name), severity)
+
+    return check
 
 
-@dg.asset_check(asset=forecast_errors)
-def forecast_bias_within_budget(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    model_registry: dg.ResourceParam[ModelRegistry],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say."""
-    return _answer("forecast_bias_within_budget", bias_report, context, table_store, model_registry, settings)
-
-
-@dg.asset_check(asset=forecast_errors)
-def forecast_rmse_within_budget(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    model_registry: dg.ResourceParam[ModelRegistry],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """Errors are as wide as in the backtest at the same season and step."""
-    return _answer("forecast_rmse_within_budget", rmse_report, context, table_store, model_registry, settings)
-
-
-@dg.asset_check(asset=forecast_errors)
-def forecast_coverage_within_budget(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    model_registry: dg.ResourceParam[ModelRegistry],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """The 80 % interval holds as many of the actuals as it did in the backtest."""
-    return _answer("forecast_coverage_within_budget", coverage_report, context, table_store, model_registry, settings)
-
-
-@dg.asset_check(asset=forecast_errors)
-def forecasts_beat_naive(
-    context: dg.AssetCheckExecutionContext,
-    table_store: dg.ResourceParam[TableStore],
-    model_registry: dg.ResourceParam[ModelRegistry],
-    settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """The forecasts are not clearly behind the better naive forecast."""
-    return _answer(
-        "forecasts_beat_naive", naive_report, context, table_store, model_registry, settings, dg.AssetCheckSeverity.WARN
-    )
+forecast_bias_within_budget = _control_check(
+    "forecast_bias_within_budget",
+    "The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say.",
+    bias_report,
+)
+forecast_rmse_within_budget = _control_check(
+    "forecast_rmse_within_budget",
+    "Errors are as wide as in the backtest at the same season and step.",
+    rmse_report,
+)
+forecast_coverage_within_budget = _control_check(
+    "forecast_coverage_within_budget",
+    "The 80 % interval holds as many of the actuals as it did in the backtest.",
+    coverage_report,
+)
+forecasts_beat_naive = _control_check(
+    "forecasts_beat_naive",
+    "The forecasts are not clearly behind the better naive forecast.",
+    naive_report,
+    dg.AssetCheckSeverity.WARN,
+)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -116,7 +98,7 @@ def revisions_leave_errors_unchanged(
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """Errors by first published actuals say what errors by the latest say."""
+    """Errors computed from first published actuals agree with errors computed from the latest ones."""
     report = revision_report(_errors(context, table_store), champion_references(model_registry))
     return check_result(report, settings.runbook_url("revisions_leave_errors_unchanged"), dg.AssetCheckSeverity.WARN)
 
@@ -128,7 +110,7 @@ def actuals_are_complete(
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
-    """Actuals of every series that goes on reach to the days that were forecast, and on which a value is due.
+    """Every series that has not ended has actuals up to the days that were forecast and on which a value is due.
 
     An error where all of them are late, since the feed is stale then; a warning where some are. Exogenous series are
     no actuals, and may be declared to come late.
@@ -136,8 +118,8 @@ def actuals_are_complete(
     days = checked_period(context)
     window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
     observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
-    beside = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
-    known = last_days(observations[~beside], calendars=calendars)
+    exogenous = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
+    known = last_days(observations[~exogenous], calendars=calendars)
     known = known[~known["ended"]]
     going_on, missing = known["last"], days_late(known, days.end, calendars, datetime.now(UTC))
     late = going_on[missing > MAX_MISSING_DAYS]

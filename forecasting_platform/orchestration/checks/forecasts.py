@@ -21,7 +21,7 @@ from forecasting_platform.settings import Settings
 def forecasts_have_ordered_intervals(
     context: dg.AssetCheckExecutionContext, table_store: dg.ResourceParam[TableStore]
 ) -> dg.AssetCheckResult:
-    """Each forecast lies inside its 80 % interval, and that inside the 95 % one."""
+    """Each forecast lies inside its 80 % interval, and the 80 % interval inside the 95 % one."""
     rows = table_store.read(FORECASTS, checked_period(context))
     bounds = ["y_hat_lo_95", "y_hat_lo_80", "y_hat", "y_hat_hi_80", "y_hat_hi_95"]
     ordered = (rows[bounds].diff(axis=1).iloc[:, 1:] >= 0).all(axis=1)
@@ -40,7 +40,7 @@ def forecasts_are_stable(
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
-    """Forecasts of the same days move from one cutoff to the next as much as they did in the backtest."""
+    """Forecasts of the same day change from one cutoff to the next as much as in the backtest."""
     name, end = "forecasts_are_stable", checked_period(context).end
     issued = table_store.read(FORECASTS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
     report = churn_report(

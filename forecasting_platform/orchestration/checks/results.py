@@ -15,7 +15,7 @@ STATE = "state"
 def check_result(
     report: ControlReport, runbook: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:
-    """The report's verdict, its sentence, one row a series, the chart, and where to read what to do."""
+    """Convert a report to a check result: verdict, summary, one row per series, chart and runbook."""
     states = report.series["state"].value_counts()
     metadata: dict[str, Any] = {
         STATE: report.state,

@@ -9,7 +9,7 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 
 @dg.asset_check(asset=trained_model)
 def trained_model_beats_naive(model_registry: dg.ResourceParam[ModelRegistry]) -> dg.AssetCheckResult:
-    """In the backtest no series that decides is forecast worse than by its naive forecast (5 % are let pass)."""
+    """In the backtest no deciding series is forecast worse than its naive forecast, within 5 %."""
     challenger = model_registry.version_at("challenger")
     if challenger is None:
         return dg.AssetCheckResult(passed=False, description="no version has the alias challenger")

@@ -18,7 +18,7 @@ RUN_IMPORTS = "forecasting_platform.orchestration.dagster_instance.run_imports"
 
 
 class ForkingApiServer(server.DagsterApiServer):
-    """`DagsterApiServer` that starts its runs by a fork."""
+    """`DagsterApiServer` that forks its runs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

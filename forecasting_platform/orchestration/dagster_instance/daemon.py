@@ -10,7 +10,7 @@ BACKFILL_LOOK_SECONDS = 2
 
 
 def look_for_backfills_often() -> None:
-    """Shorten the pause between two looks, a constant that Dagster's backfill loop reads when it starts.
+    """Shorten the pause of Dagster's backfill loop, a constant that the loop reads when it starts.
 
     Raises:
         AttributeError: this Dagster has no such constant; then it may have a setting instead.

@@ -25,7 +25,7 @@ class BulkPostgresEventLogStorage(PostgresEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "BulkPostgresEventLogStorage":
-        """Made from `dagster.yaml`; Dagster's own method names its own class instead of `cls`."""
+        """Build the storage from `dagster.yaml`; Dagster's own method returns its own class instead of `cls`."""
         return cls(
             inst_data=inst_data,
             postgres_url=pg_url_from_config(config_value),
@@ -34,7 +34,7 @@ class BulkPostgresEventLogStorage(PostgresEventLogStorage):
         )
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store a batch: planned materializations in two transactions, the rest as Dagster does."""
+        """Store a batch: planned materializations in two transactions, all others as Dagster does."""
         planned = [event for event in events if _kind(event) == DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
         others = [event for event in events if _kind(event) != DagsterEventType.ASSET_MATERIALIZATION_PLANNED]
         if planned:

@@ -26,7 +26,7 @@ MACHINE_TAG = "forecasting/machine"
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """`DefaultRunLauncher` whose runs are watched by run monitoring.
+    """`DefaultRunLauncher` with a health check for run monitoring.
 
     A worker on this machine is looked for by its process. One of a code server that is reached over the network is
     asked for there. One on another machine that cannot be asked is taken to live, up to the longest time of a run.
@@ -34,16 +34,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch as Dagster does, and note on which machine."""
+        """Launch as Dagster does, and tag the run with this machine."""
         self._instance.add_run_tags(context.dagster_run.run_id, {MACHINE_TAG: this_machine()})
         super().launch_run(context)
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the worker of a started run lives.
+        """Whether the worker of a started run is alive.
 
         Raises:
             DagsterUserCodeUnreachableError: its code server does not answer over the network; it may live. Run
@@ -60,7 +60,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return run.tags.get(MACHINE_TAG) != this_machine() or self._lives_here(run)
 
     def _lives_here(self, run: DagsterRun) -> bool:
-        """Whether the process that said last that it works on the run is still that process."""
+        """Whether the process that last reported to work on the run still exists."""
         said = [
             (event.timestamp, int(str(found.metadata["pid"].value)))
             for event in self._instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
@@ -77,7 +77,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def this_machine() -> str:
-    """Host, and on Linux the name space of its process numbers: each container has its own."""
+    """The host, and on Linux the PID namespace: each container has its own process numbers."""
     name_space = Path("/proc/self/ns/pid")
     return f"{socket.gethostname()} {name_space.readlink() if name_space.is_symlink() else ''}".strip()
 

@@ -43,10 +43,10 @@ PLAIN = (
 
 
 class RunLines(JsonLines):
-    """A line says which run, job, step and partition it is of, and of an event what was made: asset, day, numbers."""
+    """Each line names run, job, step and partition; an event's line also has what was made: asset, day, numbers."""
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """What the record says of its run."""
+        """The fields of a log record."""
         meta = vars(record)["dagster_meta"]
         event = meta["dagster_event"]
         said = {
@@ -63,7 +63,7 @@ class RunLines(JsonLines):
 
 
 def lines_on_stdout() -> logging.Handler:
-    """The handler that `dagster.yaml` names; it passes over events that nobody looks for."""
+    """The handler that `dagster.yaml` names; it omits events of no interest."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(RunLines())
     handler.addFilter(_is_told)
@@ -78,7 +78,7 @@ def _is_told(record: logging.LogRecord) -> bool:
 
 
 def _partition_of_run(tags: dict[str, str]) -> str | None:
-    """A day, or the first and the last of a range."""
+    """A day, or the first and the last day of a range."""
     ends = [tags[end] for end in (RANGE_START, RANGE_END) if end in tags]
     return tags.get(PARTITION_NAME_TAG) or "..".join(ends) or None
 

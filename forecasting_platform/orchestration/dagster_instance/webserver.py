@@ -42,7 +42,7 @@ class _Refusal:
 
 
 class GuardedApplication:
-    """Answers what `guard` lets through, and hands it on; queries only as a POST of JSON or GraphQL."""
+    """Passes on requests that `guard` allows; accepts queries only as a POST of JSON or GraphQL."""
 
     def __init__(self, application: Application, guard: SiteGuard) -> None:
         self._application = application
@@ -72,7 +72,7 @@ class GuardedApplication:
 
 
 def guard_web_server(allowed_hosts: str | None) -> None:
-    """Have `dagster-webserver` serve a `GuardedApplication`; it looks its application up in the module of its command.
+    """Make `dagster-webserver` serve a `GuardedApplication`, by replacing the function that builds its application.
 
     Raises:
         ConfigurationError: an allowed host is none.
@@ -88,7 +88,7 @@ def guard_web_server(allowed_hosts: str | None) -> None:
 
 
 def _refused_query(scope: Message) -> _Refusal | None:
-    """Why a query is not run: another site's page can make a browser send GETs and forms, not JSON."""
+    """Why a query is refused: another site's page can make a browser send GETs and forms, but not JSON."""
     if scope["type"] == "websocket" or not scope["path"].rstrip("/").endswith(GRAPHQL):
         return None
     if scope["method"] == "POST":
@@ -102,13 +102,13 @@ def _refused_query(scope: Message) -> _Refusal | None:
 
 
 def _is_followed_link(scope: Message) -> bool:
-    """Whether a person followed a link of another site, such as one to a run in a message."""
+    """Whether a person followed a link on another site, such as a link to a run in a message."""
     how = [_header(scope, f"sec-fetch-{name}") for name in ("mode", "dest")]
     return scope["type"] == "http" and scope["method"] == "GET" and how == ["navigate", "document"]
 
 
 def _header(scope: Message, name: str) -> str | None:
-    """A header; one that is sent more than once joined by commas."""
+    """The value of a header; repeated headers are joined by commas."""
     values = list(_values(scope, name))
     return ", ".join(values) if values else None
 
@@ -130,7 +130,7 @@ async def _answer(send: Send, refusal: _Refusal) -> None:
 
 
 def _unframed(send: Send) -> Send:
-    """Let no other site show our pages in a frame, where a click may be led to what is below it."""
+    """Forbid other sites to show our pages in a frame, where a user could be tricked into a click."""
 
     async def send_unframed(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -23,7 +23,7 @@ def named_days(report: LoadReport) -> str:
 
 
 def partition_metadata(document: FeedDocument, report: LoadReport) -> Iterator[tuple[date, dict[str, Any]]]:
-    """By day: what its partition alone shows."""
+    """The metadata of each day's partition, by day."""
     unpublished = Counter(day for _unique_id, day in document.unpublished)
     empty_days = report.empty_days
     for day, counts in zip(report.by_day.index, report.by_day.to_dict("records"), strict=True):
@@ -39,7 +39,7 @@ def partition_metadata(document: FeedDocument, report: LoadReport) -> Iterator[t
 def load_metadata(
     document: FeedDocument, report: LoadReport, days: DateRange, *, max_refused_share: float
 ) -> dict[str, Any]:
-    """What every partition of one load shows."""
+    """The metadata that all partitions of a load share."""
     problem = document.refusals.problem(days, max_refused_share)
     return {
         **{f"load_{name}": count for name, count in report.totals.items()},

@@ -13,17 +13,17 @@ from forecasting_platform.forecasting.reports.markdown import markdown_cell
 
 
 def plot(png: bytes) -> dg.MarkdownMetadataValue:
-    """A PNG that Dagster's UI shows in place."""
+    """A PNG, shown in place by Dagster's UI."""
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def show_on_last_day(context: dg.AssetExecutionContext, metadata: Mapping[str, Any]) -> None:
-    """Attach what is large to the last day of a run only: everything else is stored once a day."""
+    """Attach large metadata to the last day of a run only; Dagster stores metadata once per day."""
     context.add_asset_metadata(metadata, partition_key=context.partition_key_range.end)
 
 
 def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
-    """A frame as a table a person reads, numbers with four digits."""
+    """A frame as a Markdown table, numbers with four digits."""
     header = "| " + " | ".join(map(str, rows.columns)) + " |\n|" + "---|" * len(rows.columns)
     lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join([header, *lines]))
@@ -36,5 +36,5 @@ def _cell(value: Any) -> str:
 
 
 def document(value: Mapping[str, Any]) -> dg.JsonMetadataValue:
-    """A mapping as JSON; what is not JSON becomes text."""
+    """A mapping as JSON; values that are not JSON become texts."""
     return dg.MetadataValue.json(json.loads(json.dumps(value, default=str)))

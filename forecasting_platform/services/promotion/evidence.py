@@ -53,7 +53,7 @@ class PromotionEvidence:
         return compare_recipes(panel, recipe_from(model.metadata["recipe"]), champion)
 
     def shadow(self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float]) -> Shadow | None:
-        """What two recipes forecast beside each other, by all versions of each; None where they share no days.
+        """Compare the shadow forecasts of two recipes, over all versions of each; None if they share no days.
 
         Args:
             unit: by series, what losses are divided by.

@@ -88,9 +88,11 @@ class ExponentialSmoothing(Candidate):
         cutoffs = known.days[:: -self.stride]
         features, ahead = known.at(cutoffs), known.actuals(cutoffs, task.horizon)
         levels = features[:, :, _LEVEL_FEATURES]
+        # To forecast level + effect is to forecast the level of what is left without the effect.
         adjusted = ahead - _effects_ahead(features, task.horizon)
         errors = np.stack([_squared_errors(levels, targets) for targets in (ahead, adjusted)], axis=1)
         best = np.argmin(errors.reshape(len(errors), -1), axis=1)
+        # The position in the flattened (weekday, smoothing) grid, taken apart again.
         weekday_weight, smoothing = np.divmod(best, len(LEVEL_SMOOTHINGS))
         # Without an error, as of a constant series, all are the same and the first would win.
         unsure = (known.observed.sum(axis=1) < MIN_SMOOTHED_DAYS) | ~(errors.max(axis=(1, 2)) > 0)
