@@ -1,5 +1,6 @@
-"""The reference pages that are read from the code: HTTP API, tables, assets, checks."""
+"""The reference pages that are read from the code: HTTP API, tables, assets, checks, the words of a feed."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -7,6 +8,7 @@ from typing import Any, cast
 from flask_openapi3.openapi import OpenAPI
 
 from forecasting_platform.definitions import build_definitions
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -22,7 +24,13 @@ from serve.http.app import create_app
 def write(folder: Path) -> None:
     """Write every generated page into `folder`; one that has not changed is left alone."""
     folder.mkdir(exist_ok=True)
-    for name, page in {"http": http_page(), "tables": tables_page(), "dagster": dagster_page()}.items():
+    pages = {
+        "http": http_page(),
+        "tables": tables_page(),
+        "dagster": dagster_page(),
+        "feed-description": feed_description_page(),
+    }
+    for name, page in pages.items():
         file = folder / f"{name}.md"
         if not file.exists() or file.read_text(encoding="utf-8") != page:
             file.write_text(page, encoding="utf-8")
@@ -91,6 +99,44 @@ def dagster_page() -> str:
         f"## Checks\n\n{_table(('check, with its runbook', 'of'), checks)}",
         f"## Jobs, schedules, sensors\n\n{_table(('name', 'kind', 'what it does'), automation)}",
     )
+
+
+def feed_description_page() -> str:
+    """Every word of a feed's description."""
+    schema = FeedDescription.model_json_schema(by_alias=True)
+    sections = [_words("A feed", schema, required=schema["required"])]
+    for name, field in schema["properties"].items():
+        if (part := _part_of(field, schema["$defs"])) is not None:
+            sections.append(_words(f"`{name}`", part, required=part.get("required", [])))
+            inner = ((word, _part_of(each, schema["$defs"])) for word, each in part["properties"].items())
+            sections += [_words(f"`{name}.{word}`", each, required=[]) for word, each in inner if each is not None]
+    return _page(
+        "The words of a feed's description",
+        "One YAML file a feed. What is left out has its default; a word that is not here is an error, told with its "
+        "line. [Feeds](../feeds.md) says what a load does with it.",
+        *sections,
+    )
+
+
+def _part_of(field: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any] | None:
+    """The part that a field holds, or a list of; None where it holds a value."""
+    for each in (field, field.get("items", {}), *field.get("anyOf", ()), *field.get("items", {}).get("anyOf", ())):
+        if "$ref" in each:
+            found: dict[str, Any] = parts[each["$ref"].rpartition("/")[2]]
+            return found
+    return None
+
+
+def _words(title: str, part: dict[str, Any], *, required: Sequence[str]) -> str:
+    rows = [
+        (
+            f"`{word}`",
+            "must be given" if word in required else f"`{json.dumps(field['default'])}`" if "default" in field else "–",
+            field.get("description") or _first(part.get("description")),
+        )
+        for word, field in part["properties"].items()
+    ]
+    return f"## {title}\n\n{_first(part.get('description'))}\n\n{_table(('word', 'default', 'meaning'), rows)}"
 
 
 def _first(description: str | None) -> str:

@@ -264,11 +264,11 @@ class FeedDescription(Part):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
         default="feed", description="What the feed is called in checks, incidents and on the page."
     )
-    source: Source
+    source: Source = Field(description="Where it is.")
     format: Literal["csv", "json", "jsonl", "parquet", "excel"] | None = Field(
         default=None, description="null: CSV or JSON, as its content type or its first character says."
     )
-    dialect: Dialect = Field(default_factory=Dialect)
+    dialect: Dialect = Field(default_factory=Dialect, description="How its text is written.")
     records: JMESPath | None = Field(
         default=None, description="Where the rows are in JSON; null: the array itself, or the one under `records`."
     )
@@ -276,12 +276,12 @@ class FeedDescription(Part):
         default=None, description="Where JSON says that it is an error; what stands there is told."
     )
     sheet: str | None = Field(default=None, description="The sheet of a workbook; null for the first.")
-    day: Day = Field(default_factory=Day)
+    day: Day = Field(default_factory=Day, description="Which day a row is of.")
     long: Long | None = Field(default=None, description="One row a series and day; null: one column a series.")
     aggregate: Aggregate | None = Field(default=None, description="How several rows of a day become its value.")
-    series: Series = Field(default_factory=Series)
+    series: Series = Field(default_factory=Series, description="Which columns are series, and their names.")
     covariates: tuple[Covariate, ...] = Field(default=(), description="Series that help and are not forecast.")
-    calendar: Calendar = Field(default_factory=Calendar)
+    calendar: Calendar = Field(default_factory=Calendar, description="On which days a value is due.")
     publication: Publication | None = Field(
         default=None, description="When a day is complete; null: as soon as it is published."
     )
