@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import requests
 from flask import Flask, Response, request
-from granian._granian import RSGIHTTPProtocol
+from granian._granian import RSGIHTTPProtocol, RSGIProtocolClosed
 from granian.rsgi import Scope
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
@@ -20,6 +20,9 @@ from forecasting_platform_tests.support.app_server import running_app, wait_unti
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.server import THREADS
 from serve.http.whole_requests import WholeRequests
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SMALL_BYTES, MAX_BYTES = 10, 100
 FOR_EVER = 3600.0
@@ -41,8 +44,22 @@ class Connection:
         if self.then is not None:
             await self.then.wait()
 
+    async def __call__(self) -> bytes:
+        return b"".join([chunk async for chunk in self])
+
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.answer = status, headers, body
+
+
+class SentHeaders(dict[str, str]):
+    """As Granian shows them: `get` has the first of a name, `items` has all."""
+
+    def __init__(self, sent: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(reversed(sent))
+        self._sent = sent
+
+    def items(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override] # as Granian's, which is no dict's view
+        return self._sent
 
 
 def scope(*headers: tuple[str, str], path: str = "/") -> Scope:
@@ -55,7 +72,7 @@ def scope(*headers: tuple[str, str], path: str = "/") -> Scope:
         method="POST",
         path=path,
         query_string="q=é",
-        headers=SimpleNamespace(items=lambda: headers),
+        headers=SentHeaders(headers),
     )
     return cast(Scope, found)
 
@@ -81,7 +98,7 @@ def echo() -> Flask:
     return app
 
 
-def served(app: Flask, *, body_seconds: float = FOR_EVER, threads: int = 1) -> WholeRequests:
+def served(app: "WSGIApplication", *, body_seconds: float = FOR_EVER, threads: int = 1) -> WholeRequests:
     return WholeRequests(app, threads=threads, small_bytes=SMALL_BYTES, max_bytes=MAX_BYTES, body_seconds=body_seconds)
 
 
@@ -113,8 +130,17 @@ def test_a_body_that_is_late_is_refused_and_one_nobody_reads_is_not_missed(echo:
     assert ask(server, asked, Connection(b"for", then=asyncio.Event())) == (200, b"answered")
 
 
-def test_a_body_that_breaks_off_is_no_whole_one(echo: Flask) -> None:
-    assert (ask(served(echo), scope(("content-length", "5")), Connection(b"for")))[0] == 400
+class BrokenOff(Connection):
+    """Its client hangs up before the end of a body of known length."""
+
+    async def __call__(self) -> bytes:
+        raise RSGIProtocolClosed
+
+
+@pytest.mark.parametrize("length", [SMALL_BYTES, MAX_BYTES])
+def test_a_body_that_breaks_off_is_no_whole_one(echo: Flask, length: int) -> None:
+    asked = scope(("content-length", str(length)))
+    assert (ask(served(echo), asked, BrokenOff(b"x" * (length - 1))))[0] == 400
 
 
 @pytest.mark.parametrize(("header", "taken"), [(("content-length", "1000"), 0), (("transfer-encoding", "chunked"), 3)])
@@ -127,17 +153,64 @@ def test_of_a_body_that_is_too_large_no_more_is_read_than_shows_it(
 
 
 def test_large_bodies_are_read_a_few_at_once_and_keep_no_small_one_waiting(echo: Flask) -> None:
-    first, second = Connection(b"x" * 50, then=asyncio.Event()), Connection(b"y" * 50)
+    first, second = Connection(b"x" * 50, then=asyncio.Event()), Connection(b"y" * 50, b"y" * 50)
 
     async def answers(server: WholeRequests) -> list[tuple[int, bytes]]:
-        large = [asyncio.create_task(answer(server, scope(("content-length", "50")), each)) for each in (first, second)]
+        large = [asyncio.create_task(answer(server, scope(("content-length", "50")), first))]
+        await asyncio.sleep(0)
+        large.append(asyncio.create_task(answer(server, scope(("content-length", "100")), second)))
         small = await answer(server, scope(("content-length", "5")), Connection(b"small"))
-        assert (first.taken, second.taken) == (1, 0)
+        assert (first.taken, second.taken) == (1, 1)
         assert first.then is not None
         first.then.set()
         return [small, *await asyncio.gather(*large)]
 
-    assert asyncio.run(answers(served(echo))) == [(200, b"small"), (200, b"x" * 50), (200, b"y" * 50)]
+    assert asyncio.run(answers(served(echo))) == [(200, b"small"), (200, b"x" * 50), (200, b"y" * 100)]
+
+
+def test_clients_that_announce_a_large_body_and_send_little_keep_no_large_one_waiting(echo: Flask) -> None:
+    announced = [Connection(b"x", then=asyncio.Event()) for _ in range(3)]
+
+    async def answers(server: WholeRequests) -> tuple[int, bytes]:
+        asked = scope(("content-length", "50"))
+        waiting = [asyncio.create_task(answer(server, asked, connection)) for connection in announced]
+        await asyncio.sleep(0)
+        whole = await answer(server, asked, Connection(b"y" * 50))
+        for task in waiting:
+            task.cancel()
+        return whole
+
+    assert asyncio.run(answers(served(echo))) == (200, b"y" * 50)
+
+
+def test_a_large_body_that_waits_for_others_is_not_late(echo: Flask) -> None:
+    first, second = Connection(b"x" * 50, then=asyncio.Event()), Connection(b"y" * 50)
+
+    async def answers(server: WholeRequests) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+        asked = scope(("content-length", "50"))
+        return await asyncio.gather(answer(server, asked, first), answer(server, asked, second))
+
+    # The first is given up at its deadline; the second waits longer than that.
+    late, whole = asyncio.run(answers(served(echo, body_seconds=0.2)))
+    assert (late[0], whole) == (408, (200, b"y" * 50))
+
+
+def test_a_request_on_which_the_application_fails_costs_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    def fail_first(environ: "WSGIEnvironment", start: "StartResponse") -> list[bytes]:
+        if environ["PATH_INFO"] == "/fail":
+            raise ValueError("broken")
+        start("200 OK", [])
+        return [b"answered"]
+
+    async def answers(server: WholeRequests) -> tuple[Connection, tuple[int, bytes]]:
+        failed = Connection()
+        await asyncio.wait_for(server.__rsgi__(scope(path="/fail"), cast(RSGIHTTPProtocol, failed)), PATIENCE_SECONDS)
+        return failed, await answer(server, scope(), Connection())
+
+    failed, answered = asyncio.run(answers(served(fail_first)))
+    # Granian answers 500 where a request ends without an answer.
+    assert (failed.answer, answered) == (None, (200, b"answered"))
+    assert "broken" in caplog.text
 
 
 @pytest.mark.slow
