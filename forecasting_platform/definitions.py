@@ -36,6 +36,7 @@ from forecasting_platform.orchestration.sensors import (
     run_failure_sensor,
 )
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import names_of_several_feeds
 
 ASSETS = [raw_observations, feature_table, trained_model, champion_model, forecasts, forecast_errors]
 
@@ -58,7 +59,7 @@ def build_definitions(
     settings = settings or Settings()
     return dg.Definitions(
         assets=partition_by(settings, ASSETS),
-        asset_checks=CHECKS,
+        asset_checks=[*CHECKS, *raw_observations_checks.feed_checks(names_of_several_feeds(settings))],
         jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job, retention_job],
         schedules=build_schedules(settings),
         sensors=[

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     feed_date_format: str = Field(
         default="dd/mm/yyyy", description="Date format of the feed, made of `dd`, `mm` and `yyyy`."
     )
+    feed: Path | None = Field(
+        default=None, description="A feed's description, a YAML file, in the place of its URL (docs/feeds.md)."
+    )
+    feeds: Path | None = Field(default=None, description="Folder of the descriptions of several feeds, one file each.")
     exogenous_feed_url: str | None = Field(
         default=None,
         description="A second feed, of exogenous series such as a weather service; its failure never blocks a load.",
@@ -196,12 +200,12 @@ class Settings(BaseSettings):
     )
 
     def runbook_url(self, name: str) -> str:
-        """The page of a check, or of another kind of incident.
+        """The page of a check, or of another kind of incident; the checks of several feeds share one.
 
         >>> Settings(runbooks_url="https://host/runbooks/").runbook_url("forecasts_beat_naive")
         'https://host/runbooks/forecasts_beat_naive.md'
         """
-        return f"{self.runbooks_url.rstrip('/')}/{name}.md"
+        return f"{self.runbooks_url.rstrip('/')}/{name.partition('__')[0]}.md"
 
     def require_postgres_dsn(self) -> str:
         """The DSN, or `ConfigurationError` saying which variable to set."""
@@ -240,7 +244,8 @@ class Settings(BaseSettings):
     def require_feed_url(self) -> str:
         """The feed's URL, or `ConfigurationError` saying which variable to set."""
         if not self.feed_url:
-            raise ConfigurationError("FORECASTING_FEED_URL", "is not set; give the URL of the feed")
+            problem = "is not set; give the URL of the feed, or its description in FORECASTING_FEED"
+            raise ConfigurationError("FORECASTING_FEED_URL", problem)
         return self.feed_url
 
 

@@ -13,6 +13,7 @@ from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
 from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.repetitions import first_repeated
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
@@ -129,25 +130,65 @@ def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
 
 
 def feed_of(settings: Settings) -> ObservationFeed:
-    """The feed that the settings name, joined with the feed of exogenous series where they name one.
+    """The feed that the settings name, or all of them as one, with the feed of exogenous series where they name one.
 
     Raises:
-        ConfigurationError: no feed is named, a URL is not one of a feed, or the second feed has no declared series.
+        ConfigurationError: no feed is named, one cannot be meant, two are called alike, or the second feed has no
+            declared series.
     """
-    feed = feed_at(settings.require_feed_url(), settings)
-    if not settings.exogenous_feed_url:
-        return feed
-    if not (declared := exogenous_from(settings.exogenous)):
-        problem = "is set, and FORECASTING_EXOGENOUS declares no series; declare those that it has"
-        raise ConfigurationError("FORECASTING_EXOGENOUS_FEED_URL", problem)
-    exogenous_settings = settings.model_copy(update={"feed_date_format": settings.exogenous_feed_date_format})
-    try:
-        exogenous_feed = feed_at(settings.exogenous_feed_url, exogenous_settings)
-    except ConfigurationError as error:
-        raise ConfigurationError(error.setting.replace("_FEED_", "_EXOGENOUS_FEED_"), error.problem) from error
-    from forecasting_platform.adapters.feeds.feed_with_exogenous import FeedWithExogenous
+    from forecasting_platform.adapters.feeds.several_feeds import NamedFeed, SeveralFeeds
 
-    return FeedWithExogenous(feed, exogenous_feed, declared, timeout_seconds=settings.feed_timeout_seconds)
+    feeds = [NamedFeed(each.name, described_feed(each, settings)) for each in descriptions_of(settings)]
+    if settings.exogenous_feed_url:
+        declared = exogenous_from(settings.exogenous)
+        if not declared:
+            problem = "is set, and FORECASTING_EXOGENOUS declares no series; declare those that it has"
+            raise ConfigurationError("FORECASTING_EXOGENOUS_FEED_URL", problem)
+        feeds.append(NamedFeed(EXOGENOUS_FEED, _exogenous_feed(settings), declared))
+    if len(feeds) == 1:
+        return feeds[0].feed
+    return SeveralFeeds(
+        feeds, timeout_seconds=settings.feed_timeout_seconds, max_refused_share=settings.max_refused_share
+    )
+
+
+def names_of_several_feeds(settings: Settings) -> tuple[str, ...]:
+    """What the feeds are called where several are described; empty where one is, or where a description is wrong.
+
+    What is wrong, each load says.
+    """
+    try:
+        names = tuple(each.name for each in descriptions_of(settings))
+    except ConfigurationError:
+        return ()
+    if len(names) < 2:
+        return ()
+    return (*names, EXOGENOUS_FEED) if settings.exogenous_feed_url else names
+
+
+def descriptions_of(settings: Settings) -> tuple[FeedDescription, ...]:
+    """The descriptions of FORECASTING_FEED_URL, FORECASTING_FEED and FORECASTING_FEEDS, of as many as are set.
+
+    Raises:
+        ConfigurationError: none is set, one is wrong, or two feeds are called alike.
+    """
+    from forecasting_platform.feed_description.file import read_description, read_descriptions
+
+    found: list[FeedDescription] = []
+    if settings.feed_url or not (settings.feed or settings.feeds):
+        found.append(_default_shape(settings.require_feed_url(), settings.feed_date_format))
+    if settings.feed:
+        found.append(read_description(settings.feed))
+    if settings.feeds:
+        found += read_descriptions(settings.feeds)
+    exogenous = [EXOGENOUS_FEED] if settings.exogenous_feed_url else []
+    if twice := first_repeated([each.name for each in found] + exogenous):
+        raise ConfigurationError("FORECASTING_FEEDS", f"two feeds are called {twice!r}; give one another name")
+    return tuple(found)
+
+
+EXOGENOUS_FEED = "exogenous"
+"""What the feed of FORECASTING_EXOGENOUS_FEED_URL is called."""
 
 
 def feed_at(url: str, settings: Settings) -> ObservationFeed:
@@ -156,20 +197,29 @@ def feed_at(url: str, settings: Settings) -> ObservationFeed:
     Raises:
         ConfigurationError: the URL is none of a feed, or a setting cannot be used.
     """
+    description = _default_shape(url, settings.feed_date_format)
+    return described_feed(description, settings.model_copy(update={"feed_url": url}))
+
+
+def _exogenous_feed(settings: Settings) -> ObservationFeed:
+    url, date_format = str(settings.exogenous_feed_url), settings.exogenous_feed_date_format
+    try:
+        return feed_at(url, settings.model_copy(update={"feed_date_format": date_format}))
+    except ConfigurationError as error:
+        raise ConfigurationError(error.setting.replace("_FEED_", "_EXOGENOUS_FEED_"), error.problem) from error
+
+
+def _default_shape(url: str, date_format: str) -> FeedDescription:
     from pydantic import ValidationError
 
     from forecasting_platform.feed_description.description import FeedDescription
 
     try:
-        description = FeedDescription.of_default_shape(url, settings.feed_date_format)
-        return described_feed(description, settings)
+        return FeedDescription.of_default_shape(url, date_format)
     except ValidationError as error:
         place, message = error.errors()[0]["loc"], error.errors()[0]["msg"].removeprefix("Value error, ")
         named = "FORECASTING_FEED_URL" if "url" in place else "FORECASTING_FEED_DATE_FORMAT"
         raise ConfigurationError(named, message) from error
-    except ConfigurationError as error:
-        named = "FORECASTING_FEED_URL" if error.setting == "source.url" else error.setting
-        raise ConfigurationError(named, error.problem) from error
 
 
 def described_feed(description: FeedDescription, settings: Settings) -> ObservationFeed:
@@ -181,6 +231,17 @@ def described_feed(description: FeedDescription, settings: Settings) -> Observat
     Raises:
         ConfigurationError: the URL is none of these, or a setting cannot be used.
     """
+    try:
+        return _adapter(description, settings)
+    except ConfigurationError as error:
+        if error.setting != "source.url":
+            raise
+        is_of_setting = description.source.url == settings.feed_url
+        named = "FORECASTING_FEED_URL" if is_of_setting else f"source.url of the feed {description.name!r}"
+        raise ConfigurationError(named, error.problem) from error
+
+
+def _adapter(description: FeedDescription, settings: Settings) -> ObservationFeed:
     from forecasting_platform.feed_description.variables import FilledSource
 
     limits: _Limits = {

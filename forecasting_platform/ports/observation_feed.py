@@ -37,9 +37,10 @@ class FeedDocument:
         last_published: the newest day with a value in the whole document, None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
         not_modified: whether the source only said that its document is the one kept before.
-        beside: the document of the feed of exogenous series, whose values are among these; None without such a feed.
-        beside_failed: why that feed gave none this time.
-        refusals: how much was refused, and of what the document consists; without what is `beside`.
+        series: the names of all series of the whole document; empty where nobody collected them.
+        feeds: where this is of several feeds, the result of each; `refusals`, `source` and what is said of bytes are
+            then of the needed ones.
+        refusals: how much was refused, and of what the document consists.
     """
 
     source: str
@@ -52,9 +53,30 @@ class FeedDocument:
     last_published: date | None = None
     kept_at: str | None = None
     not_modified: bool = False
-    beside: "FeedDocument | None" = None
-    beside_failed: str | None = None
+    series: tuple[str, ...] = ()
+    feeds: "tuple[FeedResult, ...]" = ()
     refusals: Refusals = field(default=Refusals())
+
+    def results(self) -> "tuple[FeedResult, ...]":
+        """The result of each feed: of several, or of the only one."""
+        return self.feeds or (FeedResult("feed", self),)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedResult:
+    """What one of several feeds gave.
+
+    Attributes:
+        name: of the feed.
+        document: without what was not taken of it; None where it gave none.
+        problem: why it gave none, or why some or all of its values were not taken; None where all were.
+        is_needed: whether it is of what is forecast; one of exogenous series only holds nothing up.
+    """
+
+    name: str
+    document: FeedDocument | None
+    problem: str | None = None
+    is_needed: bool = True
 
 
 class ObservationFeed(Protocol):

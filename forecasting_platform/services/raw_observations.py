@@ -29,8 +29,9 @@ def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange,
     """
     log.info("asking the feed for %s", days)
     document = feed.fetch(days)
-    for received in filter(None, (document, document.beside)):
-        log.info(_describe(received))
+    for result in document.results():
+        if result.document:
+            log.info(_describe(result.document))
     report = store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )

@@ -1,5 +1,8 @@
 """The last line of every incident: what to do next. The runbook of the same name has it too, with details."""
 
+OF_FEED = "__"
+"""Between the name of a check and the one of several feeds that it is of; they share a runbook."""
+
 NEXT_STEPS = {
     "actuals_are_complete": "Wait for the publisher, or `load` the days.",
     "actuals_match_earlier_years": (
@@ -49,7 +52,7 @@ def next_step(fingerprint: str) -> str | None:
     'Materialize `feature_table` for those days in Dagster.'
     """
     kind, _, name = fingerprint.partition(":")
-    return NEXT_STEPS.get(kind) or NEXT_STEPS.get(name)
+    return NEXT_STEPS.get(kind) or NEXT_STEPS.get(name.partition(OF_FEED)[0])
 
 
 def with_next_step(summary: str, fingerprint: str) -> str:

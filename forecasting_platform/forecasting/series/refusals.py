@@ -3,7 +3,7 @@
 `load`, `up`, each partition, the check and the incident show this sentence. The check decides what a finding stops.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from forecasting_platform.errors import shortened
@@ -103,6 +103,20 @@ names no day"
         if self.unpublished:
             return f"{self.unpublished:,} are announced without one"
         return f"the document's rows are of {self.published}" if self.published else "the document has no rows"
+
+
+def refusals_together(parts: Sequence[Refusals]) -> Refusals:
+    """Those of several documents as if they were of one."""
+    reaches = [part.published for part in parts if part.published]
+    return Refusals(
+        rows=None if any(part.rows is None for part in parts) else sum(part.rows or 0 for part in parts),
+        refused_rows=sum(part.refused_rows for part in parts),
+        values=sum(part.values for part in parts),
+        refused_values=sum(part.refused_values for part in parts),
+        unpublished=sum(part.unpublished for part in parts),
+        published=DateRange(min(of.start for of in reaches), max(of.end for of in reaches)) if reaches else None,
+        examples=varied_examples(example for part in parts for example in part.examples),
+    )
 
 
 def varied_examples(refused: Iterable[Refused]) -> tuple[Refused, ...]:

@@ -1,10 +1,13 @@
 """Checks of `raw_observations`: two that stop a bad load, and a suite for a person to read."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
+from forecasting_platform.forecasting.monitoring.next_steps import OF_FEED
 from forecasting_platform.forecasting.series.data_quality import (
     history_period,
     judge_days,
@@ -12,7 +15,13 @@ from forecasting_platform.forecasting.series.data_quality import (
 )
 from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
-from forecasting_platform.orchestration.metadata.load import EXOGENOUS_REFUSED, LOAD_PROBLEM, REFUSED, REFUSED_VALUES
+from forecasting_platform.orchestration.metadata.load import (
+    EXOGENOUS_REFUSED,
+    FEEDS,
+    LOAD_PROBLEM,
+    REFUSED,
+    REFUSED_VALUES,
+)
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
@@ -37,12 +46,50 @@ def feed_document_gives_values(
         of_feed or "what was refused is not known",
         *([f"of the second feed {of_exogenous}"] if of_exogenous else []),
     ]
+    # Of several feeds each has a check of its own for its refusals.
+    is_told = FEEDS in loaded.metadata or (REFUSED_VALUES in shown and not shown[REFUSED_VALUES].value)
     return dg.AssetCheckResult(
-        passed=not problem and REFUSED_VALUES in shown and not shown[REFUSED_VALUES].value,
+        passed=not problem and is_told,
         severity=ERROR if problem else WARN,
         description=f"{checked_period(context)}: {f'{problem}: ' if problem else ''}{'; '.join(map(str, said))}",
         metadata={**shown, "runbook": dg.MetadataValue.url(settings.runbook_url("feed_document_gives_values"))},
     )
+
+
+def feed_checks(names: Iterable[str]) -> list[dg.AssetChecksDefinition]:
+    """A check for each of several feeds: one that fails says so alone, and the other series go on."""
+    return [_feed_check(name) for name in names]
+
+
+def _feed_check(name: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=raw_observations,
+        name=f"feed_document_gives_values{OF_FEED}{name}",
+        description=f"The newest load took all values of the feed {name!r} and refused none; only its own series wait.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        loaded = _newest_load(context.op_execution_context)
+        found = _of_several(loaded).get(name)
+        if found is None:
+            return dg.AssetCheckResult(passed=True, description=f"nothing was loaded of the feed {name!r} yet")
+        problem, refused = found["problem"], found.get("refused")
+        return dg.AssetCheckResult(
+            passed=not problem and not found.get("refused_values"),
+            severity=ERROR if problem else WARN,
+            description=f"{checked_period(context)}: {'; '.join(filter(None, (problem, refused)))}",
+            metadata={
+                **{key: value for key, value in found.items() if value is not None},
+                "runbook": dg.MetadataValue.url(settings.runbook_url("feed_document_gives_values")),
+            },
+        )
+
+    return check
+
+
+def _of_several(loaded: dg.AssetMaterialization | None) -> dict[str, dict[str, Any]]:
+    """What a load shows of each of several feeds."""
+    shown: Any = loaded.metadata[FEEDS].value if loaded and FEEDS in loaded.metadata else {}
+    return shown
 
 
 _SENTENCES = (LOAD_PROBLEM, REFUSED, EXOGENOUS_REFUSED)

@@ -1,7 +1,7 @@
 """What a load shows on its partitions."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -9,12 +9,13 @@ import dagster as dg
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.series.date_range import DateRange, stretches
-from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult
 from forecasting_platform.ports.table_store import LoadReport
 
 REFUSED, REFUSED_VALUES, LOAD_PROBLEM = "load_refused", "load_refused_values", "load_problem"
-EXOGENOUS_REFUSED = "exogenous_feed_refused"
-"""Metadata of a load: the sentence about what was refused, the number of values, why nothing may be built on it."""
+EXOGENOUS_REFUSED, FEEDS = "exogenous_feed_refused", "feeds"
+"""Metadata of a load: the sentence about what was refused, the number of values, why nothing may be built on it; of
+several feeds, what each of them gave."""
 
 
 def named_days(report: LoadReport) -> str:
@@ -40,11 +41,12 @@ def load_metadata(
     document: FeedDocument, report: LoadReport, days: DateRange, *, max_refused_share: float
 ) -> dict[str, Any]:
     """The metadata that all partitions of a load share."""
-    problem = document.refusals.problem(days, max_refused_share)
+    results = document.results()
+    problem = _problem(results, days, max_refused_share)
     return {
         **{f"load_{name}": count for name, count in report.totals.items()},
         REFUSED: str(document.refusals),
-        REFUSED_VALUES: sum(found.refusals.refused_values for found in (document, document.beside) if found),
+        REFUSED_VALUES: sum(found.document.refusals.refused_values for found in results if found.document),
         **({LOAD_PROBLEM: problem} if problem else {}),
         "load_days_without_value": len(report.empty_days),
         **({"load_days_without_value_named": named_days(report)} if report.empty_days else {}),
@@ -54,18 +56,62 @@ def load_metadata(
         "feed_sha256": document.sha256,
         "feed_not_modified": document.not_modified,
         **({"feed_document": dg.MetadataValue.url(document.kept_at)} if document.kept_at else {}),
-        **_of_exogenous_feed(document),
+        **_of_exogenous_feed(results),
+        **(
+            {FEEDS: dg.MetadataValue.json({each.name: _of_feed(each) for each in results})}
+            if _are_several(results)
+            else {}
+        ),
     }
 
 
-def _of_exogenous_feed(document: FeedDocument) -> dict[str, Any]:
-    beside = document.beside
-    if beside is None:
-        return {"exogenous_feed_failed": document.beside_failed} if document.beside_failed else {}
+def _are_several(results: Sequence[FeedResult]) -> bool:
+    return sum(result.is_needed for result in results) > 1
+
+
+def _problem(results: Sequence[FeedResult], days: DateRange, max_refused_share: float) -> str | None:
+    """Why nothing may be built on the load: because of each of the feeds that something was taken of."""
+    taken = [result for result in results if result.is_needed and result.document and not result.problem]
+    found = {
+        result.name: result.document.refusals.problem(days, max_refused_share) for result in taken if result.document
+    }
+    if not found or not all(found.values()):
+        return None
+    return "; ".join(f"{name}: {why}" if _are_several(results) else str(why) for name, why in found.items())
+
+
+def _of_feed(result: FeedResult) -> dict[str, Any]:
+    """What a load shows of one of several feeds."""
+    document = result.document
+    if document is None:
+        return {"problem": result.problem}
     return {
-        "exogenous_feed": beside.source,
-        "exogenous_feed_bytes": beside.size_bytes,
-        "exogenous_feed_sha256": beside.sha256,
-        EXOGENOUS_REFUSED: str(beside.refusals),
-        **({"exogenous_feed_document": dg.MetadataValue.url(beside.kept_at)} if beside.kept_at else {}),
+        "problem": result.problem,
+        "source": document.source,
+        "values": len(document.observations),
+        "refused": str(document.refusals),
+        "refused_values": document.refusals.refused_values,
+        "last_published": document.last_published.isoformat() if document.last_published else None,
+        "bytes": document.size_bytes,
+        "sha256": document.sha256,
+        "not_modified": document.not_modified,
+        "document": document.kept_at,
+    }
+
+
+def _of_exogenous_feed(results: Sequence[FeedResult]) -> dict[str, Any]:
+    result = next((result for result in results if not result.is_needed), None)
+    if result is None:
+        return {}
+    failed = {"exogenous_feed_failed": result.problem} if result.problem else {}
+    document = result.document
+    if document is None:
+        return failed
+    return {
+        **failed,
+        "exogenous_feed": document.source,
+        "exogenous_feed_bytes": document.size_bytes,
+        "exogenous_feed_sha256": document.sha256,
+        EXOGENOUS_REFUSED: str(document.refusals),
+        **({"exogenous_feed_document": dg.MetadataValue.url(document.kept_at)} if document.kept_at else {}),
     }
