@@ -60,7 +60,9 @@ class Settings(BaseSettings):
         default=None, description="MLflow server of the runs and registered models."
     )
     feed_url: str | None = Field(
-        default=None, description="The feed: `http(s)://…`, `ckan+https://portal/dataset-id` or `file:///path`."
+        default=None,
+        description="The feed: `http(s)://…`, `ckan+https://portal/dataset-id`, `file:///path`, `s3://bucket/key` or "
+        "another URL that fsspec knows.",
     )
     feed_date_format: str = Field(
         default="dd/mm/yyyy", description="Date format of the feed, made of `dd`, `mm` and `yyyy`."

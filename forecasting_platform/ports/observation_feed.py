@@ -37,7 +37,7 @@ class FeedDocument:
         last_published: the newest day with a value in the whole document, None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
         not_modified: whether the source only said that its document is the one kept before.
-        series: the names of all series of the whole document; empty where nobody collected them.
+        series: the names of its series; where each is a column, also of those without a value on these days.
         feeds: where this is of several feeds, the result of each; `refusals`, `source` and what is said of bytes are
             then of the needed ones.
         refusals: how much was refused, and of what the document consists.

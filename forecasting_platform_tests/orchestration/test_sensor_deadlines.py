@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from forecasting_platform.adapters.feeds.feed_with_exogenous import GRACE_SECONDS
+from forecasting_platform.adapters.feeds.several_feeds import GRACE_SECONDS
 from forecasting_platform.orchestration import resources
 from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
 from forecasting_platform.settings import Settings

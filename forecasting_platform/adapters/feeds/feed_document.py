@@ -106,7 +106,7 @@ class _Reading:
         newest = np.datetime64(self.description.newest_day(self.fetched_at), "D")
         start, end = np.datetime64(self.period.start, "D"), np.datetime64(self.period.end, "D")
         rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
-        series, daily = self._daily(table, days, rows, names)
+        series, daily, unusable = self._daily(table, days, rows, names)
         unpublished = _pairs(series, *daily.unpublished)
         observations = pd.DataFrame(
             {
@@ -124,6 +124,7 @@ class _Reading:
             quarantined=self.quarantine.frame(),
             unpublished=unpublished,
             last_published=self._last_published(table, days, names, newest, daily),
+            series=tuple(name for place, name in enumerate(series) if place not in unusable),
             refusals=Refusals(
                 rows=row_count,
                 refused_rows=refused_rows,
@@ -154,8 +155,8 @@ class _Reading:
 
     def _daily(
         self, table: TextTable, days: RowDays, rows: Positions, names: Sequence[str]
-    ) -> tuple[list[str], DailyValues]:
-        """The names of the series, and their values on the days of some rows."""
+    ) -> tuple[list[str], DailyValues, list[int]]:
+        """The names of the series, their values on the days of some rows, and the places of those that are none."""
         if not self.description.long:
             rows = rows[np.lexsort((days.moments[rows], days.days[rows]))]
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
@@ -174,9 +175,10 @@ class _Reading:
             refuse(cell, read.reason(cell))
         dated = DatedCells(cells.series, days.days[cells.rows], days.moments[cells.rows], read.values, read.kinds)
         if self.description.aggregate is None:
-            return cells.names, one_a_day(dated, refuse)
+            return cells.names, one_a_day(dated, refuse), unusable
         newest = days.days.max().item() if len(days.days) else None
-        return cells.names, added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
+        daily = added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
+        return cells.names, daily, unusable
 
     def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:
         if self.description.long:
