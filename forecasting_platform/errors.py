@@ -132,16 +132,10 @@ class InsufficientHistoryError(InvalidDataError):
         self.needed_days = needed_days
         self.load_problem = load_problem
         found = f"the longest has {found_days}" if found_days else "no series has any in feature_table"
-        super().__init__(
-            f"training needs {needed_days} days of history in at least one series; {found}. "
-            + _how_to_get_history(found_days, load_problem)
-        )
-
-
-def _how_to_get_history(found_days: int, load_problem: str | None) -> str:
-    if load_problem:
-        return f"Fix the problem of the newest load ({load_problem}), load again, then train again."
-    return f"Load {'an earlier start date' if found_days else 'the days to train on'}, then train again."
+        remedy = f"Load {'an earlier start date' if found_days else 'the days to train on'}, then train again."
+        if load_problem:
+            remedy = f"Fix the problem of the newest load ({load_problem}), load again, then train again."
+        super().__init__(f"training needs {needed_days} days of history in at least one series; {found}. {remedy}")
 
 
 class MissingMetricError(InvalidDataError):

@@ -88,13 +88,9 @@ def alerts_of(ledger: Ledger, settings: Settings) -> Alerts:
     """Incidents of a ledger, and the messages about them to the routes of the settings."""
     from forecasting_platform.services.alerts import Alerts
 
-    return Alerts(ledger, alert_channels_of(settings), _alert_policy(settings), settings.runbook_url)
-
-
-def _alert_policy(settings: Settings) -> AlertPolicy:
-    return AlertPolicy(
-        pending=timedelta(seconds=settings.alert_pending_seconds), repeat=timedelta(hours=settings.alert_repeat_hours)
-    )
+    pending, repeat = timedelta(seconds=settings.alert_pending_seconds), timedelta(hours=settings.alert_repeat_hours)
+    policy = AlertPolicy(pending=pending, repeat=repeat)
+    return Alerts(ledger, alert_channels_of(settings), policy, settings.runbook_url)
 
 
 def model_registry_of(settings: Settings) -> ModelRegistry:

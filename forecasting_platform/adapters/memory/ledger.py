@@ -66,14 +66,13 @@ class MemoryLedger:
             self._save_alerts(alerts, messages)
 
     def _save_alerts(self, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
-        saved = self._alerts | {alert.alert_id: self._keeping_acknowledgement(alert) for alert in alerts}
+        saved = dict(self._alerts)
+        for alert in alerts:
+            kept = self._alerts.get(alert.alert_id, alert)
+            saved[alert.alert_id] = replace(alert, acknowledged=kept.acknowledged, acknowledged_by=kept.acknowledged_by)
         check_alerts(saved.values())
         self._alerts = saved
         self._messages = {message.key: message for message in messages} | self._messages
-
-    def _keeping_acknowledgement(self, alert: Alert) -> Alert:
-        kept = self._alerts.get(alert.alert_id, alert)
-        return replace(alert, acknowledged=kept.acknowledged, acknowledged_by=kept.acknowledged_by)
 
     def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
         """See `Ledger`."""

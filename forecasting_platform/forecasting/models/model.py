@@ -84,7 +84,6 @@ class ForecastModel:
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # A frozen dataclass sets its derived fields this way.
         object.__setattr__(self, "_index", {name: position for position, name in enumerate(self.unique_ids)})
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
@@ -203,8 +202,6 @@ class ForecastModel:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
-        # Every forecast is stored with both naive ones, which control compares it with later.
-        naive, seasonal_naive = FittedNaive().predict(inputs, series), FittedSeasonalNaive().predict(inputs, series)
         y_hat, replaced = self._point(inputs, series)
         scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
         spread = spread_at(inputs.step, self.error_quantiles[series], self.probabilities) * scale[:, None]
@@ -218,8 +215,8 @@ class ForecastModel:
             replaced=replaced,
             lacks_exogenous=self._lacks_exogenous(inputs, series),
             new_series=self.is_new[series],
-            y_hat_naive=naive,
-            y_hat_seasonal_naive=seasonal_naive,
+            y_hat_naive=FittedNaive().predict(inputs, series),
+            y_hat_seasonal_naive=FittedSeasonalNaive().predict(inputs, series),
         )
 
     def explain(self, inputs: ModelInputs) -> pd.DataFrame:
@@ -248,8 +245,7 @@ class ForecastModel:
         # What bounds and replacement changed is in the rest too, so that the parts add up exactly.
         rest = y_hat - level - named.sum(axis=1)
         keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
-        parts = np.column_stack([level, named, rest])
-        return pd.DataFrame(keys | dict(zip(PARTS, parts.T, strict=True)))
+        return pd.DataFrame(keys | dict(zip(PARTS, np.column_stack([level, named, rest]).T, strict=True)))
 
     def _point(self, inputs: ModelInputs, series: Positions) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Point forecasts, and which of them are the naive one in place of one that is not plausible."""

@@ -250,7 +250,12 @@ class Promoter:
         except InvalidArtifactError as error:
             return self._unjudged("reject", str(error), challenger, serving, decided_by)
         if serving.model is not None and set(model.unique_ids).isdisjoint(serving.model.unique_ids):
-            return self._unjudged("hold", _of_other_series(challenger, serving.number), challenger, serving, decided_by)
+            reason = (
+                f"version {challenger.version} shares no series with version {serving.number}, so nothing can be "
+                f"compared; where the feed has other series now, serve it by "
+                f"`promote --to-version {challenger.version} --reason …`"
+            )
+            return self._unjudged("hold", reason, challenger, serving, decided_by)
         comparison = gathered.compare(model, serving.model)
         unit = comparison.naive["seasonal_naive"].rmse
         decision = decide(
@@ -283,13 +288,6 @@ class Promoter:
             decided_at=self.now(),
             decided_by=decided_by,
         )
-
-
-def _of_other_series(challenger: ModelVersion, champion: str | None) -> str:
-    return (
-        f"version {challenger.version} shares no series with version {champion}, so nothing can be compared; "
-        f"where the feed has other series now, serve it by `promote --to-version {challenger.version} --reason …`"
-    )
 
 
 def _provenance(version: ModelVersion) -> dict[str, str | None]:

@@ -308,3 +308,13 @@ def test_a_champion_that_the_platform_did_not_register_is_replaced(
         mlflow_registry.version_at("champion")
     mlflow_registry.move_champion(ours, expected=foreign)
     assert mlflow_registry.version_at("champion") == ours
+
+
+def test_an_active_run_is_used_and_left_to_who_started_it(mlflow_registry: MlflowModelRegistry) -> None:
+    mlflow.set_tracking_uri(mlflow_registry.tracking_uri)
+    mlflow.set_experiment(mlflow_registry.name)
+    with mlflow.start_run() as run:
+        version = register(mlflow_registry)
+        active = mlflow.active_run()
+        assert active is not None
+        assert version.run_id == active.info.run_id == run.info.run_id
