@@ -115,8 +115,7 @@ class TableLog:
             self._live().repartitionByRange(day).sortWithinPartitions(day).write.parquet(directory)
             if self._add(max(merged) + 1, directory):
                 self._files.mark_superseded(superseded)
-                listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(merged))
-                self._spark.sql(f"ALTER TABLE {self._name} DROP IF EXISTS {listed}")
+                self._drop(merged)
                 return
         raise StoreUnavailableError(self._name, f"other writers committed during each of {_ATTEMPTS} compactions")
 
@@ -131,6 +130,10 @@ class TableLog:
         unused = old - self._directories()
         self._files.delete(unused)
         return len(unused)
+
+    def _drop(self, batches: set[int]) -> None:
+        listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(batches))
+        self._spark.sql(f"ALTER TABLE {self._name} DROP IF EXISTS {listed}")
 
     def _live(self) -> DataFrame:
         """The current rows, including the rows without series that mark empty days."""
