@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,8 @@ class MlflowModelRegistry:
             mlflow.set_tags(run_tags)
             recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "candidates"}
             mlflow.log_params(recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)})
-            mlflow.log_metrics(_metrics(model))
             mlflow.log_dict(model.metadata, "metadata.json")
-            mlflow.log_dict(_environment(), "environment.json")
+            mlflow.log_dict(dict(_environment()), "environment.json")
             mlflow.log_text(card, "model_card.md")
             _log_candidates(model)
             for name, png in plots.items():
@@ -89,6 +89,8 @@ class MlflowModelRegistry:
                 signature=mlflow.models.infer_signature(example.to_frame(), model.predict(example).to_frame()),
                 pip_requirements=["forecasting-platform"],
             )
+            # After the model: `log_model` asks the server for each metric there is, one by one.
+            mlflow.log_metrics(_metrics(model), model_id=logged.model_id)
             version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
             # As much of the card as MLflow keeps with a version.
             description = card[:MAX_DESCRIPTION].rpartition("\n")[0]
@@ -219,7 +221,8 @@ def _metrics(model: ForecastModel) -> dict[str, float]:
     return _by_series(measured)
 
 
-def _environment() -> dict[str, str]:
+@cache
+def _environment() -> Mapping[str, str]:
     """The Python and the packages that trained it."""
     packages = {found.metadata["Name"]: found.version for found in distributions()}
     return {"python": platform.python_version(), **dict(sorted(packages.items()))}

@@ -110,6 +110,16 @@ def test_a_run_is_finished_and_carries_parameters_scores_tags_and_the_plot(
     assert plot.read_bytes() == PNG
 
 
+def test_the_model_has_its_scores_too_and_no_metric_costs_a_request_of_its_own(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(MlflowClient, "get_metric_history")
+    version, client = register(mlflow_registry), MlflowClient(mlflow_server.url)
+    (logged,) = client.get_run(version.run_id).outputs.model_outputs
+    of_model = {metric.key: metric.value for metric in client.get_logged_model(logged.model_id).metrics}
+    assert of_model == client.get_run(version.run_id).data.metrics != {}
+
+
 def test_each_candidate_is_a_child_run_with_its_scores_by_step_and_its_weights(
     mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
 ) -> None:
