@@ -15,7 +15,7 @@ from forecasting_platform.errors import (
     PlatformStateError,
     UnavailableError,
 )
-from forecasting_platform.local.app_request import ask_app
+from forecasting_platform.local.app_request import ask_app, problem_of
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.ports.ledger import Ledger
@@ -87,17 +87,8 @@ class Connection:
         except requests.RequestException as error:
             raise UnavailableError(f"the app at {shown(self.app_url)}", type(error).__name__) from error
         if not response.ok or response.is_redirect:
-            raise AppRefusedError(_problem(response))
+            raise AppRefusedError(problem_of(response))
         return response.json()
-
-
-def _problem(response: requests.Response) -> str:
-    if response.is_redirect:
-        return f"the app answered {response.status_code} and names another address; set FORECASTING_APP_URL to it"
-    try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError):
-        return f"the app answered {response.status_code}"
 
 
 def connect(data_dir: Path) -> Connection:

@@ -30,3 +30,13 @@ def ask_app(
             timeout=timeout_seconds,
             allow_redirects=False,
         )
+
+
+def problem_of(response: requests.Response) -> str:
+    """What an answer that is none says."""
+    if response.is_redirect:
+        return f"the app answered {response.status_code} and names another address; set FORECASTING_APP_URL to it"
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError):
+        return f"the app answered {response.status_code}"

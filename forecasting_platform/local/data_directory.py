@@ -1,7 +1,7 @@
 """The data directory of one embedded platform: its lock, its processes, its addresses.
 
 Files kept here: `lock` (held by the running supervisor), `supervisor.json`, `processes.json`,
-`endpoints.json`, `settings.json`, `logs/`.
+`endpoints.json`, `settings.json`, `first_day.json` (of the partitions), `logs/`.
 """
 
 import fcntl
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,6 +146,20 @@ class DataDirectory:
         """The settings of the platform that runs here; empty where none does."""
         found: dict[str, Any] = self._read("settings.json", default={})
         return found
+
+    @property
+    def known_first_day(self) -> date | None:
+        """The first day of the partitions of the platforms that ran here, where it was written down."""
+        known: str | None = self._read("first_day.json", default=None)
+        return date.fromisoformat(known) if known else None
+
+    def first_day(self, wanted: date | None) -> date | None:
+        """The first day of the partitions: the one wanted, or an earlier one that has partitions already."""
+        known = self.known_first_day
+        first = min(filter(None, (wanted, known)), default=None)
+        if first and first != known:
+            self._write("first_day.json", first.isoformat())
+        return first
 
     def remove_endpoints(self) -> None:
         """Remove the addresses, because nothing answers any more."""

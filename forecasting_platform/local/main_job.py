@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import requests
 
-from forecasting_platform.errors import UnavailableError
+from forecasting_platform.errors import PlatformStateError, UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.local.app_request import ask_app
+from forecasting_platform.local.app_request import ask_app, problem_of
 from forecasting_platform.local.dagster.answers import BackfillStatus, Materialization
 from forecasting_platform.local.dagster.api import DagsterApi
 
@@ -20,6 +20,7 @@ LOAD_ASSETS = ("raw_observations", "feature_table")
 LOAD_DEADLINE_SECONDS = 1800.0
 RUN_DEADLINE_SECONDS = 900.0
 SERVE_DEADLINE_SECONDS = 300.0
+REFUSAL_SECONDS = 20.0
 POLL_SECONDS = 0.25
 
 
@@ -42,6 +43,7 @@ class MainJob:
         progress: told a line for each step.
         meanwhile: called at every look; raises when a process of the platform died.
         app_headers: headers of requests to the app (`Settings.api_key_header`).
+        horizon_days: how many days after them are asked for in the end.
     """
 
     dagster: DagsterApi
@@ -50,6 +52,7 @@ class MainJob:
     progress: Callable[[str], None]
     meanwhile: Callable[[], None]
     app_headers: Mapping[str, str] = field(default_factory=dict)
+    horizon_days: int = 15
 
     def submit_load(self) -> str | None:
         """Request one backfill of the days that are not loaded yet; returns its id, None if all are."""
@@ -71,8 +74,28 @@ class MainJob:
             run_id = self.dagster.launch_job("training_job")
             self.dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS, meanwhile=self.meanwhile)
             self.progress("trained; the promotion sensor takes it from here")
-            self._wait_until("the champion", lambda: bool(self.dagster.materialized_partitions("champion_model")))
+            self._wait_for_champion()
         return self.wait_for_forecast()
+
+    def _wait_for_champion(self) -> None:
+        """Wait for the decision about the trained version.
+
+        Raises:
+            RunFailedError: the run that was to decide failed.
+            PlatformStateError: it decided that this version does not serve.
+        """
+        began = time.time()
+
+        def is_decided() -> bool:
+            if run_id := self.dagster.failed_run("promotion_job", began):
+                self.dagster.wait_for_run(run_id, deadline_seconds=RUN_DEADLINE_SECONDS)
+            return bool(self.dagster.materialized_partitions("champion_model"))
+
+        self._wait_until("the decision about a champion", is_decided)
+        decision = self.dagster.newest_materialization("champion_model")
+        if decision and decision.metadata["champion_version"] == "none":
+            told = f"{decision.metadata['verdict']}: {decision.metadata['reason']}"
+            raise PlatformStateError(f"no version serves, since the trained one was not promoted ({told})")
 
     def _wait_for_load(self, backfill_id: str) -> None:
         done = self.dagster.wait_for_backfill(
@@ -88,32 +111,53 @@ class MainJob:
             self.progress(f"load: {done} of {status.targeted} partitions of {len(LOAD_ASSETS)} assets")
 
     def wait_for_forecast(self) -> dict[str, object]:
-        """Ask the app until it answers with a forecast of the days after the last one loaded."""
+        """Ask the app until it answers with a forecast of the days after the last one loaded.
+
+        Raises:
+            PlatformStateError: it refuses to forecast them, in its words.
+            UnavailableError: it did not answer in time; with what it said last.
+        """
         body = {
             "start": (self.days.end + timedelta(days=1)).isoformat(),
-            "end": (self.days.end + timedelta(days=15)).isoformat(),
+            "end": (self.days.end + timedelta(days=self.horizon_days)).isoformat(),
         }
         answers: list[dict[str, object]] = []
+        refused_since: list[float] = []
+        said = ["nothing"]
 
         def answered() -> bool:
             try:
                 response = ask_app(self.app_url, "POST", "/predict", body, headers=self.app_headers, timeout_seconds=5)
-            except requests.RequestException:
-                return False  # still starting; the deadline decides
+            except requests.RequestException as error:
+                said[0] = type(error).__name__  # still starting; the deadline decides
+                return False
             if response.status_code == requests.codes.ok:
                 answers.append(response.json())
-            return bool(answers)
+                return True
+            said[0] = problem_of(response)
+            # A champion of before may answer until the app has seen the new one.
+            if not response.ok and response.status_code < requests.codes.server_error:
+                refused_since.append(time.monotonic())
+                if refused_since[-1] - refused_since[0] > REFUSAL_SECONDS:
+                    raise PlatformStateError(f"the app does not forecast {body['start']} to {body['end']}: {said[0]}")
+            else:
+                refused_since.clear()
+            return False
 
-        self._wait_until("an answer of /predict", answered, SERVE_DEADLINE_SECONDS)
+        self._wait_until("an answer of /predict", answered, SERVE_DEADLINE_SECONDS, lambda: f"it said last: {said[0]}")
         return answers[0]
 
     def _wait_until(
-        self, what: str, is_there: Callable[[], bool], deadline_seconds: float = RUN_DEADLINE_SECONDS
+        self,
+        what: str,
+        is_there: Callable[[], bool],
+        deadline_seconds: float = RUN_DEADLINE_SECONDS,
+        why: Callable[[], str] = lambda: "look into Dagster's runs",
     ) -> None:
         deadline = time.monotonic() + deadline_seconds
         while not is_there():
             self.meanwhile()
             if time.monotonic() > deadline:
-                raise UnavailableError(what, f"it did not come within {deadline_seconds:g} s; look into Dagster's runs")
+                raise UnavailableError(what, f"it did not come within {deadline_seconds:g} s; {why()}")
             time.sleep(POLL_SECONDS)
         self.progress(f"{what} is there")

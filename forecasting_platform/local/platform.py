@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ class EmbeddedPlatform:
     Args:
         data_dir: made when it is missing; a second start goes on from what is there.
         port_base: Dagster listens here, MLflow, the app, Postgres and the simulated feed behind it.
-        feed_url: a feed to load from; None for the simulated one.
+        feed_url: a feed to load from; without it and `feed`, the simulated one.
+        feed: a feed's description, or a folder of several, to load from.
+        first_day: of the partitions; a later start has the first of any before.
         live: whether schedules run.
         weather: whether the simulated weather is loaded beside the feed, and models regress on it.
         spark: whether tables are in Spark, and models trained there; so it is wherever the directory has such tables,
@@ -65,6 +68,8 @@ class EmbeddedPlatform:
         feed_url: str | None = None,
         live: bool = False,
         *,
+        feed: Path | None = None,
+        first_day: date | None = None,
         weather: bool = False,
         spark: bool = False,
         environment: Mapping[str, str] | None = None,
@@ -80,6 +85,8 @@ class EmbeddedPlatform:
         self.seconds: dict[str, float] = {}
         """How long after the start each part answered."""
         self._feed_url = feed_url
+        self._feed = feed.absolute() if feed else None
+        self._first_day = first_day
         self._live = live
         self._weather = weather
         self._caller = dict(os.environ if environment is None else environment)
@@ -99,7 +106,13 @@ class EmbeddedPlatform:
     @property
     def feed_url(self) -> str:
         """The URL that the platform loads from."""
+        if self._feed is not None:
+            return self._feed.as_uri()
         return self._feed_url or f"{self.addresses.url('feed')}/feed"
+
+    @property
+    def _is_simulated(self) -> bool:
+        return self._feed_url is None and self._feed is None
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -114,7 +127,20 @@ class EmbeddedPlatform:
         spark = spark_settings(self.directory, self.addresses) if self._spark else {}
         if "FORECASTING_SPARK_CONF" in self._caller:
             spark.pop("spark_conf", None)
-        return {**weather, **spark}
+        return {**weather, **spark, **self._described, **self._first_partition}
+
+    @property
+    def _described(self) -> dict[str, Any]:
+        if self._feed is None:
+            return {}
+        return {"feeds" if self._feed.is_dir() else "feed": str(self._feed)}
+
+    @property
+    def _first_partition(self) -> dict[str, Any]:
+        if self._caller.get("FORECASTING_FIRST_PARTITION_DATE"):
+            return {}
+        first = self.directory.first_day(self._first_day)
+        return {"first_partition_date": first.isoformat()} if first else {}
 
     def start(self, progress: Progress = _silent, *, before_daemon: Callable[[], None] | None = None) -> None:
         """Start everything and return when everything answers.
@@ -144,7 +170,7 @@ class EmbeddedPlatform:
         programs = self._prepared_programs(progress)
         self._programs = programs
         metastore = [programs.metastore()] if self._spark else []
-        feed = [programs.feed()] if self._feed_url is None else []
+        feed = [programs.feed()] if self._is_simulated else []
         needed_for_loading = [*metastore, programs.code_server(), programs.web_server(self.dagster), *feed]
         needed = [self._launch(program) for program in needed_for_loading]
         self._launch(programs.mlflow())
@@ -213,7 +239,7 @@ class EmbeddedPlatform:
         self._stack.callback(self.directory.stop_leftovers)
         if self._spark:
             self._claim_spark()
-        services = [service for service in SERVICES if service != "feed" or self._feed_url is None]
+        services = [service for service in SERVICES if service != "feed" or self._is_simulated]
         services += [METASTORE] if self._spark else []
         require_free_ports({self.addresses.port(service): service for service in services})
 
@@ -252,10 +278,11 @@ class EmbeddedPlatform:
         return platform_environment(
             self.directory,
             self.addresses,
-            feed_url=self.feed_url,
+            feed_url="" if self._feed else self.feed_url,
             live=self._live,
             caller=self._caller,
-            settings=self.settings,
+            # Feeds that the caller's environment describes are not asked for here.
+            settings={"feed": "", "feeds": "", **self.settings},
         )
 
     def _launch(self, program: Program) -> ChildProcess:

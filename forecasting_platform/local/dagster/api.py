@@ -175,6 +175,28 @@ class DagsterApi:
         statistics = answer["partitionStats"]
         return len(answer["assetMaterializations"]) if statistics is None else int(statistics["numMaterialized"])
 
+    def newest_materialization(self, asset: str) -> Materialization | None:
+        """What an asset shows of its newest materialization; None where it has none.
+
+        Raises:
+            DagsterRequestError: there is no such asset.
+        """
+        answer = self._ask(
+            f"find the newest materialization of {asset}",
+            queries.PARTITION_COUNT,
+            {"key": {"path": asset.split("/")}},
+            expected="AssetNode",
+        )
+        runs = [made["runId"] for made in answer["assetMaterializations"]]
+        return next(reversed(self.materializations(runs[0], asset)), None) if runs else None
+
+    def failed_run(self, job: str, since: float) -> str | None:
+        """The newest run of a job, begun since a `time.time`, that failed or was cancelled; None without one."""
+        answer = self._ask(
+            f"find failed runs of {job}", queries.FAILED_RUNS, {"job": job, "since": since}, expected="Runs"
+        )
+        return next((str(run["runId"]) for run in answer["results"]), None)
+
     def materialized_days(self, asset: str) -> set[date]:
         """The days of a daily asset that are materialized.
 

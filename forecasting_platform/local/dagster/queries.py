@@ -86,6 +86,15 @@ query ($key: AssetKeyInput!) {
     }
 }
 """
+FAILED_RUNS = f"""
+query ($job: String!, $since: Float!) {{
+    answer: runsOrError(
+        filter: {{pipelineName: $job, statuses: [FAILURE, CANCELED], createdAfter: $since}}, limit: 1
+    ) {{
+        __typename {_ERROR} ... on Runs {{ results {{ runId }} }}
+    }}
+}}
+"""
 PARTITION_RANGES = """
 query ($key: AssetKeyInput!) {
     answer: assetNodeOrError(assetKey: $key) {
