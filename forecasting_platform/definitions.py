@@ -36,7 +36,7 @@ from forecasting_platform.orchestration.sensors import (
     run_failure_sensor,
 )
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import names_of_several_feeds
+from forecasting_platform.wiring import names_of_several_feeds, with_covariates
 
 ASSETS = [raw_observations, feature_table, trained_model, champion_model, forecasts, forecast_errors]
 
@@ -56,7 +56,7 @@ def build_definitions(
     *, settings: Settings | None = None, resources: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
     """All definitions, by the settings (the environment's, by default); `resources` replace those of the same key."""
-    settings = settings or Settings()
+    settings = with_covariates(settings or Settings())
     return dg.Definitions(
         assets=partition_by(settings, ASSETS),
         asset_checks=[*CHECKS, *raw_observations_checks.feed_checks(names_of_several_feeds(settings))],

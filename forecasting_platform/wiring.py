@@ -187,6 +187,20 @@ EXOGENOUS_FEED = "exogenous"
 """What the feed of FORECASTING_EXOGENOUS_FEED_URL is called."""
 
 
+def with_covariates(settings: Settings) -> Settings:
+    """The settings, with the covariates that the feeds' descriptions declare among the exogenous series.
+
+    A description that is wrong adds none: each load says what is wrong with it.
+    """
+    if not (settings.feed or settings.feeds):
+        return settings
+    try:
+        declared = [found.model_dump() for each in descriptions_of(settings) for found in each.covariates]
+    except ConfigurationError:
+        return settings
+    return settings.model_copy(update={"exogenous": [*settings.exogenous, *declared]})
+
+
 def feed_at(url: str, settings: Settings) -> ObservationFeed:
     """The feed of the default shape at a URL, with the limits and the archive of the settings.
 

@@ -22,7 +22,7 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, table_store_of
+from forecasting_platform.wiring import ledger_of, table_store_of, with_covariates
 
 TIMEOUT_SECONDS = 30
 
@@ -47,7 +47,7 @@ class Connection:
     @property
     def settings(self) -> Settings:
         """Those of its processes, as far as a command needs them; else those of the environment."""
-        return Settings(postgres_dsn=SecretStr(self.postgres_dsn), **self.further_settings)
+        return with_covariates(Settings(postgres_dsn=SecretStr(self.postgres_dsn), **self.further_settings))
 
     @property
     def dagster(self) -> DagsterApi:

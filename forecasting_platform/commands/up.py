@@ -38,7 +38,7 @@ SIMULATED_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 )
 @click.option(
     "--feed",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Description of the feed to load from, a YAML file, or a folder of several.",
 )
 @click.option("--feed-url", help="Feed of the default shape to load from; the simulated one by default.")

@@ -42,8 +42,8 @@ def first_load(reach: DateRange, start: date | None, end: date | None, tell: Cal
     """The days of an initial load: the feed's own, unless a person says others.
 
     >>> first_load(DateRange(date(1900, 1, 1), date(2023, 6, 30)), None, None, print).start
-    the feed reaches back to 1900-01-01; the days since 2003-06-15 are loaded, --start loads more
-    datetime.date(2003, 6, 15)
+    the feed reaches back to 1900-01-01; the days since 2003-06-16 are loaded, --start loads more
+    datetime.date(2003, 6, 16)
     """
     end = end or max(reach.end, start or reach.end)
     if start is None and (end - reach.start).days >= MAX_FIRST_LOAD_DAYS:

@@ -240,6 +240,7 @@ def test_options_that_are_needed_are_described() -> None:
         (("simulate", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
         (("up", "--start", "2023-07-02", "--end", "2023-07-01"), "swap them"),
         (("up", "--port-base", "65534"), "65534 is not in the range"),
+        (("up", "--feed", "/", "--feed-url", "http://host/"), "give --feed or --feed-url"),
         (("up", "--port-base", "many"), "'many' is not a valid integer"),
         (("rollback",), "Missing option '--reason'"),
         (("rollback", "--reason", "  "), "--reason is empty; say why"),
@@ -275,6 +276,27 @@ def test_a_feed_url_that_is_none_is_refused_before_anything_starts(tmp_path: Pat
     result = CliRunner().invoke(cli.main, ["up", "--data-dir", str(tmp_path / "data"), "--feed-url", "nonsense"])
     assert result.exit_code == 1
     assert "is no feed; give http(s)://host/feed" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("", "gas.yaml: No such file or directory"),
+        ("source: {}\n", "line 1: `source.url`: is missing"),
+        ("source: {url: 'https://host/${NOT_THERE}'}\n", "NOT_THERE: is not set, and the feed 'gas' needs it"),
+        ("source: {url: file:///nowhere/gas.csv}\n", "file:///nowhere/gas.csv is unavailable"),
+    ],
+)
+def test_a_described_feed_that_cannot_be_used_is_refused_before_anything_starts(
+    tmp_path: Path, description: str, said: str
+) -> None:
+    if description:
+        (tmp_path / "gas.yaml").write_text(description, encoding="utf-8")
+    words = ["up", "--data-dir", str(tmp_path / "data"), "--feed", str(tmp_path / "gas.yaml")]
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == 1
+    assert said in result.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
+from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform_tests.support.waiting import wait_until
 
 ENDPOINTS = {"dagster": "http://127.0.0.1:3000", "postgres": "postgresql://platform:secret@127.0.0.1:3003/forecasting"}
@@ -150,3 +152,33 @@ def test_a_log_that_grows_too_long_begins_anew_and_its_process_writes_on(tmp_pat
     assert (log.read_bytes(), (directory.logs / "app.log.1").stat().st_size) == (b"goes on", 1000)
     assert short.read_text() == "a line\n"
     directory.release()
+
+
+def test_the_first_partition_is_never_later_than_it_was(directory: DataDirectory) -> None:
+    assert (directory.first_day(None), directory.known_first_day) == (None, None)
+    directory.claim()
+    for wanted, expected in ((date(2016, 1, 1), date(2016, 1, 1)), (date(2020, 1, 1), date(2016, 1, 1)),
+                             (None, date(2016, 1, 1)), (date(1999, 1, 1), date(1999, 1, 1))):  # fmt: skip
+        assert directory.first_day(wanted) == expected
+    assert DataDirectory(directory.path).known_first_day == date(1999, 1, 1)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_described_feed_is_all_that_the_processes_are_told_of(tmp_path: Path, is_folder: bool) -> None:
+    described = tmp_path / "feeds" / "gas.yaml"
+    described.parent.mkdir()
+    described.write_text("", encoding="utf-8")
+    feed = described.parent if is_folder else described
+    caller = {"FORECASTING_FEED": "/other.yaml", "FORECASTING_FEEDS": "/others", "FORECASTING_FEED_URL": "http://x"}
+    (tmp_path / "data").mkdir()
+    platform = EmbeddedPlatform(tmp_path / "data", feed=feed, first_day=date(2016, 1, 1), environment=caller)
+    told = {name: value for name, value in platform._environment().items() if "FEED" in name or "FIRST" in name}
+    del told["FORECASTING_FEED_ARCHIVE"]
+    assert told == {
+        "FORECASTING_FEED_URL": "",
+        "FORECASTING_FEED": "" if is_folder else str(feed),
+        "FORECASTING_FEEDS": str(feed) if is_folder else "",
+        "FORECASTING_FIRST_PARTITION_DATE": "2016-01-01",
+    }
+    assert platform.settings["first_partition_date"] == "2016-01-01"
+    assert platform.feed_url == feed.as_uri()

@@ -13,11 +13,11 @@ from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.several_feeds import NamedFeed, SeveralFeeds
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff, KnownInAdvance
+from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff, KnownInAdvance, exogenous_from
 from forecasting_platform.forecasting.series.refusals import Refusals
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult, ObservationFeed
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of, names_of_several_feeds
+from forecasting_platform.wiring import feed_of, names_of_several_feeds, with_covariates
 from forecasting_platform_tests.adapters.feeds import test_http_feed
 from forecasting_platform_tests.contracts.observation_feed_contract import MAX_BYTES, MakeFeed
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
@@ -243,6 +243,15 @@ def test_descriptions_are_feeds_one_or_several(tmp_path: Path) -> None:
     assert type(feed_of(Settings(feeds=tmp_path))) is SeveralFeeds
     assert names_of_several_feeds(Settings(feeds=tmp_path)) == ("gas", "power")
     assert names_of_several_feeds(Settings(feeds=tmp_path, feed_url="http://host/feed")) == ("feed", "gas", "power")
+
+
+def test_covariates_of_a_description_are_exogenous_series(tmp_path: Path) -> None:
+    path = write(tmp_path, "gas", "https://host/gas")
+    covariate = "covariates:\n- unique_id: Wind\n  delay_days: 2\n"
+    path.write_text(path.read_text(encoding="utf-8") + covariate, encoding="utf-8")
+    settings = with_covariates(Settings(feed=path, exogenous=[TEMPERATURE]))
+    assert exogenous_from(settings.exogenous) == (KnownAtCutoff("Temperature"), KnownAtCutoff("Wind", 2))
+    assert with_covariates(Settings(feed=tmp_path / "none.yaml")).exogenous == []
 
 
 @pytest.mark.parametrize(
