@@ -22,9 +22,10 @@ from forecasting_platform.forecasting.models.scores import naive_errors, root_me
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.series.data_quality import history_period, judge_days
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DAILY, Calendars, DueDays, SeriesCalendar
+from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 
 BUSINESS_DAYS = (0, 1, 2, 3, 4)
 LOOK_BACK_DAYS, LATE_WINDOW_DAYS, MAX_LATE_DAYS = 31, 120, 3

@@ -25,6 +25,7 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_ga
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.reconciliation import differing_values
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -88,7 +89,7 @@ def main() -> None:
         definitions = dg.Definitions(
             [raw_observations, feature_table],
             jobs=[load_job],
-            resources={"observation_feed": feed, "table_store": store, "settings": Settings()},
+            resources={"observation_feed": feed, "table_store": store, "settings": Settings(), "calendars": DAILY},
         )
         job = definitions.resolve_job_def("load_job")
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
-from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform.repetitions import first_repeated
 
 if TYPE_CHECKING:

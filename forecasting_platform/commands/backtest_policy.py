@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.policy_backtest.policies import policies
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.services.policy_backtest import backtest_policies, stored_history
+from forecasting_platform.wiring import calendars_of
 
 
 @click.command(
@@ -38,7 +39,10 @@ def backtest_policy(
         features = stored_history(store, days, series)
     settings, grid = connection.settings, policies(every, budgets=budget)
     recipe = default_recipe(
-        settings.horizon_days, settings.holiday_country, exogenous=exogenous_from(settings.exogenous)
+        settings.horizon_days,
+        settings.holiday_country,
+        exogenous=exogenous_from(settings.exogenous),
+        calendars=calendars_of(settings),
     )
     found = backtest_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)

@@ -11,6 +11,7 @@ from forecasting_platform.commands.output import print_csv, print_json, records
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.holding import accepted_days
 from forecasting_platform.services.feature_table import features_as_of
+from forecasting_platform.wiring import calendars_of
 
 
 @click.command(
@@ -26,6 +27,8 @@ def features(start: date, end: date, as_of: datetime | None, data_dir: Path, as_
     settings = connection.settings
     exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
     with connection.table_store() as store:
-        found = features_as_of(store, days, settings.holiday_country, as_of, exogenous, accepted)
+        found = features_as_of(
+            store, days, settings.holiday_country, as_of, exogenous, accepted, calendars_of(settings)
+        )
     rows = records(found.assign(ds=found["ds"].dt.date.astype(str)))
     print_json(rows) if as_json else print_csv(rows, list(found.columns))

@@ -14,7 +14,8 @@ import pandas as pd
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.backtest import MIN_HISTORY_DAYS
 from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.model import ForecastModel, join_models
+from forecasting_platform.forecasting.models.joining import join_models
+from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.monitoring.references import add_control_references

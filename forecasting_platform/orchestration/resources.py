@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
-from forecasting_platform.forecasting.series.due_days import Calendars
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed

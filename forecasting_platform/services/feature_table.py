@@ -23,6 +23,11 @@ from forecasting_platform.forecasting.series.holding import (
     held_observations,
     without_held,
 )
+from forecasting_platform.forecasting.series.series_calendars import (
+    DAILY,
+    Calendars,
+    without_zeros_of_closed_days,
+)
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_BUILDS = 20
@@ -49,6 +54,7 @@ def build_feature_table(
     country: str,
     exogenous: Sequence[Exogenous] = (),
     accepted: Accepted | None = None,
+    calendars: Calendars = DAILY,
 ) -> BuiltFeatures:
     """Build and store the features of loaded days, and of the later days that depend on them.
 
@@ -60,6 +66,7 @@ def build_feature_table(
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own.
         accepted: days of a series that are not held back, whatever their values.
+        calendars: the days on which values of each series are due.
 
     Raises:
         OverlappingWritesError: values came during each of `MAX_BUILDS` builds.
@@ -70,13 +77,13 @@ def build_feature_table(
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
         known = store.count(OBSERVATIONS, read)
-        observations = store.read_observations(read)
+        observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
         held = held_observations(observations, judged, accepted)
         before = store.read(HELD_OBSERVATIONS, read)
         is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
         days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
         plausible = without_held(observations, pd.concat([before[~is_judged], held]))
-        features = build_features(plausible, days, country, exogenous)
+        features = build_features(plausible, days, country, exogenous, calendars)
         store.replace(FEATURE_TABLE, features, days)
         # After the features: a build that ends between the two leaves the change to be found by the next.
         store.replace(HELD_OBSERVATIONS, held, judged)
@@ -92,19 +99,22 @@ def features_as_of(
     as_of: datetime | None = None,
     exogenous: Sequence[Exogenous] = (),
     accepted: Accepted | None = None,
+    calendars: Calendars = DAILY,
 ) -> pd.DataFrame:
     """Rows of `FEATURE_TABLE`, rebuilt from the observations that were known at `as_of` (inclusive), or now.
 
     They are what `feature_table` held of these days after a load that ended at `as_of`; nothing is written.
     """
     window = observations_period(days)
-    known = store.read_observations(deciding_period(window), as_of=as_of)
-    return build_features(without_held(known, held_observations(known, window, accepted)), days, country, exogenous)
+    known = without_zeros_of_closed_days(store.read_observations(deciding_period(window), as_of=as_of), calendars)
+    plausible = without_held(known, held_observations(known, window, accepted))
+    return build_features(plausible, days, country, exogenous, calendars)
 
 
-def plausible_observations(store: TableStore, period: DateRange) -> pd.DataFrame:
-    """The newest version of each value of the period that is not held back."""
-    return without_held(store.read_observations(period), store.read(HELD_OBSERVATIONS, period))
+def plausible_observations(store: TableStore, period: DateRange, calendars: Calendars = DAILY) -> pd.DataFrame:
+    """The newest version of each value of the period that is not held back, nor the 0 of a closed day."""
+    known = without_held(store.read_observations(period), store.read(HELD_OBSERVATIONS, period))
+    return without_zeros_of_closed_days(known, calendars)
 
 
 def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:

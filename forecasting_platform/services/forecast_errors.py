@@ -9,6 +9,7 @@ from forecasting_platform.forecasting.models.issuing import cutoffs_of, match_er
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import without_held
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_MATCHES = 20
@@ -22,11 +23,14 @@ class MatchedErrors:
     versions: pd.DataFrame
 
 
-def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> MatchedErrors:
+def match_forecast_errors(
+    store: TableStore, days: DateRange, horizon: int, calendars: Calendars = DAILY
+) -> MatchedErrors:
     """Match and store the errors of all forecasts of these days; repeated if values or forecasts arrive meanwhile.
 
     Args:
         horizon: how many days ahead forecasts reach.
+        calendars: the days on which values of each series are due; the others have no error.
 
     Raises:
         OverlappingWritesError: values or forecasts came during each of `MAX_MATCHES` attempts.
@@ -35,7 +39,7 @@ def match_forecast_errors(store: TableStore, days: DateRange, horizon: int) -> M
         known, held = _known(store, days, horizon), store.read(HELD_OBSERVATIONS, days)
         # What is held back is no actual yet: a typing error would condemn the model.
         versions = without_held(store.read(OBSERVATIONS, days), held)
-        matched = match_errors(store.read(FORECASTS, cutoffs_of(days, horizon)), versions, days)
+        matched = match_errors(store.read(FORECASTS, cutoffs_of(days, horizon)), versions, days, calendars)
         store.replace(FORECAST_ERRORS, matched, days)
         if _known(store, days, horizon) == known and store.read(HELD_OBSERVATIONS, days).equals(held):
             return MatchedErrors(matched, versions)

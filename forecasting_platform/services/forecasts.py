@@ -73,7 +73,7 @@ def _issue(
         features,
         model_version=version.version,
         issued_at=datetime.now(UTC),
-        matured=match_errors(recorded, plausible_observations(store, since), since),
+        matured=match_errors(recorded, plausible_observations(store, since), since, model.calendars),
     )
     store.record_forecasts(issued)
     return _of_version(store.read(FORECASTS, cutoffs), version)

@@ -17,6 +17,7 @@ from forecasting_platform.errors import (
 )
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.orchestration import retries
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -73,7 +74,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(parts: Parts, tags: dict[str, str]) -> tuple[dg.ExecuteInProcessResult, set[str]]:
     """Load the week; the result, and the days that Dagster shows of both assets."""
     assets = [raw_observations, feature_table]
-    resources = {"observation_feed": parts, "table_store": parts.store, "settings": Settings()}
+    resources = {"observation_feed": parts, "table_store": parts.store, "settings": Settings(), "calendars": DAILY}
     job = dg.Definitions(assets, resources=resources).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK) | tags, raise_on_error=False)

@@ -111,11 +111,14 @@ def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore |
 
 
 def list_left_out(champion: Champion, inputs: ModelInputs, request: ForecastRequest) -> list[Record]:
-    """The series that an answer for all leaves out, each with why; none where series were named."""
-    if request.unique_ids is not None:
+    """The series that an answer leaves out, each with why; of those that were named the ones without a due day."""
+    model, answered = champion.model, set(inputs.unique_id.tolist())
+    others = set(model.unique_ids if request.unique_ids is None else request.unique_ids) - answered
+    if not others:
         return []
-    others = set(champion.model.unique_ids) - set(inputs.unique_id.tolist())
-    return describe_left_out(champion.model, others, request.known_until) if others else []
+    days = np.arange(np.datetime64(request.period.start), np.datetime64(request.period.end) + 1)
+    closed = {name for name in others if not model.calendars.of(name).is_due(days).any()}
+    return describe_left_out(model, others, request.known_until, closed)
 
 
 def refuse_too_many(period: DateRange, series: int, row_limit: int) -> None:

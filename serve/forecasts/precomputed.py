@@ -4,9 +4,10 @@ Most requests ask for just these: they are answered by joining rows that are alr
 compute. Every other request is computed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -72,17 +73,20 @@ def is_finite(forecasts: Forecasts) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(np.array(numbers)).all(axis=0))
 
 
-def describe_left_out(model: ForecastModel, unique_ids: Iterable[str], day: date | None = None) -> list[Record]:
-    """Describe the series that an answer for all leaves out.
+def describe_left_out(
+    model: ForecastModel, unique_ids: Iterable[str], day: date | None = None, closed: Collection[str] = ()
+) -> list[Record]:
+    """Describe the series that an answer leaves out.
 
     Args:
         day: the last day that the answer knows, inclusive; all that is known without it.
+        closed: those of which no value is due on the days asked for.
     """
     ended, newest = model.ended_at(day), dict(zip(model.unique_ids, model.feature_days.tolist(), strict=True))
     return [
         {
             "unique_id": unique_id,
-            "state": "ended" if unique_id in ended else "unobserved",
+            "state": "ended" if unique_id in ended else "closed" if unique_id in closed else "unobserved",
             "newest_observation": newest[unique_id].isoformat(),
         }
         for unique_id in sorted(unique_ids)
@@ -108,6 +112,7 @@ class PrecomputedForecasts:
         self._series = [name for name in model.unique_ids if name not in ended]
         self._first_days: dict[str, date] = {}
         self._rendered: dict[str, RenderedForecasts] = {}
+        self._offsets: dict[str, list[int]] = {}
         days = model.feature_days[model.positions(self._series)]
         for cutoff in np.unique(days):
             self._add(
@@ -119,14 +124,20 @@ class PrecomputedForecasts:
         days = list(DateRange(first, cutoff + timedelta(days=self._days)))
         forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
         rows, finite = json_rows(forecast_records(forecasts, model.cutoff)), is_finite(forecasts)
-        for position, unique_id in enumerate(sorted(unique_ids)):
-            series = slice(position * self._days, (position + 1) * self._days)
-            if finite[series].all():
-                self._first_days[unique_id] = first
-                self._rendered[unique_id] = render_series(forecasts, series, rows)
+        names = forecasts.unique_id
+        # Where a series begins: those with closed days have fewer rows than others.
+        edges = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
+        for start, stop in pairwise(edges):
+            series = slice(start, stop)
+            if start < stop and finite[series].all():
+                self._first_days[names[start]] = first
+                self._rendered[names[start]] = render_series(forecasts, series, rows)
+                if stop - start < self._days:
+                    ahead = np.datetime64(first) + np.arange(self._days + 1)
+                    self._offsets[names[start]] = np.searchsorted(forecasts.ds[series], ahead).tolist()
 
     def find(self, period: DateRange, unique_ids: Sequence[str] | None) -> list[RenderedForecasts] | None:
-        """The forecasts of a range, ordered by series and day; None when they are not all here.
+        """The forecasts of a range, ordered by series and day; None when they are not all here, or a series has none.
 
         Args:
             unique_ids: the series wanted, without it every one that has not ended; none may be given twice.
@@ -137,5 +148,9 @@ class PrecomputedForecasts:
             stop = start + len(period)
             if start < 0 or stop > self._days:
                 return None
+            if unique_id in self._offsets:
+                start, stop = self._offsets[unique_id][start], self._offsets[unique_id][stop]
+                if start == stop:
+                    return None
             found.append(self._rendered[unique_id].part(start, stop))
         return found

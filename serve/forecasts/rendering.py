@@ -14,7 +14,7 @@ from forecasting_platform.csv_cells import cell
 from forecasting_platform.forecasting.models.forecasts import Forecasts
 
 PIECE_ROWS = 2_000
-MARKS = ("extrapolated", "replaced", "lacks_exogenous", "new_series", "in_training")
+MARKS = ("extrapolated", "replaced", "lacks_exogenous", "new_series", "closed", "in_training")
 """Fields that are present only where they are true."""
 
 Record = dict[str, Any]
@@ -31,7 +31,10 @@ def forecast_records(forecasts: Forecasts, trained_until: date, more: Columns | 
     columns = _columns(forecasts) | dict(more or {})
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     seen = forecasts.ds <= np.datetime64(trained_until, "D")
-    marked = (forecasts.extrapolated, forecasts.replaced, forecasts.lacks_exogenous, forecasts.new_series, seen)
+    marked = (
+        forecasts.extrapolated, forecasts.replaced, forecasts.lacks_exogenous, forecasts.new_series,
+        forecasts.closed, seen,
+    )  # fmt: skip
     for mark, holds in zip(MARKS, marked, strict=True):
         for position in np.flatnonzero(holds):
             records[position][mark] = True

@@ -131,6 +131,8 @@ def _further_columns(
 ) -> dict[str, list[Any]]:
     """The columns requested besides the forecast and its bounds."""
     more: dict[str, list[Any]] = {}
+    if not len(inputs):
+        return more
     ranged = body if isinstance(body, PredictRangeBody) else None
     if ranged and ranged.actuals:
         more["y"] = actuals_of(forecasts, service.require_store())

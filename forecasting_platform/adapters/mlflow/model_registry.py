@@ -8,7 +8,7 @@ import platform
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import mlflow
 import mlflow.artifacts
+import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -205,10 +206,12 @@ def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
 
 
 def _example(model: ForecastModel) -> ModelInputs:
-    """The inputs of the next day, for the first series that have a newest row."""
+    """The inputs of the next day that is forecast, for the first series that have a newest row."""
     newest = model.feature_days.max()
     reaching = [name for name, day in zip(model.unique_ids, model.feature_days, strict=True) if day == newest]
-    return model.inputs([newest.astype(object) + timedelta(days=1)], unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
+    days = (newest + np.arange(1, model.horizon + 1)).tolist()
+    ahead = model.inputs(days, unique_ids=sorted(reaching)[:EXAMPLE_ROWS])
+    return ahead.rows(ahead.ds == ahead.ds.min()) if len(ahead) else ahead
 
 
 def _metrics(model: ForecastModel) -> dict[str, float]:

@@ -31,7 +31,7 @@ class Backtest:
         fit_days: the day each cutoff's candidates were fitted on; shape (C,).
         candidates: names of the K candidates.
         y_hat: point forecasts; shape (K, S, C, horizon), NaN where the cutoff day was not observed.
-        y: the actuals; shape (S, C, horizon), NaN where not observed (or not yet).
+        y: the actuals; shape (S, C, horizon), NaN where not observed (or not yet), and of a day that is not forecast.
         weights: of the candidates, as errors known at the fit day would have given them; shape (S, C, K),
             NaN in the first block, where nothing had been evaluated yet.
     """
@@ -115,10 +115,19 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
         fit_days=fits[np.searchsorted(fits, cutoffs, side="right") - 1],
         candidates=recipe.names,
         y_hat=y_hat,
-        y=panel.actuals(cutoffs, recipe.horizon),
+        y=_due_actuals(panel, cutoffs, recipe),
         weights=np.full((shape[1], shape[2], shape[0]), np.nan),
     )
     return replace(unweighted, weights=_weights(unweighted, fits, recipe))
+
+
+def _due_actuals(panel: Panel, cutoffs: Days, recipe: Recipe) -> Floats:
+    actuals = panel.actuals(cutoffs, recipe.horizon)
+    if not recipe.calendars.is_every_day:
+        days = np.arange(cutoffs[0] + 1, cutoffs[-1] + recipe.horizon + 1)
+        ahead = np.arange(len(cutoffs))[:, None] + np.arange(recipe.horizon)
+        actuals[~recipe.calendars.is_due(panel.unique_ids, days)[:, ahead]] = np.nan
+    return actuals
 
 
 def _blocks(fits: Days, cutoffs: Days) -> Iterator[tuple[np.datetime64, slice]]:

@@ -1,6 +1,6 @@
 """Forecasts as a model answers them, and what each is made of. Which of them are on record belongs to `record`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Forecasts:
         replaced: whether the candidates' forecast was not plausible and the naive one stands for it.
         lacks_exogenous: whether an exogenous value was not known, and the mean of the season stood for it.
         new_series: whether the series is new to the model, so that the known ones stand for its past.
+        closed: whether no value is due on the day, and the forecast therefore is 0.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -35,8 +36,25 @@ class Forecasts:
     replaced: npt.NDArray[np.bool_]
     lacks_exogenous: npt.NDArray[np.bool_]
     new_series: npt.NDArray[np.bool_]
+    closed: npt.NDArray[np.bool_]
     y_hat_naive: Floats
     y_hat_seasonal_naive: Floats
+
+    def zero_where_closed(self) -> "Forecasts":
+        """The same with 0, and intervals of no width, on closed days."""
+        if not self.closed.any():
+            return self
+
+        def zeroed(values: Floats) -> Floats:
+            return np.where(self.closed, 0.0, values)
+
+        return replace(
+            self,
+            y_hat=zeroed(self.y_hat),
+            bounds={level: (zeroed(lower), zeroed(upper)) for level, (lower, upper) in self.bounds.items()},
+            y_hat_naive=zeroed(self.y_hat_naive),
+            y_hat_seasonal_naive=zeroed(self.y_hat_seasonal_naive),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """`unique_id`, `cutoff`, `ds`, `y_hat`, the bounds by level, and the two naive forecasts."""

@@ -12,6 +12,7 @@ from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 
 def issue_forecasts(
@@ -109,8 +110,12 @@ def cutoffs_of(days: DateRange, horizon: int) -> DateRange:
     return DateRange(days.start - timedelta(days=horizon), days.end - timedelta(days=1))
 
 
-def match_errors(forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRange) -> pd.DataFrame:
+def match_errors(
+    forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRange, calendars: Calendars = DAILY
+) -> pd.DataFrame:
     """Forecasts of some days with their actuals: rows of `FORECAST_ERRORS`.
+
+    The 0 of a closed day is no forecast, so it has no error.
 
     Args:
         forecasts: rows of `FORECASTS`; those of other days are ignored.
@@ -123,4 +128,7 @@ def match_errors(forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRang
     actuals = newest[["unique_id", "ds", "y"]].merge(first[["unique_id", "ds", "y_first"]], on=["unique_id", "ds"])
     inside = forecasts[forecasts["ds"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))]
     matched = inside.merge(actuals, on=["unique_id", "ds"])
+    if not calendars.is_every_day:
+        days_matched = matched["ds"].to_numpy().astype("datetime64[D]")
+        matched = matched[~calendars.closed_rows(matched["unique_id"].tolist(), days_matched)]
     return FORECAST_ERRORS.conform(matched[FORECAST_ERRORS.column_names], days)

@@ -31,6 +31,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.lifetime import SeriesState, has_ended, series_states
 from forecasting_platform.forecasting.series.panel import feature_values
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ForecastModel:
         first_days: what was learnt of series that it was not trained on.
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
         exogenous: names of the E exogenous columns of its input frame.
+        calendars: the days on which values of each series are due; a closed day has no forecast, or 0.
     """
 
     unique_ids: tuple[str, ...]
@@ -81,6 +83,7 @@ class ForecastModel:
     first_days: FirstDays
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
+    calendars: Calendars = DAILY
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -150,6 +153,9 @@ class ForecastModel:
             days: the days to forecast.
             unique_ids: the series wanted; by default all that are `reaching` the last day.
 
+        Returns:
+            No rows of the days on which a series is closed, unless its forecast there is 0.
+
         Raises:
             UnknownSeriesError: one the model does not have.
             InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the
@@ -159,7 +165,9 @@ class ForecastModel:
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
         refuse_unreachable(days, cutoffs)
-        return build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
+        inputs = build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
+        closed = self.calendars.closed_rows(inputs.unique_id, inputs.ds, "left_out")
+        return inputs.rows(~closed) if closed.any() else inputs
 
     def ended_at(self, day: date | None = None) -> dict[str, date]:
         """The series that have ended, each with its last day, as its feature row says.
@@ -169,7 +177,8 @@ class ForecastModel:
         """
         newest = self.feature_days.max()
         known = newest if day is None else min(newest, np.datetime64(day, "D"))
-        ended = has_ended(self.feature_days, self.ended_after_days, known)
+        covered = self.calendars.covered_until(self.unique_ids, self.feature_days)
+        ended = has_ended(covered, self.ended_after_days, known)
         return {self.unique_ids[position]: self.feature_days[position].item() for position in np.flatnonzero(ended)}
 
     def states(self) -> dict[str, SeriesState]:
@@ -215,9 +224,10 @@ class ForecastModel:
             replaced=replaced,
             lacks_exogenous=self._lacks_exogenous(inputs, series),
             new_series=self.is_new[series],
+            closed=self.calendars.closed_rows(inputs.unique_id, inputs.ds, "zero"),
             y_hat_naive=FittedNaive().predict(inputs, series),
             y_hat_seasonal_naive=FittedSeasonalNaive().predict(inputs, series),
-        )
+        ).zero_where_closed()
 
     def explain(self, inputs: ModelInputs) -> pd.DataFrame:
         """What each forecast is made of, in the unit of the series.
@@ -241,6 +251,7 @@ class ForecastModel:
         named = np.einsum("nkp,nk->np", each, self.weights[series])
         # The naive forecast has no named part: all of it is due to the newest day.
         named[replaced] = 0.0
+        y_hat[self.calendars.closed_rows(inputs.unique_id, inputs.ds, "zero")] = 0.0
         level = inputs.column(LEVEL)
         # What bounds and replacement changed is in the rest too, so that the parts add up exactly.
         rest = y_hat - level - named.sum(axis=1)
@@ -287,14 +298,3 @@ BY_SERIES = (
     "ended_after_days", "trained_ranges", "is_new",
 )  # fmt: skip
 """The model's own arrays with the series as first axis."""
-
-
-def join_models(models: Sequence[ForecastModel]) -> ForecastModel:
-    """One model of the series of several, one after the other; in everything else it is the first one."""
-    arrays: dict[str, Any] = {name: np.concatenate([getattr(model, name) for model in models]) for name in BY_SERIES}
-    return replace(
-        models[0],
-        unique_ids=tuple(unique_id for model in models for unique_id in model.unique_ids),
-        candidates=tuple(type(fits[0]).join(fits) for fits in zip(*(of.candidates for of in models), strict=True)),
-        **arrays,
-    )

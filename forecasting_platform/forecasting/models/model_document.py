@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.models.candidates.registry import CANDIDAT
 from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import BY_SERIES, ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 
 FORMAT = 3
 """Version of the stored form; a model of another format is refused."""
@@ -34,6 +35,7 @@ def document_of(model: ForecastModel) -> dict[str, Any]:
         "feature_names": list(FEATURE_NAMES),
         "exogenous": list(model.exogenous),
         "metadata": model.metadata,
+        **({"calendars": model.calendars.to_document()} if model.calendars.each else {}),
     }
 
 
@@ -60,6 +62,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             first_days=FirstDays.from_arrays(arrays, names),
             metadata=dict(document["metadata"]),
             exogenous=tuple(document["exogenous"]),
+            calendars=Calendars.from_document(document.get("calendars", ())),
             **{name: arrays[name] for name in ("probabilities", *BY_SERIES)},
         )
     except KeyError as error:

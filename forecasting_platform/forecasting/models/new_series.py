@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.first_days import age_of, scale_of
-from forecasting_platform.forecasting.models.model import ForecastModel, join_models
+from forecasting_platform.forecasting.models.joining import join_models
+from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import ROUNDING, UNKNOWN_RHYTHM_DAYS, constant_series
 from forecasting_platform.forecasting.series.panel import feature_values

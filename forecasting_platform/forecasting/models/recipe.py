@@ -20,6 +20,7 @@ from forecasting_platform.forecasting.series.exogenous import (
 )
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, KEYS
 from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 
 def default_candidates(names: Sequence[str] = ()) -> tuple[Candidate, ...]:
@@ -52,6 +53,7 @@ class Recipe:
         backtest_days: the newest days that serve as cutoffs of the backtest.
         refit_days: days between two fits in the backtest.
         exogenous: series that are not forecast but regressed on.
+        calendars: the days on which values of each series are due; the others are not forecast.
 
     Raises:
         ConfigurationError: prior weights that are negative or do not sum to 1, or an exogenous column with the name of
@@ -65,6 +67,7 @@ class Recipe:
     backtest_days: int = 730
     refit_days: int = 91
     exogenous: tuple[Exogenous, ...] = ()
+    calendars: Calendars = DAILY
 
     def __post_init__(self) -> None:
         if self.prior.min(initial=0) < 0 or abs(self.prior.sum() - 1) > 1e-9:
@@ -118,11 +121,17 @@ class Recipe:
             return tuple(candidate.fit(panel, task) for candidate in self.candidates)
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-ready: the candidates by name, each with its options."""
-        return asdict(self) | {
-            "candidates": {candidate.name: asdict(candidate) for candidate in self.candidates},
-            "exogenous": exogenous_document(self.exogenous),
-        }
+        """JSON-ready: the candidates by name, each with its options; the calendars where there are any."""
+        own = {name: of for name, of in asdict(self).items() if name != "calendars"}
+        calendars = {"calendars": self.calendars.to_document()} if self.calendars.each else {}
+        return (
+            own
+            | calendars
+            | {
+                "candidates": {candidate.name: asdict(candidate) for candidate in self.candidates},
+                "exogenous": exogenous_document(self.exogenous),
+            }
+        )
 
 
 def recipe_from(document: Mapping[str, Any]) -> Recipe:
@@ -134,15 +143,26 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
     options = document["candidates"]
     known = {name: candidate_named(name) for name in options}
     candidates = tuple(known[name](**options[name]) for name in CANDIDATES if name in known)
-    return Recipe(**{**document, "candidates": candidates, "exogenous": exogenous_from(document["exogenous"])})
+    read = {
+        "candidates": candidates,
+        "exogenous": exogenous_from(document["exogenous"]),
+        "calendars": Calendars.from_document(document.get("calendars", ())),
+    }
+    return Recipe(**{**document, **read})
 
 
 def default_recipe(
-    horizon: int, country: str, names: Sequence[str] = (), exogenous: Sequence[Exogenous] = ()
+    horizon: int,
+    country: str,
+    names: Sequence[str] = (),
+    exogenous: Sequence[Exogenous] = (),
+    calendars: Calendars = DAILY,
 ) -> Recipe:
     """The default recipe, with some of the candidates only where any are named (`default_candidates`).
 
     Raises:
         ConfigurationError: a name that is no candidate's.
     """
-    return Recipe(default_candidates(names), horizon=horizon, country=country, exogenous=tuple(exogenous))
+    return Recipe(
+        default_candidates(names), horizon=horizon, country=country, exogenous=tuple(exogenous), calendars=calendars
+    )

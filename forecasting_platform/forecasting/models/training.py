@@ -92,11 +92,12 @@ def train(
         feature_days=newest_days,
         metadata=_metadata(known, panel, results, weights, judged.coverage(), new, recipe, code_version),
         exogenous=panel.exogenous,
-        ended_after_days=ended_after_days(panel.observed),
+        ended_after_days=ended_after_days(panel.observed, panel.days, panel.unique_ids, recipe.calendars),
         # Unlike `nanmin`, these take a column that was never known without a warning.
         trained_ranges=np.stack([limit.reduce(panel.features, axis=1) for limit in (np.fmin, np.fmax)], axis=2),
         first_days=learn_first_days(panel, recipe, candidates),
         is_new=new,
+        calendars=recipe.calendars,
     )
     if new.any():
         # Series that are new at their training are forecast as those that the model will never have seen.

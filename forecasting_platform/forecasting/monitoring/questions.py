@@ -33,8 +33,8 @@ from forecasting_platform.forecasting.monitoring.references import (
     unit_of_errors,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.due_days import DAILY, Calendars
 from forecasting_platform.forecasting.series.lifetime import last_days
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 MAX_REVISION_EFFECT = 0.25
 

@@ -15,8 +15,9 @@ import pandas as pd
 from forecasting_platform.errors import InvalidFrameError
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DAILY, Calendars, DueDays
+from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 HISTORY_DAYS = 1095
 MIN_HISTORY_DAYS = 91

@@ -4,7 +4,7 @@ A day on which none is due is closed: it is never missing, late or forecast. Wee
 belong to `calendar`, the description of a feed to `feed_description`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -96,8 +96,11 @@ class DueDays:
 
     def between(self, first: np.datetime64, last: np.datetime64) -> Days:
         """The due days from `first` to `last`, both inclusive."""
-        days = np.arange(first, last + 1, dtype="datetime64[D]")
-        return days[self.is_due(days)]
+        if last < first:
+            return _NONE[:0]
+        years = range(first.astype("datetime64[Y]").astype(int), last.astype("datetime64[Y]").astype(int) + 1)
+        due = np.concatenate([_due_days_of_year(self, year) for year in years])
+        return due[np.searchsorted(due, first) : np.searchsorted(due, last, side="right")]
 
     def next_due(self, days: Days) -> Days:
         """The first due day after each; NaT where none follows within `MAX_CLOSED_DAYS`.
@@ -192,109 +195,12 @@ class DueDays:
         )
 
 
+@lru_cache(maxsize=4096)
+def _due_days_of_year(calendar: DueDays, since_1970: int) -> Days:
+    first, following = (np.datetime64(year, "Y").astype("datetime64[D]") for year in (since_1970, since_1970 + 1))
+    days = np.arange(first, following)
+    return days[calendar.is_due(days)]
+
+
 _NONE = np.array(["NaT"], dtype="datetime64[D]")
 EVERY_DAY = DueDays()
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesCalendar:
-    """The calendar of some series.
-
-    Attributes:
-        names: of the series; None for all whose name begins with `prefix`.
-    """
-
-    due: DueDays
-    names: frozenset[str] | None = None
-    prefix: str = ""
-
-    def owns(self, unique_id: str) -> bool:
-        """Whether a series has this calendar."""
-        return unique_id.startswith(self.prefix) if self.names is None else unique_id in self.names
-
-
-@dataclass(frozen=True, slots=True)
-class Calendars:
-    """The calendar of each series: the first that owns it, and every day of one that none owns."""
-
-    each: tuple[SeriesCalendar, ...] = ()
-
-    @property
-    def is_every_day(self) -> bool:
-        """Whether no series has a closed day."""
-        return all(found.due.is_every_day for found in self.each)
-
-    def of(self, unique_id: str) -> DueDays:
-        """The calendar of a series."""
-        return next((found.due for found in self.each if found.owns(unique_id)), EVERY_DAY)
-
-    def groups(self, unique_ids: Sequence[str]) -> list[tuple[DueDays, npt.NDArray[np.int64]]]:
-        """The calendars of some series, each once, with the positions of its series, ascending.
-
-        >>> weekly = DueDays(weekdays=(4,))
-        >>> [at.tolist() for _, at in Calendars((SeriesCalendar(weekly, prefix="w"),)).groups(["a", "wa", "b"])]
-        [[0, 2], [1]]
-        """
-        found: dict[DueDays, list[int]] = {}
-        for position, unique_id in enumerate(unique_ids):
-            found.setdefault(self.of(unique_id), []).append(position)
-        return [(due, np.array(positions, dtype=np.int64)) for due, positions in found.items()]
-
-    def is_due(self, unique_ids: Sequence[str], days: Days) -> npt.NDArray[np.bool_]:
-        """Whether a value of each series is due on each day; shape (S, T)."""
-        due = np.ones((len(unique_ids), len(days)), dtype=bool)
-        if not self.is_every_day:
-            for calendar, positions in self.groups(unique_ids):
-                due[positions] = calendar.is_due(days)
-        return due
-
-    def rows_are_due(self, unique_ids: Iterable[str], days: Days) -> npt.NDArray[np.bool_]:
-        """Whether a value is due in each row of a series and a day; shape (n,)."""
-        names, codes = np.unique(np.asarray(list(unique_ids), dtype=object).astype(str), return_inverse=True)
-        due = np.ones(len(days), dtype=bool)
-        for calendar, positions in self.groups(names.tolist()):
-            own = np.isin(codes, positions)
-            due[own] = calendar.is_due(days[own])
-        return due
-
-    def covered_until(self, unique_ids: Sequence[str], days: Days) -> Days:
-        """Of the last day of each series, until when nothing else is expected; shape (S,)."""
-        if self.is_every_day:
-            return days
-        covered = days.copy()
-        for calendar, positions in self.groups(unique_ids):
-            covered[positions] = calendar.covered_until(days[positions])
-        return covered
-
-    def newest_complete(self, unique_ids: Sequence[str], moment: datetime) -> Days:
-        """The newest complete day of each series; shape (S,)."""
-        return np.array([self.of(unique_id).newest_complete(moment) for unique_id in unique_ids], dtype="datetime64[D]")
-
-    def to_document(self) -> list[dict[str, Any]]:
-        """JSON-ready."""
-        return [
-            {
-                "names": None if found.names is None else sorted(found.names),
-                "prefix": found.prefix,
-                "due_days": found.due.to_document(),
-            }
-            for found in self.each
-        ]
-
-    @classmethod
-    def from_document(cls, document: Sequence[Mapping[str, Any]]) -> "Calendars":
-        """The inverse of `to_document`."""
-        return cls(
-            tuple(
-                SeriesCalendar(
-                    DueDays.from_document(found["due_days"]),
-                    None if found["names"] is None else frozenset(found["names"]),
-                    found["prefix"],
-                )
-                for found in document
-            )
-        )
-
-
-DAILY = Calendars()
-"""Every day of every series."""

@@ -2,7 +2,8 @@
 
 Every feature of day t depends on the last `WINDOW_DAYS` days up to and including t, and on nothing else:
 not on the range it is built in, not on other series, not on any later day, not even in its last bit.
-Days without an observation are left out of each mean rather than filled, and have no row of their own.
+Days without an observation are left out of each mean rather than filled, and have no row of their own. A lag that falls
+on a closed day, on which no value is due, is the value of the due day before it.
 
 All series are computed at once. Sums over n days are made by doubling (the sum over 2n days is the sum over
 n days and the same one n days before), so that each is the same few additions wherever it stands.
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.series.arrays import Days, Floats
@@ -27,12 +29,16 @@ from forecasting_platform.forecasting.series.frames import (
     MEAN_WINDOWS,
     VOLATILITY_SMOOTHINGS,
 )
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 SMOOTHED_DAYS = max(MEAN_WINDOWS)
 WINDOW_DAYS = SMOOTHED_DAYS + 7
 """Days that a feature row looks at, its own day included: a smoothed weekly change looks a week further."""
 
 WEEKDAY_WEEKS = 13
+MAX_CARRIED_DAYS = 7
+"""Closed days over which the value before them is a lag: a weekend, holidays, the six days between weekly values."""
+
 BLOCK_SERIES = 200
 
 
@@ -55,7 +61,11 @@ def days_depending_on(period: DateRange, newest: date) -> DateRange:
 
 
 def build_features(
-    observations: pd.DataFrame, period: DateRange, country: str, exogenous: Sequence[Exogenous] = ()
+    observations: pd.DataFrame,
+    period: DateRange,
+    country: str,
+    exogenous: Sequence[Exogenous] = (),
+    calendars: Calendars = DAILY,
 ) -> pd.DataFrame:
     """The rows of `FEATURE_TABLE` for the observed days of `period`.
 
@@ -64,6 +74,7 @@ def build_features(
             `observations_period(period)` decide, others are ignored.
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own: they are columns in the rows of the others.
+        calendars: the days on which values of each series are due.
 
     Returns:
         One row per observed day, ordered by `unique_id`, `ds`; empty where nothing was observed.
@@ -73,21 +84,22 @@ def build_features(
     inside = observations[observations["ds"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))]
     unique_ids, series = np.unique(inside["unique_id"].to_numpy(dtype=str), return_inverse=True)
     if exogenous and (is_column := is_exogenous(unique_ids.tolist(), exogenous)).any():
-        forecast = build_features(inside[~is_column[series]], period, country)
+        forecast = build_features(inside[~is_column[series]], period, country, calendars=calendars)
         known = pd.Series(known_at(days, inside[is_column[series]], exogenous), index=days.astype("datetime64[ns]"))
         return FEATURE_TABLE.conform(forecast.assign(exogenous=forecast["ds"].map(known)), period)
     values = np.full((len(unique_ids), len(days)), np.nan)
     values[series, (inside["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)] = inside["y"]
     tables = [
-        _table(unique_ids[start : start + BLOCK_SERIES], days, values[start : start + BLOCK_SERIES], country)
+        _table(unique_ids[start : start + BLOCK_SERIES], days, values[start : start + BLOCK_SERIES], country, calendars)
         for start in range(0, len(unique_ids), BLOCK_SERIES)
     ]
     return FEATURE_TABLE.conform(pd.concat(tables) if tables else FEATURE_TABLE.empty(), period)
 
 
-def _table(unique_ids: Floats, days: Days, values: Floats, country: str) -> pd.DataFrame:
+def _table(unique_ids: Floats, days: Days, values: Floats, country: str, calendars: Calendars) -> pd.DataFrame:
     asked = slice(WINDOW_DAYS - 1, None)
-    features = feature_block(days, values, country)[:, asked]
+    closed = None if calendars.is_every_day else ~calendars.is_due(unique_ids.tolist(), days)
+    features = feature_block(days, values, country, closed)[:, asked]
     series, day = np.nonzero(np.isfinite(values[:, asked]))
     # Only observed days have a row: on the others nothing became known.
     table = pd.DataFrame(features[series, day], columns=list(FEATURE_NAMES))
@@ -99,31 +111,33 @@ def _table(unique_ids: Floats, days: Days, values: Floats, country: str) -> pd.D
     return table
 
 
-def feature_block(days: Days, values: Floats, country: str) -> Floats:
+def feature_block(days: Days, values: Floats, country: str, closed: npt.NDArray[np.bool_] | None = None) -> Floats:
     """`FEATURE_NAMES` of every series and day; shape (S, T, len(FEATURE_NAMES)).
 
     Args:
         days: T consecutive days.
         values: shape (S, T), NaN where nothing was observed; so are the features there. What lies before
             the first day is taken as not observed.
+        closed: on which days no value is due; same shape.
     """
     # Sums of zeros and ones count the observed days with the same additions that sum the values.
     known = np.isfinite(values).astype(np.float64)
     filled = np.where(known > 0, values, 0.0)
     block = np.empty((*values.shape, len(FEATURE_NAMES)))
-    for position, feature in enumerate(_features(filled, known)):
+    for position, feature in enumerate(_features(filled, known, closed)):
         block[:, :, position] = feature
     block[:, :, -3:] = np.column_stack([is_holiday(days, country), is_year_end(days), recent_holidays(days, country)])
     block[known == 0] = np.nan
     return block
 
 
-def _features(values: Floats, known: Floats) -> Iterator[Floats]:
+def _features(values: Floats, known: Floats, closed: npt.NDArray[np.bool_] | None) -> Iterator[Floats]:
     means = {window: trailing_mean(values, known, window) for window in MEAN_WINDOWS}
     yield values
+    lagged, is_known = (values, known) if closed is None else _carry_over(values, known, closed)
     for lag in LAGS:
         # A lag that was never observed is best guessed by the mean of its week.
-        yield np.where(back(known, lag) > 0, back(values, lag), means[7])
+        yield np.where(back(is_known, lag) > 0, back(lagged, lag), means[7])
     yield from means.values()
     # How far the newest thirteen values of a weekday lie from the mean of their weeks; 0 of one never observed.
     same_weekday = trailing_mean(values, known, WEEKDAY_WEEKS, stride=7)
@@ -138,6 +152,14 @@ def _features(values: Floats, known: Floats) -> Iterator[Floats]:
     for smoothing in VOLATILITY_SMOOTHINGS:
         # Before the first weekly change nothing is known of how much a series changes.
         yield np.nan_to_num(trailing_mean(change, both, SMOOTHED_DAYS, 1 - smoothing))
+
+
+def _carry_over(values: Floats, known: Floats, closed: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Values and whether they are known, closed days given those of the last due day before them."""
+    for _ in range(MAX_CARRIED_DAYS):
+        empty = closed & (known == 0)
+        values, known = np.where(empty, back(values, 1), values), np.where(empty, back(known, 1), known)
+    return values, known
 
 
 def _level(values: Floats, known: Floats, effects: list[Floats], decay: float) -> Floats:

@@ -81,7 +81,7 @@ class ModelInputs:
         values: Floats = self.values[:, len(INPUT_NAMES) :]
         return values
 
-    def rows(self, part: slice) -> "ModelInputs":
+    def rows(self, part: slice | npt.NDArray[np.bool_]) -> "ModelInputs":
         """Some of the rows."""
         return replace(
             self, unique_id=self.unique_id[part], cutoff=self.cutoff[part], ds=self.ds[part], values=self.values[part]

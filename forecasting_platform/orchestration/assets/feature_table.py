@@ -4,6 +4,7 @@ import dagster as dg
 
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.holding import accepted_days
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE
@@ -27,6 +28,7 @@ def feature_table(
     context: dg.AssetExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.MaterializeResult[None]:
     """A row is what was known of a series at the end of a day: lags, means, weekday effects, levels, holidays,
     and what is known then of exogenous columns, which have no rows of their own.
@@ -36,7 +38,7 @@ def feature_table(
     """
     loaded = partition_period(context)
     exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
-    built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous, accepted)
+    built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous, accepted, calendars)
     observations = built.observations
     return dg.MaterializeResult(
         metadata={

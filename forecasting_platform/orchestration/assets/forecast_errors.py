@@ -5,7 +5,7 @@ import dagster as dg
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.questions import watermark
 from forecasting_platform.forecasting.reports.plots import errors_plot
-from forecasting_platform.forecasting.series.due_days import Calendars
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
@@ -34,7 +34,7 @@ def forecast_errors(
     Refreshed after each load, for every day that got a value or a revision.
     """
     days = partition_period(context)
-    found = match_forecast_errors(table_store, days, settings.horizon_days)
+    found = match_forecast_errors(table_store, days, settings.horizon_days, calendars)
     matched = found.matched
     if len(matched):
         show_on_last_day(context, {"means": plot(errors_plot(forecasts_of_record(matched)))})

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata.training import training_metadata
@@ -41,6 +42,7 @@ def trained_model(
     trainer: dg.ResourceParam[Trainer],
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult[None]:
     """A new model version with alias `challenger`: every series, candidates weighed by past cutoffs.
@@ -48,7 +50,9 @@ def trained_model(
     Refreshed every 15 days.
     """
     exogenous = exogenous_from(settings.exogenous)
-    recipe = default_recipe(settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous)
+    recipe = default_recipe(
+        settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous, calendars
+    )
     # The resource started an MLflow run, which the registry logs into and the hooks end.
     mlflow.set_tag("options", ", ".join(recipe.names))
     challenger = train_challenger(

@@ -15,7 +15,6 @@ from forecasting_platform.forecasting.monitoring.drift import (
     with_exogenous,
 )
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,
     exogenous_from,
@@ -25,6 +24,7 @@ from forecasting_platform.forecasting.series.exogenous import (
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import FAR_OFF, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.metadata.values import table
@@ -98,11 +98,12 @@ def feature_table_has_every_series(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
     """Every observed value of the days has a feature row, except held-back values and exogenous series."""
     days = checked_period(context)
     keys = ["unique_id", "ds"]
-    observed = plausible_observations(table_store, days)[keys]
+    observed = plausible_observations(table_store, days, calendars)[keys]
     observed = observed[~is_exogenous(observed["unique_id"].tolist(), exogenous_from(settings.exogenous))]
     built = table_store.read(FEATURE_TABLE, days)[keys]
     missing = observed.merge(built, on=keys, how="left", indicator="found").query("found == 'left_only'")

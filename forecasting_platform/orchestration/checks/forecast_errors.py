@@ -18,10 +18,10 @@ from forecasting_platform.forecasting.monitoring.questions import (
 )
 from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import Calendars
 from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period

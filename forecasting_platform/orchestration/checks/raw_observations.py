@@ -13,7 +13,7 @@ from forecasting_platform.forecasting.series.data_quality import (
     judge_days,
     structural_problem,
 )
-from forecasting_platform.forecasting.series.due_days import Calendars
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.load import (
     EXOGENOUS_REFUSED,

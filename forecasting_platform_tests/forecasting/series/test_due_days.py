@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import (
-    DAILY,
-    EVERY_DAY,
-    Calendars,
-    DueDays,
-    SeriesCalendar,
-    holidays_of_year,
-)
+from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays, holidays_of_year
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 
 BUSINESS = DueDays(weekdays=(0, 1, 2, 3, 4), holidays=("XECB",))
 WEEKLY = DueDays(weekdays=(4,))
@@ -113,5 +107,6 @@ def test_each_series_has_the_calendar_of_the_first_that_owns_it() -> None:
         [True, False, False],
         [True, True, True],
     ]
-    rows = found.rows_are_due(["gas", "oil", "fx USD", "oil"], np.append(friday, friday[1]))
-    assert rows.tolist() == [True, True, False, True]
+    rows = found.closed_rows(["gas", "oil", "fx USD", "oil"], np.append(friday, friday[1]))
+    assert rows.tolist() == [False, False, True, False]
+    assert not found.closed_rows(["gas", "oil", "fx USD"], friday, "zero").any()

@@ -40,6 +40,9 @@ class ForecastRow(BaseModel):
         default=None,
         description="Present where the series is new to the champion: its first days and the known series are used.",
     )
+    closed: Literal[True] | None = Field(
+        default=None, description="Present where no value is due on the day, so that 0 is answered."
+    )
     in_training: Literal[True] | None = Field(
         default=None, description="Present where the model was trained on the day."
     )
@@ -68,11 +71,12 @@ ALSO_CSV: Any = {"openapi_extra": {"content": {"text/csv": {"schema": {"type": "
 
 
 class LeftOut(BaseModel):
-    """A series that an answer for all series does not hold."""
+    """A series that an answer does not hold."""
 
     unique_id: str
-    state: Literal["ended", "unobserved"] = Field(
+    state: Literal["ended", "closed", "unobserved"] = Field(
         description="`ended`: no value for longer than its own rhythm explains. "
+        "`closed`: no value is due on the days asked for. "
         "`unobserved`: no value by the last day that may be known, or none for over a year."
     )
     newest_observation: date = Field(description="The newest day known of it.")
@@ -80,7 +84,9 @@ class LeftOut(BaseModel):
 
 LeftOutSeries = Annotated[
     list[LeftOut] | None,
-    Field(description="Present where all series were requested, and some cannot be answered."),
+    Field(
+        description="Present where some of the series requested have no forecast; days without a due value have none."
+    ),
 ]
 
 
