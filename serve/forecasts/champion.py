@@ -13,12 +13,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import REGISTERED_MODEL
@@ -77,9 +79,19 @@ def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = Non
         "series_count": len(model.unique_ids),
         "series": [
             {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
+            | _next_due(model.calendars, unique_id, day)
             for unique_id, day in zip(wanted, newest, strict=True)
         ],
     }
+
+
+def _next_due(calendars: Calendars, unique_id: str, newest: date) -> dict[str, Any]:
+    """The next day with a value, and when it is complete; nothing where no calendar was declared."""
+    if not calendars.each:
+        return {}
+    due = calendars.of(unique_id)
+    following: date | None = due.next_due(np.array([newest], dtype="datetime64[D]"))[0].item()
+    return {"next_due": following, "complete_from": following and due.complete_from(following)}
 
 
 def _select_series(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:

@@ -144,6 +144,10 @@ class SeriesState(BaseModel):
         description="`constant` in the champion's backtest: served, but not counted in promotions. "
         "`ended`: no longer forecast. `new` to the champion: forecast from its first days and the known series."
     )
+    next_due: date | None = Field(
+        default=None, description="Where its feed declares a calendar: the next day on which a value is due."
+    )
+    complete_from: datetime | None = Field(default=None, description="When the value of that day is complete.")
 
 
 class ModelAnswer(ModelName):

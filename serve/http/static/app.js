@@ -88,6 +88,12 @@ function showState() {
   return state ? ` (${state})` : "";
 }
 
+// The next value, where the feed declares on which days there is one, and when it is whole.
+function nextDue() {
+  const { next_due, complete_from } = page.model.series.find(({ unique_id }) => unique_id === element("series").value);
+  return next_due ? { "Next value": `of ${showDay(next_due)}, not yet before ${showTime(complete_from)}` } : {};
+}
+
 function proposeDays() {
   const newest = newestObservation();
   element("start").value = addDays(newest, 1);
@@ -104,6 +110,7 @@ function showChampion() {
     Trained: showTime(page.model.trained),
     Promoted: showTime(page.model.promoted),
     "Newest observation": showDay(newestObservation()) + showState(),
+    ...nextDue(),
     "Forecast by": words(winner),
     MASE: show(scores?.mase),
     "Against naive": showSkill(scores?.skill_naive),
@@ -183,7 +190,8 @@ function showForecast(forecasts, history, scenario = []) {
     [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), scenario.length ? show(changed.get(row.ds)) : "", note(row)]);
   fillTable("parts", forecasts, (row) => [...PARTS.map((part) => show(row[`explain_${part}`])), show(row.y_hat)]);
   element("scenario-legend").hidden = !scenario.length;
-  element("compare").disabled = false;
+  element("compare").disabled = !forecasts.length;
+  if (!forecasts.length) showProblem("No value is due on these days: choose others.");
   page.shown = { forecasts, history, scenario };
   draw();
   showMoved();
@@ -192,7 +200,7 @@ function showForecast(forecasts, history, scenario = []) {
 // Only once it is opened: the answer needs features of the day before from the store.
 async function showMoved() {
   const { forecasts } = page.shown ?? {};
-  if (!element("why").open || !forecasts) return;
+  if (!element("why").open || !forecasts?.length) return;
   const [asked, { unique_id, cutoff }] = [page.asked, forecasts[0]];
   const range = { start: forecasts[0].ds, end: forecasts.at(-1).ds, unique_id };
   element("why-said").textContent = "";
@@ -220,6 +228,7 @@ function note(row) {
   if (row.replaced) notes.push("naive: the model's own forecast was not plausible");
   if (row.lacks_exogenous) notes.push("an exogenous value is missing");
   if (row.new_series) notes.push("new series");
+  if (row.closed) notes.push("closed: no value is due");
   if (row.in_training) notes.push("seen in training");
   return notes.join(", ");
 }
