@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.day_format import DayFormat
+from forecasting_platform.forecasting.series.due_days import holidays_of_year
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -47,11 +48,24 @@ def _several(given: object) -> object:
     return [given] if isinstance(given, str) else given
 
 
+def _public_holidays(code: str) -> str:
+    try:
+        holidays_of_year(code, 2024)
+    except ConfigurationError as error:
+        raise ValueError(error.problem) from error
+    return code
+
+
+def _any_number(given: object) -> object:
+    return () if given is None else _several(given)
+
+
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 JMESPath = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 """One name or several."""
+Holidays = Annotated[tuple[Annotated[str, AfterValidator(_public_holidays)], ...], BeforeValidator(_any_number)]
 Formats = Annotated[tuple[Annotated[str, AfterValidator(_day_format)], ...], BeforeValidator(_several)]
 
 
@@ -233,10 +247,10 @@ class Calendar(Part):
     weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(_several)] = Field(
         default=WEEKDAYS, min_length=1, description="Days of the week; one of a weekly feed."
     )
-    holidays: str | None = Field(
-        default=None,
-        description="Public holidays on which none is due: a country (`IE`), a part of one (`GB-SCT`) or a market "
-        "(`XNYS`, `XECB`).",
+    holidays: Holidays = Field(
+        default=(),
+        description="Public holidays on which none is due: of a country (`IE`), a part of one (`GB-SCT`) or a market "
+        "(`XNYS`, `XECB`), or of several: `[US, XNYS]`.",
     )
     closed: tuple[date | ClosedDays, ...] = Field(
         default=(), description="Further days without a value: `2024-12-24`, or `start` and `end`."

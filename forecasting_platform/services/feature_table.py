@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
@@ -78,7 +78,7 @@ def build_feature_table(
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
         known = store.count(OBSERVATIONS, read)
         observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
-        held = held_observations(observations, judged, accepted)
+        held = held_observations(observations, judged, accepted, calendars=calendars, moment=datetime.now(UTC))
         before = store.read(HELD_OBSERVATIONS, read)
         is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
         days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
@@ -107,7 +107,8 @@ def features_as_of(
     """
     window = observations_period(days)
     known = without_zeros_of_closed_days(store.read_observations(deciding_period(window), as_of=as_of), calendars)
-    plausible = without_held(known, held_observations(known, window, accepted))
+    held = held_observations(known, window, accepted, calendars=calendars, moment=as_of or datetime.now(UTC))
+    plausible = without_held(known, held)
     return build_features(plausible, days, country, exogenous, calendars)
 
 

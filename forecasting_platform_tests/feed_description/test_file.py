@@ -37,7 +37,7 @@ def test_a_description_says_what_stands_in_it_and_the_defaults() -> None:
 def test_words_that_yaml_takes_for_something_else_stay_words() -> None:
     """YAML 1.1 reads NO as false and 16:00 as 960."""
     found = parse_description(WHOLE, "gas.yaml")
-    assert found.calendar.holidays == "NO"
+    assert found.calendar.holidays == ("NO",)
     assert found.publication is not None
     assert found.publication.at == time(16)
 

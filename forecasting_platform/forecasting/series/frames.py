@@ -192,9 +192,11 @@ HELD_OBSERVATIONS = Table(
         UNIQUE_ID,
         DS,
         Column("y", "float", "The value held."),
-        Column("reason", "text", "Why: `far off` its series' past, or `too low` for a whole day."),
-        Column("lowest", "float", "The lowest value that would not be held."),
-        Column("highest", "float", "The highest value that would not be held."),
+        Column("reason", "text", "Why: `far off` its series' past, `too low` for a whole day, or `not yet` complete."),
+        Column(
+            "lowest", "float", "The lowest value that would not be held; null of one not yet complete.", nullable=True
+        ),
+        Column("highest", "float", "The highest value that would not be held, likewise.", nullable=True),
     ),
     key=("unique_id", "ds"),
     day_column="ds",

@@ -7,7 +7,7 @@ all other values are used. A revision, the following days or a person can releas
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,12 @@ from forecasting_platform.errors import ConfigurationError, InvalidRangeError
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 PAST_DAYS = 364
 MIN_PAST_VALUES = 50
+MIN_WEEKDAY_VALUES = 20
+"""With fewer of one weekday, its lowest usual value is that of all days."""
 MIN_SPREAD = 0.01
 """Of the size of a series: a rate that is pegged moves by less, and then by several times that."""
 LOOK_AROUND_DAYS = 98
@@ -36,8 +39,8 @@ class HoldingPolicy:
     Attributes:
         plausible_spreads: a value further beyond those quantiles is far off: another unit, a typing error.
         far_off_days: so many observed days far off on the same side in a row are the series' new level.
-        low_share: the newest value of a series that keeps its sign is too low below this share of the lowest usual
-            one: a day in progress.
+        low_share: the newest value of a series that keeps its sign on that weekday is too low below this share of the
+            weekday's lowest value: a day in progress.
         low_days: it is let go by so many later values, or when so many values in a row are as low.
     """
 
@@ -49,7 +52,7 @@ class HoldingPolicy:
 
 POLICY = HoldingPolicy()
 _TAIL = 0.01
-FAR_OFF, TOO_LOW = "far off", "too low"
+FAR_OFF, TOO_LOW, NOT_YET = "far off", "too low", "not yet"
 
 Accepted = Mapping[str, Sequence[DateRange]]
 """By series, days whose values a person takes to be right."""
@@ -97,7 +100,13 @@ def days_judged_by(loaded: DateRange, newest: date) -> DateRange:
 
 
 def held_observations(
-    observations: pd.DataFrame, period: DateRange, accepted: Accepted | None = None, policy: HoldingPolicy = POLICY
+    observations: pd.DataFrame,
+    period: DateRange,
+    accepted: Accepted | None = None,
+    policy: HoldingPolicy = POLICY,
+    *,
+    calendars: Calendars = DAILY,
+    moment: datetime | None = None,
 ) -> pd.DataFrame:
     """The observations of `period` that are held back, as rows of `HELD_OBSERVATIONS`.
 
@@ -107,6 +116,8 @@ def held_observations(
         observations: `unique_id`, `ds`, `y`, one row per series and day, of `deciding_period(period)`; a series with
             fewer than 50 values in the 364 days has no limits.
         accepted: days that are not held.
+        calendars: when the days of each series are complete.
+        moment: when it is asked: the value of a day that is not complete then is held, where a calendar is declared.
     """
     decides = deciding_period(period)
     inside = observations[observations["ds"].between(pd.Timestamp(decides.start), pd.Timestamp(decides.end))]
@@ -120,7 +131,10 @@ def held_observations(
     reasons = np.full(values.shape, "", dtype=object)
     for column in np.nonzero(limits.outside.any(axis=0))[0].tolist():
         reasons[:, column] = _reasons(values[:, column], limits, column, policy)
-    is_low = reasons == TOO_LOW
+    if moment is not None and calendars.each:
+        complete = calendars.newest_complete(names.tolist(), moment)
+        reasons[np.isfinite(values) & (days[:, None] > complete)] = NOT_YET
+    is_low, is_early = reasons == TOO_LOW, reasons == NOT_YET
     asked = (days >= np.datetime64(period.start)) & (days <= np.datetime64(period.end))
     at = np.nonzero((reasons != "") & asked[:, None])
     held = pd.DataFrame(
@@ -129,8 +143,12 @@ def held_observations(
             "ds": days[at[0]].astype("datetime64[ns]"),
             "y": values[at],
             "reason": reasons[at],
-            "lowest": np.where(is_low & (limits.nearest > 0), limits.nearest, limits.lowest)[at],
-            "highest": np.where(is_low & (limits.nearest < 0), limits.nearest, limits.highest)[at],
+            "lowest": np.where(
+                is_early, np.nan, np.where(is_low & (limits.nearest > 0), limits.nearest, limits.lowest)
+            )[at],
+            "highest": np.where(
+                is_early, np.nan, np.where(is_low & (limits.nearest < 0), limits.nearest, limits.highest)
+            )[at],
         }
     )
     stretches = accepted or {}
@@ -168,19 +186,29 @@ class _Limits:
 def _limits(values: Floats, days: Days, policy: HoldingPolicy) -> _Limits:
     """Limits of each month from the days before it; NaN, which nothing lies beyond, where those are too few."""
     low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
+    lowest_of_weekday, highest_of_weekday = low.copy(), high.copy()
     months = days.astype("datetime64[M]")
     for month in np.unique(months):
         # By month, and not by day: a year's quantiles hardly move in a month and are sorted once.
         first, last = np.searchsorted(months, [month, month + 1])
         if first >= PAST_DAYS:
-            low[first:last], high[first:last] = _tails(values[first - PAST_DAYS : first])
+            past = values[first - PAST_DAYS : first]
+            low[first:last], high[first:last] = _tails(past)
+            # 52 whole weeks: the first of their days has the weekday of the month's first day.
+            weeks, of_day = past.reshape(-1, 7, past.shape[1]), np.arange(last - first) % 7
+            enough = (np.isfinite(weeks).sum(axis=0) >= MIN_WEEKDAY_VALUES)[of_day]
+            lowest_of_weekday[first:last] = np.where(enough, np.fmin.reduce(weeks)[of_day], low[first])
+            highest_of_weekday[first:last] = np.where(enough, np.fmax.reduce(weeks)[of_day], high[first])
     # A series that never moved has no scale to measure by; one that hardly moved is measured by its size.
     spread = np.where(high > low, np.maximum(high - low, MIN_SPREAD * np.maximum(np.abs(low), np.abs(high))), np.nan)
     lowest, highest = low - policy.plausible_spreads * spread, high + policy.plausible_spreads * spread
     far_off = (values > highest).astype(np.int8) - (values < lowest).astype(np.int8)
-    # How near zero a series usually comes, of one that keeps its sign; a day in progress is nearer.
-    nearest = policy.low_share * np.where(low > 0, low, np.where(high < 0, high, np.nan))
-    return _Limits(lowest, highest, nearest, far_off, np.sign(nearest) * (values - nearest) < 0)
+    # How near zero a series comes on that weekday, of one that keeps its sign then; a day in progress is nearer.
+    nearest_usual = np.where(highest_of_weekday < 0, highest_of_weekday, np.nan)
+    nearest = policy.low_share * np.where(lowest_of_weekday > 0, lowest_of_weekday, nearest_usual)
+    # A series that is 0 by itself, such as a business shut at weekends, may be 0 on any day.
+    is_shut = (values == 0) & (low <= 0) & (high >= 0)
+    return _Limits(lowest, highest, nearest, far_off, (np.sign(nearest) * (values - nearest) < 0) & ~is_shut)
 
 
 def _tails(past: Floats) -> tuple[Floats, Floats]:

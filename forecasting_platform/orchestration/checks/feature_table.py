@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.series.exogenous import (
     unknown_columns,
 )
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
-from forecasting_platform.forecasting.series.holding import FAR_OFF, TOO_LOW
+from forecasting_platform.forecasting.series.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
@@ -52,14 +52,17 @@ def _held_check(name: str, description: str, reason: str, severity: dg.AssetChec
         settings: dg.ResourceParam[Settings],
     ) -> dg.AssetCheckResult:
         days = checked_period(context)
-        held = table_store.read(HELD_OBSERVATIONS, days)
-        held = held[held["reason"] == reason].drop(columns="reason").reset_index(drop=True)
+        every = table_store.read(HELD_OBSERVATIONS, days)
+        held = every[every["reason"] == reason].drop(columns="reason").reset_index(drop=True)
+        waiting = every.loc[every["reason"] == NOT_YET, "unique_id"]
+        not_yet = f"; not yet complete: the newest value of {examples(sorted(set(waiting)))}" if len(waiting) else ""
         return dg.AssetCheckResult(
             passed=held.empty,
             severity=severity,
-            description=f"{days}: {_said_of(held, reason)}",
+            description=f"{days}: {_said_of(held, reason)}{not_yet}",
             metadata={
                 "held": len(held),
+                "not_yet_complete": len(waiting),
                 "held_series": held["unique_id"].nunique(),
                 "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
                 "runbook": dg.MetadataValue.url(settings.runbook_url(name)),

@@ -1,6 +1,6 @@
 """What is held back of a series, what lets it go, and that nothing else is touched by it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.holding import (
     FAR_OFF,
+    NOT_YET,
     POLICY,
     TOO_LOW,
     accepted_days,
@@ -19,6 +21,7 @@ from forecasting_platform.forecasting.series.holding import (
     held_observations,
     without_held,
 )
+from forecasting_platform.forecasting.series.series_calendars import Calendars, SeriesCalendar
 from forecasting_platform_tests.support.example_series import END, observations, seasonal
 
 DAYS = 900
@@ -133,6 +136,40 @@ def test_a_series_holds_back_nothing_of_another(wild: list[tuple[int, float]], n
     poisoned = observations({name: with_values(**{f"d{day}": value for day, value in wild})})
     together = held_observations(pd.concat([poisoned, ordinary]), LAST_MONTH)
     pd.testing.assert_frame_equal(together[together["unique_id"] == "m"].reset_index(drop=True), alone)
+
+
+def test_a_day_in_progress_is_implausible_for_its_weekday_though_other_weekdays_are_as_low() -> None:
+    shut = seasonal(DAYS) * (np.arange(DAYS) % 7 != (DAYS - 3) % 7)
+    assert held(shut) == []
+    for share in (0.04, 0.25):
+        partial = shut.copy()
+        partial[-1] *= share
+        assert held(partial) == [("0", TOO_LOW)]
+
+
+def test_a_value_of_a_day_that_is_not_complete_is_held_until_it_is() -> None:
+    evening = DueDays(lag_days=2, at=time(18), time_zone="Europe/Dublin")
+    calendars = Calendars((SeriesCalendar(evening, frozenset({"a"})),))
+    rows = observations({"a": seasonal(DAYS), "b": seasonal(DAYS, 1)})
+
+    def held_at(moment: datetime) -> list[tuple[str, date]]:
+        found = held_observations(rows, LAST_MONTH, calendars=calendars, moment=moment)
+        assert set(found["reason"]) <= {NOT_YET}
+        assert found[["lowest", "highest"]].isna().all(axis=None)
+        return [(name, day.date()) for name, day in zip(found["unique_id"], found["ds"], strict=True)]
+
+    complete = evening.complete_from(END)
+    assert held_at(complete) == []
+    assert held_at(complete - timedelta(seconds=1)) == [("a", END)]
+    assert held_at(complete - timedelta(days=1)) == [("a", END)]
+    assert held_at(complete - timedelta(days=2)) == [
+        ("a", END - timedelta(days=1)),
+        ("a", END),
+        ("b", END),  # it has no calendar of its own, and the day is not over
+    ]
+    by_hand = held_observations(rows, LAST_MONTH, {"a": [DateRange(END - timedelta(days=1), END)]}, calendars=calendars,
+                                moment=datetime(2023, 7, 1, tzinfo=UTC))  # fmt: skip
+    assert by_hand.empty, "a person takes it to be right"
 
 
 def test_what_is_held_is_left_out_of_observations_and_nothing_else() -> None:

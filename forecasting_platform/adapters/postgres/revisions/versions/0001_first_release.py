@@ -22,8 +22,8 @@ CREATE TABLE forecasting.quarantined_observations (
 CREATE INDEX ON forecasting.quarantined_observations (ds);
 
 CREATE TABLE forecasting.held_observations (
-    unique_id text COLLATE "C", ds date, y float8 NOT NULL, reason text NOT NULL COLLATE "C", lowest float8 NOT NULL,
-    highest float8 NOT NULL, PRIMARY KEY (unique_id, ds)
+    unique_id text COLLATE "C", ds date, y float8 NOT NULL, reason text NOT NULL COLLATE "C", lowest float8,
+    highest float8, PRIMARY KEY (unique_id, ds)
 );
 CREATE INDEX ON forecasting.held_observations (ds);
 
