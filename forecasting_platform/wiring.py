@@ -285,9 +285,17 @@ class _Limits(TypedDict):
     archive: DocumentArchive | None
 
 
-def calendars_of(_settings: Settings) -> Calendars:
-    """The days on which values of each series are due: every day of a feed without a description."""
-    return DAILY
+def calendars_of(settings: Settings) -> Calendars:
+    """The days on which values of each series are due: every day where no feed is described.
+
+    Raises:
+        ConfigurationError: a description is wrong, or feeds with different calendars cannot be told apart.
+    """
+    if not (settings.feed or settings.feeds):
+        return DAILY
+    from forecasting_platform.feed_description.due_days import due_days_of
+
+    return due_days_of(descriptions_of(settings))
 
 
 def archive_of(settings: Settings) -> DocumentArchive | None:

