@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     exogenous: list[dict[str, Any]] = Field(
         default=[],
         description="Exogenous series, which forecasts use and which are not forecast, as a JSON array of "
-        "objects: `unique_id`, `known` (`at_cutoff` or `in_advance`), `delay_days` (0).",
+        "objects: `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`), `delay_days` (0).",
     )
     lower_bounds: dict[str, FiniteFloat] = Field(
         default={},

@@ -15,6 +15,7 @@ from forecasting_platform.errors import InvalidFrameError, examples
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
@@ -73,6 +74,40 @@ def check_load(
         period=period,
         available_at=known_at,
     )
+
+
+def check_plans(planned: pd.DataFrame, available_at: datetime) -> pd.DataFrame:
+    """The rows of `PLANNED_VALUES` that a store may write, ordered by key.
+
+    Raises:
+        InvalidFrameError: promise 5 of the table store, or `available_at` has no time zone.
+    """
+    if available_at.tzinfo is None:
+        raise InvalidFrameError(
+            PLANNED_VALUES.name, f"available_at {available_at} has no time zone; pass an aware time"
+        )
+    known_at = pd.Timestamp(available_at).tz_convert("UTC").as_unit("ns").floor("us")
+    return conform(PLANNED_VALUES, planned.assign(available_at=known_at))
+
+
+def plans_to_add(planned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `planned` that say something else than the newest version known of their day, or are the first.
+
+    Args:
+        planned: rows of `check_plans`.
+        known: every version of their days, rows of `PLANNED_VALUES` ordered by key. One that is no older than
+            `planned` stays the newest: it was fetched later.
+    """
+    newest = known.drop_duplicates(["unique_id", "ds"], keep="last")
+    compared = planned.merge(newest, on=["unique_id", "ds"], how="left", suffixes=("", "_known"))
+    is_new = compared["available_at_known"].isna()
+    differs = (compared["y"] != compared["y_known"]) & (compared["available_at"] > compared["available_at_known"])
+    return planned[(is_new | differs).to_numpy()].reset_index(drop=True)
+
+
+def plan_days(planned: pd.DataFrame) -> DateRange:
+    """The days from the first to the last planned one; there is at least one row."""
+    return DateRange(planned["ds"].min().date(), planned["ds"].max().date())
 
 
 def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, LoadReport]:

@@ -228,8 +228,10 @@ class Covariate(Part):
     """A series that forecasts use and that is not forecast."""
 
     unique_id: str = Field(description="Its name, after rename and prefix.")
-    known: Literal["at_cutoff", "in_advance"] = Field(
-        default="at_cutoff", description="Whether a day's value is known at its end, or days ahead (see the docs)."
+    known: Literal["at_cutoff", "in_advance", "by_target_day"] = Field(
+        default="at_cutoff",
+        description="`at_cutoff`: at the day's end. `in_advance`: a series a day ahead, each under the day on which it "
+        "was made. `by_target_day`: a plan under its own day; days to come are kept in `planned_values`.",
     )
     delay_days: int = Field(default=0, ge=0, le=30, description="Days after that at which it is known.")
 
@@ -310,6 +312,11 @@ class FeedDescription(Part):
         if self.long and (both := sorted({*self.long.series, *self.day.column} & set(self.long.value))):
             raise ValueError(f"long.value names {both[0]!r}, which is the day or names the series")
         return self
+
+    @property
+    def planned(self) -> frozenset[str]:
+        """The series whose values are known before their day."""
+        return frozenset(each.unique_id for each in self.covariates if each.known == "by_target_day")
 
     def newest_day(self, now: datetime) -> date:
         """The newest day that may have a value at a moment: the one in progress, or the last that is complete.

@@ -19,7 +19,13 @@ from typing import Protocol
 import pandas as pd
 
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.forecasting.series.refusals import Refusals
+
+
+def no_values() -> pd.DataFrame:
+    """`unique_id`, `ds`, `y` without a row."""
+    return OBSERVATIONS.empty().drop(columns="available_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class FeedDocument:
         size_bytes: their number.
         observations: `unique_id`, `ds`, `y`, one row per published value, ordered by key.
         quarantined: `unique_id`, `ds`, `reason`, `raw` of what was refused.
+        planned: `unique_id`, `ds`, `y` of days to come, of the series that are known before their day; of the whole
+            document, whatever the days asked for.
         unpublished: (`unique_id`, day) whose value is null: announced but not known yet.
         last_published: the newest day with a value in the whole document, None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
@@ -49,6 +57,7 @@ class FeedDocument:
     size_bytes: int
     observations: pd.DataFrame
     quarantined: pd.DataFrame
+    planned: pd.DataFrame = field(default_factory=no_values)
     unpublished: tuple[tuple[str, date], ...] = field(default=())
     last_published: date | None = None
     kept_at: str | None = None

@@ -86,6 +86,19 @@ class TableStore(Protocol):
         """
         ...
 
+    def record_plans(self, planned: pd.DataFrame, *, available_at: datetime) -> int:
+        """Add to `PLANNED_VALUES` what is new or says something else than before, in one transaction; the rows added.
+
+        Args:
+            planned: `unique_id`, `ds`, `y`; one row per series and day. A day absent here keeps what it has.
+            available_at: aware; becomes the new rows' `available_at`. A version known later stays the newest.
+
+        Raises:
+            InvalidFrameError: promise 5.
+            StoreUnavailableError: promise 8.
+        """
+        ...
+
     def read_observations(
         self,
         period: DateRange | None = None,

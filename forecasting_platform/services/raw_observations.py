@@ -35,6 +35,11 @@ def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange,
     report = store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )
+    if len(document.planned):
+        added = store.record_plans(document.planned, available_at=document.fetched_at)
+        log.info(
+            "of %s planned values of days to come, %s are new or changed", f"{len(document.planned):,}", f"{added:,}"
+        )
     log.info("recorded rows: %s", ", ".join(f"{count:,} {name}" for name, count in report.totals.items()))
     return Load(document, report)
 

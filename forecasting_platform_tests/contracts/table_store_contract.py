@@ -24,6 +24,7 @@ from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     HELD_OBSERVATIONS,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -243,6 +244,36 @@ class TableStoreContract:
         assert kept["available_at"].tolist() == [pd.Timestamp(MONDAY)]
 
     # 3. Replacing twice leaves one copy; replacing one day leaves the others.
+
+    def test_a_plan_is_kept_in_every_version_and_each_once(self, store: TableStore) -> None:
+        first = observations(("Größe", "2030-01-01", 1.0), ("Größe", "2030-01-02", 0.0), ("b", "2030-01-02", 0.1))
+        assert store.record_plans(first, available_at=MONDAY) == 3
+        assert store.record_plans(first, available_at=TUESDAY) == 0
+        changed = observations(("Größe", "2030-01-01", 0.0), ("Größe", "2030-01-03", 1.0))
+        assert store.record_plans(changed, available_at=WEDNESDAY) == 2
+        assert store.record_plans(changed.head(0), available_at=WEDNESDAY) == 0
+        kept = store.read(PLANNED_VALUES, unique_ids=["Größe"])
+        assert list(zip(kept["ds"].dt.day, kept["y"], kept["available_at"], strict=True)) == [
+            (1, 1.0, pd.Timestamp(MONDAY)),
+            (1, 0.0, pd.Timestamp(WEDNESDAY)),
+            (2, 0.0, pd.Timestamp(MONDAY)),
+            (3, 1.0, pd.Timestamp(WEDNESDAY)),
+        ]
+        assert store.read_observations().empty
+
+    def test_a_plan_fetched_earlier_and_recorded_later_replaces_nothing(self, store: TableStore) -> None:
+        store.record_plans(observations(("a", "2030-01-01", 1.0)), available_at=TUESDAY)
+        assert store.record_plans(observations(("a", "2030-01-01", 2.0)), available_at=MONDAY) == 0
+        assert store.read(PLANNED_VALUES)["y"].tolist() == [1.0]
+
+    def test_a_bad_plan_is_refused_before_any_write(self, store: TableStore) -> None:
+        twice = observations(("a", "2030-01-01", 1.0), ("a", "2030-01-01", 2.0))
+        for bad in (twice, observations(("", "2030-01-01", 1.0)), twice.drop(columns="y")):
+            with pytest.raises(InvalidFrameError, match="planned_values"):
+                store.record_plans(bad, available_at=MONDAY)
+        with pytest.raises(InvalidFrameError, match="has no time zone"):
+            store.record_plans(observations(("a", "2030-01-01", 1.0)), available_at=MONDAY.replace(tzinfo=None))
+        assert store.read(PLANNED_VALUES).empty
 
     def test_replacing_twice_leaves_one_copy(self, store: TableStore) -> None:
         for _ in range(2):

@@ -31,8 +31,11 @@ from forecasting_platform.forecasting.series.arrays import Days
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.limits import legal_name, series_name_problem
 from forecasting_platform.forecasting.series.refusals import Refusals, varied_examples
-from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.ports.observation_feed import FeedDocument, no_values
 
+FUTURE = "a day in the future"
+MAX_PLANNED_DAYS = 731
+"""How far ahead a plan may be."""
 _TYPED = frozenset({"parquet", "excel"})
 
 
@@ -106,21 +109,20 @@ class _Reading:
         newest = np.datetime64(self.description.newest_day(self.fetched_at), "D")
         start, end = np.datetime64(self.period.start, "D"), np.datetime64(self.period.end, "D")
         rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
-        series, daily, unusable = self._daily(table, days, rows, names)
+        planned = self._planned(table, days, names)
+        is_past = days.days <= self._today
+        table, days = table.keep(is_past), days.keep(is_past)
+        cells, read, unusable = self._read(table, days, rows, names)
+        series, daily = self._daily(table, days, cells, read)
         unpublished = _pairs(series, *daily.unpublished)
-        observations = pd.DataFrame(
-            {
-                "unique_id": np.array(series, dtype=object)[daily.series],
-                "ds": daily.days.astype("datetime64[ns]"),
-                "y": daily.values * self.description.series.unit_factor,
-            }
-        ).astype({"unique_id": object})
+        observations = self._frame(series, daily)
         return FeedDocument(
             source=self.source,
             fetched_at=self.fetched_at,
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             observations=observations,
+            planned=planned,
             quarantined=self.quarantine.frame(),
             unpublished=unpublished,
             last_published=self._last_published(table, days, names, newest, daily),
@@ -137,26 +139,57 @@ class _Reading:
         )
 
     def _dated(self, table: TextTable) -> tuple[TextTable, RowDays]:
-        """The rows of a day that is not in the future; the others are quarantined."""
+        """The rows that have a day, no later than one may be planned; the others are quarantined."""
         if not len(table):
             return table, RowDays.of_no_rows()
         day = self.description.day
         days = read_days(table, day, self.source, typed=self.description.format in _TYPED)
-        is_later = days.days > np.datetime64(self.description.today(self.fetched_at), "D")
+        ahead = MAX_PLANNED_DAYS if self.description.planned else 0
+        is_later = days.days > self._today + ahead
         refused = np.isnat(days.days) | is_later
         for row in np.flatnonzero(refused).tolist():
             reason = f"its date names no day, read as {' or '.join(day.format)}"
             if is_later[row]:
-                reason = "a day in the future"
+                reason = FUTURE
             elif not days.text(row):
                 reason = f"the row has no text in {', '.join(day.column)}"
             self.quarantine.add(int(table.numbers[row]), reason, table.row(row))
         return table.keep(~refused), days.keep(~refused)
 
-    def _daily(
+    @property
+    def _today(self) -> np.datetime64:
+        return np.datetime64(self.description.today(self.fetched_at), "D")
+
+    def _planned(self, table: TextTable, days: RowDays, names: Sequence[str]) -> pd.DataFrame:
+        """The values of days to come; one of a series that is not known before its day is quarantined."""
+        rows = np.flatnonzero(days.days > self._today)
+        if not len(rows):
+            return no_values()
+        cells = self._cells(table, rows, names).ordered(days.days, days.moments)
+        read, declared = read_values(cells.texts, self.description.dialect), self.description.planned
+        is_planned = np.isin(cells.series, [place for place, name in enumerate(cells.names) if name in declared])
+        for cell in np.flatnonzero(~is_planned & (read.kinds == Cell.VALUE)).tolist():
+            row, name = int(cells.rows[cell]), cells.names[cells.series[cell]]
+            self.quarantine.add(int(table.numbers[row]), FUTURE, cells.texts[cell].as_py(), name)
+        return self._frame(*self._daily(table, days, cells.keep(is_planned), read.keep(is_planned)))
+
+    def _frame(self, series: Sequence[str], daily: DailyValues) -> pd.DataFrame:
+        """`unique_id`, `ds`, `y`."""
+        return pd.DataFrame(
+            {
+                "unique_id": np.array(series, dtype=object)[daily.series],
+                "ds": daily.days.astype("datetime64[ns]"),
+                "y": daily.values * self.description.series.unit_factor,
+            }
+        ).astype({"unique_id": object})
+
+    def _read(
         self, table: TextTable, days: RowDays, rows: Positions, names: Sequence[str]
-    ) -> tuple[list[str], DailyValues, list[int]]:
-        """The names of the series, their values on the days of some rows, and the places of those that are none."""
+    ) -> tuple[SeriesCells, CellValues, list[int]]:
+        """The cells of some rows, by series and day, what they say, and the places of the series that are none.
+
+        Those, by their names or for want of any number, are quarantined.
+        """
         if not self.description.long:
             rows = rows[np.lexsort((days.moments[rows], days.days[rows]))]
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
@@ -165,6 +198,12 @@ class _Reading:
         if unusable:
             kept = ~np.isin(cells.series, unusable)
             cells, read = cells.keep(kept), read.keep(kept)
+        return cells, read, unusable
+
+    def _daily(
+        self, table: TextTable, days: RowDays, cells: SeriesCells, read: CellValues
+    ) -> tuple[list[str], DailyValues]:
+        """The names of the series, and their values on each day; cells without one are quarantined."""
 
         def refuse(cell: int, reason: str) -> None:
             row = int(cells.rows[cell])
@@ -175,10 +214,9 @@ class _Reading:
             refuse(cell, read.reason(cell))
         dated = DatedCells(cells.series, days.days[cells.rows], days.moments[cells.rows], read.values, read.kinds)
         if self.description.aggregate is None:
-            return cells.names, one_a_day(dated, refuse), unusable
+            return cells.names, one_a_day(dated, refuse)
         newest = days.days.max().item() if len(days.days) else None
-        daily = added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
-        return cells.names, daily, unusable
+        return cells.names, added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
 
     def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:
         if self.description.long:

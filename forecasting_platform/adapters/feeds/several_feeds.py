@@ -146,10 +146,11 @@ def _only_declared(document: FeedDocument, declared: tuple[Exogenous, ...]) -> F
 
 def _without(document: FeedDocument, others: set[str]) -> FeedDocument:
     """The document without some series. Of what was refused, that without a name stays."""
-    rows, refused = document.observations, document.quarantined
+    rows, planned, refused = document.observations, document.planned, document.quarantined
     return replace(
         document,
         observations=rows[~rows["unique_id"].isin(others)],
+        planned=planned[~planned["unique_id"].isin(others)],
         quarantined=refused[~refused["unique_id"].isin(others)],
         unpublished=tuple(found for found in document.unpublished if found[0] not in others),
     )
@@ -194,6 +195,7 @@ def _together(results: Sequence[FeedResult]) -> FeedDocument:
     return replace(
         first,
         observations=_rows_together([document.observations for document in documents]),
+        planned=_rows_together([document.planned for document in documents]),
         quarantined=_rows_together([document.quarantined for document in documents]),
         unpublished=tuple(found for document in documents for found in document.unpublished),
         feeds=tuple(results),

@@ -9,8 +9,10 @@ import pandas as pd
 from forecasting_platform.adapters.table_writes import (
     check_addition,
     check_load,
+    check_plans,
     check_replacement,
     conform,
+    plans_to_add,
     versions_to_add,
 )
 from forecasting_platform.forecasting.models.issuing import newly_issued
@@ -19,6 +21,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -52,6 +55,12 @@ class MemoryTableStore:
             self._add(OBSERVATIONS, added)
             self._add(QUARANTINED_OBSERVATIONS, load.refused)
         return report
+
+    def record_plans(self, planned: pd.DataFrame, *, available_at: datetime) -> int:
+        """See `TableStore`."""
+        plans = check_plans(planned, available_at)
+        with self._lock:
+            return self._add(PLANNED_VALUES, plans_to_add(plans, self.read(PLANNED_VALUES)))
 
     def read_observations(
         self,

@@ -18,7 +18,12 @@ from forecasting_platform.adapters.postgres.errors import platform_error
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.schema import REVISION_TABLE, SCHEMA
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PREDICTION_LOG, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    OBSERVATIONS,
+    PLANNED_VALUES,
+    PREDICTION_LOG,
+    QUARANTINED_OBSERVATIONS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ _NEW_ROWS: LiteralString = "SELECT, INSERT"
 _RUNS_RIGHTS: dict[str, LiteralString] = {
     "promotion_decisions": _NEW_ROWS,
     OBSERVATIONS.name: _NEW_ROWS,
+    PLANNED_VALUES.name: _NEW_ROWS,
     QUARANTINED_OBSERVATIONS.name: "SELECT, INSERT, DELETE",
     REVISION_TABLE: "SELECT",
 }

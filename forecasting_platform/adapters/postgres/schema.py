@@ -13,6 +13,7 @@ from forecasting_platform.errors import SchemaRevisionError
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -24,7 +25,7 @@ REVISIONS = ("0001",)
 """Every revision in `revisions`, the oldest first. They are listed here because the app runs without Alembic."""
 HEAD_REVISION = REVISIONS[-1]
 REVISION_TABLE = "alembic_version"
-TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
+TABLES = (OBSERVATIONS, PLANNED_VALUES, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 
 _TYPES: dict[Kind, str] = {
     # Sorted as Python sorts, whatever the server's language.

@@ -14,13 +14,21 @@ from forecasting_platform.adapters.postgres.schema import create_missing, identi
 from forecasting_platform.adapters.table_writes import (
     check_addition,
     check_load,
+    check_plans,
     check_replacement,
     conform,
+    plan_days,
+    plans_to_add,
     versions_to_add,
 )
 from forecasting_platform.forecasting.models.issuing import newly_issued
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    FORECASTS,
+    OBSERVATIONS,
+    PLANNED_VALUES,
+    QUARANTINED_OBSERVATIONS,
+)
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import LoadReport
 
@@ -66,6 +74,20 @@ class PostgresTableStore:
             if len(load.refused):
                 _insert_new(connection, QUARANTINED_OBSERVATIONS, load.refused)
         return report
+
+    def record_plans(self, planned: pd.DataFrame, *, available_at: datetime) -> int:
+        """See `TableStore`."""
+        plans = check_plans(planned, available_at)
+        if plans.empty:
+            return 0
+        with self._connections.transaction(PLANNED_VALUES.name) as connection:
+            lock(connection, PLANNED_VALUES.name)
+            where = _Where.of(PLANNED_VALUES, plan_days(plans))
+            everything = sql.SQL("SELECT * FROM {} {} ORDER BY unique_id, ds, available_at")
+            query = everything.format(identifier(PLANNED_VALUES), where.clause)
+            added = plans_to_add(plans, _select(connection, PLANNED_VALUES, query, where.parameters))
+            _copy(connection, PLANNED_VALUES, added)
+        return len(added)
 
     def read_observations(
         self,

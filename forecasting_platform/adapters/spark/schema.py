@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
     REPLACEABLE_TABLES,
 )
 from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
-TABLES = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
+TABLES = (OBSERVATIONS, PLANNED_VALUES, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG)
 
 _TYPES: dict[Kind, str] = {
     "text": "STRING",
@@ -63,7 +64,7 @@ _LOGS = {
             table.day_column,
             replaces_days=table in REPLACEABLE_TABLES,
         )
-        for table in (*DERIVED_TABLES, PREDICTION_LOG)
+        for table in (PLANNED_VALUES, *DERIVED_TABLES, PREDICTION_LOG)
     },
 }
 LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
@@ -72,7 +73,7 @@ LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
 ONLY: dict[Table, str] = {
     OBSERVATIONS: "fingerprint IS NULL",
     QUARANTINED_OBSERVATIONS: "fingerprint IS NOT NULL",
-    **dict.fromkeys((*DERIVED_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
+    **dict.fromkeys((PLANNED_VALUES, *DERIVED_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
 }
 """SQL condition that selects a table's rows from its log."""
 

@@ -32,8 +32,11 @@ from forecasting_platform.adapters.spark.table_log import TableLog
 from forecasting_platform.adapters.table_writes import (
     check_addition,
     check_load,
+    check_plans,
     check_replacement,
     conform,
+    plan_days,
+    plans_to_add,
     versions_to_add,
 )
 from forecasting_platform.errors import StoreUnavailableError
@@ -43,6 +46,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -113,6 +117,16 @@ class SparkTableStore:
             return _batch(OBSERVATIONS, added, refused), report
 
         return self._commit(OBSERVATIONS, plan)
+
+    def record_plans(self, planned: pd.DataFrame, *, available_at: datetime) -> int:
+        """See `TableStore`."""
+        plans = check_plans(planned, available_at)
+
+        def plan() -> tuple[pa.Table, int]:
+            added = plans_to_add(plans, self.read(PLANNED_VALUES, plan_days(plans)))
+            return _batch(PLANNED_VALUES, added), len(added)
+
+        return self._commit(PLANNED_VALUES, plan) if len(plans) else 0
 
     def read_observations(
         self,

@@ -1,9 +1,9 @@
 """Exogenous columns: series that are not forecast but help to forecast others, such as the weather.
 
-The type tells how early a value is known. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
+The type says how early a value is known. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
 `KnownInAdvance` is forecast or planned: one series for each day ahead, stored under the day on which the forecast was
 made, as archives of weather forecasts are. In either case a feature row is made of rows of its own day or earlier, so
-no later value can leak into it.
+no later value can leak into it. `KnownByTargetDay` is planned, and kept by day and time of knowledge.
 """
 
 import json
@@ -95,15 +95,49 @@ class KnownInAdvance:
         return np.eye(horizon, dtype=bool)
 
 
-Exogenous = KnownAtCutoff | KnownInAdvance
-_TYPES: dict[str, type[Exogenous]] = {of.known: of for of in (KnownAtCutoff, KnownInAdvance)}
+@dataclass(frozen=True, slots=True)
+class KnownByTargetDay:
+    """A series whose values are known before their day, such as a plan or an announced outage.
+
+    Each version is kept in `planned_values` under the day it is of, with the time at which it became known. Models do
+    not use them yet: it has no column in the input frame.
+
+    Attributes:
+        unique_id: the series in the store.
+        delay_days: always 0.
+    """
+
+    known: ClassVar[Literal["by_target_day"]] = "by_target_day"
+    unique_id: str
+    delay_days: int = 0
+
+    def columns(self, horizon: int) -> list[str]:
+        """Its columns in the input frame: none."""
+        return []
+
+    def owns(self, unique_id: str) -> bool:
+        """Whether a stored series is this one."""
+        return unique_id == self.unique_id
+
+    def column_of(self, unique_id: str) -> str | None:
+        """The column that a stored series becomes: none."""
+        return None
+
+    def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
+        """Which of its columns describe the day of each step; shape (horizon, 0)."""
+        return np.empty((horizon, 0), dtype=bool)
+
+
+Exogenous = KnownAtCutoff | KnownInAdvance | KnownByTargetDay
+_TYPES: dict[str, type[Exogenous]] = {of.known: of for of in (KnownAtCutoff, KnownInAdvance, KnownByTargetDay)}
 
 
 def exogenous_from(documents: Sequence[Mapping[str, Any]]) -> tuple[Exogenous, ...]:
     """The columns that a setting or a recipe declares; the inverse of `exogenous_document`.
 
     Args:
-        documents: each with `unique_id`, `known` (`at_cutoff` or `in_advance`) and perhaps `delay_days`.
+        documents: each with `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`) and perhaps
+            `delay_days`.
 
     Raises:
         ConfigurationError: one of them is not like this, or a series is declared twice; says which.

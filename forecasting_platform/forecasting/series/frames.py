@@ -1,5 +1,7 @@
 """The tables of the platform as values: every frame that crosses a port is one. Storage does not belong here."""
 
+from dataclasses import replace
+
 from forecasting_platform.forecasting.series.table import Column, Table
 
 UNIQUE_ID = Column("unique_id", "text", "The series: the feed column's name as published.")
@@ -18,6 +20,13 @@ OBSERVATIONS = Table(
     ),
     key=("unique_id", "ds", "available_at"),
     day_column="ds",
+)
+
+PLANNED_VALUES = replace(
+    OBSERVATIONS,
+    name="planned_values",
+    description="One row is a value known before its day, as first known at `available_at`: a promotion, an outage, a "
+    "weather forecast; a change of plan is a new row.",
 )
 
 QUARANTINED_OBSERVATIONS = Table(

@@ -359,6 +359,29 @@ def test_what_is_not_complete_yet_is_not_loaded() -> None:
     assert len(read(content).observations) == 3
 
 
+# --- days to come ---
+
+
+def test_a_plan_is_known_before_its_day_and_nothing_else_is() -> None:
+    content = "Date,sales,promotion\n2024-05-31,5,0\n2024-06-01,,1\n2024-06-02,,0\n2024-06-03,7,1\n2024-06-04,,x\n"
+    described = "covariates: [{unique_id: promotion, known: by_target_day}]\nseries: {unit_factor: 2}"
+    document = read(content, described)
+    assert values(document) == [("promotion", "05-31", 0.0), ("promotion", "06-01", 2.0), ("sales", "05-31", 10.0)]
+    planned = list(zip(document.planned["ds"].dt.strftime("%m-%d"), document.planned["y"], strict=True))
+    assert planned == [("06-02", 0.0), ("06-03", 2.0)]
+    assert refused(document) == [("sales", "a day in the future"), ("promotion", "not a number")]
+    assert document.refusals.published == DateRange(date(2024, 5, 31), date(2024, 6, 1))
+    assert read(content, described, period=DateRange(date(2024, 5, 31), date(2024, 5, 31))).planned.equals(
+        document.planned
+    )
+
+
+def test_without_a_declared_plan_a_row_of_a_day_to_come_is_refused() -> None:
+    document = read("Date,promotion\n2024-06-01,0\n2024-06-02,1\n")
+    assert document.planned.empty
+    assert refused(document) == [(None, "a day in the future")]
+
+
 # --- anything ---
 
 

@@ -1,6 +1,5 @@
 import hashlib
 import json
-import time as clock
 from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
@@ -513,16 +512,3 @@ def test_a_document_of_more_cells_or_refusals_than_memory_is_for_is_refused_whol
         FeedDocumentError, match="more than 2 of its rows and values cannot be used, such as row 1 of 'a'"
     ):
         parse("Date,a\n01/01/2020,x\n02/01/2020,y\n03/01/2020,z\n04/01/2020,1\n")
-
-
-def test_ten_thousand_values_are_parsed_well_under_a_second() -> None:
-    first = date(2014, 1, 1)
-    rows = [
-        {"Date": f"{first + timedelta(days=n):%d/%m/%Y}", **{f"series {k}": n + k / 7 for k in range(5)}}
-        for n in range(2007)
-    ]
-    content = json.dumps(rows)
-    started = clock.perf_counter()
-    assert len(parse(content, period=DateRange(first, TODAY)).observations) == 10_035
-    # About 0.05 s; a date parser for each row and a frame for each value take many times that.
-    assert clock.perf_counter() - started < 1.0

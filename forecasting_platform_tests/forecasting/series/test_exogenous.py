@@ -290,7 +290,10 @@ def test_declarations_survive_their_document() -> None:
         ({"known": "at_cutoff"}, "is not an object of unique_id, known and delay_days"),
         ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "is not an object of"),
         ({"unique_id": "a", "known": ["at_cutoff"]}, "has known"),
-        ({"unique_id": "a", "known": "always"}, r"has known 'always'; choose of \['at_cutoff', 'in_advance'\]"),
+        (
+            {"unique_id": "a", "known": "always"},
+            r"has known 'always'; choose of \['at_cutoff', 'by_target_day', 'in_advance'\]",
+        ),
         ({"unique_id": "a", "known": "at_cutoff", "delay_days": -1}, "has delay_days -1; 0 to 30"),
         ({"unique_id": "a", "known": "in_advance"}, "{step} stands once"),
         ({"unique_id": "a {step}", "known": "at_cutoff"}, "and in no other"),

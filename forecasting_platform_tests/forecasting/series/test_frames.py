@@ -152,6 +152,10 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.UnknownSeriesError(["x"], "abcdefg"), "'a', 'b', 'c', 'd', 'e' … (7 in all)"),
     (errors.UnknownAlertError("a:b@8", ["a:b@7"]), "no open incident is 'a:b@8'; open are 'a:b@7'"),
     (errors.ConfigurationError("FORECASTING_X", "is not set"), "setting FORECASTING_X: is not set"),
+    (
+        errors.FeedDescriptionError("gas.yaml", 3, "`day`: is missing"),
+        "the feed's description gas.yaml, line 3: `day`: is missing",
+    ),
     (errors.UnavailableError("a part", "it sleeps"), "a part is unavailable: it sleeps. Check"),
     (errors.ArchiveUnavailableError("the archive", "disk full"), "the archive is unavailable: disk full"),
     (errors.StoreUnavailableError("the store", "timeout"), "the store is unavailable: timeout"),

@@ -15,6 +15,12 @@ CREATE TABLE forecasting.raw_observations (
 );
 CREATE INDEX ON forecasting.raw_observations (ds);
 
+CREATE TABLE forecasting.planned_values (
+    unique_id text COLLATE "C", ds date, y float8 NOT NULL, available_at timestamptz,
+    PRIMARY KEY (unique_id, ds, available_at)
+);
+CREATE INDEX ON forecasting.planned_values (ds);
+
 CREATE TABLE forecasting.quarantined_observations (
     fingerprint text COLLATE "C" PRIMARY KEY, unique_id text COLLATE "C", ds date, reason text NOT NULL COLLATE "C",
     raw text NOT NULL COLLATE "C", available_at timestamptz NOT NULL
