@@ -12,6 +12,7 @@ from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
+    PLANNED_VALUES,
     PREDICTION_ERRORS,
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
@@ -62,7 +63,14 @@ def _statuses(operation: dict[str, Any]) -> str:
 
 def tables_page() -> str:
     """Every table with its columns."""
-    tables = (OBSERVATIONS, QUARANTINED_OBSERVATIONS, *DERIVED_TABLES, PREDICTION_LOG, PREDICTION_ERRORS)
+    tables = (
+        OBSERVATIONS,
+        PLANNED_VALUES,
+        QUARANTINED_OBSERVATIONS,
+        *DERIVED_TABLES,
+        PREDICTION_LOG,
+        PREDICTION_ERRORS,
+    )
     return _page("Tables", "In schema `forecasting`.", *map(_table_section, tables))
 
 
