@@ -83,7 +83,8 @@ def control_document(results: Backtest, panel: Panel) -> dict[str, Any]:
     delays = {name: _delays(name, charts[name], every) for name in ("bias", "rmse")}
     return {
         unique_id: {
-            "rmse": series.rmse.tolist(),
+            # JSON has no NaN, which stands where nothing was scored: of a series that ended early in a short history.
+            "rmse": [[error if np.isfinite(error) else None for error in row] for row in series.rmse.tolist()],
             "baseline": series.baseline,
             "charts": {name: asdict(of) for name, found in charts.items() if (of := found[position]) is not None},
             "days_to_detect": {name: found[position] for name, found in delays.items() if found[position] is not None},

@@ -150,16 +150,20 @@ def test_without_actuals_they_are_complete_up_to_no_day() -> None:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    training = trained({"a": seasonal(600), "flat": np.full(600, 5.0)})
+    # What ended before the backtest was scored has no errors at all.
+    ended = np.where(np.arange(600) < 120, seasonal(600), np.nan)
+    training = trained({"a": seasonal(600), "flat": np.full(600, 5.0), "ended": ended})
     return add_control_references(training.model.metadata, training.results, training.panel)
 
 
 def test_a_versions_metadata_carries_its_references_through_json(document: dict[str, Any]) -> None:
-    restored = references_from(json.loads(json.dumps(document, allow_nan=True)))
+    restored = references_from(json.loads(json.dumps(document, allow_nan=False)))
     assert set(restored["a"].charts) == set(CHARTS)
     assert restored["a"].rmse.shape == (4, 3)
     assert restored["a"].days_to_detect["bias"]["2"] is not None
     assert restored["flat"].charts == {}, "nothing can be learnt from a constant"
+    assert (restored["ended"].rmse.shape, restored["ended"].charts) == ((4, 3), {})
+    assert np.isnan(restored["ended"].rmse).all()
 
 
 @pytest.mark.parametrize("metadata", [{}, {"control": None}, {"control": {"budgets": [1.0], "series": {}}}])
