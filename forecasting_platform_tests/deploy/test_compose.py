@@ -97,7 +97,7 @@ def test_every_setting_given_to_a_part_is_declared(name: str) -> None:
 
 
 def test_the_feed_loaded_without_another_is_the_simulated_one() -> None:
-    default = re.fullmatch(r"\$\{FORECASTING_FEED_URL:-(.+)\}", PARTS["code"]["environment"]["FORECASTING_FEED_URL"])
+    default = re.fullmatch(r"\$\{FORECASTING_FEED_URL-(.+)\}", PARTS["code"]["environment"]["FORECASTING_FEED_URL"])
     assert default
     url = urlsplit(default[1])
     assert f"0.0.0.0:{url.port}" in PARTS[str(url.hostname)]["command"]

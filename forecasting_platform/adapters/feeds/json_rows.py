@@ -33,7 +33,7 @@ def read_json(text: str, description: FeedDescription, source: str, quarantine: 
         raise FeedDocumentError(source, f"it is not valid JSON: {_where(error)}", MEND) from error
     except RecursionError as error:
         raise FeedDocumentError(source, "its JSON is nested too deeply", MEND) from error
-    records = _records(document, description, source)
+    records = records_of(document, description, source)
     return _table(list(enumerate(records, start=1)), source, quarantine)
 
 
@@ -86,7 +86,12 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return cells
 
 
-def _records(document: object, description: FeedDescription, source: str) -> Sequence[object]:
+def records_of(document: object, description: FeedDescription, source: str) -> Sequence[object]:
+    """The records of a parsed document.
+
+    Raises:
+        FeedDocumentError: it says that it is an error, or there is no array where the records should be.
+    """
     expression = description.records
     if description.error and (told := jmespath.search(description.error, document)):
         raise _is_error(told, source)

@@ -1,7 +1,7 @@
 """An answer in several pages as one document: a JSON array of the records of all pages, in their order."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import jmespath
 
 from forecasting_platform.adapters.feeds.http_download import http_url, joined_url
+from forecasting_platform.adapters.feeds.json_rows import records_of
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, Validators, too_large
 from forecasting_platform.errors import FeedDocumentError, shortened
 from forecasting_platform.feed_description.description import FeedDescription, Pages
@@ -121,17 +122,8 @@ class PagedDocument:
             problem = f"page {number} is no JSON, and only pages of JSON are read: {error}"
             raise self._refusal(problem) from error
 
-    def _records(self, page: Any, number: int) -> list[object]:
-        if self.description.error and (told := jmespath.search(self.description.error, page)):
-            raise FeedDocumentError(
-                self.source, f"page {number} is an error: {shortened(str(told))}", "Ask it as it wants."
-            )
-        if (place := self.description.records) is not None:
-            found, where = jmespath.search(place, page), f"at {place!r}"
-        else:
-            found, where = page.get("records") if isinstance(page, dict) else page, "nor one under 'records'"
-        if not isinstance(found, list):
-            raise self._refusal(f"page {number} has no array {where}")
+    def _records(self, page: Any, number: int) -> Sequence[object]:
+        found = records_of(page, self.description, f"{self.source}, page {number},")
         return [self._without(record) for record in found] if self.left_out else found
 
     def _without(self, record: object) -> object:
