@@ -8,6 +8,7 @@ Where do I go to …
 - add a candidate: a file in `forecasting/models/candidates/`, its entry in `registry.py` there, a subclass of
   `forecasting_platform_tests.contracts.candidate_contract.CandidateContract`
 - read another feed: a file in `adapters/feeds/`, its scheme in `wiring.feed_at`
+- have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its `test_proposals.py`
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`

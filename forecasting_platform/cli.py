@@ -16,6 +16,7 @@ COMMANDS = {
     "decisions": ("decisions:decisions", "The promotion ledger, newest first."),
     "down": ("up:down", "Stop the embedded platform of a data directory."),
     "features": ("features:features", "What models knew at the end of each day."),
+    "feed": ("feed:feed", "Propose the description of a feed, and check one."),
     "forecast": ("forecast:forecast", "The champion's forecast of a date range."),
     "load": ("load:load", "Load a date range as one partition backfill."),
     "migrate": ("migrate:migrate", "Upgrade the databases of an earlier release."),

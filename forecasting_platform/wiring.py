@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.series.series_calendars import DAILY, Cale
 from forecasting_platform.repetitions import first_repeated
 
 if TYPE_CHECKING:
+    from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
     from forecasting_platform.feed_description.description import FeedDescription
     from forecasting_platform.ports.alert_channels import AlertChannels
@@ -232,7 +233,7 @@ def _default_shape(url: str, date_format: str) -> FeedDescription:
         raise ConfigurationError(named, message) from error
 
 
-def described_feed(description: FeedDescription, settings: Settings) -> ObservationFeed:
+def described_feed(description: FeedDescription, settings: Settings) -> DescribedFeed:
     """The feed that a description is of, with the limits and the archive of the settings.
 
     `http(s)://…` is an `HttpFeed`, `ckan+http(s)://portal/dataset-id` a `CkanFeed`, `file:///path` a `FileFeed`, any
@@ -251,7 +252,7 @@ def described_feed(description: FeedDescription, settings: Settings) -> Observat
         raise ConfigurationError(named, error.problem) from error
 
 
-def _adapter(description: FeedDescription, settings: Settings) -> ObservationFeed:
+def _adapter(description: FeedDescription, settings: Settings) -> DescribedFeed:
     from forecasting_platform.feed_description.variables import FilledSource
 
     limits: _Limits = {

@@ -64,6 +64,15 @@ class DescribedFeed(ABC):
             kept_at = self.archive.keep(raw) if self.archive else None
             return replace(document, kept_at=kept_at, not_modified=raw.not_modified)
 
+    def raw_document(self, period: DateRange) -> RawDocument:
+        """The document that has the days of `period`, not read yet and not kept.
+
+        Raises:
+            FeedUnavailableError, FeedDocumentError: see `ObservationFeed`.
+        """
+        with self.filled.hidden_in_errors():
+            return self._document(period)
+
     @property
     def asks_for_days(self) -> bool:
         """Whether the URL names the days asked for, so that an answer may be without rows."""

@@ -1,0 +1,146 @@
+"""Where the rows are in a JSON document. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from forecasting_platform.adapters.feeds.inspection.day_formats import formats_of
+from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
+from forecasting_platform.errors import examples, shortened
+
+_ERRORS = ("error", "errors", "message", "detail")
+_MAX_DEPTH = 6
+_LAST_PAGES = ("last_page", "lastPage", "total_pages", "totalPages", "pages", "page_count", "pageCount")
+_NEXT_PAGES = ("next", "next_page_url", "nextPage", "next_page", "nextLink", "@odata.nextLink")
+_NUMBER = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where the rows are.
+
+    Attributes:
+        expression: in JMESPath; None where a reader finds them by itself.
+        error: the key under which the document may say that it is an error.
+        native: whether its numbers are numbers, and not texts.
+    """
+
+    expression: str | None
+    error: str | None
+    native: bool
+    found: tuple[Found, ...]
+    doubts: tuple[Doubt, ...]
+
+
+def find_records(text: str, source: str) -> Records:
+    """The rows of a JSON document.
+
+    Raises:
+        NoLayoutError: it is no JSON, an error, or holds no array of rows.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NoLayoutError(source, f"it is not valid JSON: {error}", "Have the publisher mend it.") from error
+    arrays = [(path, rows) for path, rows in _arrays(document, "") if _are_rows(rows)]
+    if not arrays:
+        raise _no_rows(document, source)
+    path, rows = max(arrays, key=lambda found: (_has_days(found[1][0]), len(found[1])))
+    others = [f"{other or 'the top'!r}" for other, found in arrays if other != path and len(found) == len(rows) > 1]
+    first = rows[0]
+    expression: str | None = path
+    doubts = _doubts_of_pages(document)
+    if others:
+        doubts.append(Doubt("records", f"as many rows are at {', '.join(others)}: each can be a feed of its own"))
+    if isinstance(first, list):
+        fields = ", ".join(f"field{place + 1}: [{place}]" for place in range(len(first)))
+        expression = f"{path or '@'}[*].{{{fields}}}"
+        doubts.append(Doubt("records", "the rows are arrays without names: their fields are called field1, field2, …"))
+    elif isinstance(first, dict) and (nested := _nested_numbers(first)):
+        flat = [f"{_key(name)}: {_key(name)}" for name, value in first.items() if not isinstance(value, dict | list)]
+        expression = f"{path or '@'}[*].{{{', '.join([*flat, *nested])}}}"
+    elif path in {"", "records"}:
+        expression = None
+    told = next((key for key in _ERRORS if isinstance(document, dict) and key in document), None)
+    native = not any(isinstance(cell, str) and _NUMBER.fullmatch(cell) for row in rows[:200] for cell in _cells(row))
+    found = Found("rows", f"{len(rows):,} at {expression or path or 'the top'}")
+    return Records(expression, told, native, (found,), tuple(doubts))
+
+
+def _cells(row: object) -> list[object]:
+    if isinstance(row, dict):
+        return list(row.values())
+    return row if isinstance(row, list) else []
+
+
+def _doubts_of_pages(document: object) -> list[Doubt]:
+    """What an answer says about further pages."""
+    given = document if isinstance(document, dict) else {}
+    for key in _LAST_PAGES:
+        if isinstance(given.get(key), int) and given[key] > 1:
+            why = f"the answer says that there are {given[key]} pages ({key!r}): declare them, or only one is loaded"
+            return [Doubt("source.pages", f"{why}, with parameter: page and last: {_key(key)}")]
+    for key in _NEXT_PAGES:
+        if isinstance(given.get(key), str) and given[key]:
+            return [Doubt("source.pages", f"the answer names its next page ({key!r}): declare next: {_key(key)}")]
+    return []
+
+
+def is_json_lines(text: str) -> bool:
+    """Whether a text is one JSON object a line."""
+    lines = [line for line in text.splitlines()[:20] if line.strip()]
+    try:
+        return len(lines) > 1 and all(isinstance(json.loads(line), dict) for line in lines[:10])
+    except (ValueError, RecursionError):
+        return False
+
+
+def _arrays(value: object, path: str, depth: int = 0) -> Iterator[tuple[str, list[object]]]:
+    if isinstance(value, list):
+        yield path, value
+    elif isinstance(value, dict) and depth < _MAX_DEPTH:
+        for key, inside in value.items():
+            yield from _arrays(inside, f"{path}.{_key(key)}" if path else _key(key), depth + 1)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
+
+
+def _are_rows(rows: list[object]) -> bool:
+    if all(isinstance(row, dict) and row for row in rows[:50]):
+        return bool(rows)
+    return all(isinstance(row, list) and len(row) > 1 for row in rows) and len({len(_cells(row)) for row in rows}) == 1
+
+
+def _has_days(row: object) -> bool:
+    return any(formats_of(str(cell)) for cell in _cells(row))
+
+
+def _nested_numbers(row: Mapping[str, object]) -> list[str]:
+    """Fields of one level below, as JMESPath puts them beside the others."""
+    return [
+        f"{_key(f'{outer}.{inner}')}: {_key(outer)}.{_key(inner)}"
+        for outer, value in row.items()
+        if isinstance(value, dict)
+        for inner, number in value.items()
+        if isinstance(number, int | float | str)
+    ]
+
+
+def _no_rows(document: object, source: str) -> NoLayoutError:
+    if isinstance(document, dict):
+        told = {key: document[key] for key in _ERRORS if document.get(key)}
+        if told:
+            shown = "; ".join(value if isinstance(value, str) else json.dumps(value) for value in told.values())
+            return NoLayoutError(source, f"the answer is an error: {shortened(shown)!r}", "Ask the source as it wants.")
+        columns = [path for path, rows in _arrays(document, "") if len(rows) > 1]
+        if len(columns) > 1:
+            problem = f"its JSON has a list a column ({quoted(columns)}), and no list of rows"
+            return NoLayoutError(source, problem, "Ask the source for CSV, or for rows.")
+        problem = f"its JSON is an object with the keys {examples(document)}, without rows"
+        return NoLayoutError(source, problem, "Ask the source for a list of objects, one a day.")
+    return NoLayoutError(
+        source, "its JSON holds no list of objects", "Ask the source for a list of objects, one a day."
+    )
