@@ -22,7 +22,7 @@ from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.redaction import shown
 from forecasting_platform.services.feed_reach import first_load, reach_of
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of
+from forecasting_platform.wiring import calendars_of, feed_of
 
 SIMULATED_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 
@@ -114,6 +114,7 @@ def _days_of_feed(
     None where the feed does not answer and need not, since a platform ran here before: it goes on from what it has.
     """
     feed = feed_of(settings)
+    calendars_of(settings)
     if start and end:
         return range_of(start, end)
     progress("looking how far the feed reaches")

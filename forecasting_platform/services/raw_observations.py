@@ -32,6 +32,8 @@ def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange,
     for result in document.results():
         if result.document:
             log.info(_describe(result.document))
+        if result.problem:
+            log.warning("going on without all that the feed %r should give: %s", result.name, result.problem)
     report = store.record_observations(
         document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
     )

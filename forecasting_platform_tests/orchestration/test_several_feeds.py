@@ -90,6 +90,8 @@ def test_a_feed_that_fails_holds_up_its_own_series_and_says_why(
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert f"{failing}.csv was refused" in str(told.description)
     assert "it is a web page" in str(told.description)
+    logged = [entry.user_message for entry in installation.instance.all_logs(result.run_id)]
+    assert any(f"going on without all that the feed '{failing}' should give" in message for message in logged)
 
 
 def test_a_feed_of_which_too_much_is_refused_holds_up_its_own_series(installation: Installation) -> None:

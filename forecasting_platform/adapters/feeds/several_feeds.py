@@ -70,11 +70,7 @@ class SeveralFeeds:
         needed = [answer for answer in answers if answer.is_needed]
         if not any(answer.document for answer in needed):
             raise _all_failed([answer.error for answer in needed if answer.error])
-        results = self._results(answers, period)
-        for result in results:
-            if result.problem:
-                logger.warning("going on without all that the feed %r should give: %s", result.name, result.problem)
-        return _together(results)
+        return _together(self._results(answers, period))
 
     def _answer(self, named: NamedFeed, call: InBackground[FeedDocument], deadline: float) -> "_Answer":
         try:
@@ -94,7 +90,7 @@ class SeveralFeeds:
         for answer, problem in zip(answers, problems, strict=True):
             document = answer.document
             if document and problem and is_one_usable:
-                document = replace(document, observations=document.observations.iloc[:0], unpublished=())
+                document = _without_values(document)
             told = problem if document is None or is_one_usable else None
             result = FeedResult(answer.named.name, document, told, is_needed=answer.is_needed)
             results.append(_without_repeats(result, owners))
@@ -154,6 +150,11 @@ def _without(document: FeedDocument, others: set[str]) -> FeedDocument:
         quarantined=refused[~refused["unique_id"].isin(others)],
         unpublished=tuple(found for found in document.unpublished if found[0] not in others),
     )
+
+
+def _without_values(document: FeedDocument) -> FeedDocument:
+    values, plans = document.observations, document.planned
+    return replace(document, observations=values.iloc[:0], planned=plans.iloc[:0], unpublished=())
 
 
 def _without_repeats(result: FeedResult, owners: dict[str, str]) -> FeedResult:

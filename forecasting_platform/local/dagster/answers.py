@@ -130,13 +130,23 @@ def failure_messages(events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if event["__typename"] == "AssetCheckEvaluationEvent" and not event["evaluation"]["success"]
     }
     steps = [_step_failure(event, checks) for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
-    runs = [event["message"].strip().partition("\n")[0] for event in events if event["__typename"] == "RunFailureEvent"]
+    runs = [_run_failure(event) for event in events if event["__typename"] == "RunFailureEvent"]
     return tuple(steps or runs)
 
 
+def _run_failure(event: Mapping[str, Any]) -> str:
+    """Why a run failed before or after its steps, such as because a resource could not be made."""
+    raised = _raised(event)
+    return cause(raised) if raised else str(event["message"]).strip().partition("\n")[0]
+
+
+def _raised(event: Mapping[str, Any]) -> list[str]:
+    error = event.get("error")
+    return [error["message"], *(found["message"] for found in error["causes"])] if error else []
+
+
 def _step_failure(event: Mapping[str, Any], checks: Mapping[str, Mapping[str, Any]]) -> str:
-    error = event["error"]
-    raised = [error["message"], *(found["message"] for found in error["causes"])] if error else []
+    raised = _raised(event)
     check = checks.get(event["stepKey"])
     if check is not None and raised and _BLOCKED in raised[0]:
         return f"{'/'.join(check['assetKey']['path'])}: {check['checkName']}: {check['description']}"

@@ -54,7 +54,7 @@ query ($id: ID!, $cursor: String) {{
             ... on AssetCheckEvaluationEvent {{
                 stepKey evaluation {{ assetKey {{ path }} checkName success description }}
             }}
-            ... on RunFailureEvent {{ message }}
+            ... on RunFailureEvent {{ message error {{ message causes {{ message }} }} }}
         }} }}
     }}
 }}

@@ -201,3 +201,13 @@ def test_a_finished_status_is_told_from_one_that_goes_on() -> None:
     assert BackfillStatus(status="COMPLETED_SUCCESS", **fields).succeeded
     assert BackfillStatus(status="CANCELED", **fields).is_finished
     assert not BackfillStatus(status="CANCELED", **fields).succeeded
+
+
+def test_a_run_whose_resource_could_not_be_made_says_why() -> None:
+    raised = ["dagster.DagsterResourceFunctionError: Error executing resource_fn on calendars", *OWN_CAUSE]
+    error = {"message": raised[0], "causes": [{"message": found} for found in raised[1:]]}
+    run = {"__typename": "RunFailureEvent", "message": 'Execution of run for "load_job" failed.', "error": error}
+    assert failure_messages([run]) == ("ConfigurationError: setting calendar: give each feed a prefix",)
+
+
+OWN_CAUSE = ["forecasting_platform.errors.ConfigurationError: setting calendar: give each feed a prefix"]
