@@ -34,10 +34,11 @@ def test_every_asset_has_its_file_and_every_file_its_asset(package: object) -> N
     assert files == {asset.key.to_user_string() for asset in ASSETS}
 
 
-def test_every_asset_is_described_and_checked() -> None:
+def test_every_asset_is_described_owned_and_checked() -> None:
     graph = DEFINITIONS.resolve_asset_graph()
     for asset in ASSETS:
         assert graph.get(asset.key).description
+        assert graph.get(asset.key).owners
         assert graph.get_check_keys_for_assets({asset.key})
 
 
@@ -61,6 +62,27 @@ def test_everything_that_is_written_is_in_the_definitions_and_nothing_else() -> 
     defined = [found for found in written() if isinstance(found, dg.AssetsDefinition)]
     assert graph.get_all_asset_keys() == {key for found in defined for key in found.keys}
     assert graph.asset_check_keys == {key for found in defined for key in found.check_keys}
+
+
+def test_definitions_are_built_from_the_settings_given_and_read_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = build_definitions(settings=Settings(runbooks_url="https://given", retry_wait_seconds=7))
+    monkeypatch.setenv("FORECASTING_RUNBOOKS_URL", "https://changed-later")
+    with dg.build_resources({"settings": (built.resources or {})["settings"]}) as resources:
+        assert resources.settings.runbook_url("any") == "https://given/any.md"
+        assert resources.settings.retry_wait_seconds == 7
+
+
+def test_only_entry_points_read_the_environment() -> None:
+    root = Path(orchestration.__file__).parents[1]
+    reading = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if any("Settings()" in line and ">>>" not in line for line in path.read_text(encoding="utf-8").splitlines())
+    }
+    assert reading == {
+        "definitions.py", "orchestration/dagster_instance/webserver.py",
+        "commands/connection.py", "commands/migrate.py", "commands/up.py",
+    }  # fmt: skip
 
 
 def test_the_names_of_the_contract_are_all_that_there_are() -> None:
