@@ -39,7 +39,7 @@ def _in_clean_process(folder: Path, timeout_seconds: float) -> int:
     except subprocess.TimeoutExpired as error:
         raise InvalidArtifactError("the challenger", f"it did not load within {timeout_seconds:.0f} s") from error
     if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        reason = (ran.stderr.strip().splitlines() or ["it ended without a message"])[-1]
         raise InvalidArtifactError("the challenger", f"a clean process cannot load it: {reason}")
     return int(json.loads(ran.stdout)["impossible"])
 

@@ -196,7 +196,9 @@ def conform(table: Table, rows: pd.DataFrame, period: DateRange | None = None) -
 def _refuse_unstorable_text(table: Table, column: str, values: pd.Series) -> None:
     unfit = [value for value in values.unique() if not (pd.isna(value) or _is_storable(value))]
     if unfit:
-        problem = f"column {column} holds what is no storable text (NUL, half a character, no str): {examples(unfit)}"
+        problem = (
+            f"column {column} holds texts that cannot be stored (NUL, half a character, not a str): {examples(unfit)}"
+        )
         raise InvalidFrameError(table.name, problem)
 
 

@@ -66,7 +66,9 @@ def replay(decision_id: int | None, data_dir: Path, as_json: bool) -> None:
     print_rows(rows, title="replayed", as_json=as_json)
     differing = [row["decision"] for row in rows if row["replayed"] == "differs"]
     if differing:
-        raise PlatformStateError(f"judged again, decisions {differing} come out differently: changed, or another code")
+        raise PlatformStateError(
+            f"judged again, decisions {differing} get other verdicts: the entries were changed, or the code differs"
+        )
 
 
 def _read(data_dir: Path, limit: int | None = None) -> list[PromotionDecision]:

@@ -165,8 +165,8 @@ def _run(program: str, words: list[str], dsn: str, subject: Path) -> None:
         env={**os.environ, **server}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        problem = (done.stderr.strip() or "it said nothing").splitlines()[0]
-        raise BackupError(subject, f"{program} failed: {problem}", "What was there before still is.")
+        problem = (done.stderr.strip() or "it printed no message").splitlines()[0]
+        raise BackupError(subject, f"{program} failed: {problem}", "The data that were there are unchanged.")
 
 
 _PARAMETERS = ("host", "port", "user", "password", "dbname")

@@ -51,4 +51,6 @@ def _copy_file(source: Path, target: Path) -> None:
         except FileNotFoundError:
             target.unlink(missing_ok=True)
             return
-    raise BackupError(target, f"differs from {source} after {ATTEMPTS} attempts", "Try again once nothing writes it.")
+    raise BackupError(
+        target, f"differs from {source} after {ATTEMPTS} attempts", "Try again when nothing writes to it."
+    )

@@ -93,7 +93,7 @@ def _migrate_mlflow(environment: Mapping[str, str]) -> None:
 def _run(part: str, words: list[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run([sys.executable, *words], env=dict(environment), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        last = (done.stderr.strip() or done.stdout.strip() or "it printed no message").splitlines()[-1]
         raise MigrationError(f"{version(part)} of {part}", last)
 
 

@@ -400,7 +400,7 @@ def test_a_replay_names_the_decisions_that_come_out_differently(
     ledger.append_decision(replace(judged(1.2 * NOISE, NOISE), verdict="promote"))
     failed = run("decisions", "replay")
     assert failed.exit_code == 1
-    assert "decisions [4] come out differently" in failed.stderr
+    assert "decisions [4] get other verdicts" in failed.stderr
     assert "there is no decision 9" in run("decisions", "replay", "9").stderr
 
 

@@ -175,7 +175,7 @@ def _refuse_far_or_repeated(inputs: ModelInputs) -> None:
     keys = list(zip(inputs.unique_id.tolist(), inputs.ds.tolist(), strict=True))
     repeated = sorted({f"{key[0]} {key[1]}" for key, following in pairwise(keys) if key == following})
     if repeated:
-        raise InvalidInputsError(f"the same series and day stands twice: {examples(repeated)}")
+        raise InvalidInputsError(f"the same series and day is given twice: {examples(repeated)}")
 
 
 def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> Forecasts:

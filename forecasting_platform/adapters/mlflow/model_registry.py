@@ -113,7 +113,7 @@ class MlflowModelRegistry:
         """See `ModelRegistry.load`."""
         checksum = self.get_version(version.version).tags.get(CHECKSUM_TAG)
         if checksum is None:
-            problem = f"it has no tag {CHECKSUM_TAG!r}, so nothing tells whether its files were changed"
+            problem = f"it has no tag {CHECKSUM_TAG!r}, so a change of its files cannot be noticed"
             raise InvalidArtifactError(version.version, problem)
         with self._translated(), tempfile.TemporaryDirectory() as scratch:
             # A `models:/` address would be looked up in the process's own registry, whatever this one's is.

@@ -158,7 +158,7 @@ def _declared(document: Mapping[str, Any]) -> Exogenous:
     if not isinstance(unique_id, str) or not unique_id or document.keys() - {"unique_id", "known", "delay_days"}:
         problem = "is not an object of unique_id, known and delay_days"
     elif str(known) not in _TYPES:
-        problem = f"has known {known!r}; choose of {sorted(_TYPES)}"
+        problem = f"has known {known!r}; choose one of {sorted(_TYPES)}"
     elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MAX_DELAY_DAYS:
         problem = f"has delay_days {delay!r}; 0 to {MAX_DELAY_DAYS} are expected"
     elif unique_id.count(STEP) != (1 if known == KnownInAdvance.known else 0):

@@ -62,7 +62,7 @@ def accepted_days(written: Mapping[str, Sequence[str]]) -> Accepted:
     """The days that the setting `FORECASTING_ACCEPTED_VALUES` accepts.
 
     Raises:
-        ConfigurationError: what is written is no day and no range of days.
+        ConfigurationError: it is neither a day nor a range of days.
 
     >>> accepted_days({"a": ["2023-07-01", "2023-08-01..2023-08-03"]})["a"][1].end
     datetime.date(2023, 8, 3)
@@ -75,7 +75,7 @@ def _stretch(text: str) -> DateRange:
     try:
         return DateRange(date.fromisoformat(first), date.fromisoformat(last or first))
     except (ValueError, InvalidRangeError) as error:
-        problem = f"{text!r} is no day and no range of days; write 2023-07-01 or 2023-07-01..2023-07-03"
+        problem = f"{text!r} is neither a day nor a range of days; write 2023-07-01 or 2023-07-01..2023-07-03"
         raise ConfigurationError("FORECASTING_ACCEPTED_VALUES", problem) from error
 
 

@@ -134,7 +134,7 @@ class ModelInputs:
             exogenous: the exogenous columns that the model knows.
 
         Raises:
-            InvalidInputsError: a column is missing or holds something else than numbers or days.
+            InvalidInputsError: a column is missing or holds values that are neither numbers nor days.
         """
         missing = [name for name in (*KEYS, *INPUT_NAMES, *exogenous) if name not in frame.columns]
         if missing:
@@ -148,7 +148,9 @@ class ModelInputs:
                 exogenous=tuple(exogenous),
             )
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+            raise InvalidInputsError(
+                f"the input frame holds values that are neither numbers nor days: {error}"
+            ) from error
 
     @classmethod
     def from_records(cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = ()) -> "ModelInputs":
@@ -176,7 +178,9 @@ class ModelInputs:
             row = next(position for position, found in enumerate(fields) if name not in found)
             raise InvalidInputsError(f"row {row} of the input frame lacks {name!r}") from error
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidInputsError(f"the input frame holds something else than numbers and days: {error}") from error
+            raise InvalidInputsError(
+                f"the input frame holds values that are neither numbers nor days: {error}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,7 +292,7 @@ def test_declarations_survive_their_document() -> None:
         ({"unique_id": "a", "known": ["at_cutoff"]}, "has known"),
         (
             {"unique_id": "a", "known": "always"},
-            r"has known 'always'; choose of \['at_cutoff', 'by_target_day', 'in_advance'\]",
+            r"has known 'always'; choose one of \['at_cutoff', 'by_target_day', 'in_advance'\]",
         ),
         ({"unique_id": "a", "known": "at_cutoff", "delay_days": -1}, "has delay_days -1; 0 to 30"),
         ({"unique_id": "a", "known": "in_advance"}, "{step} stands once"),

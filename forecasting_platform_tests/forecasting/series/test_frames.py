@@ -108,11 +108,11 @@ class TestModelInputs:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"y": None}, "something else than numbers"),
-            ({"y": "many"}, "something else than numbers"),
+            ({"y": None}, "neither numbers nor days"),
+            ({"y": "many"}, "neither numbers nor days"),
             ({"y": float("nan")}, "not finite numbers: 'row 0 y'"),
             ({"ds": "2023-06-30"}, "ds must lie after cutoff"),
-            ({"ds": "soon"}, "something else than numbers and days"),
+            ({"ds": "soon"}, "neither numbers nor days"),
         ],
     )
     def test_a_row_that_cannot_be_answered_is_refused(

@@ -95,7 +95,9 @@ def test_a_person_lets_days_go() -> None:
 
 @pytest.mark.parametrize("written", ["yesterday", "2023-07-03..2023-07-01", "..", ""])
 def test_days_that_cannot_be_read_are_a_configuration_error(written: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"FORECASTING_ACCEPTED_VALUES: .* is no day and no range of days"):
+    with pytest.raises(
+        ConfigurationError, match=r"FORECASTING_ACCEPTED_VALUES: .* is neither a day nor a range of days"
+    ):
         accepted_days({"a": [written]})
 
 

@@ -46,11 +46,11 @@ def test_a_frame_with_a_missing_day_is_refused_with_its_row(day: str) -> None:
 def test_a_number_too_large_for_a_float_is_refused() -> None:
     records = inputs().to_records()
     records[0]["y"] = 10**400
-    with pytest.raises(InvalidInputsError, match="something else than numbers"):
+    with pytest.raises(InvalidInputsError, match="neither numbers nor days"):
         ModelInputs.from_records(records)
     frame = inputs().to_frame().astype({"y": object})
     frame.loc[0, "y"] = 10**400
-    with pytest.raises(InvalidInputsError, match="something else than numbers"):
+    with pytest.raises(InvalidInputsError, match="neither numbers nor days"):
         ModelInputs.from_frame(frame)
 
 
@@ -60,7 +60,7 @@ def test_missing_columns_of_a_frame_are_named() -> None:
 
 
 def test_a_frame_with_text_for_a_number_is_refused() -> None:
-    with pytest.raises(InvalidInputsError, match=r"something else than numbers and days.*many"):
+    with pytest.raises(InvalidInputsError, match=r"neither numbers nor days.*many"):
         ModelInputs.from_frame(inputs().to_frame().assign(y="many"))
 
 

@@ -194,7 +194,7 @@ def test_inputs_may_be_changed_and_come_in_any_order(client: FlaskClient) -> Non
         ({"ds": "2023-06-30"}, "ds must lie after cutoff"),
         ({"ds": "2025-06-30"}, "at most 366"),
         ({"extra": 1}, "inputs.0.extra: there is no such field"),
-        ({"ds": "2023-07-02"}, "stands twice"),
+        ({"ds": "2023-07-02"}, "given twice"),
     ],
 )
 def test_an_input_row_that_cannot_be_answered_is_refused(

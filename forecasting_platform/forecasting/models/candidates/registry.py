@@ -25,7 +25,7 @@ def candidate_named(name: str) -> type[Candidate]:
         ConfigurationError: there is none.
     """
     if name not in CANDIDATES:
-        raise ConfigurationError("options", f"{name!r} is no candidate; choose of {sorted(CANDIDATES)}")
+        raise ConfigurationError("options", f"{name!r} is no candidate; choose one of {sorted(CANDIDATES)}")
     return CANDIDATES[name]
 
 
