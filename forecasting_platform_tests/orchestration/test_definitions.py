@@ -81,7 +81,7 @@ def test_only_entry_points_read_the_environment() -> None:
     }
     assert reading == {
         "definitions.py", "orchestration/dagster_instance/webserver.py",
-        "commands/connection.py", "commands/migrate.py", "commands/up.py",
+        "commands/connection.py", "commands/feed.py", "commands/migrate.py",
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_a_store_of_unprepared_tables_asks_for_prepare(spark_options: SparkOptio
 
 def test_a_number_is_committed_once_whatever_the_days(store: SparkTableStore, spark: SparkSession) -> None:
     store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)
-    log = store._log(FEATURE_TABLE)
+    log = store._table_log(log_of(FEATURE_TABLE))
     rows = to_arrow(FEATURE_TABLE.columns, features(DAY_2))
     assert not log._add(1, log._files.write(rows, order="ds"))
     pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(DAY_1))
@@ -92,12 +92,12 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
     monkeypatch.setattr(SparkSession, "sql", answer_lost)
     report = store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=MONDAY)
     assert report.totals["new"] == 1
-    assert store._log(OBSERVATIONS).batches() == {1}
+    assert store._table_log(log_of(OBSERVATIONS)).batches() == {1}
 
 
 def test_a_writer_that_came_second_looks_again(store: SparkTableStore, spark_options: SparkOptions) -> None:
     other = SparkTableStore(spark_options)
-    log, calls = store._log(OBSERVATIONS), []
+    log, calls = store._table_log(log_of(OBSERVATIONS)), []
 
     def plan() -> tuple[pa.Table, int]:
         known = len(store.read_observations())
@@ -176,7 +176,7 @@ def test_writes_merge_the_batches_when_there_are_many(store: SparkTableStore, sp
     eager = SparkTableStore(spark_options, compact_at=3)
     for value in range(3):
         eager.replace(FEATURE_TABLE, features(DAY_1, value=float(value)), DAY_1)
-    assert eager._log(FEATURE_TABLE).batches() == {4}
+    assert eager._table_log(log_of(FEATURE_TABLE)).batches() == {4}
     pd.testing.assert_frame_equal(eager.read(FEATURE_TABLE), features(DAY_1, value=2.0))
 
 
@@ -204,7 +204,7 @@ def test_a_merge_deletes_what_earlier_ones_left_once_nobody_can_still_read_it(
     monkeypatch.setattr("forecasting_platform.adapters.spark.table_store.ORPHAN_AGE", timedelta(0))
     for value in range(2):
         eager.replace(FEATURE_TABLE, features(DAY_1, value=float(value)), DAY_1)
-    assert eager._log(FEATURE_TABLE).clean_up(timedelta(0)) == 0, "nothing is left to delete"
+    assert eager._table_log(log_of(FEATURE_TABLE)).clean_up(timedelta(0)) == 0, "nothing is left to delete"
     pd.testing.assert_frame_equal(eager.read(FEATURE_TABLE), features(DAY_1, value=1.0))
 
 
@@ -243,7 +243,7 @@ def test_tables_of_an_earlier_release_get_the_columns_they_lack(
     narrow = replace(log, columns=tuple(column for column in log.columns if column.name != "exogenous"))
     spark.sql(log_creation(narrow, "earlier"), args={"location": old._directory(log)})
     written = to_arrow(narrow.columns, features(DAY_1).drop(columns="exogenous"))
-    earlier = old._log(FEATURE_TABLE)
+    earlier = old._table_log(log_of(FEATURE_TABLE))
     assert earlier._add(1, earlier._files.write(written, order="ds"))
     old.prepare()
     pd.testing.assert_frame_equal(old.read(FEATURE_TABLE), features(DAY_1).assign(exogenous=None))
