@@ -115,6 +115,23 @@ def test_the_summary_names_the_series_with_its_number_and_since_when() -> None:
     assert f"a ({row.value_28:.3g} over 28 days, since {row.since})" in report.summary
 
 
+def test_what_is_unknown_has_no_numbers() -> None:
+    row = only(bias_report(errors(6), {}, pages_a_year=1.0))
+    assert np.isnan([row.evidence, row.threshold]).all()
+    assert row.since is None
+
+
+def test_the_evidence_of_each_day_is_shown_and_begins_the_day_after_it_was_last_used_up() -> None:
+    rows = errors(60)
+    rows.loc[40:, "y_hat"] += 4
+    report = bias_report(rows, REFERENCES, pages_a_year=1.0)
+    daily, row = report.daily.set_index("ds"), only(report)
+    assert row.evidence == daily["evidence"].iloc[-1] == daily["evidence"].max()
+    since = pd.Timestamp(row.since)
+    assert (daily["evidence"].loc[since:] > 0).all()
+    assert daily["evidence"].nunique() > 10
+
+
 def test_each_series_is_judged_alone() -> None:
     rows = pd.concat([errors(28), errors(28, bias=9.0).assign(unique_id="b"), errors(3).assign(unique_id="c")])
     report = bias_report(rows, dict.fromkeys("abc", reference()), pages_a_year=1.0)

@@ -192,6 +192,18 @@ def test_a_better_challenger_that_is_clearly_worse_in_one_series_steps_or_season
     assert not decision.moves_champion
 
 
+def test_what_just_can_serve_is_accepted() -> None:
+    policy = PromotionPolicy.packaged()
+    at_limits = Fitness(impossible=0, load_seconds=policy.max_load_seconds, megabytes=policy.max_megabytes)
+    covered = (policy.min_coverage_80, policy.max_coverage_80)
+    for coverage in covered:
+        assert judged(0.8 * NOISE, NOISE, coverage=coverage, fitness=at_limits).verdict == "promote"
+
+
+def test_a_rejection_names_the_higher_loss_without_a_sign() -> None:
+    assert judged(1.25 * NOISE, NOISE).reason.startswith("its backtest loss is 25.0% higher (chance 0.000)")
+
+
 @pytest.mark.parametrize(
     ("fitness", "says"),
     [
@@ -215,7 +227,9 @@ def shadow(days: int, gain: float) -> Shadow:
 
 def test_shadow_forecasts_that_are_clearly_better_promote_and_clearly_worse_reject() -> None:
     assert judged(NOISE, NOISE, shadow=shadow(200, 0.3)).verdict == "promote"
-    assert judged(NOISE, NOISE, shadow=shadow(200, -0.3)).verdict == "reject"
+    worse = judged(NOISE, NOISE, shadow=shadow(200, -0.3))
+    assert worse.verdict == "reject"
+    assert worse.reason.startswith("its loss on 200 shadow days is 30.0% higher")
     assert judged(NOISE, NOISE, shadow=shadow(200, 0.0)).verdict == "hold"
     # However large, what has been seen on a few days decides nothing.
     assert judged(NOISE, NOISE, shadow=shadow(59, 0.9)).verdict == "hold"
@@ -381,6 +395,9 @@ def test_a_better_challenger_that_is_worse_in_many_series_names_five_and_counts_
     verdict, reason, _ = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": series}})
     assert verdict == "hold"
     assert "worse in series a, series b, series c, series d, series e and 2 more" in reason
+    for names, rest in (("abcde", "series e:"), ("abcdef", "series e and 1 more:")):
+        some = {name: series[name] for name in names}
+        assert rest in judge_again(evidence | {"inputs": evidence["inputs"] | {"series": some}})[1]
     fewer = {name: series[name] for name in "ab"}
     reason = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": fewer}})[1]
     assert "worse in series a, series b:" in reason
@@ -401,5 +418,5 @@ def test_an_error_of_a_missing_number_says_which_number_of_whom_was_what() -> No
         judged(NOISE, NOISE, coverage=float("nan"))
     with pytest.raises(MissingMetricError, match=r"cutoffs of version 1 is '200 cutoffs'"):
         judged(NOISE, NOISE[:200])
-    with pytest.raises(MissingMetricError, match="shadow"):
+    with pytest.raises(MissingMetricError, match=r"^the loss of the shadow forecasts is nan"):
         judged(NOISE, NOISE, shadow=Shadow(CUTOFFS[:2], np.array([1.0, np.nan]), np.ones(2)))
