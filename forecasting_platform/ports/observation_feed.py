@@ -39,8 +39,6 @@ class FeedDocument:
         size_bytes: their number.
         observations: `unique_id`, `ds`, `y`, one row per published value, ordered by key.
         quarantined: `unique_id`, `ds`, `reason`, `raw` of what was refused.
-        planned: `unique_id`, `ds`, `y` of days to come, of the series that are known before their day; of the whole
-            document, whatever the days asked for.
         unpublished: (`unique_id`, day) whose value is null: announced but not known yet.
         last_published: the newest day with a value in the whole document, None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
@@ -49,6 +47,8 @@ class FeedDocument:
         feeds: where this is of several feeds, the result of each; `refusals`, `source` and what is said of bytes are
             then of the needed ones.
         refusals: how much was refused, and of what the document consists.
+        planned: `unique_id`, `ds`, `y` of days to come, of the series that are known before their day; of the whole
+            document, whatever the days asked for.
     """
 
     source: str
@@ -57,7 +57,6 @@ class FeedDocument:
     size_bytes: int
     observations: pd.DataFrame
     quarantined: pd.DataFrame
-    planned: pd.DataFrame = field(default_factory=no_values)
     unpublished: tuple[tuple[str, date], ...] = field(default=())
     last_published: date | None = None
     kept_at: str | None = None
@@ -65,6 +64,7 @@ class FeedDocument:
     series: tuple[str, ...] = ()
     feeds: "tuple[FeedResult, ...]" = ()
     refusals: Refusals = field(default=Refusals())
+    planned: pd.DataFrame = field(default_factory=no_values)
 
     def results(self) -> "tuple[FeedResult, ...]":
         """The result of each feed: of several, or of the only one."""

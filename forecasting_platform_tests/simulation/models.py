@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.promotion.evidence import Comparison, comp
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform_tests.simulation.rows import RowsFrame, frame_of, nanoseconds, rows_of, within
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
@@ -66,10 +67,12 @@ def issued(
     )
 
 
-def matched(forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRange) -> pd.DataFrame:
-    """As `match_errors`, which it calls for frames of unknown rows; much faster for the others."""
-    if not (isinstance(forecasts, RowsFrame) and isinstance(versions, RowsFrame)):
-        return match_errors(forecasts, versions, days)
+def matched(
+    forecasts: pd.DataFrame, versions: pd.DataFrame, days: DateRange, calendars: Calendars = DAILY
+) -> pd.DataFrame:
+    """As `match_errors`, which it calls for frames of unknown rows or with closed days; much faster for the others."""
+    if not (isinstance(forecasts, RowsFrame) and isinstance(versions, RowsFrame) and calendars.is_every_day):
+        return match_errors(forecasts, versions, days, calendars)
     by_age = sorted(versions.rows, key=itemgetter(3))
     newest = {row[:2]: row[2] for row in by_age}
     first = {row[:2]: row[2] for row in reversed(by_age)}

@@ -48,22 +48,23 @@ def of_each_series(table: Table, function: Callable[..., pd.DataFrame]) -> Calla
     """The function of observations and days, which returns rows of this table, called once for the values of a series.
 
     For functions of which a row depends on its own series alone, and neither on which days are asked for nor on when
-    values became known.
+    values became known. The `moment` at which it is asked changes nothing either: all days of a play are complete.
     """
     known: dict[Any, Rows] = {}
 
-    def call(observations: pd.DataFrame, days: DateRange, *args: Any) -> pd.DataFrame:
+    def call(observations: pd.DataFrame, days: DateRange, *args: Any, **named: Any) -> pd.DataFrame:
         if not isinstance(observations, RowsFrame):
-            return function(observations, days, *args)
+            return function(observations, days, *args, **named)
+        lasting = tuple((name, value) for name, value in named.items() if name != "moment")
         found: list[Row] = []
         for _, series in groupby(observations.rows, key=itemgetter(0)):
             rows = tuple(series)
-            key = (tuple(row[:3] for row in rows), *args)
+            key = (tuple(row[:3] for row in rows), *args, *lasting)
             if key not in known:
                 if len(known) == MAX_REMEMBERED:
                     known.clear()
                 every = DateRange(*(pd.Timestamp(rows[end][1]).date() for end in (0, -1)))
-                known[key] = rows_of(table, function(frame_of(OBSERVATIONS, rows), every, *args))
+                known[key] = rows_of(table, function(frame_of(OBSERVATIONS, rows), every, *args, **named))
             found += within(known[key], 1, days)
         return frame_of(table, tuple(found))
 
