@@ -21,6 +21,8 @@ from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
@@ -40,7 +42,7 @@ Metadata = dict[str, Any]
 class Load:
     """`raw_observations` on a memory store, from a file that a test can change."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, calendars: Calendars = DAILY) -> None:
         self.instance, self.store, self.document = instance, MemoryTableStore(), SimulatedDocument()
         self.file = folder / "feed.json"
         self.archive = DocumentArchive(str(folder / "archive"), keep_days=30)
@@ -50,7 +52,12 @@ class Load:
             max_bytes=200_000,
             archive=self.archive,
         )
-        resources = {"observation_feed": feed, "table_store": self.store, "settings": Settings()}
+        resources = {
+            "observation_feed": feed,
+            "table_store": self.store,
+            "settings": Settings(),
+            "calendars": calendars,
+        }
         self.job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
 
     def __call__(self, days: DateRange, *, raising: bool = True) -> dict[str, Metadata]:
@@ -122,13 +129,29 @@ def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
         feed = HttpFeed(
             FeedDescription.of_default_shape(f"{base}/feed"), timeout_seconds=PATIENCE_SECONDS, max_bytes=200_000
         )
-        resources = {"observation_feed": feed, "table_store": MemoryTableStore(), "settings": Settings()}
+        resources = {
+            "observation_feed": feed,
+            "table_store": MemoryTableStore(),
+            "settings": Settings(),
+            "calendars": DAILY,
+        }
         job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))
         logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert [
         text for text in logged if f"{base}/feed: it answered 503 SERVICE UNAVAILABLE; asking again in 0.2 s" in text
     ]
+
+
+def test_a_day_on_which_nothing_is_due_is_not_named_among_those_without_a_value(load: Load, tmp_path: Path) -> None:
+    tuesday, wednesday = date(2018, 6, 5), date(2018, 6, 6)
+    calendars = Calendars((SeriesCalendar(DueDays(closed=(DateRange(tuesday, tuesday),))),))
+    load = Load(tmp_path, load.instance, calendars)
+    load.document.fail("missing_days", **{"from": str(tuesday), "to": str(wednesday)})
+    shown = load(WEEK)
+    assert shown[str(tuesday)]["note"] == "no value is due on this day"
+    assert shown[str(wednesday)]["note"] == "the feed has no value for this day"
+    assert shown[str(tuesday)]["load_days_without_value_named"] == f"{wednesday}..{wednesday}"
 
 
 def test_days_without_a_value_are_materialized_with_0_rows_and_named(load: Load) -> None:

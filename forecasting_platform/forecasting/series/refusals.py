@@ -78,11 +78,14 @@ names no day"
         such_as = f", such as {'; '.join(map(str, self.examples))}" if self.examples else ""
         return f"{rows.format('rows')} and {values.format('values of the days asked for')} were refused{such_as}"
 
-    def problem(self, days: DateRange, max_share: float) -> str | None:
+    def problem(self, days: DateRange, max_share: float, due_days: int | None = None) -> str | None:
         """Why nothing should be built on a load of `days`; None where it may.
 
         A feed that has not published the newest days yet is no problem: up to `MAX_EMPTY_DAYS` may be without values
         as long as nothing of them was refused.
+
+        Args:
+            due_days: how many of the days have a value by their calendar; all by default.
 
         >>> from datetime import date
         >>> day = DateRange(date(2023, 7, 1), date(2023, 7, 1))
@@ -95,7 +98,7 @@ names no day"
             return "no value of the days asked for could be used"
         if self.share > max_share:
             return f"more was refused than the {_percent(max_share)} that FORECASTING_MAX_REFUSED_SHARE lets pass"
-        if self.rows is not None and not self.values and len(days) > MAX_EMPTY_DAYS:
+        if self.rows is not None and not self.values and (len(days) if due_days is None else due_days) > MAX_EMPTY_DAYS:
             return f"none of the {len(days):,} days asked for has a value; {self._has()}"
         return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.series.arrays import Days
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.due_days import EVERY_DAY, ClosedDaysAre, DueDays
 
 
@@ -82,6 +83,14 @@ class Calendars:
                 own = np.isin(codes, positions)
                 closed[own] = ~calendar.is_due(days[own])
         return closed
+
+    def closed_for_all(self, period: DateRange) -> frozenset[date]:
+        """The days of a period on which no series has a value."""
+        if not self.each:
+            return frozenset()
+        days = np.arange(np.datetime64(period.start), np.datetime64(period.end) + 1)
+        due = np.logical_or.reduce([found.due.is_due(days) for found in self.each])
+        return frozenset(days[~due].tolist())
 
     def covered_until(self, unique_ids: Sequence[str], days: Days) -> Days:
         """Of the last day of each series, until when nothing else is expected; shape (S,)."""

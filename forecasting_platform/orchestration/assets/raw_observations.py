@@ -3,6 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.reports.plots import observations_plot
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.metadata.load import load_metadata, named_days, partition_metadata
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
@@ -28,6 +29,7 @@ def raw_observations(
     observation_feed: dg.ResourceParam[ObservationFeed],
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.MaterializeResult[None]:
     """A row is a value of a day as first known at `available_at`; a revision adds a row, a reload none.
 
@@ -39,11 +41,12 @@ def raw_observations(
     days = partition_period(context)
     load = load_observations(observation_feed, table_store, days, context.log)
     document, report = load.document, load.report
-    if report.empty_days:
-        context.log.warning(f"no value for {named_days(report)}; these days are materialized with 0 rows")
-    for day, metadata in partition_metadata(document, report):
+    closed = calendars.closed_for_all(days)
+    if without_value := report.empty_days - closed:
+        context.log.warning(f"no value for {named_days(without_value)}; these days are materialized with 0 rows")
+    for day, metadata in partition_metadata(document, report, closed):
         context.add_asset_metadata(metadata, partition_key=day.isoformat())
     show_on_last_day(context, {"values": plot(observations_plot(document.observations))})
     return dg.MaterializeResult(
-        metadata=load_metadata(document, report, days, max_refused_share=settings.max_refused_share)
+        metadata=load_metadata(document, report, days, max_refused_share=settings.max_refused_share, closed=closed)
     )

@@ -1,7 +1,7 @@
 """What a load shows on its partitions."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,13 +18,19 @@ EXOGENOUS_REFUSED, FEEDS = "exogenous_feed_refused", "feeds"
 several feeds, what each of them gave."""
 
 
-def named_days(report: LoadReport) -> str:
-    """The days without a value, as ranges, at most five of them."""
-    return examples(map(str, stretches(report.empty_days))).replace("'", "")
+def named_days(days: Iterable[date]) -> str:
+    """Days as ranges, at most five of them."""
+    return examples(map(str, stretches(days))).replace("'", "")
 
 
-def partition_metadata(document: FeedDocument, report: LoadReport) -> Iterator[tuple[date, dict[str, Any]]]:
-    """The metadata of each day's partition, by day."""
+def partition_metadata(
+    document: FeedDocument, report: LoadReport, closed: frozenset[date] = frozenset()
+) -> Iterator[tuple[date, dict[str, Any]]]:
+    """The metadata of each day's partition, by day.
+
+    Args:
+        closed: days on which no feed has a value.
+    """
     unpublished = Counter(day for _unique_id, day in document.unpublished)
     empty_days = report.empty_days
     for day, counts in zip(report.by_day.index, report.by_day.to_dict("records"), strict=True):
@@ -33,23 +39,33 @@ def partition_metadata(document: FeedDocument, report: LoadReport) -> Iterator[t
         if unpublished[day]:
             metadata["rows_announced_without_value"] = unpublished[day]
         if day in empty_days:
-            metadata["note"] = "the feed has no value for this day"
+            metadata["note"] = "no value is due on this day" if day in closed else "the feed has no value for this day"
         yield day, metadata
 
 
 def load_metadata(
-    document: FeedDocument, report: LoadReport, days: DateRange, *, max_refused_share: float
+    document: FeedDocument,
+    report: LoadReport,
+    days: DateRange,
+    *,
+    max_refused_share: float,
+    closed: frozenset[date] = frozenset(),
 ) -> dict[str, Any]:
-    """The metadata that all partitions of a load share."""
+    """The metadata that all partitions of a load share.
+
+    Args:
+        closed: those of the days on which no feed has a value.
+    """
     results = document.results()
-    problem = _problem(results, days, max_refused_share)
+    problem = _problem(results, days, max_refused_share, len(days) - len(closed))
+    without_value = report.empty_days - closed
     return {
         **{f"load_{name}": count for name, count in report.totals.items()},
         REFUSED: str(document.refusals),
         REFUSED_VALUES: sum(found.document.refusals.refused_values for found in results if found.document),
         **({LOAD_PROBLEM: problem} if problem else {}),
-        "load_days_without_value": len(report.empty_days),
-        **({"load_days_without_value_named": named_days(report)} if report.empty_days else {}),
+        "load_days_without_value": len(without_value),
+        **({"load_days_without_value_named": named_days(without_value)} if without_value else {}),
         "load_unpublished_values": len(document.unpublished),
         "feed": document.source,
         "feed_bytes": document.size_bytes,
@@ -69,11 +85,13 @@ def _are_several(results: Sequence[FeedResult]) -> bool:
     return sum(result.is_needed for result in results) > 1
 
 
-def _problem(results: Sequence[FeedResult], days: DateRange, max_refused_share: float) -> str | None:
+def _problem(results: Sequence[FeedResult], days: DateRange, max_refused_share: float, due_days: int) -> str | None:
     """Why nothing may be built on the load: because of each of the feeds that something was taken of."""
     taken = [result for result in results if result.is_needed and result.document and not result.problem]
     found = {
-        result.name: result.document.refusals.problem(days, max_refused_share) for result in taken if result.document
+        result.name: result.document.refusals.problem(days, max_refused_share, due_days)
+        for result in taken
+        if result.document
     }
     if not found or not all(found.values()):
         return None

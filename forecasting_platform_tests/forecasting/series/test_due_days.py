@@ -110,3 +110,13 @@ def test_each_series_has_the_calendar_of_the_first_that_owns_it() -> None:
     rows = found.closed_rows(["gas", "oil", "fx USD", "oil"], np.append(friday, friday[1]))
     assert rows.tolist() == [False, False, True, False]
     assert not found.closed_rows(["gas", "oil", "fx USD"], friday, "zero").any()
+
+
+def test_a_day_is_closed_for_all_where_each_calendar_closes_it() -> None:
+    days = DateRange(date(2024, 3, 28), date(2024, 4, 1))  # Good Friday is the second, Easter Monday the last
+    bank, weekly = SeriesCalendar(BUSINESS, prefix="fx "), SeriesCalendar(WEEKLY, frozenset({"oil"}))
+    weekend = [date(2024, 3, 30), date(2024, 3, 31), days.end]
+    assert sorted(Calendars((bank,)).closed_for_all(days)) == [date(2024, 3, 29), *weekend]
+    assert sorted(Calendars((bank, weekly)).closed_for_all(days)) == weekend
+    assert Calendars((bank, SeriesCalendar(EVERY_DAY))).closed_for_all(days) == frozenset()
+    assert DAILY.closed_for_all(days) == frozenset()

@@ -15,6 +15,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import FeedUnavailableError, StoreUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
@@ -48,7 +49,12 @@ def run(instance: dg.DagsterInstance, file: Path, capsys: pytest.CaptureFixture[
     definitions = dg.Definitions(
         [raw_observations],
         asset_checks=[one_row_a_day],
-        resources={"observation_feed": feed, "table_store": MemoryTableStore(), "settings": Settings()},
+        resources={
+            "observation_feed": feed,
+            "table_store": MemoryTableStore(),
+            "settings": Settings(),
+            "calendars": DAILY,
+        },
     )
     job = definitions.resolve_implicit_global_asset_job_def()
     capsys.readouterr()
@@ -114,7 +120,7 @@ def test_a_resource_that_cannot_be_had_is_told_as_an_error(
     def table_store(_: dg.InitResourceContext) -> None:
         raise StoreUnavailableError("Postgres", "nobody answers")
 
-    resources = {"observation_feed": None, "table_store": table_store, "settings": Settings()}
+    resources = {"observation_feed": None, "table_store": table_store, "settings": Settings(), "calendars": DAILY}
     job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
     capsys.readouterr()
     with pytest.raises(dg.DagsterError):
