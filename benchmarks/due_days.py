@@ -112,8 +112,9 @@ def accuracy(feed: Feed) -> Iterator[dict[str, Any]]:
     """A backtest of each series that has values to its end, as the platform would train it."""
     rows = feed.observations
     period = DateRange(rows["ds"].min().date(), rows["ds"].max().date())
-    features = build_features(rows, period, feed.country)
-    trained = train(features, period.end, Recipe(country=feed.country), code_version="benchmark")
+    features = build_features(rows, period, feed.country, calendars=feed.calendars)
+    recipe = Recipe(country=feed.country, calendars=feed.calendars)
+    trained = train(features, period.end, recipe, code_version="benchmark")
     results = trained.results
     baselines = {name: naive_errors(results, trained.panel, name) for name in ("naive", "seasonal_naive")}
     for position, unique_id in enumerate(results.unique_ids):

@@ -14,6 +14,8 @@ import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, accumulate_evidence, is_paging
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120
@@ -82,18 +84,26 @@ class Stream:
 
 
 def judge_streams(
-    question: str, chart: Chart, streams: Mapping[str, Stream], *, pages_a_year: float, as_of: date | None = None
+    question: str,
+    chart: Chart,
+    streams: Mapping[str, Stream],
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """Each stream's state at the end of `as_of` (by default of the newest day of any stream).
 
     Args:
         question: what is asked, for the summary.
         pages_a_year: how many false pages a series may send in a year.
+        calendars: the days on which values of each series are due.
     """
     newest = (stream.daily["ds"].max() for stream in streams.values() if len(stream.daily))
     end = pd.Timestamp(as_of) if as_of is not None else max(newest, default=EPOCH)
     judged = [
-        _judge_stream(unique_id, chart, stream, pages_a_year, end) for unique_id, stream in sorted(streams.items())
+        _judge_stream(unique_id, chart, stream, pages_a_year, end, calendars.of(unique_id))
+        for unique_id, stream in sorted(streams.items())
     ]
     series = pd.DataFrame([row for row, _ in judged], columns=SERIES_COLUMNS)
     daily = [path for _, path in judged if len(path)]
@@ -105,15 +115,16 @@ def judge_streams(
 
 
 def _judge_stream(
-    unique_id: str, chart: Chart, stream: Stream, pages_a_year: float, end: pd.Timestamp
+    unique_id: str, chart: Chart, stream: Stream, pages_a_year: float, end: pd.Timestamp, due: DueDays
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     recent = stream.daily[stream.daily["ds"] > end - timedelta(days=CONTROL_DAYS)]
     row = dict.fromkeys(SERIES_COLUMNS) | {"unique_id": unique_id, "state": "unknown", "days": len(recent), "why": ""}
     row |= {f"value_{window}": stream.measures.get(window, float("nan")) for window in WINDOWS}
     row |= {"evidence": float("nan"), "threshold": float("nan"), "since": None}
-    if stream.reference is None or (why := _immature(recent, end)):
+    if stream.reference is None or (why := _immature(recent, end, due)):
         return row | {"why": stream.why if stream.reference is None else why}, pd.DataFrame(columns=DAILY_COLUMNS)
-    threshold = stream.reference.threshold(pages_a_year)
+    # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
+    threshold = stream.reference.threshold(pages_a_year / due.share_of_weekdays)
     evidence = accumulate_evidence(chart, stream.reference, recent["value"].to_numpy(), threshold)
     path = recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold)[DAILY_COLUMNS]
     return row | {
@@ -124,11 +135,13 @@ def _judge_stream(
     }, path
 
 
-def _immature(recent: pd.DataFrame, end: pd.Timestamp) -> str:
+def _immature(recent: pd.DataFrame, end: pd.Timestamp, due: DueDays) -> str:
     if len(recent) < MIN_DAYS:
         return f"{len(recent)} of the {MIN_DAYS} days needed have matured"
+    newest = np.array([recent["ds"].max()], dtype="datetime64[D]")
+    waiting = (end - pd.Timestamp(due.covered_until(newest)[0])).days
     age = (end - recent["ds"].max()).days
-    return f"its newest matured day is {age} days old" if age > MAX_AGE_DAYS else ""
+    return f"its newest matured day is {age} days old" if waiting > MAX_AGE_DAYS else ""
 
 
 def _since(ds: "pd.Series[pd.Timestamp]", evidence: Floats) -> str | None:

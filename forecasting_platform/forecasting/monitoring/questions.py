@@ -42,44 +42,72 @@ References = Mapping[str, SeriesReference]
 
 
 def bias_report(
-    errors: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
+    errors: pd.DataFrame,
+    references: References,
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """Means of predictions against means of actuals; what is measured is `y_hat - y` in the series' unit.
 
     Args:
         errors: rows of `FORECAST_ERRORS`.
         references: by series, of the champion's backtest.
+        calendars: the days on which values of each series are due.
     """
-    return _answer("bias", BIAS, errors, references, _standardise_errors, _bias, pages_a_year, as_of)
+    return _answer("bias", BIAS, errors, references, _standardise_errors, _bias, pages_a_year, as_of, calendars)
 
 
 def rmse_report(
-    errors: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
+    errors: pd.DataFrame,
+    references: References,
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """RMSE against the backtest's of the same season and step bucket; what is measured is their ratio."""
-    return _answer("RMSE to the backtest's", RMSE, errors, references, _standardise_errors, _ratio, pages_a_year, as_of)
+    return _answer(
+        "RMSE to the backtest's", RMSE, errors, references, _standardise_errors, _ratio, pages_a_year, as_of, calendars
+    )
 
 
 def coverage_report(
-    errors: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
+    errors: pd.DataFrame,
+    references: References,
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """Share of actuals inside the 80 % interval, against the backtest's."""
-    return _answer("coverage of 80 %", COVERAGE, errors, references, _misses, _coverage, pages_a_year, as_of)
+    return _answer("coverage of 80 %", COVERAGE, errors, references, _misses, _coverage, pages_a_year, as_of, calendars)
 
 
 def naive_report(
-    errors: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
+    errors: pd.DataFrame,
+    references: References,
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """Whether the better of the two naive forecasts is beaten; what is measured is 1 - MAE / its MAE.
 
     The claim fails where forecasts are clearly behind naive, not where their lead only shrank.
     """
     as_good = {uid: _no_better_than_naive(reference) for uid, reference in references.items()}
-    return _answer("skill against naive", NAIVE, errors, as_good, _behind_naive, _skill, pages_a_year, as_of)
+    return _answer("skill against naive", NAIVE, errors, as_good, _behind_naive, _skill, pages_a_year, as_of, calendars)
 
 
 def churn_report(
-    forecasts: pd.DataFrame, references: References, *, pages_a_year: float, as_of: date | None = None
+    forecasts: pd.DataFrame,
+    references: References,
+    *,
+    pages_a_year: float,
+    as_of: date | None = None,
+    calendars: Calendars = DAILY,
 ) -> ControlReport:
     """How far forecasts of the same days move from one cutoff to the next, in units of the backtest's RMSE.
 
@@ -91,7 +119,9 @@ def churn_report(
         for unique_id, rows in forecasts_of_record(forecasts).groupby("unique_id", sort=True)
     }
     measured = {uid: _with_means(stream) for uid, stream in streams.items()}
-    return judge_streams("churn of forecasts", CHURN, measured, pages_a_year=pages_a_year, as_of=as_of)
+    return judge_streams(
+        "churn of forecasts", CHURN, measured, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
+    )
 
 
 def revision_report(errors: pd.DataFrame, references: References) -> ControlReport:
@@ -155,6 +185,7 @@ def _answer(
     measure: Callable[[pd.DataFrame, SeriesReference | None], float],
     pages_a_year: float,
     as_of: date | None,
+    calendars: Calendars,
 ) -> ControlReport:
     streams = {}
     for unique_id, rows in forecasts_of_record(errors).groupby("unique_id", sort=True):
@@ -162,7 +193,14 @@ def _answer(
         daily = _daily(rows["ds"], values(rows, reference)) if reference is not None else _no_days(rows)
         measures = {window: measure(_newest(rows, window), reference) for window in WINDOWS}
         streams[str(unique_id)] = _stream(chart, daily, reference, measures)
-    return judge_streams(question, chart, streams, pages_a_year=pages_a_year, as_of=as_of)
+    return judge_streams(
+        question,
+        chart,
+        streams,
+        pages_a_year=pages_a_year,
+        as_of=as_of,
+        calendars=calendars,
+    )
 
 
 def _stream(

@@ -77,6 +77,11 @@ class DueDays:
         """Whether no day is closed."""
         return len(self.weekdays) == len(EVERY_WEEKDAY) and not self.holidays and not self.closed
 
+    @property
+    def share_of_weekdays(self) -> float:
+        """The share of the days of a week on which a value is due."""
+        return len(self.weekdays) / len(EVERY_WEEKDAY)
+
     def is_due(self, days: Days) -> npt.NDArray[np.bool_]:
         """Whether a value is due on each day; same shape.
 

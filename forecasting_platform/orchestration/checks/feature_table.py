@@ -35,7 +35,7 @@ from forecasting_platform.settings import Settings
 
 
 class _Report(Protocol):
-    def __call__(self, newest: pd.DataFrame, /, *, pages_a_year: float) -> ControlReport: ...
+    def __call__(self, newest: pd.DataFrame, /, *, pages_a_year: float, calendars: Calendars) -> ControlReport: ...
 
 
 RHYTHM_DAYS = 730
@@ -178,11 +178,12 @@ def _drift_check(name: str, description: str, report: _Report) -> dg.AssetChecks
         context: dg.AssetCheckExecutionContext,
         table_store: dg.ResourceParam[TableStore],
         settings: dg.ResourceParam[Settings],
+        calendars: dg.ResourceParam[Calendars],
     ) -> dg.AssetCheckResult:
         end = checked_period(context).end
         newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
         newest = with_exogenous(newest, exogenous_from(settings.exogenous))
-        found = report(newest, pages_a_year=settings.false_pages_of(name))
+        found = report(newest, pages_a_year=settings.false_pages_of(name), calendars=calendars)
         return check_result(found, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
 
     return check

@@ -45,7 +45,12 @@ def champion_references(model_registry: ModelRegistry) -> dict[str, SeriesRefere
 
 class _Report(Protocol):
     def __call__(
-        self, errors: pd.DataFrame, references: Mapping[str, SeriesReference], *, pages_a_year: float
+        self,
+        errors: pd.DataFrame,
+        references: Mapping[str, SeriesReference],
+        *,
+        pages_a_year: float,
+        calendars: Calendars,
     ) -> ControlReport: ...
 
 
@@ -60,9 +65,10 @@ def _control_check(
         table_store: dg.ResourceParam[TableStore],
         model_registry: dg.ResourceParam[ModelRegistry],
         settings: dg.ResourceParam[Settings],
+        calendars: dg.ResourceParam[Calendars],
     ) -> dg.AssetCheckResult:
         errors, references = _errors(context, table_store), champion_references(model_registry)
-        found = report(errors, references, pages_a_year=settings.false_pages_of(name))
+        found = report(errors, references, pages_a_year=settings.false_pages_of(name), calendars=calendars)
         return check_result(found, settings.runbook_url(name), severity)
 
     return check

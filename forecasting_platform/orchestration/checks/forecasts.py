@@ -8,6 +8,7 @@ from forecasting_platform.forecasting.monitoring.control_report import CONTROL_D
 from forecasting_platform.forecasting.monitoring.questions import churn_report
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
+from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.checks.forecast_errors import champion_references
 from forecasting_platform.orchestration.checks.results import check_result
@@ -39,11 +40,16 @@ def forecasts_are_stable(
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
+    calendars: dg.ResourceParam[Calendars],
 ) -> dg.AssetCheckResult:
     """Forecasts of the same day change from one cutoff to the next as much as in the backtest."""
     name, end = "forecasts_are_stable", checked_period(context).end
     issued = table_store.read(FORECASTS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
     report = churn_report(
-        issued, champion_references(model_registry), pages_a_year=settings.false_pages_of(name), as_of=end
+        issued,
+        champion_references(model_registry),
+        pages_a_year=settings.false_pages_of(name),
+        as_of=end,
+        calendars=calendars,
     )
     return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)

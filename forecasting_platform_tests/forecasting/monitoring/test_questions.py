@@ -34,8 +34,10 @@ from forecasting_platform.forecasting.reports.accuracy import (
     standard_error,
     vintage_report,
 )
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform_tests.forecasting.monitoring.controlled import NOISE, REFERENCES, errors, forecasts, reference
-from forecasting_platform_tests.support.example_series import features_of, observations, seasonal, trained
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal, trained
 
 
 def only(report: ControlReport) -> Any:
@@ -206,6 +208,33 @@ def test_drift_is_silent_on_a_season_and_loud_on_a_new_level() -> None:
     shifted[-20:] += 30
     report = drift_report(features_of(observations({"a": shifted, "b": noisy(100)})), pages_a_year=1.0)
     assert report.series.set_index("unique_id")["state"].to_dict() == {"a": "bad", "b": "unknown"}
+
+
+def test_a_weekly_series_is_judged_by_its_own_days() -> None:
+    weekly = np.where(np.arange(2400) % 7 == 2399 % 7, noisy(2400), np.nan)
+    due = DueDays(weekdays=(END.weekday(),))
+    calendars = Calendars((SeriesCalendar(due),))
+    features = features_of(observations({"a": weekly}))
+    assert only(drift_report(features, pages_a_year=1.0)).state == "unknown", "three years are 156 values"
+    assert only(drift_report(features, pages_a_year=1.0, calendars=calendars)).state == "good"
+    moved = weekly.copy()
+    moved[-8 * 7 :] += 30
+    shifted = features_of(observations({"a": moved}))
+    assert only(drift_report(shifted, pages_a_year=1.0, calendars=calendars)).state == "bad"
+
+
+def test_a_budget_is_of_a_year_of_the_series_own_days_and_a_closed_day_makes_nothing_old() -> None:
+    matured = errors(60)
+    weekly = matured.assign(ds=pd.date_range(end=matured["ds"].max(), periods=60, freq="7D"))
+    weekly = weekly.assign(cutoff=weekly["ds"] - timedelta(days=7))
+    calendars = Calendars((SeriesCalendar(DueDays(weekdays=(weekly["ds"].max().weekday(),))),))
+    later = weekly["ds"].max().date() + timedelta(days=MAX_AGE_DAYS + 1)
+    daily, own = (
+        only(bias_report(weekly, REFERENCES, pages_a_year=0.5, as_of=later, calendars=each))
+        for each in (DAILY, calendars)
+    )
+    assert (daily.state, own.state) == ("unknown", "good")
+    assert own.threshold == pytest.approx(REFERENCES["a"].charts["bias"].threshold(3.5))
 
 
 def test_a_steady_decline_is_no_shift_against_earlier_years_and_a_faster_one_is() -> None:
