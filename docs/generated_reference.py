@@ -9,6 +9,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.feed_description.schema import description_schema
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -31,8 +32,9 @@ def write(folder: Path) -> None:
         "dagster": dagster_page(),
         "feed-description": feed_description_page(),
     }
-    for name, page in pages.items():
-        file = folder / f"{name}.md"
+    files = {f"{name}.md": page for name, page in pages.items()} | {"feed.schema.json": description_schema()}
+    for name, page in files.items():
+        file = folder / name
         if not file.exists() or file.read_text(encoding="utf-8") != page:
             file.write_text(page, encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """README and docs stay true to the code."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -87,3 +88,16 @@ def test_the_next_step_that_a_message_names_is_in_its_runbook() -> None:
     for page in RUNBOOKS:
         to_do = page.read_text(encoding="utf-8").partition("## What to do")[2]
         assert NEXT_STEPS[page.stem] in " ".join(to_do.split()), page.stem
+
+
+@pytest.mark.parametrize(
+    ("file", "made"), [("feed-description.md", "feed_description_page"), ("feed.schema.json", "description_schema")]
+)
+def test_the_words_of_a_feed_are_as_the_code_has_them(file: str, made: str) -> None:
+    """Both are in the repository: pages link to the one, and editors fetch the other."""
+    spec = importlib.util.spec_from_file_location("generated_reference", ROOT / "docs" / "generated_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    assert (ROOT / "docs" / "reference" / file).read_text(encoding="utf-8") == getattr(reference, made)(), "make docs"
