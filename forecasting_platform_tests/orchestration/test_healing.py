@@ -18,6 +18,7 @@ from forecasting_platform.errors import FeedUnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -88,8 +89,9 @@ class Platform:
 
     def load(self, days: DateRange) -> None:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""
-        raw_observations(context_of(days), observation_feed=self.feed, table_store=self.store, settings=self.settings)
-        feature_table(context_of(days), table_store=self.store, settings=self.settings)
+        parts = {"table_store": self.store, "settings": self.settings, "calendars": DAILY}
+        raw_observations(context_of(days), observation_feed=self.feed, **parts)
+        feature_table(context_of(days), **parts)
         self.loaded |= {day.isoformat() for day in days}
 
     def midnight(self) -> DateRange:
