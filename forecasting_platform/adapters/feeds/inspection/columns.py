@@ -15,6 +15,7 @@ from forecasting_platform.adapters.feeds.inspection.numbers import NumberFinding
 from forecasting_platform.forecasting.series.arrays import Floats
 
 MAX_CODES = 60
+_MIN_ROWS = 5
 _MAX_ID_COLUMNS = 3
 _ID_NAMES = re.compile(
     r"series|name|code|item|store|station|region|product|country|categ|type|site|meter|symbol|(^|_)id$", re.IGNORECASE
@@ -224,6 +225,8 @@ def _doubts(
     doubts = []
     if ids and len({tuple(cells) for cells in zip(*(columns[name] for name in ids), strict=True)}) > MAX_CODES:
         doubts.append(Doubt("long.series", f"{quoted(ids)} names more than {MAX_CODES} series"))
+    if (rows := len(next(iter(columns.values())))) < _MIN_ROWS:
+        doubts.append(Doubt("series", f"{rows} rows are too few to tell a series from a number of the row or a code"))
     present = {name: values[name][np.isfinite(values[name])] for name in series}
     if empty := [name for name, numbers in present.items() if not len(numbers)]:
         doubts.append(Doubt("series", f"{quoted(empty, 20)} hold{'s' if len(empty) == 1 else ''} no number yet"))

@@ -40,7 +40,7 @@ class DueDays:
 def find_due_days(days: Iterable[date]) -> DueDays:
     """The calendar of the days that have values; at least one."""
     there = sorted(set(days))
-    step = _step(there)
+    step = step_days(there)
     possible = Counter(day.weekday() for day in _span(there[0], there[-1]))
     share = [
         count / possible[weekday] if possible[weekday] else 0.0
@@ -74,6 +74,17 @@ def find_due_days(days: Iterable[date]) -> DueDays:
     return _answer(due, calendar, there, step, found, doubts)
 
 
+def step_days(days: Iterable[date]) -> int:
+    """The usual distance of two days; 1 of fewer than two.
+
+    >>> step_days([date(2024, 3, 1), date(2024, 3, 15), date(2024, 3, 8)])
+    7
+    """
+    there = sorted(set(days))
+    steps = Counter((after - before).days for before, after in pairwise(there))
+    return steps.most_common(1)[0][0] if steps else 1
+
+
 def _answer(
     due: tuple[int, ...], calendar: str | None, there: list[date], step: int, found: list[Found], doubts: list[Doubt]
 ) -> DueDays:
@@ -95,11 +106,6 @@ def _on(days: Iterable[date], weekday: int) -> int:
 
 def _is_due(share: list[float], weekday: int, step: int) -> bool:
     return share[weekday] >= (0.6 if step < 7 else 0.5) * max(share) and share[weekday] > 0.05
-
-
-def _step(there: list[date]) -> int:
-    steps = Counter((after - before).days for before, after in pairwise(there))
-    return steps.most_common(1)[0][0] if steps else 1
 
 
 def _explaining(closed: list[date], there: list[date]) -> tuple[str | None, int, tuple[str, int]]:

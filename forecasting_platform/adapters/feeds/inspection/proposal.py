@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from forecasting_platform.adapters.feeds.document_table import read_table
 from forecasting_platform.adapters.feeds.feed_document import read_document
 from forecasting_platform.adapters.feeds.inspection.clock import ClockFinding, find_clock
@@ -13,13 +16,13 @@ from forecasting_platform.adapters.feeds.inspection.columns import Layout, find_
 from forecasting_platform.adapters.feeds.inspection.day_formats import looks_like_day
 from forecasting_platform.adapters.feeds.inspection.days import DayFinding, find_day
 from forecasting_platform.adapters.feeds.inspection.document_format import Words, find_format
-from forecasting_platform.adapters.feeds.inspection.due_days import DueDays, find_due_days
+from forecasting_platform.adapters.feeds.inspection.due_days import DueDays, find_due_days, step_days
 from forecasting_platform.adapters.feeds.inspection.newest_day import newest_day_doubts
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
 from forecasting_platform.adapters.feeds.inspection.numbers import NumberFinding, find_numbers
 from forecasting_platform.adapters.feeds.inspection.proposed_file import proposed_file
 from forecasting_platform.adapters.feeds.quarantine import Quarantine
-from forecasting_platform.adapters.feeds.text_table import TextTable
+from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
 from forecasting_platform.errors import FeedDocumentError, shortened
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.description import FeedDescription
@@ -110,7 +113,7 @@ class _Inspection:
             raise NoLayoutError(
                 self._source, f"it has no column beside {quoted(day.columns)}", "Give a table with values."
             )
-        due = self._find_due_days(moments)
+        self._refuse_months(moments)
         numbers = self._find_numbers(cells, native=found.native)
         has_time = any(DayFormat.compile(each).has_time for each in day.formats)
         layout = find_layout(cells, moments, numbers)
@@ -122,7 +125,7 @@ class _Inspection:
             )
         clock = self._find_clock(day, cells, moments, layout, has_time)
         self._declare_layout(layout, clock, has_time=has_time)
-        return self._checked(layout, due)
+        return self._checked(layout)
 
     def _note(self, found: Sequence[Found], doubts: Sequence[Doubt]) -> None:
         self._found += found
@@ -140,7 +143,7 @@ class _Inspection:
         cells = _cells(table)
         if not len(table):
             raise NoLayoutError(self._source, "it has no rows", "Ask the publisher, or inspect it again later.")
-        day = find_day(cells, _sampled(table.numbers.tolist()), self._fetched_at.date())
+        day = find_day(cells, table.numbers[_sampled(len(table))].tolist(), self._fetched_at.date())
         if day is None:
             problem = f"no column names a day in most rows; found: {quoted(cells, 8)}"
             remedy = "Give a document with a row a day; docs/your-own-feed.md lists the ways to write a day."
@@ -212,30 +215,35 @@ class _Inspection:
                 Doubt("long.value" if layout.id_columns else "series.exclude", f"left out are {reasons}")
             )
 
-    def _find_due_days(self, moments: Sequence[datetime]) -> DueDays:
-        due = find_due_days(moment.date() for moment in moments)
-        if due.step_days > 7 and len(set(moments)) > 3:
-            problem = f"its values are about {due.step_days} days apart; the platform forecasts daily and weekly values"
+    def _refuse_months(self, moments: Sequence[datetime]) -> None:
+        step = step_days({moment.date() for moment in moments})
+        if step > 7 and len(set(moments)) > 3:
+            problem = f"its values are about {step} days apart; the platform forecasts daily and weekly values"
             raise NoLayoutError(self._source, problem, "Give a document with a value a day or a week.")
+
+    def _find_due_days(self, document: FeedDocument) -> DueDays:
+        """The calendar of the days that a load gives: of the zone's clock, and without those that have no value."""
+        due = find_due_days(document.observations["ds"].dt.date)
         calendar: Words = {}
         if len(due.weekdays) < 7:
             calendar["weekdays"] = list(due.weekdays)
         if due.holidays:
             calendar["holidays"] = due.holidays
-        if 0 < len(due.missing) <= MAX_CLOSED_DAYS and calendar:
-            calendar["closed"] = [each.isoformat() for each in due.missing]
-            why = f"{len(due.missing)} days have no value and no calendar explains them: closed, or missing?"
+        refused = set(document.quarantined["ds"].dropna().dt.date)
+        closed = [day for day in due.missing if day not in refused]
+        if 0 < len(closed) <= MAX_CLOSED_DAYS and calendar:
+            calendar["closed"] = [day.isoformat() for day in closed]
+            why = f"{len(closed)} days have no value and no calendar explains them: closed, or missing?"
             self._doubts.append(Doubt("calendar.closed", why))
         if calendar:
             self._words["calendar"] = calendar
         self._note(due.found, due.doubts)
         if due.missing:
             shown = quoted(due.missing, 3).replace("'", "")
-            self._found.append(Found("gaps", f"{len(due.missing)} due days without a row: {shown}"))
+            self._found.append(Found("gaps", f"{len(due.missing)} due days without a value: {shown}"))
         return due
 
-    def _checked(self, layout: Layout, due: DueDays) -> Proposal:
-        description = FeedDescription.model_validate(self._words)
+    def _read(self, description: FeedDescription) -> FeedDocument:
         document = read_document(
             self._content,
             description=description,
@@ -249,17 +257,22 @@ class _Inspection:
             if description.aggregate:
                 remedy = "A day needs all of its rows; give a document with whole days, or write aggregate.min_share."
             raise NoLayoutError(self._source, f"no value of it can be read: {document.refusals}", remedy)
-        observations = document.observations
+        return document
+
+    def _checked(self, layout: Layout) -> Proposal:
+        description = FeedDescription.model_validate(self._words)
+        document = self._read(description)
+        due = self._find_due_days(document)
+        # Which days are due decides nothing about what is read.
+        description = FeedDescription.model_validate(self._words)
+        observations, refused = document.observations, document.refusals
         first, last = observations["ds"].min().date(), observations["ds"].max().date()
         self._found.append(Found("series", quoted(observations["unique_id"].unique(), 6)))
         self._found.append(Found("values", f"{len(observations):,} from {first} to {last}"))
         self._doubts += newest_day_doubts(observations, self._fetched_at.date(), due.step_days)
-        refused = document.refusals
         if description.aggregate and refused.refused_values:
-            why = (
-                f"{refused.refused_values} values of a day lack some of its rows, and are refused: a min_share of 0.9 "
-            )
-            self._doubts.append(Doubt("aggregate.min_share", why + "takes those with nine in ten of them"))
+            why = f"{refused.refused_values} days of a series lack some of their rows, and are refused"
+            self._doubts.append(Doubt("aggregate.min_share", f"{why}: 0.9 takes those that have nine in ten"))
         elif refused.share > 0.05:
             self._doubts.append(Doubt("day", f"much cannot be read: {refused}"))
         doubts = tuple(self._doubts)
@@ -268,12 +281,15 @@ class _Inspection:
 
 
 def _cells(table: TextTable) -> dict[str, list[str]]:
-    return {name: _sampled([cell or "" for cell in column.to_pylist()]) for name, column in table.columns.items()}
+    picked = pa.array(_sampled(len(table)))
+    return {name: [cell or "" for cell in column.take(picked).to_pylist()] for name, column in table.columns.items()}
 
 
-def _sampled(rows: list[Any]) -> list[Any]:
-    """All rows, or of very many the first and the last."""
-    return rows if len(rows) <= _MAX_ROWS else rows[: _MAX_ROWS // 2] + rows[-_MAX_ROWS // 2 :]
+def _sampled(rows: int) -> Positions:
+    """The places of all rows, or of very many those of the first and the last."""
+    if rows <= _MAX_ROWS:
+        return np.arange(rows)
+    return np.concatenate([np.arange(_MAX_ROWS // 2), np.arange(rows - _MAX_ROWS // 2, rows)])
 
 
 def _one_or_more(names: Sequence[str]) -> str | list[str]:

@@ -1,7 +1,7 @@
 """How a delimited text is written: encoding, delimiter, quotes, comments, header. Pure.
 
 The delimiter is the one that makes rows of one width with a day and numbers in them, which a general sniffer cannot ask
-for; docs/decisions has the comparison with CleverCSV and DuckDB.
+for: decision 20 has the comparison with CleverCSV and DuckDB.
 """
 
 import codecs
@@ -19,6 +19,7 @@ from forecasting_platform.adapters.feeds.inspection.numbers import is_null_word,
 _DELIMITERS = (",", ";", "\t", "|", " ", "^", "~", ":")
 _COMMENTS = ("#", "//", "%", "!", "--", "*")
 _SAMPLED_LINES = 200
+_HEADER_WITHIN = 1000
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -103,7 +104,7 @@ def find_dialect(text: str, source: str) -> TextDialect:
             )
         problem = f"no delimiter makes rows with a day and a number in them; it begins with {quoted(lines[:2])}"
         raise NoLayoutError(source, problem, "Give a table with a row a day (or a series and day, or an hour).")
-    rows = [row for row in _parsed(lines, delimiter, quote) if any(map(str.strip, row))]
+    rows = [row for row in _parsed(lines[:_HEADER_WITHIN], delimiter, quote) if any(map(str.strip, row))]
     header_rows = header_rows_of(rows, source)
     found = [Found("delimiter", {"\t": "tab", " ": "space"}.get(delimiter, delimiter))]
     found.append(Found("header", _shown_header(rows, header_rows)))

@@ -5,12 +5,14 @@ Each document is a short one of a shape that is common in public data.
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.inspection import proposal as proposal_module
 from forecasting_platform.adapters.feeds.inspection.dry_load import dry_load
 from forecasting_platform.adapters.feeds.inspection.notes import NoLayoutError
 from forecasting_platform.adapters.feeds.inspection.proposal import EVERY_DAY, Proposal, propose
@@ -283,6 +285,36 @@ def test_text_of_a_document_cannot_leave_its_comment_or_its_quotes() -> None:
     )
     description = parse_description(proposed(text).yaml, "feed.yaml")
     assert description.series.exclude == tuple(names[:-1])
+
+
+def test_the_calendar_is_of_the_days_that_are_loaded_not_of_the_clock_they_are_written_by() -> None:
+    local = (day for day in days(250) if day.weekday() < 5)
+    written = (datetime.combine(day, time(), ZoneInfo("Europe/Berlin")).astimezone(UTC) for day in local)
+    proposal = proposed(lines("time,flow", *(f"{moment:%Y-%m-%dT%H:%M:%SZ},{some(moment)}" for moment in written)))
+    assert proposal.description.calendar.weekdays == ("monday", "tuesday", "wednesday", "thursday", "friday")
+
+
+def test_a_holiday_that_is_announced_without_a_value_is_a_closed_day() -> None:
+    weekdays = [day for day in days(70) if day.weekday() < 5]
+    proposal = proposed(lines("Date,DGS10", *(f"{day},{some(day) if day in BUSINESS else '.'}" for day in weekdays)))
+    assert proposal.description.calendar.holidays == ("XNYS",)
+
+
+def test_rows_that_are_not_sampled_are_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposal_module, "_MAX_ROWS", 60)
+    proposal = proposed(lines("Date,gas", *(f"{day},{some(day)}.5" for day in days(400))))
+    assert (len(proposal.document.observations), proposal.due.missing) == (400, ())
+
+
+def test_a_day_whose_rows_are_refused_is_not_declared_closed() -> None:
+    rows = [
+        f"{datetime.combine(day, time(hour)):%Y-%m-%d %H:%M},{some(day) + hour}.5"
+        for day in days(70)
+        for hour in range(24)
+        if day.weekday() < 5 and not (day == date(2021, 2, 3) and hour < 5)
+    ]
+    proposal = proposed(lines("time,used", *rows))
+    assert date(2021, 2, 3) not in proposal.description.calendar.closed
 
 
 def test_a_dry_load_counts_what_is_missing_against_the_calendar() -> None:
