@@ -175,12 +175,12 @@ def _decide(
     others = [other for other in others if "%Y" not in other.declared[:2] or "%d" not in other.declared[:6]]
     swapped = [other for other in readings[1:] if _is_other_order(best.declared, other.declared)]
     column = Found("day's format", best.declared, _proof(best, swapped, rows))
-    if not others or all(_is_proved(best, other) for other in others):
+    unproved = [other for other in others if not _is_proved(best, other)]
+    if not unproved:
         return best, [], [column], []
-    absurd = [other for other in others if _is_absurd(other, best)]
-    if len(absurd) == len(others):
+    rivals = [best, *(other for other in unproved if not _is_absurd(other, best))]
+    if len(rivals) == 1:
         return best, [], [Found("day's format", best.declared, "read otherwise, the days would lie years apart")], []
-    rivals = [best, *(other for other in others if other not in absurd and not _is_proved(best, other))]
     likeliest = max(rivals, key=lambda reading: (_regularity(reading), len(reading.moments)))
     return likeliest, [each.declared for each in rivals], [], [_undecided(rivals, rows)]
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.feeds.feed_document import read_document
@@ -202,6 +203,14 @@ def test_the_row_that_proves_the_order_of_day_and_month_is_named() -> None:
     found = {each.what: each for each in proposed(GOLDEN["month first, with a stray header line"].text).found}
     assert found["day's format"].value == "%m/%d/%Y"
     assert "row 10 '01/13/2021'" in found["day's format"].seen
+
+
+def test_of_several_other_readings_some_may_be_disproved_and_the_others_absurd() -> None:
+    """Of two digits each, day, month and year may change places in six ways."""
+    text = "day,a\n" + "".join(f"{day:%d/%m/%y},{some(day)}\n" for day in reversed(days(40, date(2006, 2, 3))))
+    proposal = proposed(text)
+    assert proposal.document.observations["ds"].max() == pd.Timestamp("2006-03-14")
+    assert not proposal.choices
 
 
 @pytest.mark.parametrize(
