@@ -81,6 +81,8 @@ def test_the_app_is_told_where_everything_is(running_platform: tuple[EmbeddedPla
         "FORECASTING_POSTGRES_DSN": running.postgres.role_dsn(APP),
         "FORECASTING_MLFLOW_TRACKING_URI": running.endpoints["mlflow"],
         "FORECASTING_FEED_URL": running.endpoints["feed"],
+        "FORECASTING_FEED": "",
+        "FORECASTING_FEEDS": "",
         "FORECASTING_APP_HOST": "127.0.0.1",
         "FORECASTING_APP_PORT": str(running.addresses.port_base + 2),
         "FORECASTING_MODEL_CACHE_DIR": str(running.directory.path / "app"),

@@ -116,7 +116,7 @@ def test_a_load_of_a_broken_document_tells_the_parsers_own_sentence(platform: Pl
     assert alert.fingerprint == "run_failure:load_job"
     assert alert.summary.startswith(f"load_job failed: {DAYS}: raw_observations: FeedDocumentError: the document of ")
     assert "it is not valid CSV" in alert.summary
-    assert "have the publisher mend it" in alert.summary
+    assert "have the publisher mend the document" in alert.summary
     assert alert.summary.endswith(f"Next: {NEXT_STEPS['run_failure']}")
 
 
@@ -171,7 +171,7 @@ def test_a_load_that_a_check_stops_is_one_incident_with_the_checks_sentence(plat
     assert alert.summary.startswith(
         f"raw_observations: {DAYS}: no value of the days asked for could be used: 0 of 10 rows"
     )
-    assert "such as row 1 of 'Series', 'id_1': not a number" in alert.summary
+    assert "such as row 1 of 'Series', 'id_1': no cell of the column is a number" in alert.summary
     assert "Next: Compare the examples with the document" in alert.summary
     platform.file.write_text(GOOD, encoding="utf-8")
     platform.run("load_job", DAYS)

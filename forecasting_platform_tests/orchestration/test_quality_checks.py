@@ -151,7 +151,7 @@ def test_a_document_of_which_nothing_can_be_used_stops_features_and_says_why(loa
     assert store.read(FEATURE_TABLE).empty
     stopped = checks(result)["feed_document_gives_values"]
     assert (stopped.passed, stopped.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    sentence = "0 of 10 rows and 20 of 20 values of the days asked for (100 %) were refused, such as row 1 of 'Series'"
+    sentence = "0 of 10 rows and 11 of 11 values of the days asked for (100 %) were refused, such as row 1 of 'Series'"
     assert f"{DAYS}: no value of the days asked for could be used: {sentence}" in str(stopped.description)
     shown = result.asset_materializations_for_node("raw_observations")
     assert {str(each.metadata["load_refused"].value) for each in shown} == {stopped.metadata["load_refused"].value}
@@ -217,5 +217,5 @@ def test_a_training_that_finds_nothing_says_what_the_load_found(tmp_path: Path) 
             training_job.execute_in_process(instance=instance)
     said = str(caught.value)
     assert "no series has any in feature_table" in said
-    assert "20 of 20 values of the days asked for (100 %) were refused, such as row 1 of 'Series'" in said
+    assert "11 of 11 values of the days asked for (100 %) were refused, such as row 1 of 'Series'" in said
     assert "earlier start date" not in said
