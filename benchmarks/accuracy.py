@@ -24,7 +24,7 @@ import pandas as pd
 
 from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription

@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks.hostile.app_server import FULL
 from benchmarks.results_file import Aim
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.mlflow.metric_names import metric_prefix
 from forecasting_platform.errors import ForecastingPlatformError

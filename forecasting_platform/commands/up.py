@@ -14,7 +14,7 @@ from forecasting_platform.commands.alerts import alert_rows
 from forecasting_platform.commands.connection import Connection, connect
 from forecasting_platform.commands.options import Day, data_dir_option, json_option, range_of
 from forecasting_platform.commands.output import print_json, print_rows
-from forecasting_platform.errors import ForecastingPlatformError, UnavailableError
+from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.main_job import MainJob
@@ -70,6 +70,9 @@ def up(
     signal.signal(signal.SIGTERM, _stop)
     is_simulated = feed is None and feed_url is None
     settings = _settings(feed, feed_url)
+    if is_simulated and DataDirectory(data_dir).known_first_day is not None:
+        remedy = "give it again with --feed or --feed-url, or another directory with --data-dir"
+        raise PlatformStateError(f"{data_dir} holds the data of a feed of yours, not of the simulated one; {remedy}")
     if is_simulated:
         days: DateRange | None = range_of(start or SIMULATED_DAYS.start, end or SIMULATED_DAYS.end)
     else:

@@ -34,6 +34,7 @@ from forecasting_platform.forecasting.promotion.decisions import PromotionDecisi
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.local.dagster.answers import Materialization, RunFailedError
+from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.monitoring import controlled
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
@@ -298,6 +299,14 @@ def test_a_described_feed_that_cannot_be_used_is_refused_before_anything_starts(
     assert result.exit_code == 1
     assert said in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_directory_of_a_feed_of_ones_own_is_not_mixed_with_the_simulated_one(tmp_path: Path) -> None:
+    DataDirectory(tmp_path).first_day(date(2018, 1, 2))
+    for words in (["up"], ["up", "--no-main-job"]):
+        result = CliRunner().invoke(cli.main, [*words, "--data-dir", str(tmp_path)])
+        assert result.exit_code == 1
+        assert "holds the data of a feed of yours, not of the simulated one; give it again with --feed" in result.stderr
 
 
 def test_stopping_where_nothing_runs_is_no_error(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import FeedDescriptionError
-from forecasting_platform.feed_description.description import ClosedDays, FeedDescription
+from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.file import parse_description, read_description, read_descriptions
+from forecasting_platform.feed_description.parts import ClosedDays
 
 WHOLE = """\
 name: gas
@@ -57,6 +58,9 @@ def test_words_that_yaml_takes_for_something_else_stay_words() -> None:
         ("source: {url: x}\nlong:\n  series: a\n", 2, "`long.value`: is missing"),
         ("source: {url: x}\nday:\n  time_zone: Mars/Base\n", 3, "'Mars/Base' is no time zone of the IANA database"),
         ("source: {url: x}\ndialect:\n  encoding: klingon\n", 2, "'klingon' is no encoding"),
+        ('source: {url: x}\ndialect:\n  delimiter: "\\n"\n', 3, "`dialect.delimiter`"),
+        ("source: {url: x}\ndialect:\n  delimiter: §\n", 3, "`dialect.delimiter`"),
+        ("source: {url: x}\ndialect:\n  groupChar: x\n", 3, "`dialect.groupChar`"),
         ("source: {url: x}\nrecords: '[['\n", 2, "is no JMESPath expression"),
         ("source: {url: x}\naggregate: {method: sum, min_share: 0.5}\n", 1, "min_share needs every_minutes"),
         ("source: {url: x}\nlong: {series: a, value: a}\n", 1, "long.value names 'a'"),

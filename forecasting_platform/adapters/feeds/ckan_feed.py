@@ -21,7 +21,8 @@ from forecasting_platform.adapters.feeds.http_download import HttpDownload, http
 from forecasting_platform.adapters.feeds.paged_document import PagedDocument, joined_description
 from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, examples
-from forecasting_platform.feed_description.description import FeedDescription, Pages
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.feed_description.parts import Pages
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.redaction import shown
 
@@ -31,7 +32,7 @@ _FORMATS: dict[str | None, tuple[str, ...]] = {
     "json": ("json",),
     "jsonl": ("jsonl", "ndjson"),
     "parquet": ("parquet",),
-    "excel": ("xlsx", "xls", "xlsb", "ods"),
+    "excel": ("xlsx",),
 }
 """What a portal calls the formats of a description, the first before the others."""
 _READABLE = {"zip", "gz"}.union(*_FORMATS.values())

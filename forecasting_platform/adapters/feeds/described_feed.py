@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.variables import FilledSource

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
-from forecasting_platform.adapters.feeds.document_table import is_json
+from forecasting_platform.adapters.feeds.documents.document_table import is_json
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, Validators
 from forecasting_platform.adapters.whole_files import write_whole
 from forecasting_platform.errors import ArchiveUnavailableError, ConfigurationError

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import jmespath
-
+from forecasting_platform.adapters.feeds.documents.json_rows import found_at, records_of
 from forecasting_platform.adapters.feeds.http_download import http_url, joined_url
-from forecasting_platform.adapters.feeds.json_rows import records_of
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, Validators, too_large
 from forecasting_platform.errors import FeedDocumentError, shortened
-from forecasting_platform.feed_description.description import FeedDescription, Pages
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.feed_description.parts import Pages
 
 _LOOK = "Look at source.pages in the feed's description."
 
@@ -81,12 +80,12 @@ class PagedDocument:
             so_far: records of it and those before.
         """
         if self.pages.next is not None:
-            return self._named(at, jmespath.search(self.pages.next, page), number)
+            return self._named(at, found_at(self.pages.next, page, self.source), number)
         is_offset = self.pages.counts == "records"
         following = so_far if is_offset else self.pages.first + number
         if self.pages.last is None:
             return self._with_parameter(url, following) if found else None
-        last = self._number(jmespath.search(self.pages.last, page), number)
+        last = self._number(found_at(self.pages.last, page, self.source), number)
         if not found and following < last:
             raise self._refusal(f"page {number} is empty, before the last of {last:,}")
         return self._with_parameter(url, following) if following < last + (not is_offset) else None

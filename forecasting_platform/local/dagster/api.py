@@ -166,12 +166,7 @@ class DagsterApi:
         Raises:
             DagsterRequestError: there is no such asset.
         """
-        answer = self._ask(
-            f"count the partitions of {asset}",
-            queries.PARTITION_COUNT,
-            {"key": {"path": asset.split("/")}},
-            expected="AssetNode",
-        )
+        answer = self._asset(asset)
         statistics = answer["partitionStats"]
         return len(answer["assetMaterializations"]) if statistics is None else int(statistics["numMaterialized"])
 
@@ -181,14 +176,13 @@ class DagsterApi:
         Raises:
             DagsterRequestError: there is no such asset.
         """
-        answer = self._ask(
-            f"find the newest materialization of {asset}",
-            queries.PARTITION_COUNT,
-            {"key": {"path": asset.split("/")}},
-            expected="AssetNode",
-        )
+        answer = self._asset(asset)
         runs = [made["runId"] for made in answer["assetMaterializations"]]
         return next(reversed(self.materializations(runs[0], asset)), None) if runs else None
+
+    def _asset(self, asset: str) -> dict[str, Any]:
+        key = {"key": {"path": asset.split("/")}}
+        return self._ask(f"look at {asset}", queries.PARTITION_COUNT, key, expected="AssetNode")
 
     def failed_run(self, job: str, since: float) -> str | None:
         """The newest run of a job, begun since a `time.time`, that failed or was cancelled; None without one."""

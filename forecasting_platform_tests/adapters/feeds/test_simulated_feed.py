@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.feeds.simulated_feed import FaultName, create_app
 from forecasting_platform.adapters.feeds.simulated_gas_supply import (
     FIRST_DAY,

@@ -96,7 +96,7 @@ def test_a_wait_ends_at_its_deadline(dagster: DagsterApi) -> None:
         (lambda api: api.backfill_status("no-id"), r"refused to tell about backfill no-id: .*BackfillNotFoundError"),
         (
             lambda api: api.materialized_partitions("no_asset"),
-            r"refused to count the partitions of no_asset: .*no_asset",
+            r"refused to look at no_asset: .*no_asset",
         ),
     ],
 )

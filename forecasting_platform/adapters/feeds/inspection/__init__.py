@@ -2,5 +2,5 @@
 
 A proposal is looked at by a person before anything is loaded by it. What one document leaves open is said, and where a
 wrong guess would load wrong values without an error (day or month first, a comma for decimals or for thousands) it has
-to be chosen. Reading by a description is `adapters.feeds.feed_document`'s.
+to be chosen. Reading by a description is `adapters.feeds.documents.feed_document`'s.
 """

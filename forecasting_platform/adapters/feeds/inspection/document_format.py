@@ -1,11 +1,11 @@
 """In which format a document is, and how that format is written: CSV, JSON, JSON lines, Parquet or Excel."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forecasting_platform.adapters.feeds.document_table import is_json
+from forecasting_platform.adapters.feeds.documents.document_table import is_json
+from forecasting_platform.adapters.feeds.documents.typed_rows import sheet_names
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
 from forecasting_platform.adapters.feeds.inspection.records import find_records, is_json_lines
 from forecasting_platform.adapters.feeds.inspection.text import decode, find_dialect, header_rows_of
@@ -86,12 +86,7 @@ def _find_csv(text: str, source: str) -> DocumentFormat:
 
 
 def _find_sheet(content: bytes, source: str, rows: Rows) -> DocumentFormat:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        sheets = CalamineWorkbook.from_filelike(io.BytesIO(content)).sheet_names
-    except CalamineError as error:
-        raise NoLayoutError(source, f"it is no workbook: {error}", "Give a workbook, CSV or JSON.") from error
+    sheets = sheet_names(content, source)
     for place, sheet in enumerate(sheets):
         words: Words = {"format": "excel"} | ({"sheet": sheet} if place else {})
         try:

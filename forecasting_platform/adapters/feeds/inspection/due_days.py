@@ -10,7 +10,7 @@ from itertools import pairwise
 import holidays
 
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found
-from forecasting_platform.feed_description.description import WEEKDAYS, Weekday
+from forecasting_platform.feed_description.parts import WEEKDAYS, Weekday
 from forecasting_platform.forecasting.series.due_days import holidays_of_year
 
 _YEARS_COMPARED = 12

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from forecasting_platform.adapters.feeds.document_table import read_table
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.document_table import read_table
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.quarantine import Quarantine
+from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
 from forecasting_platform.adapters.feeds.inspection.clock import ClockFinding, find_clock
 from forecasting_platform.adapters.feeds.inspection.columns import Layout, find_layout
 from forecasting_platform.adapters.feeds.inspection.day_formats import looks_like_day
@@ -21,8 +23,6 @@ from forecasting_platform.adapters.feeds.inspection.newest_day import newest_day
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
 from forecasting_platform.adapters.feeds.inspection.numbers import NumberFinding, find_numbers
 from forecasting_platform.adapters.feeds.inspection.proposed_file import proposed_file
-from forecasting_platform.adapters.feeds.quarantine import Quarantine
-from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
 from forecasting_platform.errors import FeedDocumentError, shortened
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.description import FeedDescription

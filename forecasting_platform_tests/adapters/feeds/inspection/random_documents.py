@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.feeds.inspection.notes import NoLayoutError
 from forecasting_platform.adapters.feeds.inspection.proposal import EVERY_DAY, Proposal, propose
 from forecasting_platform.errors import FeedDescriptionError, FeedDocumentError

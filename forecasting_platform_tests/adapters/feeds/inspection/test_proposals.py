@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.feeds.inspection import proposal as proposal_module
 from forecasting_platform.adapters.feeds.inspection.dry_load import dry_load
 from forecasting_platform.adapters.feeds.inspection.notes import NoLayoutError

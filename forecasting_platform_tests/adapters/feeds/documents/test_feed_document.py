@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forecasting_platform.adapters.feeds import quarantine, text_table
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents import quarantine, text_table
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.adapters.table_writes import check_load
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription

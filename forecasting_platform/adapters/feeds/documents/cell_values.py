@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_platform.feed_description.description import Dialect
+from forecasting_platform.feed_description.parts import Dialect
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.limits import MAX_VALUE, value_problem
 
@@ -49,8 +49,8 @@ class CellValues:
         return "not a number" if np.isnan(value) else value_problem(value) or "not a number"
 
 
-def read_values(texts: pa.Array, dialect: Dialect) -> CellValues:
-    """The numbers that cells hold.
+def read_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> CellValues:
+    """The numbers that cells hold, each multiplied by a factor.
 
     >>> found = read_values(pa.array(["1,5", "", "x", None, "1e999"]), Dialect(decimalChar=","))
     >>> found.values, found.kinds
@@ -66,7 +66,8 @@ def read_values(texts: pa.Array, dialect: Dialect) -> CellValues:
             written = pc.replace_substring(written, mark, "")
     if dialect.decimal_char != ".":
         written = pc.replace_substring(written, dialect.decimal_char, ".")
-    values = _floats(pc.utf8_ltrim(written, "+"))
+    with np.errstate(over="ignore"):
+        values = _floats(pc.utf8_ltrim(written, "+")) * unit_factor
     kinds = np.full(len(texts), Cell.REFUSED, dtype=np.int8)
     kinds[pc.fill_null(missing, False).to_numpy(zero_copy_only=False)] = Cell.UNPUBLISHED
     with np.errstate(invalid="ignore"):

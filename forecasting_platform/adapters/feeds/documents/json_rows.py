@@ -9,9 +9,10 @@ import jmespath
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jmespath.exceptions import JMESPathError
 
-from forecasting_platform.adapters.feeds.quarantine import MEND, Quarantine
-from forecasting_platform.adapters.feeds.text_table import TextTable, refuse_beyond_limit, text_array
+from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
+from forecasting_platform.adapters.feeds.documents.text_table import TextTable, refuse_beyond_limit, text_array
 from forecasting_platform.errors import FeedDocumentError, examples, shortened
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.repetitions import first_repeated
@@ -93,13 +94,13 @@ def records_of(document: object, description: FeedDescription, source: str) -> S
         FeedDocumentError: it says that it is an error, or there is no array where the records should be.
     """
     expression = description.records
-    if description.error and (told := jmespath.search(description.error, document)):
+    if description.error and (told := found_at(description.error, document, source)):
         raise _is_error(told, source)
     if expression is None:
         records = document.get("records") if isinstance(document, dict) else document
         expected = "an array of objects, or one under `records`, is expected"
     else:
-        records = jmespath.search(expression, document)
+        records = found_at(expression, document, source)
         expected = f"an array of objects is expected at {expression!r}"
     told = (
         next((document[key] for key in _SAYS_ERROR if document.get(key)), None) if isinstance(document, dict) else None
@@ -112,9 +113,26 @@ def records_of(document: object, description: FeedDescription, source: str) -> S
     return records
 
 
+def found_at(expression: str, document: object, source: str) -> Any:
+    """What stands in a document at a JMESPath expression; None where nothing does.
+
+    Raises:
+        FeedDocumentError: a function in the expression cannot take what it finds, or is none.
+    """
+    try:
+        return jmespath.search(expression, document)
+    except JMESPathError as error:
+        problem = f"the expression {expression!r} cannot be applied to it: {str(error).splitlines()[0]}"
+        raise FeedDocumentError(source, shortened(problem), MEND) from error
+
+
 def _is_error(told: object, source: str) -> FeedDocumentError:
     text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
-    return FeedDocumentError(source, f"the source answered with an error: {shortened(text)}", "Ask it as it wants.")
+    return FeedDocumentError(
+        source,
+        f"the source answered with an error: {shortened(text)}",
+        "Check the URL, its parameters and the key that it is asked with.",
+    )
 
 
 def _table(records: Iterable[tuple[int, object]], source: str, quarantine: Quarantine) -> TextTable:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 from pyarrow import parquet
 
-from forecasting_platform.adapters.feeds.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents import typed_rows
+from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.file import parse_description
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform_tests.support.workbooks import workbook
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 ALL = DateRange(date(2000, 1, 1), date(2030, 1, 1))
@@ -125,6 +129,12 @@ def test_an_answer_that_is_an_error_is_told_with_its_message(content: str, descr
         read(content, description)
 
 
+@pytest.mark.parametrize("described", ["records: sort(a)", "records: nothing(a)", "records: b\nerror: length(a)"])
+def test_an_expression_that_does_not_fit_the_document_is_told(described: str) -> None:
+    with pytest.raises(FeedDocumentError, match=r"the expression '.*\(a\)' cannot be applied to it"):
+        read('{"a": 1, "b": []}', described)
+
+
 def test_a_decimal_comma_is_of_text_and_never_of_a_json_number() -> None:
     document = read('[{"Date": "2024-01-01", "a": 1.5, "b": "1,5"}]', "dialect: {decimalChar: ',', groupChar: '.'}")
     assert values(document) == [("a", "01-01", 1.5), ("b", "01-01", 1.5)]
@@ -164,55 +174,70 @@ def test_a_number_of_parquet_comes_back_to_the_last_digit() -> None:
     assert read(buffer.getvalue(), "format: parquet\ndialect: {decimalChar: ','}").observations["y"].tolist() == numbers
 
 
-def workbook(*rows: str) -> bytes:
-    """A workbook with one sheet called `Data`, of rows of XML cells."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    lines = "".join(f'<row r="{number}">{cells}</row>' for number, cells in enumerate(rows, start=1))
-    styles = '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
-        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>'
-        f'<Override PartName="/xl/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}">'
-        '<sheets><sheet name="Data" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="r1" Type="{office}/worksheet" Target="sheet1.xml"/>'
-        f'<Relationship Id="r2" Type="{office}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{main}">{styles}</styleSheet>',
-        "xl/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
-    }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(name, f'<?xml version="1.0"?>{content}')
-    return buffer.getvalue()
-
-
-def written(place: str, text: str) -> str:
-    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
-
-
 def test_a_workbook_has_days_of_its_own_and_notes_above_its_header() -> None:
-    content = workbook(
-        written("A1", "Exported"),
-        written("A2", "Date") + written("B2", "a") + written("C2", "b"),
-        '<c r="A3" s="1"><v>45292</v></c><c r="B3"><v>1.5</v></c>' + written("C3", "7,5"),
-        '<c r="A4" s="1"><v>45293</v></c><c r="B4"><v>2</v></c>',
-        written("A5", "Total") + '<c r="B5"><v>3.5</v></c>',
-    )
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Data"
+    for row in (
+        ["Exported"],
+        ["Date", "a", "b"],
+        [datetime(2024, 1, 1), 1.5, "7,5"],  # noqa: DTZ001 # Excel knows no zones
+        [date(2024, 1, 2), 2, None],
+        ["Total", 3.5],
+    ):
+        sheet.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    content = buffer.getvalue()
     document = read(content, "format: excel\ndialect: {headerRows: [2], decimalChar: ','}")
     assert values(document) == [("a", "01-01", 1.5), ("a", "01-02", 2.0), ("b", "01-01", 7.5)]
     assert refused(document) == [(None, "its date names no day, read as %Y-%m-%d")]
     with pytest.raises(FeedDocumentError, match="it has no sheet 'Other'; found: 'Data'"):
         read(content, "format: excel\nsheet: Other")
-    with pytest.raises(FeedDocumentError, match="it is no workbook"):
-        read(b"PK nothing", "format: excel")
+    for broken in (b"PK nothing", content[:-100], b"\xd0\xcf\x11\xe0 an old workbook"):
+        with pytest.raises(FeedDocumentError, match=r"it is no workbook \(XLSX\): .* saved as XLSX"):
+            read(broken, "format: excel")
+
+
+def with_part(content: bytes, name: str, change: Callable[[str], str]) -> bytes:
+    """A workbook with one of its parts changed."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as parts, zipfile.ZipFile(changed, "w") as others:
+        for part in parts.namelist():
+            text = parts.read(part).decode()
+            others.writestr(part, change(text) if part == name else text)
+    return changed.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def test_a_workbook_with_one_cell_in_its_last_corner_is_refused_and_ends_no_process() -> None:
+    """A reader that allocates what a sheet spans would ask for half a terabyte."""
+    corner = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    content = workbook([["Date", "a"], ["2024-01-01", 1.0]])
+    with pytest.raises(FeedDocumentError, match="it has more than 10,000,000 cells"):
+        read(with_part(content, SHEET, lambda xml: xml.replace("</sheetData>", corner)), "format: excel")
+
+
+def test_rows_beyond_the_size_that_a_sheet_says_it_has_are_read() -> None:
+    content = workbook([["Date", "a"], ["2024-01-01", 1.0], ["2024-01-02", 2.0]])
+    lies = with_part(content, SHEET, lambda xml: xml.replace("<sheetData>", '<dimension ref="A1:B2"/><sheetData>'))
+    assert values(read(lies, "format: excel")) == [("a", "01-01", 1.0), ("a", "01-02", 2.0)]
+
+
+def test_a_small_file_that_unpacks_to_more_than_memory_is_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["x" * 1_000_000]))
+    table = pa.table({"Date": ["2024-01-01"] * 2000, "a": once})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    assert len(buffer.getvalue()) < 1_000_000
+    with pytest.raises(FeedDocumentError, match=r"unpacked it has 2,000,020,000 bytes, more than 1,073,741,824"):
+        read(buffer.getvalue(), "format: parquet")
+    monkeypatch.setattr(typed_rows, "MAX_UNPACKED_BYTES", 1000)
+    with pytest.raises(FeedDocumentError, match=r"more than 1,000\. Leave out columns"):
+        read(workbook([["Date", "a"], ["2024-01-01", 1.0]]), "format: excel")
 
 
 # --- layouts and names ---
@@ -359,6 +384,37 @@ def test_what_is_not_complete_yet_is_not_loaded() -> None:
     assert len(read(content).observations) == 3
 
 
+def test_a_moment_that_says_its_offset_is_never_there_twice() -> None:
+    """On that day 01:00 of Dublin's clock is: in summer time, and an hour later without."""
+    content = "Date,a\n2023-10-29T01:00+00:00,1\n2023-10-29T01:00+00:00,5\n2023-10-29T02:00+00:00,7\n"
+    document = read(
+        content,
+        "day: {format: '%Y-%m-%dT%H:%M%z', time_zone: Europe/Dublin}\n"
+        "aggregate: {method: max, every_minutes: 720, min_share: 0.5}",
+    )
+    assert values(document) == [("a", "10-29", 7.0)]
+    assert refused(document) == [("a", "different values for one moment")] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "described", "reason"),
+    [
+        ("Date,a,b\n2024-01-01,1e45,1\n", "series: {unit_factor: 1e10}", "beyond"),
+        (
+            "Date,a,b\n2024-01-01,9e49,1e-10\n2024-01-01,9e49,0\n",
+            "aggregate: {method: sum}",
+            "the sum of the day is beyond",
+        ),
+    ],
+)
+def test_a_value_that_becomes_too_large_is_refused_alone(content: str, described: str, reason: str) -> None:
+    document = read(content, described)
+    assert [name for name, _, _ in values(document)] == ["b"]
+    ((name, why),) = refused(document)
+    assert name == "a"
+    assert why == f"{reason} ±1e+50, the range of a value"
+
+
 # --- days to come ---
 
 
@@ -374,6 +430,18 @@ def test_a_plan_is_known_before_its_day_and_nothing_else_is() -> None:
     assert read(content, described, period=DateRange(date(2024, 5, 31), date(2024, 5, 31))).planned.equals(
         document.planned
     )
+
+
+def test_days_to_come_may_stand_before_or_between_the_others() -> None:
+    content = "Date,sales,promotion\n2024-06-03,,9\n2024-05-31,5,7\n2024-06-02,,8\n2024-05-30,4,6\n"
+    document = read(content, "covariates: [{unique_id: promotion, known: by_target_day}]")
+    assert values(document) == [
+        ("promotion", "05-30", 6.0),
+        ("promotion", "05-31", 7.0),
+        ("sales", "05-30", 4.0),
+        ("sales", "05-31", 5.0),
+    ]
+    assert document.planned["y"].tolist() == [8.0, 9.0]
 
 
 def test_without_a_declared_plan_a_row_of_a_day_to_come_is_refused() -> None:

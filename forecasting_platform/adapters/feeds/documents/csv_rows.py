@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from forecasting_platform.adapters.feeds.quarantine import MEND, Quarantine
-from forecasting_platform.adapters.feeds.text_table import TextTable, refuse_beyond_limit
+from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
+from forecasting_platform.adapters.feeds.documents.text_table import TextTable, refuse_beyond_limit
 from forecasting_platform.errors import FeedDocumentError, examples
-from forecasting_platform.feed_description.description import Dialect
+from forecasting_platform.feed_description.parts import Dialect
 
 _MAX_CELL_CHARACTERS = 2**31 - 1
 _MIN_BLOCK_BYTES = 1 << 16
@@ -37,8 +37,9 @@ def read_csv(text: str, dialect: Dialect, source: str, quarantine: Quarantine) -
     if dialect.quote_char and dialect.quote_char in text:
         _refuse_open_quotes(text, dialect, source)
     names, header_lines = _header(text, dialect, source)
-    lines = text.count("\n") + (not text.endswith("\n"))
-    refuse_beyond_limit(len(names) * (lines - header_lines), source)
+    # Each line end counts, whichever of the three kinds it is; the last line may have none.
+    line_ends = max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r")))
+    refuse_beyond_limit(len(names) * (line_ends - header_lines), source)
     refused: list[arrow_csv.InvalidRow] = []
 
     def refuse(row: arrow_csv.InvalidRow) -> str:

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_platform.adapters.feeds.quarantine import MEND
-from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
+from forecasting_platform.adapters.feeds.documents.quarantine import MEND
+from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
 from forecasting_platform.errors import FeedDocumentError, examples
-from forecasting_platform.feed_description.description import FeedDescription, Long, Series
+from forecasting_platform.feed_description.description import FeedDescription
+from forecasting_platform.feed_description.parts import Long, Series
 from forecasting_platform.forecasting.series.arrays import Days
 
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
+from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.day_format import DayFormat
-from forecasting_platform.feed_description.description import Day
+from forecasting_platform.feed_description.parts import Day
 from forecasting_platform.forecasting.series.arrays import Days
 
 NO_DAY = np.datetime64("NaT", "D")

@@ -11,20 +11,21 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from forecasting_platform.adapters.feeds.cell_values import Cell, CellValues, read_values
-from forecasting_platform.adapters.feeds.daily_values import DailyValues, DatedCells, added_up, one_a_day
-from forecasting_platform.adapters.feeds.document_table import read_table
-from forecasting_platform.adapters.feeds.quarantine import MEND, Quarantine
-from forecasting_platform.adapters.feeds.row_days import RowDays, read_days
-from forecasting_platform.adapters.feeds.series_cells import (
+from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, read_values
+from forecasting_platform.adapters.feeds.documents.daily_values import DailyValues, DatedCells, added_up, one_a_day
+from forecasting_platform.adapters.feeds.documents.document_table import read_table
+from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
+from forecasting_platform.adapters.feeds.documents.row_days import RowDays, read_days
+from forecasting_platform.adapters.feeds.documents.series_cells import (
     SeriesCells,
     long_cells,
     published_names,
     refuse_missing_columns,
     wide_cells,
 )
-from forecasting_platform.adapters.feeds.text_table import Positions, TextTable
+from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.arrays import Days
@@ -106,12 +107,12 @@ class _Reading:
         names = [] if self.description.long else published_names(table, self.description, self.source)
         table, days = self._dated(table)
         refused_rows = len(self.quarantine.refused)
-        newest = np.datetime64(self.description.newest_day(self.fetched_at), "D")
-        start, end = np.datetime64(self.period.start, "D"), np.datetime64(self.period.end, "D")
-        rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
         planned = self._planned(table, days, names)
         is_past = days.days <= self._today
         table, days = table.keep(is_past), days.keep(is_past)
+        newest = np.datetime64(self.description.newest_day(self.fetched_at), "D")
+        start, end = np.datetime64(self.period.start, "D"), np.datetime64(self.period.end, "D")
+        rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
         cells, read, unusable = self._read(table, days, rows, names)
         series, daily = self._daily(table, days, cells, read)
         unpublished = _pairs(series, *daily.unpublished)
@@ -166,7 +167,7 @@ class _Reading:
         if not len(rows):
             return no_values()
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
-        read, declared = read_values(cells.texts, self.description.dialect), self.description.planned
+        read, declared = self._values(cells.texts), self.description.planned
         is_planned = np.isin(cells.series, [place for place, name in enumerate(cells.names) if name in declared])
         for cell in np.flatnonzero(~is_planned & (read.kinds == Cell.VALUE)).tolist():
             row, name = int(cells.rows[cell]), cells.names[cells.series[cell]]
@@ -179,7 +180,7 @@ class _Reading:
             {
                 "unique_id": np.array(series, dtype=object)[daily.series],
                 "ds": daily.days.astype("datetime64[ns]"),
-                "y": daily.values * self.description.series.unit_factor,
+                "y": daily.values,
             }
         ).astype({"unique_id": object})
 
@@ -193,7 +194,7 @@ class _Reading:
         if not self.description.long:
             rows = rows[np.lexsort((days.moments[rows], days.days[rows]))]
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
-        read = read_values(cells.texts, self.description.dialect)
+        read = self._values(cells.texts)
         unusable = [*self._refuse_names(table, days, cells, read), *self._refuse_text_columns(table, cells, read)]
         if unusable:
             kept = ~np.isin(cells.series, unusable)
@@ -217,6 +218,9 @@ class _Reading:
             return cells.names, one_a_day(dated, refuse)
         newest = days.days.max().item() if len(days.days) else None
         return cells.names, added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
+
+    def _values(self, texts: pa.Array) -> CellValues:
+        return read_values(texts, self.description.dialect, self.description.series.unit_factor)
 
     def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:
         if self.description.long:
@@ -242,7 +246,7 @@ class _Reading:
         found = []
         for place in np.flatnonzero((numbers == 0) & (refused > 1)).tolist() if cells.published else ():
             column = table.columns[cells.published[place]]
-            kinds = read_values(column, self.description.dialect).kinds
+            kinds = self._values(column).kinds
             if (kinds == Cell.VALUE).any() or series_name_problem(cells.names[place]):
                 continue
             rows = np.flatnonzero(kinds == Cell.REFUSED)
@@ -262,7 +266,7 @@ class _Reading:
         while start < len(known):
             some = known[start : start + max(1, start * 8)]
             cells = self._cells(table, np.flatnonzero(np.isin(days.days, some)), names)
-            has_value = read_values(cells.texts, self.description.dialect).kinds == Cell.VALUE
+            has_value = self._values(cells.texts).kinds == Cell.VALUE
             if has_value.any():
                 return _as_date(days.days[cells.rows[has_value]].max())
             start += len(some)

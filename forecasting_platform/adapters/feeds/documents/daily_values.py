@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.adapters.feeds.cell_values import Cell
-from forecasting_platform.adapters.feeds.text_table import Positions
+from forecasting_platform.adapters.feeds.documents.cell_values import Cell
+from forecasting_platform.adapters.feeds.documents.text_table import Positions
 from forecasting_platform.errors import examples
-from forecasting_platform.feed_description.description import Aggregate, Day
+from forecasting_platform.feed_description.day_format import DayFormat
+from forecasting_platform.feed_description.parts import Aggregate, Day
 from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.limits import MAX_VALUE, value_problem
 
 Refuse = Callable[[int, str], None]
 """Refuses a cell, with the reason."""
@@ -97,15 +99,19 @@ def added_up(cells: DatedCells, aggregate: Aggregate, day: Day, newest: date | N
     )
     whole = (counts >= aggregate.min_share * expected) & (counts > 0)
     values = _combined(cells, usable, starts, counts, aggregate.method)
+    is_beyond = whole & (np.abs(values) > MAX_VALUE)
+    for place in np.flatnonzero(is_beyond).tolist():
+        refuse(int(starts[place]), f"the {aggregate.method} of the day is {value_problem(float(values[place]))}")
     has_refused = np.add.reduceat((cells.kinds == Cell.REFUSED).astype(np.int64), starts) > 0
     last = np.datetime64(newest, "D") if newest else np.datetime64("NaT", "D")
     not_yet = ~whole & (rows > 0) & ~has_refused & ((cells.days[starts] == last) | (counts == 0))
     for place in np.flatnonzero(~whole & ~not_yet & (rows > 0)).tolist():
         problem = f"{counts[place]} of the {expected[place]} rows of the day have a value; the day needs "
         refuse(int(starts[place]), problem + f"{aggregate.min_share:.0%} of them")
-    chosen, waiting = starts[whole], starts[not_yet]
+    taken = whole & ~is_beyond
+    chosen, waiting = starts[taken], starts[not_yet]
     return DailyValues(
-        cells.series[chosen], cells.days[chosen], values[whole], (cells.series[waiting], cells.days[waiting])
+        cells.series[chosen], cells.days[chosen], values[taken], (cells.series[waiting], cells.days[waiting])
     )
 
 
@@ -126,7 +132,7 @@ def _combined(
 def _repeats(cells: DatedCells, usable: npt.NDArray[np.bool_], day: Day, refuse: Refuse) -> npt.NDArray[np.bool_]:
     """Which cells are one too many of their moment: equal ones but the first, and all of differing ones.
 
-    On the clock of a zone, the hour in which it is set back is there twice, and rightly so.
+    Where nothing says the offset, the hour in which a zone's clock is set back is there twice, and rightly so.
     """
     same = np.zeros(len(cells), dtype=bool)
     same[1:] = (
@@ -134,8 +140,9 @@ def _repeats(cells: DatedCells, usable: npt.NDArray[np.bool_], day: Day, refuse:
     )
     repeated = np.zeros(len(cells), dtype=bool)
     zone = ZoneInfo(day.time_zone)
+    says_offset = all(DayFormat.compile(declared).has_offset for declared in day.format)
     for second in np.flatnonzero(same).tolist():
-        if _is_ambiguous(int(cells.moments[second]), zone) and not same[second - 1]:
+        if not says_offset and _is_ambiguous(int(cells.moments[second]), zone) and not same[second - 1]:
             continue
         repeated[second] = True
         if cells.values[second] != cells.values[second - 1]:

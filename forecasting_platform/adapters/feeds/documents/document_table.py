@@ -1,10 +1,10 @@
 """The bytes of a document as a table of text, in the format that its description names."""
 
-from forecasting_platform.adapters.feeds.csv_rows import read_csv
-from forecasting_platform.adapters.feeds.json_rows import read_json, read_json_lines
-from forecasting_platform.adapters.feeds.quarantine import Quarantine
-from forecasting_platform.adapters.feeds.text_table import TextTable
-from forecasting_platform.adapters.feeds.typed_rows import read_excel, read_parquet
+from forecasting_platform.adapters.feeds.documents.csv_rows import read_csv
+from forecasting_platform.adapters.feeds.documents.json_rows import read_json, read_json_lines
+from forecasting_platform.adapters.feeds.documents.quarantine import Quarantine
+from forecasting_platform.adapters.feeds.documents.text_table import TextTable
+from forecasting_platform.adapters.feeds.documents.typed_rows import read_excel, read_parquet
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
 

@@ -1,0 +1,273 @@
+"""The words of a feed's description.
+
+`dialect` speaks the vocabulary of the Frictionless standards (https://datapackage.org/standard/table-dialect/), field
+formats are strptime's as there, and places in JSON are JMESPath expressions (https://jmespath.org). The other words
+are what a forecaster needs beside: which day a row is of, which columns are series, on which days values are due.
+
+Each field's description is what an editor shows, and what the documentation lists.
+"""
+
+from datetime import date, time
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_description.day_format import DayFormat
+from forecasting_platform.forecasting.series.due_days import holidays_of_year
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Dublin or UTC") from error
+    return name
+
+
+def _day_format(declared: str) -> str:
+    DayFormat.compile(declared)
+    return declared
+
+
+def _jmespath(expression: str) -> str:
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is no JMESPath expression: {str(error).splitlines()[0]}") from error
+    return expression
+
+
+def _several(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+def _public_holidays(code: str) -> str:
+    try:
+        holidays_of_year(code, 2024)
+    except ConfigurationError as error:
+        raise ValueError(error.problem) from error
+    return code
+
+
+def _any_number(given: object) -> object:
+    return () if given is None else _several(given)
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+JMESPath = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+Mark = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]$")]
+"""One ASCII character that is no line break."""
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""One name or several."""
+Holidays = Annotated[tuple[Annotated[str, AfterValidator(_public_holidays)], ...], BeforeValidator(_any_number)]
+Formats = Annotated[tuple[Annotated[str, AfterValidator(_day_format)], ...], BeforeValidator(_several)]
+
+
+class Part(BaseModel):
+    """A part of a description: what it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Pages(Part):
+    """How an answer in several pages is read to its end."""
+
+    parameter: str | None = Field(default=None, description="Query parameter of the page's number, or of its offset.")
+    counts: Literal["pages", "records"] = Field(
+        default="pages", description="What the parameter counts: pages, or the records before the page (an offset)."
+    )
+    first: int = Field(default=1, ge=0, description="Number of the first page; an offset begins at 0.")
+    last: JMESPath | None = Field(
+        default=None,
+        description="Where an answer says the number of its last page, or of all records; null: an empty page is it.",
+    )
+    next: JMESPath | None = Field(default=None, description="Where an answer says the URL of the next page.")
+    at_most: int = Field(default=1000, ge=1, description="Pages beyond which the feed is refused.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.parameter is None) == (self.next is None):
+            raise ValueError("give either parameter (the page's number) or next (where the next page's URL is)")
+        return self
+
+    @property
+    def start(self) -> int:
+        """The parameter of the first page."""
+        return 0 if self.counts == "records" else self.first
+
+
+class Source(Part):
+    """Where the documents are."""
+
+    url: str = Field(
+        min_length=1,
+        description="`http(s)://…`, `ckan+https://portal/dataset-id`, `file:///path`, or `s3://bucket/key` and every "
+        "other URL that fsspec knows. `{start}` and `{end}` become the days asked for; `${NAME}` is read from the "
+        "environment.",
+    )
+    headers: dict[str, str] = Field(
+        default={},
+        description="Headers of each request, sent to the URL's own server only; `${NAME}` is read from the "
+        "environment and never shown.",
+    )
+    pages: Pages | None = Field(default=None, description="How an answer in several pages is read.")
+    member: str | None = Field(
+        default=None,
+        description="The file meant where a zip holds more than one; a name, or a pattern such as `*.csv`.",
+    )
+
+
+class Dialect(Part):
+    """How a text is written; the words are Frictionless's."""
+
+    delimiter: Mark = Field(default=",", description="Between two fields.")
+    quote_char: Mark | None = Field(
+        default='"', alias="quoteChar", description="Around a field that holds the delimiter; null for none."
+    )
+    decimal_char: Literal[".", ","] = Field(default=".", alias="decimalChar", description="Before the decimals.")
+    group_char: Annotated[Character, Field(pattern=r"^[^0-9A-Za-z+-]$")] | None = Field(
+        default=None, alias="groupChar", description="Between groups of thousands."
+    )
+    comment_char: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, alias="commentChar", description="With which lines begin that are no rows."
+    )
+    header: bool = Field(default=True, description="Whether there is a header; without, columns are field1, field2, …")
+    header_rows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        alias="headerRows",
+        description="Numbers of the lines that are the header; the lines before are passed over.",
+    )
+    header_join: str = Field(default=" ", alias="headerJoin", description="Between the lines of a header of several.")
+    missing_values: tuple[str, ...] = Field(
+        default=("",), alias="missingValues", description='Texts that say there is no value: "", N/A, -.'
+    )
+    encoding: str = Field(default="utf-8", description="Such as utf-8, iso-8859-1 or windows-1252.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.delimiter in {self.decimal_char, self.quote_char}:
+            other = "decimalChar" if self.delimiter == self.decimal_char else "quoteChar"
+            if other == "quoteChar":
+                raise ValueError(f"delimiter and quoteChar are both {self.delimiter!r}")
+        if self.group_char == self.decimal_char:
+            raise ValueError(f"groupChar and decimalChar are both {self.decimal_char!r}")
+        try:
+            "".encode(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"{self.encoding!r} is no encoding, such as utf-8 or iso-8859-1") from error
+        return self
+
+
+class Day(Part):
+    """Which day a row is of."""
+
+    column: Names = Field(
+        default=("Date",),
+        min_length=1,
+        description="The column of the day; of several (year, month, day) the texts are joined by a space.",
+    )
+    format: Formats = Field(
+        default=("%Y-%m-%d",),
+        min_length=1,
+        description="How it is written: strptime's directives, `dd/mm/yyyy`, `unix` or `unix_ms`; several where a "
+        "file mixes its spellings.",
+    )
+    time_zone: TimeZone = Field(
+        default="UTC", description="Zone whose days these are; texts without an offset are of its clock."
+    )
+    begins_at: time = Field(default=time(0), description="When a day begins: 06:00 for a gas day.")
+    stamp: Literal["start", "end"] = Field(
+        default="start", description="Whether a row's time is the start or the end of what its value is of."
+    )
+
+
+class Aggregate(Part):
+    """How several rows of a day become its value."""
+
+    method: Literal["sum", "mean", "max", "min", "last"] = Field(description="What becomes of the rows of a day.")
+    every_minutes: int | None = Field(
+        default=None, ge=1, le=1440, description="Minutes from row to row; says how many rows a whole day has."
+    )
+    min_share: float = Field(
+        default=1.0, ge=0, le=1, description="Least share of the day's rows that must be there, given every_minutes."
+    )
+
+
+class Long(Part):
+    """One row a series and day."""
+
+    series: Names = Field(min_length=1, description="The columns that name the series.")
+    value: Names = Field(min_length=1, description="The column of the value; of several, each is a series of its own.")
+    join: str = Field(default=" / ", description="Between the names of several columns.")
+
+
+class Series(Part):
+    """Which columns (or, in a long layout, names) are series, and what they are called."""
+
+    include: tuple[str, ...] | None = Field(default=None, description="Only these, as published; null for all.")
+    exclude: tuple[str, ...] = Field(default=(), description="All but these, as published.")
+    rename: dict[str, str] = Field(default={}, description="New names, by the published ones.")
+    prefix: str = Field(default="", description="Before each name, which keeps the series of two feeds apart.")
+    unit_factor: FiniteFloat = Field(default=1.0, description="By which each value is multiplied.")
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.include is not None and (both := sorted(set(self.include) & set(self.exclude))):
+            raise ValueError(f"include and exclude both name {both[0]!r}")
+        if not self.unit_factor:
+            raise ValueError("a unit_factor of 0 would make every value 0")
+        return self
+
+
+class Covariate(Part):
+    """A series that forecasts use and that is not forecast."""
+
+    unique_id: str = Field(description="Its name, after rename and prefix.")
+    known: Literal["at_cutoff", "in_advance", "by_target_day"] = Field(
+        default="at_cutoff",
+        description="`at_cutoff`: at the day's end. `in_advance`: a series a day ahead, each under the day on which it "
+        "was made. `by_target_day`: a plan under its own day; days to come are kept in `planned_values`.",
+    )
+    delay_days: int = Field(default=0, ge=0, le=30, description="Days after that at which it is known.")
+
+
+class ClosedDays(Part):
+    """Days on which no value is due."""
+
+    start: date
+    end: date
+
+
+class Calendar(Part):
+    """On which days a value is due; every day by default."""
+
+    weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(_several)] = Field(
+        default=WEEKDAYS, min_length=1, description="Days of the week; one of a weekly feed."
+    )
+    holidays: Holidays = Field(
+        default=(),
+        description="Public holidays on which none is due: of a country (`IE`), a part of one (`GB-SCT`) or a market "
+        "(`XNYS`, `XECB`), or of several: `[US, XNYS]`.",
+    )
+    closed: tuple[date | ClosedDays, ...] = Field(
+        default=(), description="Further days without a value: `2024-12-24`, or `start` and `end`."
+    )
+    closed_days_are: Literal["left_out", "zero"] = Field(
+        default="left_out", description="Whether a closed day has no forecast, or one of 0 that is marked."
+    )
+
+
+class Publication(Part):
+    """When the value of a day is complete; before that moment it is "not yet", and is not loaded."""
+
+    lag_days: int = Field(default=1, ge=0, le=366, description="Days from a day to the one on which it is complete.")
+    at: time = Field(default=time(0), description="The time of that day, on the clock of `day.time_zone`.")
