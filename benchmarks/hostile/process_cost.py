@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from forecasting_platform.local.processes import family
 
@@ -43,9 +45,14 @@ def cost_of(*pids: int) -> Iterator[Cost]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Processor time of processes and their children so far."""
-    times = [process.cpu_times() for pid in pids for process in family(pid)]
-    return sum(spent.user + spent.system for spent in times)
+    """Processor time of processes and their children so far, those that have ended included."""
+    total = 0.0
+    for process in (process for pid in pids for process in family(pid)):
+        # One that ends meanwhile is in the times of its parent's children from then on.
+        with suppress(psutil.NoSuchProcess):
+            spent = process.cpu_times()
+            total += spent.user + spent.system + spent.children_user + spent.children_system
+    return total
 
 
 def _settle(spent: Callable[[], float]) -> None:

@@ -27,8 +27,10 @@ MAX_ANSWERS_WAITING = 20_000
 """Small answers need a limit of their own: even one with a single row takes 2.5 kB."""
 BATCH_ROWS = 20_000
 """Rows written at once: while a large frame is built, no other thread of the process answers."""
-WRITE_SECONDS = 0.1
-"""Often and little: writing a second of full load at once would take Postgres a core, which answers then lack."""
+WRITE_SECONDS = 0.25
+"""Often and little: writing a second of full load at once would take Postgres a core, which answers then lack.
+
+And not at once: a transaction for each few answers takes more of the processor than the answers."""
 
 _log = logging.getLogger("serve.telemetry.prediction_log")
 
@@ -116,7 +118,10 @@ class PredictionLog:
         if self._store is None:
             return
         with self._writing:
-            while batch := self._take():
+            # Answers that arrive meanwhile wait for the next turn: otherwise each few of them would be a transaction.
+            is_more = True
+            while is_more and (batch := self._take()):
+                is_more = _count_rows(batch) >= BATCH_ROWS
                 self._write_batch(self._store, batch)
 
     def _take(self) -> list[Answer]:

@@ -3,6 +3,7 @@
 What is unusual for one series belongs to `data_quality`.
 """
 
+import functools
 import hashlib
 import unicodedata
 
@@ -47,6 +48,7 @@ def series_name_problem(name: object) -> str | None:
     return None if found is None else f"its name holds {found!a}, a control character"
 
 
+@functools.lru_cache(maxsize=10_000)
 def _may_be_in_name(char: str) -> bool:
     return unicodedata.category(char) not in _NOT_IN_NAMES and char not in _TURNS_TEXT
 

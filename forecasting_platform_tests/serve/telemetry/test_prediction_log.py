@@ -95,6 +95,23 @@ def test_rows_the_store_refuses_do_not_block_those_that_follow() -> None:
     assert (logged(store), log.dropped) == (["second"], 3)
 
 
+def test_answers_that_arrive_during_a_write_are_the_next_ones_and_no_transaction_each() -> None:
+    written = []
+
+    class Busy(MemoryTableStore):
+        def append(self, table: Table, rows: pd.DataFrame) -> int:
+            written.append(list(rows["request_id"].unique()))
+            log.offer(answer(f"during write {len(written)}"))
+            return super().append(table, rows)
+
+    log = PredictionLog(Busy())
+    log.offer(answer("first"))
+    log.write()
+    assert written == [["first"]]
+    log.write()
+    assert written == [["first"], ["during write 1"]]
+
+
 def test_without_a_store_nothing_is_kept() -> None:
     log = PredictionLog(None)
     log.offer(answer("first"))

@@ -71,8 +71,9 @@ def one_a_day(cells: DatedCells, refuse: Refuse) -> DailyValues:
         kept[among[1:]] = False
         if len(distinct) > 1:
             kept[among] = False
+            reason = f"different values for one day: {examples(distinct)}"
             for cell in among.tolist():
-                refuse(cell, f"different values for one day: {examples(distinct)}")
+                refuse(cell, reason)
     announced = np.add.reduceat(cells.kinds == Cell.UNPUBLISHED, starts) > 0 if len(starts) else np.array([], bool)
     valued = np.add.reduceat(has_value, starts) > 0 if len(starts) else np.array([], bool)
     only = starts[announced & ~valued]

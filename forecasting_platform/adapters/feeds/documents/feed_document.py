@@ -230,11 +230,12 @@ class _Reading:
     def _refuse_names(self, table: TextTable, days: RowDays, cells: SeriesCells, read: CellValues) -> list[int]:
         """The series that may not be called so; their cells are quarantined, an empty one is nothing."""
         problems = {place: problem for place, name in enumerate(cells.names) if (problem := series_name_problem(name))}
+        shown = {place: legal_name(cells.names[place]) for place in problems}
         has_text = (read.kinds == Cell.VALUE) | (read.kinds == Cell.REFUSED)
         for cell in np.flatnonzero(np.isin(cells.series, list(problems)) & has_text).tolist() if problems else ():
             row, place = int(cells.rows[cell]), int(cells.series[cell])
-            shown, day = legal_name(cells.names[place]), days.days[row].item()
-            self.quarantine.add(int(table.numbers[row]), problems[place], cells.texts[cell].as_py(), shown, day)
+            text, day = cells.texts[cell].as_py(), days.days[row].item()
+            self.quarantine.add(int(table.numbers[row]), problems[place], text, shown[place], day)
         return list(problems)
 
     def _refuse_text_columns(self, table: TextTable, cells: SeriesCells, read: CellValues) -> list[int]:

@@ -1,6 +1,6 @@
 """Which cell of a table belongs to which series: of a wide layout (a column each) or a long one (a row each)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,8 @@ def wide_cells(table: TextTable, rows: Positions, published: Sequence[str], seri
     """The cells of some rows, column by column."""
     renamed = _renamed(published, series, source)
     ordered = sorted(renamed, key=renamed.__getitem__)
-    texts = [_picked(table.columns[name], rows) for name in ordered]
+    picked = _picker(rows)
+    texts = [picked(table.columns[name]) for name in ordered]
     return SeriesCells(
         [renamed[name] for name in ordered],
         ordered,
@@ -98,7 +99,8 @@ def wide_cells(table: TextTable, rows: Positions, published: Sequence[str], seri
 
 def long_cells(table: TextTable, rows: Positions, long: Long, series: Series, source: str) -> SeriesCells:
     """The cells of some rows, by value column and row; rows of unwanted series are left out."""
-    parts = [pc.fill_null(pc.utf8_trim_whitespace(_picked(table.columns[name], rows)), "") for name in long.series]
+    picked = _picker(rows)
+    parts = [pc.fill_null(pc.utf8_trim_whitespace(picked(table.columns[name])), "") for name in long.series]
     ids = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, long.join)
     encoded = ids.dictionary_encode()
     of_rows: list[str] = encoded.dictionary.to_pylist()
@@ -117,15 +119,17 @@ def long_cells(table: TextTable, rows: Positions, long: Long, series: Series, so
         kept = of_cells >= 0
         series_of.append(of_cells[kept])
         rows_of.append(rows[kept])
-        texts.append(_picked(table.columns[value], rows[kept]))
+        texts.append(_picker(rows[kept])(table.columns[value]))
     return SeriesCells(names, [], np.concatenate(series_of), np.concatenate(rows_of), pa.concat_arrays(texts))
 
 
-def _picked(column: pa.Array, rows: Positions) -> pa.Array:
-    """The cells of some rows; of neighbouring rows, without a copy."""
+def _picker(rows: Positions) -> Callable[[pa.Array], pa.Array]:
+    """Takes the cells of some rows out of a column; of neighbouring rows, without a copy."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return column[int(rows[0]) : int(rows[-1]) + 1]
-    return column.take(pa.array(rows))
+        first, count = int(rows[0]), len(rows)
+        return lambda column: column.slice(first, count)
+    places = pa.array(rows)
+    return lambda column: column.take(places)
 
 
 def _is_wanted(name: str, series: Series) -> bool:
