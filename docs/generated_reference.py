@@ -10,6 +10,8 @@ from flask_openapi3.openapi import OpenAPI
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.schema import description_schema
+from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
+from forecasting_platform.forecasting.models.recipe_file import RecipeWords, options_of
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -31,6 +33,7 @@ def write(folder: Path) -> None:
         "tables": tables_page(),
         "dagster": dagster_page(),
         "feed-description": feed_description_page(),
+        "recipe": recipe_page(),
     }
     files = {f"{name}.md": page for name, page in pages.items()} | {"feed.schema.json": description_schema()}
     for name, page in files.items():
@@ -125,6 +128,33 @@ def feed_description_page() -> str:
         "One YAML file a feed. What is left out has its default; a word that is not here is an error, told with its "
         "line. [Feeds](../feeds.md) says what a load does with it.",
         *sections,
+    )
+
+
+EXAMPLE_RECIPE = """horizon = 15
+country = "IE"
+
+[candidates.exponential_smoothing]
+
+[candidates.direct_ridge]
+prior_weight = 0.9
+penalty = 0.1"""
+
+
+def recipe_page() -> str:
+    """Every key of a recipe file, and the options of the candidates that are in the product."""
+    candidates = [
+        _words(f"`candidates.{name}`", options_of(candidate).model_json_schema(), required=[])
+        for name, candidate in CANDIDATES.items()
+    ]
+    return _page(
+        "The keys of a recipe file",
+        "How models are trained, in one TOML file: the setting `FORECASTING_RECIPE` for every training, or "
+        "`forecasting-platform train --recipe my.toml` for one. What is left out is as without a file; a key that is "
+        "not here is an error, told with what there is. [Forecasting](../forecasting.md) says what each does.",
+        f"```toml\n{EXAMPLE_RECIPE}\n```",
+        _words("A recipe", RecipeWords.model_json_schema(), required=[]),
+        *candidates,
     )
 
 

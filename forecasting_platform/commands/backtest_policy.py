@@ -9,11 +9,9 @@ import click
 from forecasting_platform.commands.connection import connect
 from forecasting_platform.commands.options import data_dir_option, json_option, range_of, range_options
 from forecasting_platform.commands.output import print_rows, records
-from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.policy_backtest.policies import policies
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.services.policy_backtest import backtest_policies, stored_history
-from forecasting_platform.wiring import calendars_of
+from forecasting_platform.wiring import calendars_of, recipe_of
 
 
 @click.command(
@@ -38,11 +36,6 @@ def backtest_policy(
     with connection.table_store() as store:
         features = stored_history(store, days, series)
     settings, grid = connection.settings, policies(every, budgets=budget)
-    recipe = default_recipe(
-        settings.horizon_days,
-        settings.holiday_country,
-        exogenous=exogenous_from(settings.exogenous),
-        calendars=calendars_of(settings),
-    )
+    recipe = recipe_of(settings, calendars_of(settings))
     found = backtest_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)

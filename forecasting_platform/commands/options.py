@@ -76,3 +76,24 @@ def range_of(start: date, end: date) -> DateRange:
     if end < start:
         raise click.UsageError(f"--end {end} lies before --start {start}; swap them")
     return DateRange(start, end)
+
+
+recipe_option = click.option(
+    "--recipe", type=click.Path(path_type=Path),
+    help="A recipe file (docs/reference/recipe.md); its text is used, whoever can see the file.",
+)  # fmt: skip
+
+
+def recipe_text(path: Path | None) -> str:
+    """The text of a recipe file, checked; empty without a file.
+
+    Raises:
+        RecipeFileError: it cannot be read, or something in it cannot be used.
+    """
+    if path is None:
+        return ""
+    from forecasting_platform.forecasting.models.recipe import Recipe
+    from forecasting_platform.forecasting.models.recipe_file import read_recipe
+
+    read_recipe(path, Recipe())
+    return path.read_text(encoding="utf-8")

@@ -7,21 +7,23 @@ from typing import Any
 import click
 
 from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option
+from forecasting_platform.commands.options import data_dir_option, json_option, recipe_option, recipe_text
 from forecasting_platform.commands.output import print_rows
 from forecasting_platform.redaction import shown
 
 DEADLINE_SECONDS = 900.0
 
 
-@click.command(epilog="Example: forecasting-platform train")
+@click.command(epilog="Example: forecasting-platform train --recipe my.toml")
 @click.option("--option", "options", multiple=True, help="A candidate that a series may use; may be repeated.")
+@recipe_option
 @data_dir_option
 @json_option
-def train(options: Sequence[str], data_dir: Path, as_json: bool) -> None:
+def train(options: Sequence[str], recipe: Path | None, data_dir: Path, as_json: bool) -> None:
     """Materialize `trained_model`: a new version with alias challenger."""
     printed = ("model_version", "cutoff", "mlflow_run_id")
-    _run_job("training_job", "trained_model", {"options": list(options)}, printed, data_dir, as_json=as_json)
+    config = {"options": list(options), "recipe": recipe_text(recipe)}
+    _run_job("training_job", "trained_model", config, printed, data_dir, as_json=as_json)
 
 
 @click.command(epilog="Example: forecasting-platform promote")

@@ -333,6 +333,20 @@ def test_an_error_of_the_platform_is_a_sentence_on_standard_error_and_exit_code_
     assert f"forecasting-platform: {error}" in failed.stderr
 
 
+def test_a_recipe_files_text_goes_with_the_run(
+    run: Callable[..., Result], dagster: FakeDagster, tmp_path: Path
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("[candidates.naive]\n", encoding="utf-8")
+    assert run("train", "--recipe", str(file)).exit_code == 0
+    config = {"options": [], "recipe": "[candidates.naive]\n"}
+    assert dagster.asked == [("training_job", {"ops": {"trained_model": {"config": config}}})]
+    file.write_text("[candidates.naiv]\n", encoding="utf-8")
+    refused = run("train", "--recipe", str(file))
+    assert (refused.exit_code, len(dagster.asked)) == (1, 1)
+    assert f"the recipe {file}: `candidates`: 'naiv' is no candidate; choose one of" in refused.stderr
+
+
 # --- what is printed ---
 
 

@@ -90,12 +90,17 @@ def test_the_next_step_that_a_message_names_is_in_its_runbook() -> None:
         assert NEXT_STEPS[page.stem] in " ".join(to_do.split()), page.stem
 
 
-def test_the_page_of_a_feeds_words_is_as_the_code_has_them() -> None:
+@pytest.mark.parametrize(
+    ("page", "content"), [("feed-description", "feed_description_page"), ("recipe", "recipe_page")]
+)
+def test_the_page_of_a_files_words_is_as_the_code_has_them(page: str, content: str) -> None:
     """It is in the repository, since pages link to it."""
     spec = importlib.util.spec_from_file_location("generated_reference", ROOT / "docs" / "generated_reference.py")
     assert spec is not None
     assert spec.loader is not None
     reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reference)
-    page = ROOT / "docs" / "reference" / "feed-description.md"
-    assert page.read_text(encoding="utf-8") == reference.feed_description_page(), "write it anew: make docs"
+    file = ROOT / "docs" / "reference" / f"{page}.md"
+    assert file.read_text(encoding="utf-8") == getattr(reference, f"{page.replace('-', '_')}_page")(), (
+        "write it anew: make docs"
+    )

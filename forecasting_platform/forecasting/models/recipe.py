@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -32,7 +32,11 @@ def default_candidates(names: Sequence[str] = ()) -> tuple[Candidate, ...]:
         ConfigurationError: a name that is no candidate's.
     """
     chosen = {candidate_named(name) for name in names} or set(CANDIDATES.values())
-    candidates = [candidate() for candidate in CANDIDATES.values() if candidate in chosen]
+    return share_weight([candidate() for candidate in CANDIDATES.values() if candidate in chosen])
+
+
+def share_weight(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The candidates with prior weights in the same proportions that sum to 1; equal ones where all are 0."""
     total = sum(candidate.prior_weight for candidate in candidates)
     return tuple(
         replace(candidate, prior_weight=candidate.prior_weight / total if total else 1 / len(candidates))
@@ -105,6 +109,17 @@ class Recipe:
         """
         changed = [replace(each, **options) if each.name == name else each for each in self.candidates]
         return replace(self, candidates=tuple(changed))
+
+    def with_candidates(self, names: Sequence[str]) -> "Recipe":
+        """The same recipe with some of its candidates only, their prior weights in the same proportions.
+
+        Raises:
+            ConfigurationError: a name that is none of its candidates'.
+        """
+        if unknown := sorted(set(names) - set(self.names)):
+            problem = f"names {examples(unknown)}, no candidate of the recipe; choose one of {sorted(self.names)}"
+            raise ConfigurationError("options", problem)
+        return replace(self, candidates=share_weight([each for each in self.candidates if each.name in names]))
 
     def fit(self, panel: Panel) -> tuple[FittedCandidate, ...]:
         """Its candidates, fitted on every day of a panel.

@@ -29,12 +29,13 @@ CALENDAR_NAMES: tuple[str, ...] = (
 
 @lru_cache(maxsize=512)
 def _holidays_of_year(country: str, year: int) -> Days:
+    whole, _, subdivision = country.partition("-")
     try:
-        found = holidays.country_holidays(country, years=year)
+        found = holidays.country_holidays(whole, subdiv=subdivision or None, years=year)
     except NotImplementedError as error:
         raise ConfigurationError(
             "FORECASTING_HOLIDAY_COUNTRY",
-            f"{country!r} is no country the holidays package knows; give an ISO code",
+            f"{country!r} is no country the holidays package knows; give an ISO code, such as IE, GB or GB-SCT",
         ) from error
     return np.array(sorted(found), dtype="datetime64[D]")
 
@@ -44,11 +45,16 @@ def is_holiday(days: Days, country: str) -> Floats:
 
     A holiday at the weekend hardly changes what people do, so it does not count.
 
+    Args:
+        country: its ISO code, or that of a part of one.
+
     Raises:
         ConfigurationError: the country is not known.
 
     >>> is_holiday(np.array(["2023-03-17", "2023-03-18"], dtype="datetime64[D]"), "IE").tolist()
     [1.0, 0.0]
+    >>> [is_holiday(np.array(["2023-01-02"], dtype="datetime64[D]"), part).item() for part in ("DE", "GB-SCT")]
+    [0.0, 1.0]
     """
     years = {int(year) for year in np.unique(days.astype("datetime64[Y]").astype(int) + 1970)}
     known = [_holidays_of_year(country, year) for year in sorted(years)]

@@ -6,8 +6,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
@@ -18,13 +16,17 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.services.trained_model import train_challenger
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import recipe_of
 
 
 class TrainingConfig(dg.Config):
     """What a data scientist may change for one training."""
 
     options: list[str] = Field(
-        default_factory=list, description="What each series may be served by; all that there is by default."
+        default_factory=list, description="What each series may be served by; all of the recipe by default."
+    )
+    recipe: str = Field(
+        default="", description="The text of a recipe file (TOML); by default that of FORECASTING_RECIPE counts."
     )
 
 
@@ -49,10 +51,7 @@ def trained_model(
 
     Refreshed every 15 days.
     """
-    exogenous = exogenous_from(settings.exogenous)
-    recipe = default_recipe(
-        settings.horizon_days, settings.holiday_country, tuple(config.options), exogenous, calendars
-    )
+    recipe = recipe_of(settings, calendars, text=config.recipe, names=config.options)
     # The resource started an MLflow run, which the registry logs into and the hooks end.
     mlflow.set_tag("options", ", ".join(recipe.names))
     challenger = train_challenger(

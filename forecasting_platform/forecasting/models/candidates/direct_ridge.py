@@ -1,10 +1,11 @@
 """The direct regression: one ridge regression a series and step. Its columns are `ridge_regressors`."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import (
     LEVEL,
@@ -136,9 +137,9 @@ class DirectRidge(Candidate):
 
     fitted: ClassVar[type[FittedCandidate]] = FittedDirectRidge
     prior_weight: float = 0.9
-    training_days: int = 1500
-    penalty: float = 0.05
-    clip_sigmas: float = 5.0
+    training_days: Annotated[int, Field(ge=1)] = 1500
+    penalty: Annotated[float, Field(ge=0)] = 0.05
+    clip_sigmas: Annotated[float, Field(gt=0)] = 5.0
 
     def fit(self, panel: Panel, task: Task) -> FittedDirectRidge:
         """See `Candidate`; a step with too few days is the naive forecast."""

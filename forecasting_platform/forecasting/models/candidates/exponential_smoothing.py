@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import (
     EFFECTS,
@@ -79,8 +80,8 @@ class ExponentialSmoothing(Candidate):
 
     fitted: ClassVar[type[FittedCandidate]] = FittedExponentialSmoothing
     prior_weight: float = 0.1
-    smoothing_days: int = 730
-    stride: int = 3
+    smoothing_days: Annotated[int, Field(ge=1)] = 730
+    stride: Annotated[int, Field(ge=1)] = 3
 
     def fit(self, panel: Panel, task: Task) -> FittedExponentialSmoothing:
         """See `Candidate`; a series of fewer than `MIN_SMOOTHED_DAYS` has the default smoothing."""

@@ -1,0 +1,99 @@
+"""A recipe from its TOML file: what is left out, and each mistake with its key and its remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from forecasting_platform.errors import RecipeFileError
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
+from forecasting_platform.forecasting.models.recipe_file import parse_recipe, read_recipe
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff, KnownInAdvance
+from forecasting_platform.forecasting.series.series_calendars import Calendars, SeriesCalendar
+
+WHOLE = """
+horizon = 7
+country = "GB-SCT"
+shrinkage = 0.2
+backtest_days = 365
+refit_days = 30
+
+[[exogenous]]
+unique_id = "Temperature {step}"
+known = "in_advance"
+
+[candidates.direct_ridge]
+prior_weight = 3
+penalty = 1
+
+[candidates.naive]
+prior_weight = 1
+"""
+
+
+def test_a_file_says_everything_of_a_recipe() -> None:
+    recipe = parse_recipe(WHOLE, Recipe())
+    expected = default_recipe(7, "GB-SCT", ("naive", "direct_ridge"), [KnownInAdvance("Temperature {step}")])
+    assert (recipe.horizon, recipe.country, recipe.shrinkage, recipe.backtest_days, recipe.refit_days) == (
+        7, "GB-SCT", 0.2, 365, 30,
+    )  # fmt: skip
+    assert recipe.exogenous == expected.exogenous
+    assert recipe.names == ("naive", "direct_ridge")
+    assert recipe.prior.tolist() == [0.25, 0.75]
+    assert recipe.to_document()["candidates"]["direct_ridge"]["penalty"] == 1.0
+    assert recipe_from(recipe.to_document()) == recipe
+
+
+def test_what_a_file_leaves_out_is_as_without_it() -> None:
+    calendars = Calendars((SeriesCalendar(DueDays(weekdays=(4,)), prefix="weekly"),))
+    defaults = default_recipe(9, "ES", exogenous=[KnownAtCutoff("Wind")], calendars=calendars)
+    assert parse_recipe("", defaults) == defaults
+    assert parse_recipe("exogenous = []", defaults).exogenous == ()
+    assert parse_recipe("horizon = 3", defaults).fingerprint != defaults.fingerprint
+
+
+def test_all_candidates_by_name_are_the_default_recipe() -> None:
+    text = "".join(f"[candidates.{name}]\n" for name in reversed(Recipe().names))
+    assert parse_recipe(text, Recipe()).fingerprint == Recipe().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("horizont = 3", r"`horizont` is no key: did you mean `horizon`\? There are `horizon`, `country`, "),
+        ("horizon = '3'", "`horizon`: input should be a valid integer, found '3'"),
+        ("horizon = 61", "`horizon`: input should be less than or equal to 60, found 61"),
+        ("horizon = true", "`horizon`: input should be a valid integer, found True"),
+        ("country = 'Atlantis'", "`country`: 'Atlantis' is no country .* such as IE, GB or GB-SCT"),
+        ("country = 'GB-XXX'", "`country`: 'GB-XXX' is no country"),
+        ("shrinkage = nan", "`shrinkage`: input should be a finite number"),
+        ("[candidates]", "`candidates`: dictionary should have at least 1 item"),
+        ("[candidates.magic]", r"`candidates`: 'magic' is no candidate; choose one of \['direct_ridge', "),
+        ("[candidates.naive]\npenalty = 1", "`candidates.naive.penalty` is no key: There are `prior_weight`"),
+        ("[candidates.direct_ridge]\npenalti = 1", r"did you mean `penalty`\?"),
+        ("[candidates.direct_ridge]\npenalty = '1'", "`candidates.direct_ridge.penalty`: .*valid number, found '1'"),
+        ("[candidates.direct_ridge]\npenalty = -1", "`candidates.direct_ridge.penalty`: .*greater than or equal to 0"),
+        ("[candidates.direct_ridge]\npenalty = inf", "`candidates.direct_ridge.penalty`: .*finite"),
+        ("[candidates.naive]\nprior_weight = -1", "`candidates.naive.prior_weight`: .*greater than or equal to 0"),
+        ("candidates.naive = 1", "`candidates.naive`: input should be an object, found 1"),
+        ("[[exogenous]]\nunique_id = 'T'", r"`exogenous`: \{'unique_id': 'T'\} has known None; choose one of"),
+        (
+            "[[exogenous]]\nunique_id = 'y'\nknown = 'at_cutoff'",
+            r"`exogenous`: names \['y'\], which the input",
+        ),
+        ("horizon = 1\nhorizont = 1\nx = 1", r"\(and 1 more\)"),
+        ("horizon =", "it is no TOML: "),
+        ("horizon = 2020-01-01", "`horizon`: input should be a valid integer, found '2020-01-01'"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_its_remedy(text: str, message: str) -> None:
+    with pytest.raises(RecipeFileError, match=f"the recipe my.toml: .*{message}"):
+        parse_recipe(text, Recipe(), "my.toml")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeFileError, match=r"none\.toml: it cannot be read: No such file"):
+        read_recipe(tmp_path / "none.toml", Recipe())
+    (tmp_path / "latin.toml").write_bytes("country = 'Île'".encode("latin-1"))
+    with pytest.raises(RecipeFileError, match=r"latin\.toml: it is no UTF-8 text"):
+        read_recipe(tmp_path / "latin.toml", Recipe())
