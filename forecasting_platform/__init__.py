@@ -17,4 +17,25 @@ Where do I go to …
 - draw a plot: `forecasting/reports/plots.py`
 - add a section to the page: `serve/http/templates/`, `serve/http/static/`, its endpoint in `serve/http/routes.py`
 - know what the platform promises of a port: the docstrings in `ports/`
+
+In a notebook, without any service: `from forecasting_platform import backtest, forecast, judge, Recipe`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecasting_platform.forecasting.models.recipe import Recipe
+    from forecasting_platform.services.recipe_backtest import backtest, forecast, judge
+
+__all__ = ["Recipe", "backtest", "forecast", "judge"]
+
+_HOMES = {"Recipe": "forecasting_platform.forecasting.models.recipe"}
+_SERVICE = "forecasting_platform.services.recipe_backtest"
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what a notebook uses when it is used: every process of the platform imports this package."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, _SERVICE)), name)

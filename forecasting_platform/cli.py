@@ -11,6 +11,7 @@ from forecasting_platform.errors import ForecastingPlatformError
 COMMANDS = {
     "alerts": ("alerts:alerts", "List, acknowledge and mute incidents; watch the alert sensor."),
     "as-of": ("as_of:as_of", "What was served, known and decided at a past moment."),
+    "backtest": ("backtest:backtest", "Scores of a recipe on past days, and whether it beats another."),
     "backtest-policy": ("backtest_policy:backtest_policy", "Replay the stored history under other policies."),
     "backup": ("backup:backup", "Write databases, models and documents into a directory."),
     "decisions": ("decisions:decisions", "The promotion ledger, newest first."),

@@ -115,4 +115,5 @@ def connect(data_dir: Path) -> Connection:
             missing = next(name for name, value in named.items() if not value)
             raise ConfigurationError(missing, f"{problem} ({error})") from error
         raise
-    return Connection(found["dagster"], found["app"], found["postgres"], directory.settings())
+    registry = {"mlflow_tracking_uri": found["mlflow"]} if "mlflow" in found else {}
+    return Connection(found["dagster"], found["app"], found["postgres"], registry | directory.settings())

@@ -184,7 +184,16 @@ def arguments(command: str) -> tuple[str, ...]:
 
 def test_every_command_of_the_contract_is_there() -> None:
     of_stopped_platforms = {"migrate", "backup", "restore"}
-    assert set(cli.COMMANDS) == {*COMMANDS, "up", "down", "alerts", "backtest-policy", "feed", *of_stopped_platforms}
+    assert set(cli.COMMANDS) == {
+        *COMMANDS,
+        "up",
+        "down",
+        "alerts",
+        "backtest",
+        "backtest-policy",
+        "feed",
+        *of_stopped_platforms,
+    }
 
 
 ALL: dict[str, click.Command] = {

@@ -59,10 +59,11 @@ class MlflowModelRegistry:
     def __init__(self, tracking_uri: str, *, name: str = REGISTERED_MODEL) -> None:
         self.tracking_uri = address_of(tracking_uri)
         self.name = name
-        # The client's own defaults wait for minutes before they say that a server is gone.
+        # By default the client waits minutes before it says that a server is gone, and draws bars among log lines.
         for variable, value in (
             ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", REQUEST_RETRIES),
             ("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_TIMEOUT_SECONDS),
+            ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", False),
         ):
             os.environ.setdefault(variable, str(value))
         self._client = MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)

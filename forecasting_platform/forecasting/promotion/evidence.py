@@ -37,7 +37,7 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     """
     results = backtest(panel, challenger)
     same = champion is None or champion.fingerprint == challenger.fingerprint
-    other = results if same or champion is None else backtest(panel, _evaluated_as(champion, challenger))
+    other = results if same or champion is None else backtest(panel, evaluated_as(champion, challenger))
     comparison = compare_backtests(panel, results, other)
     return comparison if champion is not None else replace(comparison, champion=None)
 
@@ -68,7 +68,7 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
     )
 
 
-def _evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
+def evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:
     """The recipe with the other's cutoffs, refits and horizon, so that only the way it forecasts differs."""
     return replace(recipe, horizon=other.horizon, backtest_days=other.backtest_days, refit_days=other.refit_days)
 
