@@ -32,6 +32,7 @@ from forecasting_platform.orchestration.assets.raw_observations import raw_obser
 from forecasting_platform.orchestration.jobs import load_job
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 
 ALL = DateRange(date(2018, 1, 1), date(2023, 6, 30))
@@ -89,7 +90,13 @@ def main() -> None:
         definitions = dg.Definitions(
             [raw_observations, feature_table],
             jobs=[load_job],
-            resources={"observation_feed": feed, "table_store": store, "settings": Settings(), "calendars": DAILY},
+            resources={
+                "observation_feed": feed,
+                "table_store": store,
+                "settings": Settings(),
+                "calendars": DAILY,
+                "feed_loads": FeedLoads(None),
+            },
         )
         job = definitions.resolve_job_def("load_job")
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

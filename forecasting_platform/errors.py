@@ -8,6 +8,7 @@ The arguments are attributes, so that nobody has to parse a message.
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 EXAMPLES_SHOWN = 5
 MAX_SHOWN_CHARACTERS = 120
@@ -36,7 +37,13 @@ def examples(found: Iterable[object]) -> str:
 
 
 class ForecastingPlatformError(Exception):
-    """Any error of this platform."""
+    """Any error of this platform.
+
+    Attributes:
+        problems_of_feeds: where several feeds failed, the problem of each by its name.
+    """
+
+    problems_of_feeds: Mapping[str, str] = MappingProxyType({})
 
 
 class UnavailableError(ForecastingPlatformError):

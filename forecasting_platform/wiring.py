@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forecasting_platform.ports.table_store import TableStore
     from forecasting_platform.ports.trainer import Trainer
     from forecasting_platform.services.alerts import Alerts
+    from forecasting_platform.services.feed_loads import FeedLoads
     from forecasting_platform.services.promotion.promoter import Promoter
     from forecasting_platform.settings import Settings
 
@@ -329,6 +330,25 @@ def recipe_of(
     elif settings.recipe:
         recipe = read_recipe(settings.recipe, recipe)
     return recipe.with_candidates(names) if names else recipe
+
+
+def feed_loads_of(settings: Settings) -> FeedLoads:
+    """The record of each feed's newest load, in the ledger; nowhere without a database.
+
+    What is wrong with a description, each load says.
+    """
+    from forecasting_platform.feed_description.due_days import due_days
+    from forecasting_platform.forecasting.series.due_days import EVERY_DAY
+    from forecasting_platform.services.feed_loads import FeedLoads
+
+    try:
+        described = {each.name: due_days(each) for each in descriptions_of(settings)}
+    except ConfigurationError:
+        described = {}
+    if settings.exogenous_feed_url:
+        described[EXOGENOUS_FEED] = EVERY_DAY
+    ledger = ledger_of(settings) if settings.postgres_dsn else None
+    return FeedLoads(ledger, described, settings.max_refused_share)
 
 
 def archive_of(settings: Settings) -> DocumentArchive | None:

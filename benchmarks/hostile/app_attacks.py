@@ -117,6 +117,7 @@ def _dear_answers(app: Attacked) -> Iterator[Attack]:
         "/decisions",
         "/decisions?evidence=true",
         "/alerts",
+        "/feeds",
         "/metrics",
         "/openapi.json",
         "/",

@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import InvalidFrameError, examples
@@ -134,8 +135,24 @@ def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, Loa
     counts = pd.DataFrame({name: outcomes[name].value_counts() for name in COUNTS})
     by_day = counts.reindex(pd.date_range(load.period.start, load.period.end)).fillna(0).astype("int64")
     by_day.index = pd.Index(list(load.period), name="ds")
-    report = LoadReport(by_day, quarantined_without_day=int(load.refused_days.isna().sum()))
+    report = LoadReport(
+        by_day,
+        quarantined_without_day=int(load.refused_days.isna().sum()),
+        by_series=_by_series(compared["unique_id"], is_new, is_revised),
+    )
     return added.reset_index(drop=True), report
+
+
+def _by_series(unique_ids: pd.Series, is_new: pd.Series, is_revised: pd.Series) -> pd.DataFrame:
+    """The counts of `LoadReport.by_series`; the values are ordered by series."""
+    outcomes = {"new": is_new, "revised": is_revised, "unchanged": ~is_new & ~is_revised}
+    names = unique_ids.to_numpy(dtype=object)
+    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])) if len(names) else np.zeros(0, int)
+    counts = {
+        name: np.add.reduceat(found.to_numpy(dtype=np.int64), starts) if len(starts) else np.zeros(0, np.int64)
+        for name, found in outcomes.items()
+    }
+    return pd.DataFrame(counts, index=pd.Index(names[starts], name="unique_id", dtype=object))
 
 
 def _beside(loaded: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:

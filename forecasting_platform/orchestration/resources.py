@@ -15,8 +15,17 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import REGISTERED_MODEL, Settings
-from forecasting_platform.wiring import calendars_of, feed_of, ledger_of, model_registry_of, table_store_of, trainer_of
+from forecasting_platform.wiring import (
+    calendars_of,
+    feed_loads_of,
+    feed_of,
+    ledger_of,
+    model_registry_of,
+    table_store_of,
+    trainer_of,
+)
 
 SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
@@ -66,6 +75,17 @@ def calendars(context: dg.InitResourceContext) -> Calendars:
     return calendars_of(context.resources.settings)
 
 
+@dg.resource(description="How the newest load of each feed went.", required_resource_keys={"settings"})
+def feed_loads(context: dg.InitResourceContext) -> Iterator[FeedLoads]:
+    """The record of each feed's newest load, in the ledger."""
+    found = feed_loads_of(context.resources.settings)
+    try:
+        yield found
+    finally:
+        if found.ledger is not None:
+            found.ledger.close()
+
+
 @dg.resource(description="Model versions and aliases in MLflow.", required_resource_keys={"settings"})
 def model_registry(context: dg.InitResourceContext) -> ModelRegistry:
     """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
@@ -88,6 +108,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "ledger": ledger,
         "observation_feed": observation_feed,
         "calendars": calendars,
+        "feed_loads": feed_loads,
         "model_registry": model_registry,
         "mlflow": mlflow_tracking.configured(mlflow_config, config_schema={}),
     }

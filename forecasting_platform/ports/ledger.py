@@ -1,11 +1,12 @@
-"""What people must be able to trust afterwards: promotion decisions and alerts.
+"""What people must be able to trust afterwards: promotion decisions, alerts, and how each feed's newest load went.
 
 Transactional and small, so it stays in Postgres whichever table store is chosen. Promises: decisions
 are append-only, chained by their hashes, and read newest first; one at a time changes the champion; an
 alert is one row per incident, keyed by `alert_id`, and at most one incident of a fingerprint is open;
 incidents and the messages about them are saved together or not at all; a message is queued once, and given to one
 sender at a time; saving an incident keeps who acknowledged it; of two changes of incidents one sees what the other
-made of them; a ledger that does not answer raises `StoreUnavailableError`.
+made of them; of two loads that end at once each is in the record of the feeds; a ledger that does not answer raises
+`StoreUnavailableError`.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,11 +15,15 @@ from datetime import datetime
 from typing import Protocol
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 
 AlertsChange = Callable[[list[Alert]], tuple[Sequence[Alert], Sequence[Message]]]
 """What becomes of the incidents there are: those to save, and the messages to queue. Pure."""
+
+FeedLoadsChange = Callable[[list[FeedLoad]], Sequence[FeedLoad]]
+"""What becomes of the records of feeds, all of them. Pure."""
 
 
 class Ledger(Protocol):
@@ -122,6 +127,18 @@ class Ledger(Protocol):
 
     def heartbeats(self) -> dict[str, datetime]:
         """When each watcher last lived."""
+        ...
+
+    def change_feed_loads(self, change: FeedLoadsChange) -> None:
+        """Replace the records of feeds by what `change` makes of them, in one transaction: one a feed.
+
+        Args:
+            change: called once, while other writers of them wait; it must not call the ledger.
+        """
+        ...
+
+    def feed_loads(self) -> list[FeedLoad]:
+        """The record of each feed, by name."""
         ...
 
     def close(self) -> None:

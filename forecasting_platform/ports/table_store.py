@@ -16,7 +16,7 @@ Promises that every adapter keeps, numbered; the contract suite has a test for e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -26,6 +26,12 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.table import Table
 
 COUNTS = ("new", "revised", "unchanged", "quarantined")
+OUTCOMES = COUNTS[:3]
+"""What may become of a value; what was quarantined is none."""
+
+
+def _of_no_series() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype="int64") for name in OUTCOMES}, index=pd.Index([], name="unique_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,13 @@ class LoadReport:
             columns `new`, `revised`, `unchanged` and `quarantined`. A refused row whose day could
             not be read counts only in `quarantined_without_day`.
         quarantined_without_day: refused rows without a readable day.
+        by_series: one row for each series that has a value of the range, indexed by `unique_id`, with the integer
+            columns `new`, `revised` and `unchanged`.
     """
 
     by_day: pd.DataFrame
     quarantined_without_day: int = 0
+    by_series: pd.DataFrame = field(default_factory=_of_no_series)
 
     @property
     def totals(self) -> dict[str, int]:

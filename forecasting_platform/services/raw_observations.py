@@ -2,24 +2,36 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from forecasting_platform.errors import ForecastingPlatformError
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform.ports.table_store import LoadReport, TableStore
+from forecasting_platform.services.feed_loads import FeedLoads
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A document that was fetched, and what recording its values changed."""
+    """A document that was fetched, and what recording its values changed.
+
+    Attributes:
+        feeds: the load of each feed.
+    """
 
     document: FeedDocument
     report: LoadReport
+    feeds: tuple[FeedLoad, ...]
 
 
-def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange, log: logging.Logger) -> Load:
+def load_observations(
+    feed: ObservationFeed, store: TableStore, days: DateRange, feed_loads: FeedLoads, log: logging.Logger
+) -> Load:
     """Fetch the values of some days and record them; nothing is written where the feed cannot be used.
 
     Args:
+        feed_loads: is told at last how it went for each feed, also where nothing was loaded.
         log: is told of each step, since a load may take minutes.
 
     Raises:
@@ -27,6 +39,19 @@ def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange,
         ArchiveUnavailableError: the document could not be kept.
         StoreUnavailableError: the store does not answer.
     """
+    try:
+        document, report = _load(feed, store, days, log)
+    except ForecastingPlatformError as error:
+        feed_loads.record(feed_loads.of_error(error, days, datetime.now(UTC)), log)
+        raise
+    feeds = feed_loads.of_document(document, report, days)
+    feed_loads.record(feeds, log)
+    return Load(document, report, feeds)
+
+
+def _load(
+    feed: ObservationFeed, store: TableStore, days: DateRange, log: logging.Logger
+) -> tuple[FeedDocument, LoadReport]:
     log.info("asking the feed for %s", days)
     document = feed.fetch(days)
     for result in document.results():
@@ -43,7 +68,7 @@ def load_observations(feed: ObservationFeed, store: TableStore, days: DateRange,
             "of %s planned values of days to come, %s are new or changed", f"{len(document.planned):,}", f"{added:,}"
         )
     log.info("recorded rows: %s", ", ".join(f"{count:,} {name}" for name, count in report.totals.items()))
-    return Load(document, report)
+    return document, report
 
 
 def _describe(document: FeedDocument) -> str:

@@ -1,5 +1,6 @@
 """What every ledger promises; subclassed once for each adapter, which overrides the fixtures only."""
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -11,8 +12,12 @@ import pytest
 
 from forecasting_platform.errors import InvalidFrameError, PromotionOvertakenError, StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, record_attempt
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.refusals import Refusals, Refused
 from forecasting_platform.ports.ledger import Ledger
 
 NUMBERS = (0.1, 1e22, -0.0, 5, 2**60, 1e-300, [1.5, None, True], {"ä": float(2**53)})
@@ -46,6 +51,19 @@ ALERT = Alert(
 ROUTE = "slack-1a2b3c4d"
 MESSAGE = Message(f"{ALERT.alert_id}/FIRING/{ROUTE}", ALERT.alert_id, "FIRING", ROUTE, NOON, NOON)
 LATER = NOON + timedelta(minutes=2)
+JUNE = DateRange(date(2023, 6, 1), date(2023, 6, 30))
+REFUSALS = Refusals(
+    30, 1, 29, 2, 0, JUNE, (Refused(3, 'Größe "x"', "not a number", "moffat"), Refused(4, "", "no day"))
+)
+GAS = FeedLoad(
+    "gas",
+    NOON,
+    JUNE,
+    DueDays(weekdays=(0, 4), holidays=("IE",), closed=(JUNE,), lag_days=2, at=dt.time(6), time_zone="Europe/Dublin"),
+    problem="more was refused than 50 %",
+    failing_since=NOON - timedelta(days=1),
+    document=LoadedDocument(NOON, JUNE, "https://host/gas", 5, 4, 3, REFUSALS, date(2023, 6, 29)),
+)
 
 
 def promote(ledger: Ledger) -> None:
@@ -69,6 +87,8 @@ CALLS: dict[str, Callable[[Ledger], object]] = {
     "mutes": lambda ledger: ledger.mutes(),
     "beat": lambda ledger: ledger.beat("alert_sensor", NOON),
     "heartbeats": lambda ledger: ledger.heartbeats(),
+    "change_feed_loads": lambda ledger: ledger.change_feed_loads(lambda _: [GAS]),
+    "feed_loads": lambda ledger: ledger.feed_loads(),
 }
 
 
@@ -371,6 +391,38 @@ class LedgerContract:
         for at in (NOON, NOON + timedelta(minutes=1)):
             ledger.beat("alert_sensor", at)
         assert ledger.heartbeats() == {"alert_sensor": NOON + timedelta(minutes=1)}
+
+    def test_the_record_of_each_feed_is_read_back_by_name(self, ledger: Ledger) -> None:
+        assert ledger.feed_loads() == []
+        never = FeedLoad("exogenous", NOON, JUNE, problem="503", failing_since=NOON)
+        bare = LoadedDocument(NOON, JUNE, "file:///x", 0, 0, 0, Refusals(), None)
+        without = replace(GAS, feed="power", document=bare)
+        ledger.change_feed_loads(lambda known: [*known, GAS, without, never])
+        assert ledger.feed_loads() == [never, GAS, without]
+
+    def test_the_records_of_feeds_are_replaced_as_a_whole(self, ledger: Ledger) -> None:
+        ledger.change_feed_loads(lambda _: [GAS])
+        ledger.change_feed_loads(lambda known: [replace(each, feed="power") for each in known])
+        assert [each.feed for each in ledger.feed_loads()] == ["power"]
+
+    def test_a_change_of_the_records_of_feeds_that_fails_leaves_them(self, ledger: Ledger) -> None:
+        ledger.change_feed_loads(lambda _: [GAS])
+
+        def fail(_: list[FeedLoad]) -> list[FeedLoad]:
+            raise ValueError
+
+        with pytest.raises(ValueError):  # noqa: PT011 # raised here
+            ledger.change_feed_loads(fail)
+        assert ledger.feed_loads() == [GAS]
+
+    def test_of_loads_that_end_at_once_each_is_recorded(self, ledger: Ledger) -> None:
+        def add(name: str) -> None:
+            ledger.change_feed_loads(lambda known: [*known, replace(GAS, feed=name)])
+
+        names = ["a", "b", "c", "d"]
+        with ThreadPoolExecutor(len(names)) as loads:
+            list(loads.map(add, names))
+        assert [each.feed for each in ledger.feed_loads()] == names
 
     def test_saving_no_alert_changes_nothing(self, ledger: Ledger) -> None:
         ledger.save_alerts([])

@@ -140,7 +140,7 @@ def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
     definitions = dg.Definitions(
         assets=ASSETS,
         asset_checks=[NAMED[name]],
-        resources={**dict.fromkeys(("observation_feed", "trainer", "ledger", "mlflow")), **resources},
+        resources={**dict.fromkeys(("observation_feed", "trainer", "ledger", "mlflow", "feed_loads")), **resources},
         jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(*NAMED[name].check_keys))],
     )
     done = definitions.resolve_job_def("check").execute_in_process(tags=range_tags(MONTH))

@@ -28,6 +28,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import features_as_of
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database
@@ -90,7 +91,7 @@ class Platform:
     def load(self, days: DateRange) -> None:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""
         parts = {"table_store": self.store, "settings": self.settings, "calendars": DAILY}
-        raw_observations(context_of(days), observation_feed=self.feed, **parts)
+        raw_observations(context_of(days), observation_feed=self.feed, feed_loads=FeedLoads(None), **parts)
         feature_table(context_of(days), **parts)
         self.loaded |= {day.isoformat() for day in days}
 

@@ -18,14 +18,16 @@ from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
@@ -44,7 +46,7 @@ class Load:
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, calendars: Calendars = DAILY) -> None:
         self.instance, self.store, self.document = instance, MemoryTableStore(), SimulatedDocument()
-        self.file = folder / "feed.json"
+        self.file, self.ledger = folder / "feed.json", MemoryLedger()
         self.archive = DocumentArchive(str(folder / "archive"), keep_days=30)
         feed = FileFeed(
             FeedDescription.of_default_shape(self.file.as_uri()),
@@ -57,6 +59,7 @@ class Load:
             "table_store": self.store,
             "settings": Settings(),
             "calendars": calendars,
+            "feed_loads": FeedLoads(self.ledger, {"gas": EVERY_DAY}),
         }
         self.job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
 
@@ -109,6 +112,22 @@ def test_each_partition_shows_its_rows_and_the_document_they_came_from(load: Loa
     assert shown["2018-06-07"]["dagster/partition_row_count"] == 3, "a refused row is none of the table's"
 
 
+def test_a_load_is_recorded_for_its_feed_and_shows_its_days(load: Load) -> None:
+    load.document.fail("text", series="Moffat imports", day="2018-06-07")
+    shown = load(WEEK)["2018-06-04"]
+    assert (shown["feed_newest_day"], shown["feed_next_due"]) == ("2018-06-30", "2018-07-01")
+    assert shown["feed_complete_from"] == "2018-07-02 00:00:00+00:00"
+    (recorded,) = load.ledger.feed_loads()
+    assert (recorded.feed, recorded.state, recorded.asked_for) == ("gas", "loaded", WEEK)
+    assert recorded.document
+    assert (recorded.document.new, recorded.document.refusals.refused_values) == (SERIES * 7 - 1, 1)
+    load.document.fail("html")
+    load(WEEK, raising=False)
+    (failed,) = load.ledger.feed_loads()
+    assert (failed.state, failed.document) == ("failing", recorded.document)
+    assert "it is a web page" in str(failed.problem)
+
+
 def test_the_log_tells_each_step_as_it_is_done(load: Load) -> None:
     load(WEEK)
     steps = [
@@ -134,6 +153,7 @@ def test_a_feed_that_is_asked_again_says_so_in_the_runs_own_log() -> None:
             "table_store": MemoryTableStore(),
             "settings": Settings(),
             "calendars": DAILY,
+            "feed_loads": FeedLoads(None),
         }
         job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK))

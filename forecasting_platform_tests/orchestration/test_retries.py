@@ -24,6 +24,7 @@ from forecasting_platform.orchestration.assets.feature_table import feature_tabl
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,13 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(parts: Parts, tags: dict[str, str]) -> tuple[dg.ExecuteInProcessResult, set[str]]:
     """Load the week; the result, and the days that Dagster shows of both assets."""
     assets = [raw_observations, feature_table]
-    resources = {"observation_feed": parts, "table_store": parts.store, "settings": Settings(), "calendars": DAILY}
+    resources = {
+        "observation_feed": parts,
+        "table_store": parts.store,
+        "settings": Settings(),
+        "calendars": DAILY,
+        "feed_loads": FeedLoads(None),
+    }
     job = dg.Definitions(assets, resources=resources).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, tags=range_tags(WEEK) | tags, raise_on_error=False)

@@ -35,6 +35,7 @@ from serve.forecasts.answers import (
     refuse_too_many,
 )
 from serve.forecasts.champion import Champion, describe_champion
+from serve.forecasts.feeds import describe_feeds
 from serve.forecasts.history import history_period, read_history
 from serve.forecasts.whatif import apply_changes, warnings_of
 from serve.http.middleware import REQUEST_ID
@@ -44,6 +45,7 @@ from serve.http.schemas.answers import (
     AcknowledgedAnswer,
     AlertsAnswer,
     DecisionsAnswer,
+    FeedsAnswer,
     HealthAnswer,
     HistoryAnswer,
     ModelAnswer,
@@ -78,7 +80,6 @@ _forecasts = Tag(name="forecasts", description="Forecasts of the champion, and i
 _records = Tag(name="records", description="The champion, actuals, decisions and alerts.")
 _operations = Tag(name="operations", description="For load balancers and Prometheus; health and readiness need no key.")
 
-_text = {"type": "string"}
 _problem = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 _problems: ResponseDict = {status: dict(_problem) for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503)}
 
@@ -237,6 +238,13 @@ def decisions(query: DecisionsQuery) -> Response:
     return _json({"decisions": found})
 
 
+@api.get("/feeds", tags=[_records], responses={200: FeedsAnswer})
+def feeds() -> Response:
+    """Each feed, by name: its newest load, what was refused, since when it fails, and its next due day; at most 200."""
+    loads, store = current_service().require_ledger().feed_loads(), current_service().store
+    return _json(describe_feeds(loads, store, datetime.now(UTC)))
+
+
 @api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
     """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED."""
@@ -274,7 +282,7 @@ def ready() -> Response:
     return _json({"status": "ready", "model": name_of(current_service().watch.require())})
 
 
-@api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": _text}}}})
+@api.get("/metrics", tags=[_operations], responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
 def metrics() -> Response:
     """Metrics for Prometheus."""
     return Response(generate_latest(current_service().metrics.registry), content_type=CONTENT_TYPE_LATEST)

@@ -69,7 +69,9 @@ class SeveralFeeds:
         answers = [self._answer(named, call, deadline) for named, call in zip(self._feeds, asked, strict=True)]
         needed = [answer for answer in answers if answer.is_needed]
         if not any(answer.document for answer in needed):
-            raise _all_failed([answer.error for answer in needed if answer.error])
+            error = _all_failed([answer.error for answer in needed if answer.error])
+            error.problems_of_feeds = {each.named.name: str(each.error) for each in answers if each.error}
+            raise error
         return _together(self._results(answers, period))
 
     def _answer(self, named: NamedFeed, call: InBackground[FeedDocument], deadline: float) -> "_Answer":
@@ -120,7 +122,9 @@ def _asked(named: NamedFeed, period: DateRange) -> InBackground[FeedDocument]:
     return InBackground(f"feed-{named.name}", lambda: named.feed.fetch(period))
 
 
-def _all_failed(errors: Sequence[Exception]) -> Exception:
+def _all_failed(
+    errors: Sequence[FeedUnavailableError | FeedDocumentError],
+) -> FeedUnavailableError | FeedDocumentError:
     """The feed's own error, or one of the errors of all: to be tried again where one of them is."""
     if len(errors) == 1:
         return errors[0]

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence, refuse_overtaken
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chain_entry
-from forecasting_platform.ports.ledger import AlertsChange
+from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
 
 
 class MemoryLedger:
@@ -22,6 +23,7 @@ class MemoryLedger:
         self._messages: dict[str, Message] = {}
         self._mutes: dict[str, Mute] = {}
         self._heartbeats: dict[str, datetime] = {}
+        self._feed_loads: dict[str, FeedLoad] = {}
         self._lock = threading.Lock()
         self._promotion_lock = threading.Lock()
 
@@ -133,6 +135,16 @@ class MemoryLedger:
         """See `Ledger`."""
         with self._lock:
             return dict(self._heartbeats)
+
+    def change_feed_loads(self, change: FeedLoadsChange) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            self._feed_loads = {each.feed: each for each in change(list(self._feed_loads.values()))}
+
+    def feed_loads(self) -> list[FeedLoad]:
+        """See `Ledger`."""
+        with self._lock:
+            return sorted(self._feed_loads.values(), key=lambda each: each.feed)
 
     def close(self) -> None:
         """Nothing to give back."""

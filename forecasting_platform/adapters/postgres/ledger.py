@@ -14,9 +14,12 @@ from forecasting_platform.adapters.postgres.connections import PostgresConnectio
 from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
 from forecasting_platform.adapters.postgres.schema import create_schema, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chain_entry
-from forecasting_platform.ports.ledger import AlertsChange
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
 
 _NOTHING = sql.SQL("")
 _SELECT_WAITING = """
@@ -191,6 +194,19 @@ class PostgresLedger:
         with self._connections.transaction("heartbeats") as connection:
             return dict(connection.execute("SELECT name, at FROM forecasting.heartbeats").fetchall())
 
+    def change_feed_loads(self, change: FeedLoadsChange) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("feed_loads") as connection:
+            lock(connection, "feed_loads")
+            changed = change(_select_feed_loads(connection))
+            connection.execute("DELETE FROM forecasting.feed_loads")
+            connection.cursor().executemany(_INSERT_FEED_LOAD, [_feed_load_values(each) for each in changed])
+
+    def feed_loads(self) -> list[FeedLoad]:
+        """See `Ledger`."""
+        with self._connections.transaction("feed_loads") as connection:
+            return _select_feed_loads(connection)
+
     def close(self) -> None:
         """See `Ledger`."""
         self._connections.close()
@@ -209,6 +225,31 @@ def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messag
     ordered = sorted(alerts, key=lambda alert: alert.is_open)
     connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
     connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
+
+
+def _select_feed_loads(connection: PostgresConnection) -> list[FeedLoad]:
+    query = sql.SQL("SELECT {} FROM forecasting.feed_loads ORDER BY feed").format(
+        sql.SQL(", ").join(map(sql.Identifier, _FEED_LOAD_COLUMNS))
+    )
+    return [
+        FeedLoad(
+            feed=feed,
+            asked_at=asked_at,
+            asked_for=DateRange(start, end),
+            due_days=DueDays.from_document(due_days),
+            problem=problem,
+            failing_since=since,
+            document=document and LoadedDocument.from_document(document),
+        )
+        for feed, asked_at, start, end, due_days, problem, since, document in connection.execute(query).fetchall()
+    ]
+
+
+def _feed_load_values(load: FeedLoad) -> list[object]:
+    days, document = load.asked_for, load.document and load.document.to_document()
+    calendar = load.due_days.to_document()
+    values = [load.feed, load.asked_at, days.start, days.end, calendar, load.problem, load.failing_since, document]
+    return [_adapted(value) for value in values]
 
 
 def _adapted(value: object) -> object:
@@ -230,6 +271,11 @@ def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NO
 
 # The number is part of what is hashed, so it is drawn before.
 _INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS, sql.SQL("OVERRIDING SYSTEM VALUE"))
+
+_FEED_LOAD_COLUMNS = (
+    "feed", "asked_at", "asked_from", "asked_to", "due_days", "problem", "failing_since", "document",
+)  # fmt: skip
+_INSERT_FEED_LOAD = _insert("feed_loads", _FEED_LOAD_COLUMNS)
 
 
 def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:

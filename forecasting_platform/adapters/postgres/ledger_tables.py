@@ -1,4 +1,4 @@
-"""The ledger's tables as SQL: decisions, incidents and their messages, mutes, heartbeats.
+"""The ledger's tables as SQL: decisions, incidents and their messages, mutes, heartbeats, loads of feeds.
 
 `ledger` reads and writes them. The tables of observations and forecasts are in `schema`.
 """
@@ -92,11 +92,26 @@ CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT N
 COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
 """
 
+_FEED_LOADS: LiteralString = """
+CREATE TABLE forecasting.feed_loads (
+    feed text COLLATE "C" PRIMARY KEY,
+    asked_at timestamptz NOT NULL,
+    asked_from date NOT NULL,
+    asked_to date NOT NULL,
+    problem text,
+    failing_since timestamptz,
+    document jsonb,
+    due_days jsonb NOT NULL
+);
+COMMENT ON TABLE forecasting.feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
+"""
+
 LEDGER_TABLES: dict[str, LiteralString] = {
     "promotion_decisions": _DECISIONS,
     "alerts": _ALERTS,
     "alert_messages": _OUTBOX,
     "alert_mutes": _MUTES,
     "heartbeats": _HEARTBEATS,
+    "feed_loads": _FEED_LOADS,
 }
 """The statements that create each table, by its name, in an order in which they can run."""

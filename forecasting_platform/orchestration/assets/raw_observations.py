@@ -11,6 +11,7 @@ from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.services.raw_observations import load_observations
 from forecasting_platform.settings import Settings
 
@@ -30,6 +31,7 @@ def raw_observations(
     table_store: dg.ResourceParam[TableStore],
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
+    feed_loads: dg.ResourceParam[FeedLoads],
 ) -> dg.MaterializeResult[None]:
     """A row is a value of a day as first known at `available_at`; a revision adds a row, a reload none.
 
@@ -39,7 +41,7 @@ def raw_observations(
     that the feed has no value for is materialized with 0 rows; a feed that cannot be used materializes nothing.
     """
     days = partition_period(context)
-    load = load_observations(observation_feed, table_store, days, context.log)
+    load = load_observations(observation_feed, table_store, days, feed_loads, context.log)
     document, report = load.document, load.report
     closed = calendars.closed_for_all(days)
     if without_value := report.empty_days - closed:
@@ -48,5 +50,5 @@ def raw_observations(
         context.add_asset_metadata(metadata, partition_key=day.isoformat())
     show_on_last_day(context, {"values": plot(observations_plot(document.observations))})
     return dg.MaterializeResult(
-        metadata=load_metadata(document, report, days, max_refused_share=settings.max_refused_share, closed=closed)
+        metadata=load_metadata(load, days, max_refused_share=settings.max_refused_share, closed=closed)
     )

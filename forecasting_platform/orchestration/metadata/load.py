@@ -8,9 +8,11 @@ from typing import Any
 import dagster as dg
 
 from forecasting_platform.errors import examples
+from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.series.date_range import DateRange, stretches
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult
-from forecasting_platform.ports.table_store import LoadReport
+from forecasting_platform.ports.table_store import OUTCOMES, LoadReport
+from forecasting_platform.services.raw_observations import Load
 
 REFUSED, REFUSED_VALUES, LOAD_PROBLEM = "load_refused", "load_refused_values", "load_problem"
 EXOGENOUS_REFUSED, FEEDS = "exogenous_feed_refused", "feeds"
@@ -44,18 +46,14 @@ def partition_metadata(
 
 
 def load_metadata(
-    document: FeedDocument,
-    report: LoadReport,
-    days: DateRange,
-    *,
-    max_refused_share: float,
-    closed: frozenset[date] = frozenset(),
+    load: Load, days: DateRange, *, max_refused_share: float, closed: frozenset[date] = frozenset()
 ) -> dict[str, Any]:
     """The metadata that all partitions of a load share.
 
     Args:
         closed: those of the days on which no feed has a value.
     """
+    document, report = load.document, load.report
     results = document.results()
     problem = _problem(results, days, max_refused_share, len(days) - len(closed))
     without_value = report.empty_days - closed
@@ -73,12 +71,35 @@ def load_metadata(
         "feed_not_modified": document.not_modified,
         **({"feed_document": dg.MetadataValue.url(document.kept_at)} if document.kept_at else {}),
         **_of_exogenous_feed(results),
-        **(
-            {FEEDS: dg.MetadataValue.json({each.name: _of_feed(each) for each in results})}
-            if _are_several(results)
-            else {}
-        ),
+        **_of_feeds(results, load.feeds),
     }
+
+
+def _of_feeds(results: Sequence[FeedResult], loads: Sequence[FeedLoad]) -> dict[str, Any]:
+    """Which days each feed has, and when the next one is due; of several, all that each gave."""
+    if _are_several(results):
+        shown = {
+            each.name: _of_feed(each) | _counts(load) | _days(load) for each, load in zip(results, loads, strict=True)
+        }
+        return {FEEDS: dg.MetadataValue.json(shown)}
+    return {f"feed_{name}": value for name, value in _days(loads[0]).items() if value is not None}
+
+
+def _counts(load: FeedLoad) -> dict[str, int]:
+    return {name: getattr(load.document, name) for name in OUTCOMES} if load.document else {}
+
+
+def _days(load: FeedLoad) -> dict[str, str | None]:
+    return {
+        "newest_day": _text(load.document and load.document.newest_day),
+        "not_yet": _text(load.not_yet),
+        "next_due": _text(load.next_due),
+        "complete_from": _text(load.complete_from),
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _are_several(results: Sequence[FeedResult]) -> bool:
@@ -109,7 +130,6 @@ def _of_feed(result: FeedResult) -> dict[str, Any]:
         "values": len(document.observations),
         "refused": str(document.refusals),
         "refused_values": document.refusals.refused_values,
-        "last_published": document.last_published.isoformat() if document.last_published else None,
         "bytes": document.size_bytes,
         "sha256": document.sha256,
         "not_modified": document.not_modified,

@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import SimulatedDocument
 
@@ -54,6 +55,7 @@ def run(instance: dg.DagsterInstance, file: Path, capsys: pytest.CaptureFixture[
             "table_store": MemoryTableStore(),
             "settings": Settings(),
             "calendars": DAILY,
+            "feed_loads": FeedLoads(None),
         },
     )
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -120,7 +122,13 @@ def test_a_resource_that_cannot_be_had_is_told_as_an_error(
     def table_store(_: dg.InitResourceContext) -> None:
         raise StoreUnavailableError("Postgres", "nobody answers")
 
-    resources = {"observation_feed": None, "table_store": table_store, "settings": Settings(), "calendars": DAILY}
+    resources = {
+        "observation_feed": None,
+        "table_store": table_store,
+        "settings": Settings(),
+        "calendars": DAILY,
+        "feed_loads": FeedLoads(None),
+    }
     job = dg.Definitions([raw_observations], resources=resources).resolve_implicit_global_asset_job_def()
     capsys.readouterr()
     with pytest.raises(dg.DagsterError):

@@ -157,7 +157,7 @@ def test_a_limit_on_requests_answers_429(make_app: Any) -> None:
 
 def test_without_a_key_nothing_is_told_when_keys_are_set(make_app: Any) -> None:
     client = make_app(Settings(api_keys="first-key, second-key", app_host="0.0.0.0")).test_client()
-    for path in ("/model", "/history", "/decisions", "/alerts", "/metrics", "/nothing"):
+    for path in ("/model", "/history", "/decisions", "/alerts", "/feeds", "/metrics", "/nothing"):
         answer = client.get(path)
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), path
         assert answer.headers["WWW-Authenticate"].lower() == "bearer"

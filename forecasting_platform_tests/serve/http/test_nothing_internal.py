@@ -53,7 +53,7 @@ class Broken:
         (ConfigurationError("FORECASTING_POSTGRES_DSN", f"lacks rights on {INTERNAL}"), "FORECASTING_POSTGRES_DSN"),
     ],
 )
-@pytest.mark.parametrize("path", ["/history", "/decisions", "/alerts"])
+@pytest.mark.parametrize("path", ["/history", "/decisions", "/alerts", "/feeds"])
 def test_a_503_names_the_part_and_nothing_inside_while_the_log_does(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, error: ForecastingPlatformError, said: str, path: str
 ) -> None:

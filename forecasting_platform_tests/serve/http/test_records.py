@@ -76,7 +76,7 @@ def test_without_a_database_only_what_needs_it_is_missing(make_app: Any, monkeyp
     assert client.post("/predict", json={"start": "2023-06-16", "end": "2023-06-17"}).status_code == 200
     assert client.get("/model").json["promoted"] is None
     assert "later days" in client.post("/predict", json={"start": "2023-06-01", "end": "2023-06-02"}).json["detail"]
-    for path in ("/history", "/decisions", "/alerts"):
+    for path in ("/history", "/decisions", "/alerts", "/feeds"):
         answer = client.get(path)
         assert (answer.status_code, "FORECASTING_POSTGRES_DSN" in answer.json["detail"]) == (503, True)
 

@@ -140,6 +140,7 @@ ROUTES = [
     "/history",
     "/decisions",
     "/alerts",
+    "/feeds",
     "/nothing",
 ]
 

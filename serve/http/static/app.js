@@ -404,11 +404,70 @@ function responseTo({ alert_id, fingerprint }) {
   return make("details", {}, make("summary", { textContent: "Respond" }), form, said);
 }
 
+// ---- feeds
+
+const FEED_STATES = { loaded: "good", failing: "bad", "never loaded": "bad" };
+const count = (value, one, many = `${one}s`) => `${coarse.format(value)} ${value === 1 ? one : many}`;
+const shortDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const showRange = ({ start, end }) => (start === end ? showDay(start) : [start, end].map((day) => shortDay.format(milliseconds(day))).join(" to "));
+
+const showFeeds = () => showEntries("feeds", "/feeds", "No feed was loaded yet.", (answer) => {
+  showHeld(answer);
+  const more = answer.feed_count - answer.feeds.length;
+  const rest = more > 0 ? [make("li", { className: "none", textContent: `and ${count(more, "more feed")}` })] : [];
+  return [...answer.feeds.map(feedEntry), ...rest];
+});
+
+function feedEntry(feed) {
+  const { name, state, problem, failing_since, loaded } = feed;
+  const when = failing_since ? `since ${showTime(failing_since)}` : "";
+  const item = entry(state, FEED_STATES[state], when, "");
+  const title = make("h3", { textContent: name });
+  item.lastChild.remove();
+  item.prepend(title);
+  if (problem) item.append(make("p", { className: "problem", textContent: problem }));
+  const facts = Object.entries(feedFacts(feed)).filter(([, value]) => value);
+  item.append(make("dl", {}, ...facts.flatMap(([term, value]) => [make("dt", { textContent: term }), make("dd", { textContent: value })])));
+  if (loaded?.refused.length) item.append(refusedDetails(loaded.refused));
+  return item;
+}
+
+function feedFacts({ asked_at, start, end, problem, loaded, newest_day, not_yet, next_due, complete_from, is_late }) {
+  return {
+    "Last tried": problem && showTime(asked_at),
+    "Days tried": problem && showRange({ start, end }),
+    "Last load": loaded ? showTime(loaded.at) : "never",
+    "Days loaded": loaded && showRange(loaded),
+    Stored: loaded && `${count(loaded.values, "value")}: ${coarse.format(loaded.new)} new, ${coarse.format(loaded.revised)} revised`,
+    Refused: loaded && `${count(loaded.refused_rows, "row")} of ${show(loaded.rows ?? NaN, coarse)}, ${count(loaded.refused_values, "value")}`,
+    "Newest day": newest_day && showDay(newest_day),
+    "Not yet": not_yet && showRange(not_yet),
+    "Next due": next_due && showDay(next_due),
+    [is_late ? "Late since" : "Complete from"]: complete_from && showTime(complete_from),
+  };
+}
+
+function refusedDetails(refused) {
+  const said = refused.map(({ row, unique_id, raw, reason }) =>
+    make("li", {}, make("p", { textContent: `Row ${coarse.format(row)}${unique_id === null ? "" : `, ${unique_id}`}: ${reason}` }), make("code", { textContent: raw })));
+  return make("details", {}, make("summary", { textContent: "Refused, such as" }), make("ul", { className: "entries" }, ...said));
+}
+
+// Stored, and nothing is built on it: not complete yet, or implausible.
+function showHeld({ held, held_count }) {
+  const [summary, list] = element("held").children;
+  element("held").hidden = !held_count;
+  summary.textContent = `${count(held_count, "newest value is", "newest values are")} held back`;
+  const items = held.map(({ unique_id, ds, y, reason }) => entry(reason, "warning", showDay(ds), `${unique_id}: ${show(y)}`));
+  list.replaceChildren(...items);
+}
+
 // ---- start
 
 async function begin() {
-  if (!(await loadChampion())) return;
-  await Promise.all([forecast(), showAnswered(), showDecisions(), showAlerts()]);
+  const feeds = showFeeds(); // why there is no champion yet, a feed may tell
+  if (await loadChampion()) await Promise.all([forecast(), showAnswered(), showDecisions(), showAlerts()]);
+  await feeds;
 }
 
 element("ask").addEventListener("submit", (event) => {

@@ -152,6 +152,12 @@ CREATE TABLE forecasting.alert_mutes (
 COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
 CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
 COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
+
+CREATE TABLE forecasting.feed_loads (
+    feed text COLLATE "C" PRIMARY KEY, asked_at timestamptz NOT NULL, asked_from date NOT NULL, asked_to date NOT NULL,
+    problem text, failing_since timestamptz, document jsonb, due_days jsonb NOT NULL
+);
+COMMENT ON TABLE forecasting.feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
 """
 
 
