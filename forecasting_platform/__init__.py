@@ -5,8 +5,9 @@ feed -> `raw_observations` -> `feature_table` -> `trained_model` -> `champion_mo
 
 Where do I go to …
 
-- add a candidate: a file in `forecasting/models/candidates/`, its entry in `registry.py` there, a subclass of
-  `forecasting_platform_tests.contracts.candidate_contract.CandidateContract`
+- add a candidate: a package of its own that imports `forecasting_platform.candidates` and tests itself by
+  `forecasting_platform.candidate_contract` (docs/your-own-candidate.md); one of the default recipe is a file in
+  `forecasting/models/candidates/` with its entry in `registry.py` there
 - read another feed: a file in `adapters/feeds/`, its scheme in `wiring.feed_at`
 - have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its `test_proposals.py`
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`

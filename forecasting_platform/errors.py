@@ -280,6 +280,18 @@ class RecipeFileError(ConfigurationError):
         self.args = (f"the recipe {file}: {problem}",)
 
 
+class CandidateError(ForecastingPlatformError):
+    """A candidate of another package that failed, or gave what is no forecast."""
+
+    def __init__(self, candidate: str, package: str, problem: str) -> None:
+        self.candidate = candidate
+        self.package = package
+        self.problem = problem
+        super().__init__(
+            f"the candidate {candidate!r} of {package} failed {problem}. Repair it, or leave it out of the recipe."
+        )
+
+
 class BackupError(ForecastingPlatformError):
     """A backup that cannot be written, trusted or restored."""
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from forecasting_platform.adapters.mlflow_model_loader import _load_pyfunc
 from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
 from forecasting_platform.forecasting.models.model_document import document_of
+from forecasting_platform.forecasting.models.recipe import recipe_from
 from forecasting_platform_tests.contracts.model_registry_contract import NEXT, forecasts, trained_model
 
 
@@ -173,4 +175,29 @@ def test_a_document_of_another_kind_says_what_is_wrong_with_it(
 def test_a_document_that_is_no_json_object_is_refused(artifact: Path, content: bytes) -> None:
     (artifact / DOCUMENT).write_bytes(content)
     with pytest.raises(InvalidArtifactError, match="its files cannot be read"):
+        read_artifact(artifact)
+
+
+STORED = Path(__file__).parent / "stored_model"
+"""Written before candidates of other packages were known."""
+
+
+def test_a_model_that_an_earlier_code_stored_forecasts_as_it_did() -> None:
+    expected = json.loads((STORED / "forecasts.json").read_text())
+    model = read_artifact(STORED)
+    recipe = recipe_from(model.metadata["recipe"])
+    assert recipe.fingerprint == model.metadata["recipe_fingerprint"] == expected["recipe_fingerprint"]
+    found = model.predict(model.inputs([model.cutoff + timedelta(days=step) for step in range(1, 6)]))
+    # But for the last bits of a product, which another processor may round otherwise.
+    np.testing.assert_allclose(found.y_hat, expected["y_hat"], rtol=1e-13)
+    np.testing.assert_allclose(found.bounds[80][0], expected["y_hat_lo_80"], rtol=1e-13)
+
+
+def test_a_candidate_that_is_not_installed_is_named_with_its_package(artifact: Path) -> None:
+    def of_another_package(document: dict[str, Any]) -> None:
+        document["candidates"][0] = "boosting"
+        document["packages"] = {"boosting": "my-boosting 1.2"}
+
+    change_document(artifact, of_another_package)
+    with pytest.raises(InvalidArtifactError, match=r"needs the candidate 'boosting' of my-boosting 1.2: .*candidate"):
         read_artifact(artifact)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.errors import InsufficientHistoryError
+from forecasting_platform.forecasting.models.candidates.guarded import forecast_block
 from forecasting_platform.forecasting.models.combining import combination_weights
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.arrays import Days, Floats
@@ -98,6 +99,7 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
 
     Raises:
         InsufficientHistoryError: too few days.
+        CandidateError: a candidate of another package failed.
     """
     panel = panel.with_exogenous(recipe.exogenous_columns)
     fits = fit_days(panel, recipe)
@@ -108,7 +110,7 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
         # Forecasts are made from the rows of the cutoffs, by fits that know nothing after their fit day.
         rows = panel.block(cutoffs[block], recipe.horizon, recipe.country)
         for position, fitted in enumerate(recipe.fit(panel.until(fit_day))):
-            y_hat[position, :, block] = fitted.predict_block(rows)
+            y_hat[position, :, block] = forecast_block(fitted, rows)
     unweighted = Backtest(
         unique_ids=panel.unique_ids,
         cutoffs=cutoffs,

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate
+from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate, average_arrays
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import LAST_WEEK
@@ -94,15 +94,10 @@ class FirstDays:
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """What several panels show together: the means of the parts, and of whole numbers the middle one."""
-        middle = len(parts) // 2
-
-        def together(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-            is_whole = np.issubdtype(arrays[0].dtype, np.integer)
-            return np.sort(arrays, axis=0)[middle] if is_whole else np.mean(arrays, axis=0)
-
-        every = [part.to_arrays() for part in parts]
-        joined = {name: together([arrays[name] for arrays in every]) for name in every[0]}
-        return cls.from_arrays(joined, [candidate.name for candidate in parts[0].candidates])
+        return cls(
+            tuple(type(fits[0]).average(fits) for fits in zip(*(part.candidates for part in parts), strict=True)),
+            **{name: average_arrays([getattr(part, name) for part in parts]) for name in _FIELDS},
+        )
 
 
 _FIELDS = ("weights", "errors", "level")

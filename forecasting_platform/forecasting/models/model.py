@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecasting_platform.errors import ConfigurationError, UnknownSeriesError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import LEVEL, FittedCandidate, Positions
+from forecasting_platform.forecasting.models.candidates.guarded import forecast_rows
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive
 from forecasting_platform.forecasting.models.first_days import FirstDays
@@ -260,7 +261,7 @@ class ForecastModel:
 
     def _point(self, inputs: ModelInputs, series: Positions) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Point forecasts, and which of them are the naive one in place of one that is not plausible."""
-        each = np.column_stack([candidate.predict(inputs, series) for candidate in self.candidates])
+        each = np.column_stack([forecast_rows(candidate, inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
         # A linear model extrapolates without limit: one wrong input must not become a forecast of record.
         low, high = self.plausible[series].T

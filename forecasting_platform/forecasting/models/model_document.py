@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_arrays, candidates_from
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.models.candidates.registry import (
+    candidate_arrays,
+    candidate_named,
+    candidates_from,
+    package_of,
+    refuse_missing,
+)
 from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import BY_SERIES, ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
@@ -36,6 +43,7 @@ def document_of(model: ForecastModel) -> dict[str, Any]:
         "exogenous": list(model.exogenous),
         "metadata": model.metadata,
         **({"calendars": model.calendars.to_document()} if model.calendars.each else {}),
+        **({"packages": packages} if (packages := _packages(model)) else {}),
     }
 
 
@@ -50,9 +58,9 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
     if document.get("feature_names") != list(FEATURE_NAMES):
         raise ValueError("it was trained on other features than this code builds")
     try:
-        names = document["candidates"]
-        if unknown := sorted(set(names) - CANDIDATES.keys()):
-            raise ValueError(f"this installation has no candidates {unknown}")
+        names, packages = document["candidates"], document.get("packages", {})
+        for name in names:
+            _refuse_absent(name, packages.get(name))
         return ForecastModel(
             unique_ids=tuple(document["unique_ids"]),
             cutoff=date.fromisoformat(document["cutoff"]),
@@ -67,3 +75,18 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error
+
+
+def _packages(model: ForecastModel) -> dict[str, str]:
+    """The packages of the candidates that are not the platform's own."""
+    found = {candidate.name: package_of(candidate.name) for candidate in model.candidates}
+    return {name: package for name, package in found.items() if package}
+
+
+def _refuse_absent(name: str, package: str | None) -> None:
+    """Refuse a candidate that cannot be used here; says which package it needs."""
+    try:
+        refuse_missing(candidate_named(name).fitted)
+    except ConfigurationError as error:
+        of = f" of {package}" if package else ""
+        raise ValueError(f"it needs the candidate {name!r}{of}: {error.problem}") from error

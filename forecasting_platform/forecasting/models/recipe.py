@@ -10,7 +10,8 @@ import numpy as np
 
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
-from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named
+from forecasting_platform.forecasting.models.candidates.guarded import fit_candidate
+from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named, in_order
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
@@ -31,8 +32,7 @@ def default_candidates(names: Sequence[str] = ()) -> tuple[Candidate, ...]:
     Raises:
         ConfigurationError: a name that is no candidate's.
     """
-    chosen = {candidate_named(name) for name in names} or set(CANDIDATES.values())
-    return share_weight([candidate() for candidate in CANDIDATES.values() if candidate in chosen])
+    return share_weight([candidate_named(name)() for name in in_order(names or CANDIDATES)])
 
 
 def share_weight(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -126,14 +126,17 @@ class Recipe:
 
         Args:
             panel: what is known at the cutoff, which is its last day (`Panel.until`), with the exogenous columns.
+
+        Raises:
+            CandidateError: a candidate of another package failed.
         """
         # The app reads recipes and fits none: it is installed without this package.
         from threadpoolctl import threadpool_limits
 
         task = Task(self.horizon, self.country, self.exogenous)
         # Products this small gain nothing from threads, and lose a factor of five where others want the cores too.
-        with threadpool_limits(1, user_api="blas"):
-            return tuple(candidate.fit(panel, task) for candidate in self.candidates)
+        with threadpool_limits(1):
+            return tuple(fit_candidate(candidate, panel, task) for candidate in self.candidates)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready: the candidates by name, each with its options; the calendars where there are any."""
@@ -156,8 +159,7 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
         ConfigurationError: a candidate that this installation does not have.
     """
     options = document["candidates"]
-    known = {name: candidate_named(name) for name in options}
-    candidates = tuple(known[name](**options[name]) for name in CANDIDATES if name in known)
+    candidates = tuple(candidate_named(name)(**options[name]) for name in in_order(options))
     read = {
         "candidates": candidates,
         "exogenous": exogenous_from(document["exogenous"]),

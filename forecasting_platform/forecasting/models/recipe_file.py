@@ -19,7 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from forecasting_platform.errors import ConfigurationError, RecipeFileError, shortened
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate
-from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named
+from forecasting_platform.forecasting.models.candidates.registry import (
+    candidate_named,
+    in_order,
+    refuse_taken_names,
+)
 from forecasting_platform.forecasting.models.recipe import Recipe, share_weight
 from forecasting_platform.forecasting.series.calendar import is_holiday
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
@@ -130,12 +134,13 @@ class _MistakeError(Exception):
 
 
 def _candidates(tables: Mapping[str, Mapping[str, Any]]) -> tuple[Candidate, ...]:
+    refuse_taken_names(tables)
     kinds = {name: candidate_named(name) for name in tables}
     found = {
         name: kind(**_checked(options_of(kind), tables[name], ("candidates", name)).model_dump(exclude_unset=True))
         for name, kind in kinds.items()
     }
-    return share_weight([found[name] for name in CANDIDATES if name in found])
+    return share_weight([found[name] for name in in_order(found)])
 
 
 def _checked(words: type[BaseModel], document: Mapping[str, Any], at: Sequence[str]) -> BaseModel:

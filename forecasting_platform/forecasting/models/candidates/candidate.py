@@ -49,9 +49,14 @@ class FittedCandidate(ABC):
 
     The fields of a subclass are arrays of numbers with the series as first axis: what a stored model holds of it.
     The defaults of the methods are right for any candidate; those that take long are overridden for speed.
+
+    Attributes:
+        name: of the candidate, in recipes, models and answers.
+        needs: modules that forecasting needs and an installation may lack, each with the requirement to install.
     """
 
     name: ClassVar[str]
+    needs: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
@@ -113,16 +118,24 @@ class FittedCandidate(ABC):
         arrays = [part.to_arrays() for part in parts]
         return cls(**{field.name: np.concatenate([of[field.name] for of in arrays]) for field in fields(cls)})
 
+    @classmethod
+    def average(cls, parts: Sequence[Self]) -> Self:
+        """One fit that stands for several of as many series: means, and of whole numbers the middle one."""
+        every = [part.to_arrays() for part in parts]
+        return cls.from_arrays({name: average_arrays([arrays[name] for arrays in every]) for name in every[0]})
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate(ABC):
     """How a candidate is fitted. The fields are its options, JSON-ready, each with a default.
 
     Attributes:
+        pools_series: whether a series changes the fit of others; `PooledCandidate` does.
         prior_weight: how much of a forecast it is trusted with before there is evidence, relative to the others.
     """
 
     fitted: ClassVar[type[FittedCandidate]]
+    pools_series: ClassVar[bool] = False
     prior_weight: float = 0.0
 
     @property
@@ -136,8 +149,19 @@ class Candidate(ABC):
 
         Args:
             panel: all that is known at the cutoff, which is its last day; with the task's exogenous columns. A series
-                may be constant, short, or without any value; it must not change the fit of another one.
+                may be constant, short, or without any value; it must not change the fit of another one, unless the
+                candidate declares `pools_series`.
         """
+
+
+def average_arrays(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The mean of arrays of one shape; of whole numbers the middle one.
+
+    >>> [average_arrays([np.array([low]), np.array([high])]).item() for low, high in ((1, 2), (1.0, 2.0))]
+    [2, 1.5]
+    """
+    is_whole = np.issubdtype(arrays[0].dtype, np.integer)
+    return np.sort(arrays, axis=0)[len(arrays) // 2] if is_whole else np.mean(arrays, axis=0)
 
 
 def named_parts(inputs: ModelInputs, **parts: Floats) -> Floats:

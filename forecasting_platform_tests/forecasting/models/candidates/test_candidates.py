@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from forecasting_platform.candidate_contract import CandidateContract
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
 from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge
@@ -24,7 +25,6 @@ from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.frames import LEVEL_SMOOTHINGS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead, panel_from
-from forecasting_platform_tests.contracts.candidate_contract import CandidateContract
 from forecasting_platform_tests.support.example_series import days_after, features_of, observations, seasonal
 
 TASK = Task(15, "IE")
@@ -47,7 +47,7 @@ class TestDirectRidge(CandidateContract):
 
 
 def test_every_candidate_is_held_to_the_contract() -> None:
-    assert {contract.candidate.name for contract in CandidateContract.__subclasses__()} == CANDIDATES.keys()
+    assert {contract.candidate.name for contract in CandidateContract.__subclasses__()} >= CANDIDATES.keys()
 
 
 def panel_of(values: np.ndarray) -> Panel:

@@ -1,0 +1,47 @@
+"""What the author of a candidate imports; docs/your-own-candidate.md shows one from the first line to the champion.
+
+A package adds candidates by the entry points `forecasting_platform.candidates`; `candidate_contract` tests them.
+"""
+
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    LEVEL,
+    NAMED_PARTS,
+    Candidate,
+    FittedCandidate,
+    Positions,
+    Task,
+    named_parts,
+)
+from forecasting_platform.forecasting.models.candidates.onnx import FittedOnnx, OnnxCandidate
+from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.pooled_columns import POOLED_NAMES
+from forecasting_platform.forecasting.models.candidates.registry import GROUP, register_candidate
+from forecasting_platform.forecasting.models.steps_ahead import trained_step
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.panel import Panel
+
+__all__ = [
+    "FEATURE_NAMES",
+    "GROUP",
+    "INPUT_NAMES",
+    "LEVEL",
+    "NAMED_PARTS",
+    "POOLED_NAMES",
+    "Candidate",
+    "FittedCandidate",
+    "FittedOnnx",
+    "FittedPooled",
+    "Floats",
+    "InputBlock",
+    "ModelInputs",
+    "OnnxCandidate",
+    "Panel",
+    "PooledCandidate",
+    "Positions",
+    "Task",
+    "named_parts",
+    "register_candidate",
+    "trained_step",
+]

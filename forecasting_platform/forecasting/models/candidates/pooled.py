@@ -1,0 +1,173 @@
+"""Candidates that are fitted over all series of a block at once, such as trees over every store's days.
+
+What they learn is one document, the bytes of a model in a format that runs no code: ONNX, or a library's own text.
+`onnx` has those made of scikit-learn's estimators.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
+from forecasting_platform.forecasting.models.candidates.pooled_columns import (
+    centre_and_scale,
+    covariate_columns,
+    covariate_values,
+    pooled_matrix,
+)
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.inputs import ModelInputs, input_values
+from forecasting_platform.forecasting.series.panel import Panel
+
+MAX_CHANGE = 20.0
+"""Changes of more scales count as so many: one outage does not decide what all series learn."""
+
+MIN_EXAMPLES = 100
+"""Of fewer nothing is learned: the forecast is the naive one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPooled(FittedCandidate):
+    """The documents of one or more blocks, and which of them forecasts each series.
+
+    Attributes:
+        document: position in `documents` for each series, -1 of one that has none; shape (S,).
+        covariates: which exogenous column describes the day of each step; shape (horizon, D).
+        documents: what each block learned.
+    """
+
+    document: Positions
+    covariates: Positions
+    documents: tuple[bytes, ...]
+
+    @abstractmethod
+    def changes(self, document: bytes, matrix: Floats) -> Floats:
+        """What a document says of rows of `pooled_matrix`: changes from the centre in units of the scale; shape (n,).
+
+        One call is made for all rows of a document. Each row counts alone.
+        """
+
+    def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The centre of each row and the change; the newest value of a series without a document; shape (n,)."""
+        centre, scale = centre_and_scale(inputs.values)
+        forecasts, of = inputs.column("y").copy(), self.document[series]
+        if not (of >= 0).any():
+            return forecasts
+        matrix = pooled_matrix(inputs.values, inputs.step, self.covariates)
+        for number in np.unique(of[of >= 0]):
+            rows = np.flatnonzero(of == number)
+            forecasts[rows] = centre[rows] + scale[rows] * self.changes(self.documents[number], matrix[rows])
+        return forecasts
+
+    def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+        """Whether a covariate of the day is not known, of series with a document."""
+        horizon, width = self.covariates.shape
+        if not width:
+            return np.zeros(len(inputs), dtype=bool)
+        lacks = np.isnan(covariate_values(inputs.values, inputs.step, self.covariates)).any(axis=1)
+        found: npt.NDArray[np.bool_] = lacks & (inputs.step <= horizon) & (self.document[series] >= 0)
+        return found
+
+    def unfitted(self, count: int) -> Self:
+        """Without a document."""
+        return type(self)(np.full(count, -1), self.covariates, ())
+
+    def take(self, series: Positions) -> Self:
+        """Some series, with the documents that they use."""
+        used, document = np.unique(self.document[series], return_inverse=True)
+        # -1, which stands for none, comes first where there is one.
+        without = int((used < 0).sum())
+        kept = tuple(self.documents[number] for number in used[without:])
+        return type(self)(document - without, self.covariates, kept)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The series of several, one after the other; documents that are the same are kept once."""
+        place: dict[bytes, int] = {}
+        documents = []
+        for part in parts:
+            numbers = [place.setdefault(document, len(place)) for document in part.documents]
+            documents.append(np.array([*numbers, -1], dtype=np.int64)[part.document])
+        return cls(np.concatenate(documents), parts[0].covariates, tuple(place))
+
+    @classmethod
+    def average(cls, parts: Sequence[Self]) -> Self:
+        """The first of several: documents have no mean."""
+        return parts[0]
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The documents as bytes one after the other, with the end of each."""
+        return {
+            "document": self.document,
+            "covariates": self.covariates,
+            "documents": np.frombuffer(b"".join(self.documents), dtype=np.uint8),
+            "document_ends": np.cumsum([len(document) for document in self.documents], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """See `FittedCandidate`.
+
+        Raises:
+            ValueError: a document is cut off, or a series has one that is not there.
+        """
+        content, ends = arrays["documents"].tobytes(), arrays["document_ends"].tolist()
+        document = arrays["document"]
+        if (ends[-1] if ends else 0) != len(content) or document.max(initial=-1) >= len(ends):
+            raise ValueError(f"the documents of the candidate {cls.name!r} are not whole")
+        documents = tuple(content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True))
+        return cls(document, arrays["covariates"], documents)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledCandidate(Candidate):
+    """One fit over all series of a block: rows of `pooled_matrix`, and the changes that came.
+
+    Attributes:
+        training_days: the newest days that it is fitted on.
+        max_examples: of more series, days and steps as many are drawn, the same ones each time.
+    """
+
+    pools_series: ClassVar[bool] = True
+    training_days: Annotated[int, Field(ge=1)] = 1500
+    max_examples: Annotated[int, Field(ge=1)] = 50_000
+
+    @abstractmethod
+    def learn(self, matrix: Floats, changes: Floats) -> bytes:
+        """The document of a fit.
+
+        Args:
+            matrix: shape (n, P + D), single precision; NaN of a covariate that is not known.
+            changes: from the centre in units of the scale, within ± `MAX_CHANGE`; shape (n,).
+        """
+
+    def fit(self, panel: Panel, task: Task) -> FittedCandidate:
+        """See `Candidate`; series are pooled, so each changes the fit of the others."""
+        if not issubclass(self.fitted, FittedPooled):
+            raise TypeError(f"{self.fitted.__name__} was found as `fitted`; it must extend FittedPooled")
+        covariates = covariate_columns(task)
+        matrix, changes = self._examples(panel.newest_days(self.training_days), task, covariates)
+        if len(changes) < MIN_EXAMPLES:
+            return self.fitted(np.full(len(panel.unique_ids), -1), covariates, ())
+        document = self.learn(matrix, changes)
+        return self.fitted(np.zeros(len(panel.unique_ids), dtype=np.int64), covariates, (document,))
+
+    def _examples(self, panel: Panel, task: Task, covariates: Positions) -> tuple[Floats, Floats]:
+        """Rows of series, cutoffs and steps whose value came, and those values as changes."""
+        ahead = panel.actuals(panel.days, task.horizon)
+        place = np.flatnonzero(np.isfinite(ahead) & panel.observed[:, :, None])
+        if len(place) > self.max_examples:
+            place = np.sort(np.random.default_rng(0).choice(place, self.max_examples, replace=False))
+        series, cutoff, step = np.unravel_index(place, ahead.shape)
+        block = panel.block(panel.days, task.horizon, task.country)
+        values = input_values(block.features[series, cutoff], block.calendar[cutoff, step])
+        centre, scale = centre_and_scale(values)
+        moves = scale > 0
+        changes = (ahead.ravel()[place][moves] - centre[moves]) / scale[moves]
+        matrix = pooled_matrix(values[moves], step[moves] + 1, covariates)
+        return matrix, np.clip(changes, -MAX_CHANGE, MAX_CHANGE)

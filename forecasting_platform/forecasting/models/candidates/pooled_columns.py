@@ -1,0 +1,91 @@
+"""What a candidate that is fitted over many series at once sees of an input row, in numbers without a unit.
+
+Every value is told as its distance from the row's centre, in units of the row's scale, so that a large and a small
+series are alike. Both come from the row alone.
+"""
+
+import numpy as np
+
+from forecasting_platform.forecasting.models.candidates.candidate import EFFECTS, LEVEL, Positions, Task
+from forecasting_platform.forecasting.models.steps_ahead import trained_step
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.exogenous import columns_by_step
+from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LAGS
+from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, TARGET_NAMES
+
+VALUES = tuple(name for name in FEATURE_NAMES if name.startswith(("y", "lag_", "mean_", "level_")))
+SPREADS = tuple(name for name in FEATURE_NAMES if name.startswith(("weekday_effect_", "volatility_")))
+FLAGS = tuple(name for name in FEATURE_NAMES if name not in VALUES + SPREADS)
+OWN_NAMES = ("same_weekday", "effect_ahead", "relative_level", "step")
+POOLED_NAMES: tuple[str, ...] = VALUES + SPREADS + FLAGS + TARGET_NAMES + OWN_NAMES
+"""The columns in their order; those of the covariates follow."""
+
+MIN_RELATIVE_SCALE = 1e-9
+"""A scale below this part of the largest value is rounding, and counts as none."""
+
+_PLACE = {name: position for position, name in enumerate(INPUT_NAMES)}
+_VALUES, _SPREADS = [_PLACE[name] for name in VALUES], [_PLACE[name] for name in SPREADS]
+_OTHERS = [_PLACE[name] for name in FLAGS + TARGET_NAMES]
+_LAST_WEEK = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS[:6]))]
+_EFFECTS, _CENTRE = [_PLACE[name] for name in EFFECTS], _PLACE[LEVEL]
+_NEWEST = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS))]
+_VOLATILITY = _PLACE["volatility_10"]
+
+
+def centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
+    """The level that a forecast starts from, and the size of usual changes; shapes (n,), scale 0 of a constant.
+
+    Args:
+        values: `ModelInputs.values`; shape (n, …).
+    """
+    centre, newest = values[:, _CENTRE], values[:, _NEWEST]
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.abs(newest - centre[:, None]).mean(axis=1) + values[:, _VOLATILITY]
+    largest = np.abs(newest).max(axis=1, initial=0)
+    return centre, np.where(np.isfinite(scale) & (scale > MIN_RELATIVE_SCALE * largest), scale, 0.0)
+
+
+def pooled_matrix(values: Floats, step: Positions, covariates: Positions) -> Floats:
+    """The columns `POOLED_NAMES` and those of D covariates, NaN of one that is not known; shape (n, P + D), float32.
+
+    Args:
+        values: `ModelInputs.values`; shape (n, …).
+        step: days ahead of each row; beyond the horizon a trained one of the same weekday answers.
+        covariates: `covariate_columns`; shape (horizon, D).
+    """
+    centre, scale = centre_and_scale(values)
+    unit = np.where(scale > 0, scale, 1.0)[:, None]
+    trained = trained_step(step, len(covariates))
+    same_weekday = values[np.arange(len(values)), np.array(_LAST_WEEK)[6 - (step - 1) % 7]]
+    effect_ahead = values[np.arange(len(values)), np.array(_EFFECTS)[(step - 1) % 7]]
+    columns = [
+        (values[:, _VALUES] - centre[:, None]) / unit,
+        values[:, _SPREADS] / unit,
+        values[:, _OTHERS],
+        (same_weekday - centre)[:, None] / unit,
+        effect_ahead[:, None] / unit,
+        np.log1p(np.abs(centre)[:, None] / unit),
+        trained[:, None],
+        covariate_values(values, step, covariates),
+    ]
+    # ONNX computes in single precision; where a scale was 0 its values may be too large for that.
+    limit = np.finfo(np.float32).max
+    return np.clip(np.hstack(columns), -limit, limit).astype(np.float32)
+
+
+def covariate_columns(task: Task) -> Positions:
+    """Which exogenous column describes the day of each step, for each of D declared series; shape (horizon, D)."""
+    described = [columns_by_step([declared], task.horizon) for declared in task.exogenous]
+    used = [(each, sum(of.shape[1] for of in described[:at])) for at, each in enumerate(described) if each.shape[1]]
+    found = [np.where(each.any(axis=1), each.argmax(axis=1) + before, -1) for each, before in used]
+    return np.stack(found, axis=1) if found else np.empty((task.horizon, 0), dtype=np.int64)
+
+
+def covariate_values(values: Floats, step: Positions, covariates: Positions) -> Floats:
+    """The covariates of each row's day, NaN of one that is not known; shape (n, D). See `pooled_matrix`."""
+    horizon = len(covariates)
+    columns = covariates[np.minimum(step, horizon) - 1]
+    # No column describes a day beyond the horizon.
+    known = (columns >= 0) & (step <= horizon)[:, None]
+    rows = np.arange(len(values))[:, None]
+    return np.where(known, values[rows, np.where(known, len(INPUT_NAMES) + columns, 0)], np.nan)

@@ -1,0 +1,124 @@
+"""A candidate of another package that fails is named, with its package; never replaced in silence."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from forecasting_platform.candidates import (
+    Candidate,
+    FittedCandidate,
+    FittedPooled,
+    Floats,
+    InputBlock,
+    ModelInputs,
+    Panel,
+    PooledCandidate,
+    Positions,
+    Task,
+    register_candidate,
+)
+from forecasting_platform.errors import CandidateError
+from forecasting_platform.forecasting.models.candidates.pickles import PickleError
+from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform_tests.support.example_series import days_after, seasonal, trained
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFaulty(FittedCandidate):
+    name: ClassVar[str] = "faulty"
+    fault: ClassVar[str] = ""
+
+    def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
+        if self.fault == "raises at an answer":
+            raise KeyError("missing")
+        found = inputs.column("y")
+        return found[:, None] if self.fault == "wrong rows" else found
+
+    def predict_block(self, block: InputBlock) -> Floats:
+        found = np.repeat(block.features[:, :, :1], block.shape[2], axis=2)
+        if self.fault == "infinite":
+            found[1, 3, 2] = np.inf
+        return found[:, :, 0] if self.fault == "wrong shape" else found
+
+
+@register_candidate
+@dataclass(frozen=True, slots=True)
+class Faulty(Candidate):
+    fitted: ClassVar[type[FittedCandidate]] = FittedFaulty
+
+    def fit(self, panel: Panel, task: Task) -> Any:
+        if FittedFaulty.fault == "raises":
+            raise ZeroDivisionError("boom")
+        return None if FittedFaulty.fault == "nothing" else FittedFaulty()
+
+
+RECIPE = Recipe((replace(Faulty(), prior_weight=1.0),), backtest_days=200, refit_days=60)
+SERIES = {"a": seasonal(400), "b": seasonal(400, 1)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("raises", r"while it was fitted on 2 series \('a', 'b'\) until 20.*: ZeroDivisionError: boom"),
+        ("nothing", "FittedFaulty was expected of fit, NoneType was found"),
+        ("wrong shape", r"in the backtest, at cutoffs .*forecasts of shape \(2, \d+, 15\) were expected, \(2, "),
+        ("infinite", r"1 forecasts are not finite, the first is of series 1 at cutoff 20.*, step 3"),
+    ],
+)
+def test_a_training_stops_and_says_which_candidate_of_which_package(
+    monkeypatch: pytest.MonkeyPatch, fault: str, problem: str
+) -> None:
+    monkeypatch.setattr(FittedFaulty, "fault", fault)
+    with pytest.raises(CandidateError, match=f"'faulty' of this process failed .*{problem}.*leave it out of the"):
+        trained(SERIES, RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"), [("raises at an answer", "KeyError: 'missing'"), ("wrong rows", r"\(3,\) were expected")]
+)
+def test_an_answer_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, fault: str, problem: str) -> None:
+    model = trained(SERIES, RECIPE).model
+    monkeypatch.setattr(FittedFaulty, "fault", fault)
+    with pytest.raises(CandidateError, match=f"'faulty' .* failed while it forecast 3 rows: .*{problem}"):
+        model.predict(model.inputs(days_after(3), unique_ids=["a"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPickled(FittedPooled):
+    name: ClassVar[str] = "pickled"
+
+    def changes(self, document: bytes, matrix: Floats) -> Floats:
+        return np.zeros(len(matrix))
+
+
+@register_candidate
+@dataclass(frozen=True, slots=True)
+class Pickled(PooledCandidate):
+    fitted: ClassVar[type[FittedPickled]] = FittedPickled
+
+    def learn(self, matrix: Floats, changes: Floats) -> bytes:
+        return pickle.dumps(changes.mean())
+
+
+def stored_with(document: bytes) -> Mapping[str, npt.NDArray[Any]]:
+    return candidate_arrays([FittedPickled(np.array([0]), np.empty((15, 0), dtype=np.int64), (document,))])
+
+
+def test_a_document_that_is_a_pickle_is_refused_by_name() -> None:
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(PickleError, match="'documents' of the candidate 'pickled' is a pickle, which runs code"):
+            candidates_from(stored_with(pickle.dumps({"a": [1.5, "x"]}, protocol)), ["pickled"])
+    assert candidates_from(stored_with(b"tree\nversion=v4\nend of trees."), ["pickled"])
+
+
+def test_documents_that_are_not_whole_are_refused() -> None:
+    arrays = dict(stored_with(b"abc"))
+    arrays["pickled.documents"] = arrays["pickled.documents"][:2]
+    with pytest.raises(ValueError, match="the documents of the candidate 'pickled' are not whole"):
+        candidates_from(arrays, ["pickled"])

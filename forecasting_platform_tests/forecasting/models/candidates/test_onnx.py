@@ -1,0 +1,134 @@
+"""Estimators of scikit-learn as candidates: the contract of all, and what is theirs alone."""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from forecasting_platform.candidate_contract import VALUES, WIND, CandidateContract, forecasts_of, panel_of, seasonal
+from forecasting_platform.candidates import FittedOnnx, OnnxCandidate, Panel, Task, register_candidate
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.candidates.pooled_columns import (
+    POOLED_NAMES,
+    covariate_columns,
+    pooled_matrix,
+)
+from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.exogenous import KnownInAdvance
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTrees(FittedOnnx):
+    name: ClassVar[str] = "trees"
+
+
+@register_candidate
+@dataclass(frozen=True, slots=True)
+class Trees(OnnxCandidate):
+    fitted: ClassVar[type[FittedTrees]] = FittedTrees
+    iterations: int = 20
+
+    def estimator(self) -> Any:
+        return HistGradientBoostingRegressor(max_iter=self.iterations, random_state=0)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLine(FittedOnnx):
+    name: ClassVar[str] = "line"
+
+
+@register_candidate
+@dataclass(frozen=True, slots=True)
+class Line(OnnxCandidate):
+    fitted: ClassVar[type[FittedLine]] = FittedLine
+
+    def estimator(self) -> Any:
+        return make_pipeline(SimpleImputer(keep_empty_features=True), Ridge())
+
+
+class TestTrees(CandidateContract):
+    candidate = Trees()
+
+
+class TestLine(CandidateContract):
+    candidate = Line()
+    tolerance = 1e-5  # a product of matrices in single precision
+
+
+def fit(panel: Panel, candidate: OnnxCandidate | None = None, **task: Any) -> Any:
+    return Recipe((replace(candidate or Trees(), prior_weight=1.0),), **task).fit(panel)[0]
+
+
+def test_trees_learn_a_week_that_naive_does_not_know() -> None:
+    values = {name: seasonal(500, seed) for seed, name in enumerate("abc")}
+    panel = panel_of(values)
+    fitted = fit(panel.until(panel.days[-31]))
+    block = panel.block(panel.days[-31:-15], 15, "IE")
+    actuals = panel.actuals(panel.days[-31:-15], 15)
+    ours, naive = (np.nanmean((actuals - of.predict_block(block)) ** 2) for of in (fitted, FittedNaive()))
+    assert ours < 0.5 * naive
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_a_series_in_another_unit_is_forecast_alike(factor: float) -> None:
+    small, large = panel_of(VALUES), panel_of({name: factor * y for name, y in VALUES.items()})
+    fitted = fit(small)
+    found = [forecasts_of(fitted, panel.block(panel.days[-5:], 15, "IE")) for panel in (small, large)]
+    np.testing.assert_allclose(found[1], factor * found[0], rtol=1e-3)
+
+
+def test_blocks_that_are_joined_keep_a_document_each_and_one_that_nobody_uses_is_dropped() -> None:
+    first, second = fit(panel_of({"a": VALUES["a"]})), fit(panel_of({"b": VALUES["b"], "c": VALUES["c"]}))
+    joined = FittedTrees.join([first, second, first, first.unfitted(1)])
+    assert (joined.document.tolist(), len(joined.documents)) == ([0, 1, 1, 0, -1], 2)
+    some = joined.take(np.array([4, 2]))
+    assert (some.document.tolist(), some.documents) == ([-1, 0], second.documents)
+
+
+def test_a_covariate_of_the_day_is_used_at_its_own_step() -> None:
+    task = Task(3, "IE", (WIND, KnownInAdvance("rain {step}")))
+    covariates = covariate_columns(task)
+    assert covariates.tolist() == [[0, 1], [0, 2], [0, 3]]
+    panel = panel_of({"a": VALUES["a"]}).with_exogenous(["Wind", "rain 1", "rain 2", "rain 3"])
+    panel.features[:, :, -4:] = [7.0, 1.0, 2.0, np.nan]
+    rows, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(1)
+    beyond, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(4)
+    last, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(2)
+    found = [pooled_matrix(of.values, of.step, covariates)[0, len(POOLED_NAMES) :] for of in (rows, last, beyond)]
+    np.testing.assert_array_equal(found, [[7.0, 2.0], [7.0, np.nan], [np.nan, np.nan]])
+    fitted = fit(panel, horizon=3, exogenous=task.exogenous)
+    series = np.zeros(1, dtype=np.int64)
+    lacks = [fitted.lacks_exogenous(of, series).item() for of in (rows, last, beyond)]
+    assert lacks == [False, True, False]
+
+
+def test_too_few_examples_are_the_naive_forecast() -> None:
+    panel = panel_of({"a": seasonal(12)})
+    block = panel.block(panel.days[-2:], 15, "IE")
+    np.testing.assert_array_equal(fit(panel).predict_block(block), FittedNaive().predict_block(block))
+
+
+def test_more_examples_than_are_wanted_are_drawn_alike_each_time() -> None:
+    few = Trees(max_examples=500)
+    documents = [fit(panel_of(VALUES), few).documents for _ in range(2)]
+    assert documents[0] == documents[1] != fit(panel_of(VALUES)).documents
+
+
+def test_what_trains_and_what_runs_a_document_is_named_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted = fit(panel_of(VALUES))
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ConfigurationError, match=r"trained with skl2onnx.*forecasting-platform\[onnx-training\]"):
+        fit(panel_of(VALUES))
+    monkeypatch.setattr(FittedOnnx, "needs", {"no_such_module": "forecasting-platform[onnx]"})
+    with pytest.raises(ConfigurationError, match=r"needs no_such_module, .*pip install 'forecasting-platform\[onnx\]'"):
+        candidates_from(candidate_arrays([fitted]), ["trees"])
