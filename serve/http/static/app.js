@@ -91,7 +91,8 @@ function showState() {
 // The next value, where the feed declares on which days there is one, and when it is whole.
 function nextDue() {
   const { next_due, complete_from } = page.model.series.find(({ unique_id }) => unique_id === element("series").value);
-  return next_due ? { "Next value": `of ${showDay(next_due)}, not yet before ${showTime(complete_from)}` } : {};
+  const when = Date.parse(complete_from) < Date.now() ? "late since" : "not yet before";
+  return next_due ? { "Next value": `of ${showDay(next_due)}, ${when} ${showTime(complete_from)}` } : {};
 }
 
 function proposeDays() {

@@ -14,7 +14,13 @@ import pandas as pd
 import pyarrow as pa
 
 from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, read_values
-from forecasting_platform.adapters.feeds.documents.daily_values import DailyValues, DatedCells, added_up, one_a_day
+from forecasting_platform.adapters.feeds.documents.daily_values import (
+    DailyValues,
+    DatedCells,
+    Refuse,
+    added_up,
+    one_a_day,
+)
 from forecasting_platform.adapters.feeds.documents.document_table import read_table
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
 from forecasting_platform.adapters.feeds.documents.row_days import RowDays, read_days
@@ -213,11 +219,14 @@ class _Reading:
 
         for cell in np.flatnonzero(read.kinds == Cell.REFUSED).tolist():
             refuse(cell, read.reason(cell))
+        return cells.names, self._values_of_days(days, cells, read, refuse)
+
+    def _values_of_days(self, days: RowDays, cells: SeriesCells, read: CellValues, refuse: Refuse) -> DailyValues:
         dated = DatedCells(cells.series, days.days[cells.rows], days.moments[cells.rows], read.values, read.kinds)
         if self.description.aggregate is None:
-            return cells.names, one_a_day(dated, refuse)
+            return one_a_day(dated, refuse)
         newest = days.days.max().item() if len(days.days) else None
-        return cells.names, added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
+        return added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
 
     def _values(self, texts: pa.Array) -> CellValues:
         return read_values(texts, self.description.dialect, self.description.series.unit_factor)
@@ -267,9 +276,10 @@ class _Reading:
         while start < len(known):
             some = known[start : start + max(1, start * 8)]
             cells = self._cells(table, np.flatnonzero(np.isin(days.days, some)), names)
-            has_value = self._values(cells.texts).kinds == Cell.VALUE
-            if has_value.any():
-                return _as_date(days.days[cells.rows[has_value]].max())
+            cells = cells.ordered(days.days, days.moments)
+            found = self._values_of_days(days, cells, self._values(cells.texts), lambda _cell, _reason: None)
+            if len(found.days):
+                return _as_date(found.days.max())
             start += len(some)
         return None
 

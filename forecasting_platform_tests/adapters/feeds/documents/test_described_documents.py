@@ -363,6 +363,14 @@ def test_a_day_with_too_few_rows_is_refused_and_the_newest_one_is_not_published_
     assert ("a", "01-02", 20.0) in values(read(content, described.format(share=0.8)))
 
 
+def test_the_newest_day_with_a_value_is_the_newest_one_whose_rows_are_there() -> None:
+    rows = [(day, hour) for day, hours in ((1, 24), (2, 24), (3, 20), (4, 2)) for hour in range(hours)]
+    content = "Date,a\n" + "".join(f"2024-01-{day:02d} {hour:02d}:00,1\n" for day, hour in rows)
+    described = "day: {format: '%Y-%m-%d %H:%M'}\naggregate: {method: sum, every_minutes: 60}"
+    for period in (ALL, DateRange(date(2024, 1, 1), date(2024, 1, 1))):
+        assert read(content, described, period=period).last_published == date(2024, 1, 2)
+
+
 def test_two_values_of_one_moment_are_refused_and_equal_ones_are_one() -> None:
     described = "day: {format: '%Y-%m-%d %H:%M'}\naggregate: {method: sum, every_minutes: 720}"
     content = "Date,a,b\n2024-01-01 00:00,1,1\n2024-01-01 00:00,1,2\n2024-01-01 12:00,5,5\n2024-01-02 00:00,0,0\n"
