@@ -40,7 +40,8 @@ class FeedDocument:
         observations: `unique_id`, `ds`, `y`, one row per published value, ordered by key.
         quarantined: `unique_id`, `ds`, `reason`, `raw` of what was refused.
         unpublished: (`unique_id`, day) whose value is null: announced but not known yet.
-        last_published: the newest day with a value in the whole document, None if there is none.
+        last_published: the newest day of the whole document with a value of a series that is not known before its day,
+            None if there is none.
         kept_at: URI of the kept raw document, None where none is kept.
         not_modified: whether the source only said that its document is the one kept before.
         series: the names of its series; where each is a column, also of those without a value on these days.

@@ -11,7 +11,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.monitoring.next_steps import next_step
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.sensors import reconcile_sensor
@@ -133,6 +133,30 @@ def test_what_a_feed_had_to_miss_is_loaded_once_it_is_back(installation: Install
     assert isinstance(asked, dg.RunRequest)
     installation.load()
     assert installation.loaded == {"gas": 5, "power": 5}
+
+
+def test_a_prefix_keeps_series_of_one_name_apart(installation: Installation) -> None:
+    content = (installation.folder / "gas.csv").read_text(encoding="utf-8")
+    (installation.folder / "power.csv").write_text(content.replace("01/06/2023,0", "01/06/2023,n/a"), encoding="utf-8")
+    told = checks(installation.load())[f"{OVERALL}__power"]
+    assert "it has 'gas', which 'gas' has too and which is taken from there" in str(told.description)
+    assert installation.loaded == {"gas": 5}
+    with (installation.folder / "power.yaml").open("a", encoding="utf-8") as description:
+        description.write("series: {prefix: 'power '}\n")
+    assert installation.load().success
+    assert installation.loaded == {"gas": 5, "power gas": 4}
+    assert "power gas" in set(installation.store.read(QUARANTINED_OBSERVATIONS)["unique_id"])
+
+
+def test_what_each_feed_gave_and_when_it_is_next_due_is_in_the_metadata_of_the_load(installation: Installation) -> None:
+    (installation.folder / "gas.csv").write_text("<html>", encoding="utf-8")
+    (made, *_) = installation.load().asset_materializations_for_node("raw_observations")
+    shown = made.metadata["feeds"].value
+    assert set(shown["gas"]) == {"problem", "newest_day", "not_yet", "next_due", "complete_from"}
+    power = {name: shown["power"][name] for name in ("values", "new", "revised", "unchanged", "newest_day", "next_due")}
+    assert power == {
+        "values": 5, "new": 5, "revised": 0, "unchanged": 0, "newest_day": "2023-06-05", "next_due": "2023-06-06",
+    }  # fmt: skip
 
 
 def test_the_checks_of_the_feeds_share_a_runbook_and_a_next_step() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -19,6 +20,7 @@ from forecasting_platform.errors import (
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays
+from forecasting_platform.forecasting.series.frames import PLANNED_VALUES
 from forecasting_platform.forecasting.series.refusals import Refusals, Refused
 from forecasting_platform.ports.ledger import FeedLoadsChange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
@@ -197,6 +199,25 @@ def test_the_values_are_stored_before_the_record_says_so() -> None:
     installation.ledger = Watching()
     installation.load()
     assert seen == [1]
+
+
+def test_plans_are_kept_by_when_they_became_known_and_are_no_values() -> None:
+    installation = Installation(sales=Feed("sales"))
+    feed, plan = installation.feeds["sales"], [0.0, 1.0]
+
+    def with_plans(period: DateRange) -> FeedDocument:
+        days = pd.to_datetime(["2023-07-01", "2023-07-02"])
+        planned = pd.DataFrame({"unique_id": "promotion", "ds": days, "y": plan})
+        return replace(Feed.fetch(feed, period), planned=planned)
+
+    feed.fetch = with_plans  # type: ignore[method-assign] # the same, with plans
+    installation.load()
+    plan[1] = 5.0
+    assert counts(installation.load()["sales"]) == (0, 0, 1)
+    kept = installation.store.read(PLANNED_VALUES)
+    assert list(zip(kept["ds"].dt.day, kept["y"], strict=True)) == [(1, 0.0), (2, 1.0), (2, 5.0)]
+    assert kept["available_at"].nunique() == 2
+    assert set(installation.store.read_observations()["unique_id"]) == {"sales"}
 
 
 def test_a_problem_is_kept_as_any_store_can_hold_it() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -173,12 +174,15 @@ class _Reading:
         if not len(rows):
             return no_values()
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
-        read, declared = self._values(cells.texts), self.description.planned
-        is_planned = np.isin(cells.series, [place for place, name in enumerate(cells.names) if name in declared])
+        read, is_planned = self._values(cells.texts), self._is_planned(cells)
         for cell in np.flatnonzero(~is_planned & (read.kinds == Cell.VALUE)).tolist():
             row, name = int(cells.rows[cell]), cells.names[cells.series[cell]]
             self.quarantine.add(int(table.numbers[row]), FUTURE, cells.texts[cell].as_py(), name)
         return self._frame(*self._daily(table, days, cells.keep(is_planned), read.keep(is_planned)))
+
+    def _is_planned(self, cells: SeriesCells) -> npt.NDArray[np.bool_]:
+        declared = [place for place, name in enumerate(cells.names) if name in self.description.planned]
+        return np.isin(cells.series, declared)
 
     def _frame(self, series: Sequence[str], daily: DailyValues) -> pd.DataFrame:
         """`unique_id`, `ds`, `y`."""
@@ -268,15 +272,15 @@ class _Reading:
     def _last_published(
         self, table: TextTable, days: RowDays, names: Sequence[str], newest: np.datetime64, daily: DailyValues
     ) -> date | None:
-        """The newest day with a value: looked for among ever more of the newest days."""
+        """The newest day with a value that is no plan: looked for among ever more of the newest days."""
         known = np.unique(days.days[days.days <= newest])[::-1]
-        if len(daily.days) and daily.days.max() == known[0]:
+        if not self.description.planned and len(daily.days) and daily.days.max() == known[0]:
             return _as_date(known[0])
         start = 0
         while start < len(known):
             some = known[start : start + max(1, start * 8)]
             cells = self._cells(table, np.flatnonzero(np.isin(days.days, some)), names)
-            cells = cells.ordered(days.days, days.moments)
+            cells = cells.keep(~self._is_planned(cells)).ordered(days.days, days.moments)
             found = self._values_of_days(days, cells, self._values(cells.texts), lambda _cell, _reason: None)
             if len(found.days):
                 return _as_date(found.days.max())

@@ -435,6 +435,7 @@ def test_a_plan_is_known_before_its_day_and_nothing_else_is() -> None:
     assert planned == [("06-02", 0.0), ("06-03", 2.0)]
     assert refused(document) == [("sales", "a day in the future"), ("promotion", "not a number")]
     assert document.refusals.published == DateRange(date(2024, 5, 31), date(2024, 6, 1))
+    assert document.last_published == date(2024, 5, 31), "a plan is no news of its day"
     assert read(content, described, period=DateRange(date(2024, 5, 31), date(2024, 5, 31))).planned.equals(
         document.planned
     )

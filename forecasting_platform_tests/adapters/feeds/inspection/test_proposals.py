@@ -3,6 +3,7 @@
 Each document is a short one of a shape that is common in public data.
 """
 
+import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -50,6 +51,14 @@ def decimal_year(day: date) -> str:
 
 BUSINESS = [day for day in days(70) if day.weekday() < 5 and day not in {date(2021, 1, 18), date(2021, 2, 15)}]
 HOURS = [datetime(2021, 1, 4) + timedelta(hours=place) for place in range(72)]  # noqa: DTZ001 # a local clock
+
+SHIFTS = [datetime(2021, 1, 4) + timedelta(hours=place) for place in range(21 * 24)]  # noqa: DTZ001 # a local clock
+
+
+def parquet_of(columns: dict[str, Any]) -> bytes:
+    content = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(content)
+    return content.getvalue()
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,60 @@ GOLDEN = {
             "aggregate": {"method": "sum", "every_minutes": 60},
         },
         3,
+    ),
+    "shifts without anybody at weekends, the newest day in progress": Golden(
+        lines("date_time,users", *(f"{moment},{moment.hour * (moment.weekday() < 5)}.0" for moment in SHIFTS[:-17])),
+        {
+            "day": {"column": ["date_time"], "format": ["%Y-%m-%d %H:%M:%S"]},
+            "aggregate": {"method": "sum", "every_minutes": 60},
+        },
+        20,
+    ),
+    "a row counter, parts of the calendar and weather beside what is forecast": Golden(
+        lines(
+            "instant,dteday,season,yr,weekday,workingday,temp,cnt",
+            *(
+                f"{n},{d},{1 + d.month // 4},{d.year - 2021},{d.isoweekday() % 7},{int(d.weekday() < 5)},"
+                f"0.{some(d, 31)},{some(d)}"
+                for n, d in enumerate(days(500), start=1)
+            ),
+        ),
+        {
+            "day": {"column": ["dteday"]},
+            "series": {"exclude": ["instant", "season", "yr", "weekday", "workingday"]},
+        },
+        1000,
+    ),
+    "a series that begins later and one that has ended, newest first": Golden(
+        lines(
+            "Date,metro,bus,train",
+            *(
+                f"{d},{some(d)},{some(d, 31) if n < 40 else ''},{some(d, 17) if n >= 50 else ''}"
+                for n, d in reversed(list(enumerate(days(60))))
+            ),
+        ),
+        {},
+        60 + 40 + 10,
+    ),
+    "one bad date among days that are written day first, with a mark of its encoding": Golden(
+        lines("Date,Flights", *(f"{d:%d/%m/%Y},{some(d)}" for d in days(40)), "30/02/2021,7").encode("utf-16"),
+        {"dialect": {"encoding": "utf-16"}, "day": {"format": ["%d/%m/%Y"]}},
+        40,
+        1,
+    ),
+    "Parquet": Golden(
+        parquet_of({"day": pd.to_datetime(days(30)), "load": [some(d) / 7 for d in days(30)]}),
+        {"format": "parquet", "day": {"column": ["day"]}},
+        30,
+    ),
+    "lines of JSON, a row a series and day": Golden(
+        lines(*(json.dumps({"at": str(d), "meter": m, "kwh": some(d, 31)}) for d in days(30) for m in ("a", "b"))),
+        {
+            "format": "jsonl",
+            "day": {"column": ["at"]},
+            "long": {"series": ["meter"], "value": ["kwh"]},
+        },
+        60,
     ),
     "decimal commas, groups, and months by name in Windows' encoding": Golden(
         lines("Tag;Größe", *(f"{d:%d %b %Y};1.{some(d):03},5" for d in days(30))).encode("windows-1252"),
