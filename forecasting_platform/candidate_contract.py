@@ -211,7 +211,7 @@ class CandidateContract:
         fitted = self._fit(replace(panel, days=panel.days[:350], features=features))
         newest = panel.block(panel.days[-1:], 15, "IE")
         assert np.isfinite(forecasts_of(fitted, newest)).all(), "not finite after a fit without one of the series"
-        assert np.isfinite(forecasts_of(fitted.unfitted(2), newest)).all(), "not finite without a fit"
+        assert np.isfinite(forecasts_of(stored(fitted.unfitted(2)), newest)).all(), "not finite without a fit"
 
     def test_it_stores_numbers_and_no_pickle(self) -> None:
         """A model is data: reading one runs no code."""

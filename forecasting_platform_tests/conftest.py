@@ -51,6 +51,7 @@ SHARING = {
     "adapters/spark/test_trainer.py": SPARK,
     "adapters/test_table_stores_agree.py": SPARK,
     "adapters/mlflow/test_model_registry.py": MLFLOW,
+    "adapters/mlflow/test_own_candidate.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
     "local/test_backup.py": STAND_INS,
     "local/dagster/test_api.py": STAND_INS,

@@ -120,7 +120,8 @@ class FittedPooled(FittedCandidate):
         document = arrays["document"]
         if (ends[-1] if ends else 0) != len(content) or document.max(initial=-1) >= len(ends):
             raise ValueError(f"the documents of the candidate {cls.name!r} are not whole")
-        documents = tuple(content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True))
+        # There is one more start than there are ends.
+        documents = tuple(content[start:end] for start, end in zip([0, *ends], ends, strict=False))
         return cls(document, arrays["covariates"], documents)
 
 
