@@ -88,6 +88,7 @@ def test_a_feed_that_fails_holds_up_its_own_series_and_says_why(
     assert found[f"{OVERALL}__{other}"].passed
     told = found[f"{OVERALL}__{failing}"]
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert str(told.description).startswith(f"{DAYS}, feed '{failing}': ")
     assert f"{failing}.csv was refused" in str(told.description)
     assert "it is a web page" in str(told.description)
     logged = [entry.user_message for entry in installation.instance.all_logs(result.run_id)]

@@ -3,6 +3,9 @@
 Nothing here depends on an observation, so nothing here can leak.
 """
 
+import warnings
+from collections.abc import Iterable
+from datetime import date
 from functools import lru_cache
 
 import holidays
@@ -27,11 +30,23 @@ CALENDAR_NAMES: tuple[str, ...] = (
 """Columns of `calendar_values`: Monday is weekday 0; flags are 0 or 1; waves lie in [-1, 1]."""
 
 
+def public_holidays(country: str, year: int) -> Iterable[date]:
+    """Those of a country (`IE`) or a part of one (`GB-SCT`); of years that the package knows in part, these.
+
+    Raises:
+        NotImplementedError: there is no such country or part.
+    """
+    whole, _, subdivision = country.partition("-")
+    with warnings.catch_warnings():
+        # Nobody who reads the history of a feed can do anything about a year of which less is known.
+        warnings.filterwarnings("ignore", "Requested Holidays are available only", UserWarning)
+        return holidays.country_holidays(whole, subdiv=subdivision or None, years=year)
+
+
 @lru_cache(maxsize=512)
 def _holidays_of_year(country: str, year: int) -> Days:
-    whole, _, subdivision = country.partition("-")
     try:
-        found = holidays.country_holidays(whole, subdiv=subdivision or None, years=year)
+        found = public_holidays(country, year)
     except NotImplementedError as error:
         raise ConfigurationError(
             "FORECASTING_HOLIDAY_COUNTRY",

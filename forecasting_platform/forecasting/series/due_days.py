@@ -4,7 +4,7 @@ A day on which none is due is closed: it is never missing, late or forecast. Wee
 belong to `calendar`, the description of a feed to `feed_description`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.series.arrays import Days
-from forecasting_platform.forecasting.series.calendar import weekday
+from forecasting_platform.forecasting.series.calendar import public_holidays, weekday
 from forecasting_platform.forecasting.series.date_range import DateRange
 
 EVERY_WEEKDAY = tuple(range(7))
@@ -38,12 +38,11 @@ def holidays_of_year(code: str, year: int) -> Days:
     >>> holidays_of_year("XECB", 2024).astype(str).tolist()[:3]
     ['2024-01-01', '2024-03-29', '2024-04-01']
     """
-    country, _, part = code.partition("-")
     try:
         if code in holidays.list_supported_financial():
-            found: Mapping[date, str] = holidays.financial_holidays(code, years=year)
+            found: Iterable[date] = holidays.financial_holidays(code, years=year)
         else:
-            found = holidays.country_holidays(country, subdiv=part or None, years=year)
+            found = public_holidays(code, year)
     except NotImplementedError as error:
         problem = f"{code!r} is no country (IE), part of one (GB-SCT) or market (XNYS) that the holidays package knows"
         raise ConfigurationError(_SETTING, problem) from error

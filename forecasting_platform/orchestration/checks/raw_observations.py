@@ -76,7 +76,7 @@ def _feed_check(name: str) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not problem and not found.get("refused_values"),
             severity=ERROR if problem else WARN,
-            description=f"{checked_period(context)}: {'; '.join(filter(None, (problem, refused)))}",
+            description=f"{checked_period(context)}, feed {name!r}: {'; '.join(filter(None, (problem, refused)))}",
             metadata={
                 **{key: value for key, value in found.items() if value is not None},
                 "runbook": dg.MetadataValue.url(settings.runbook_url("feed_document_gives_values")),

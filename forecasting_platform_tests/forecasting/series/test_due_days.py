@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.series.calendar import is_holiday as is_on_holiday
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays, holidays_of_year
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
@@ -38,11 +39,18 @@ days = st.integers(0, len(DAYS) - 1).map(lambda position: DAYS[position])
         ("GB-ENG", "2024-01-02", False),
         ("XNYS", "2024-03-29", True),
         ("US", "2024-03-29", False),
+        ("IN", "2024-01-26", True),
         ("XECB", "2024-04-01", True),
     ],
 )
 def test_holidays_are_those_of_countries_their_parts_and_markets(code: str, day: str, is_holiday: bool) -> None:
     assert (np.datetime64(day) in holidays_of_year(code, 2024)) == is_holiday
+
+
+def test_a_year_of_which_the_package_knows_less_is_no_reason_to_warn_whoever_reads_a_feed() -> None:
+    holidays_of_year.cache_clear()
+    assert np.datetime64("2000-01-26") in holidays_of_year("IN", 2000)
+    assert is_on_holiday(np.array(["2000-01-26"], dtype="datetime64[D]"), "IN").tolist() == [1.0]
 
 
 @pytest.mark.parametrize("code", ["XX", "GB-ATLANTIS", "Narnia"])

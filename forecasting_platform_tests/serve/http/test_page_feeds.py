@@ -36,8 +36,8 @@ def test_each_feed_is_shown_with_its_load_its_refusals_and_its_next_day(app: Any
         page.goto(url)
         page.wait_for_selector("#feeds h3")
         tiles = {tile.locator("h3").inner_text(): tile for tile in page.locator("#feeds > li").all()}
-        states = {name: tile.locator(".badge").inner_text() for name, tile in tiles.items()}
-        assert states == {"bikes": "never loaded", "ecb": "failing", "gas": "loaded"}
+        states = {name: tile.locator(".badge").all_inner_texts() for name, tile in tiles.items()}
+        assert states == {"bikes": ["never loaded"], "ecb": ["late", "failing"], "gas": ["late", "loaded"]}
         assert "it is a web page" in tiles["bikes"].locator(".problem").inner_text()
         assert facts(tiles["bikes"])["Last load"] == "never"
         assert "503 SERVICE UNAVAILABLE" in tiles["ecb"].locator(".problem").inner_text()

@@ -420,10 +420,11 @@ const showFeeds = () => showEntries("feeds", "/feeds", "No feed was loaded yet."
 });
 
 function feedEntry(feed) {
-  const { name, state, problem, failing_since, loaded } = feed;
+  const { name, state, problem, failing_since, loaded, is_late } = feed;
   const when = failing_since ? `since ${showTime(failing_since)}` : "";
   const item = entry(state, FEED_STATES[state], when, "");
   const title = make("h3", { textContent: name });
+  if (is_late) item.firstChild.prepend(make("span", { className: "badge warning", textContent: "late" }));
   item.lastChild.remove();
   item.prepend(title);
   if (problem) item.append(make("p", { className: "problem", textContent: problem }));
