@@ -42,7 +42,9 @@ def test_every_json_document_shown_can_be_read(document: str) -> None:
 
 
 @pytest.mark.parametrize("script", snippets("python"))
-def test_every_name_imported_in_a_script_shown_is_there(script: str) -> None:
+def test_every_name_imported_in_a_script_shown_is_there(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in (ROOT / "docs" / "examples").iterdir():
+        monkeypatch.syspath_prepend(str(package))
     imports = [line for line in script.splitlines() if line.startswith(("import ", "from "))]
     compile(script, "a page", "exec")
     exec("\n".join(imports), {})  # our own pages
