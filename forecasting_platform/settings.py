@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     exogenous: list[dict[str, Any]] = Field(
         default=[],
         description="Exogenous series, which forecasts use and which are not forecast, as a JSON array of "
-        "objects: `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`), `delay_days` (0).",
+        "objects: `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`) and others (docs/exogenous.md).",
     )
     lower_bounds: dict[str, FiniteFloat] = Field(
         default={},

@@ -199,7 +199,7 @@ def with_covariates(settings: Settings) -> Settings:
     if not (settings.feed or settings.feeds):
         return settings
     try:
-        declared = [found.model_dump() for each in descriptions_of(settings) for found in each.covariates]
+        declared = [found.document() for each in descriptions_of(settings) for found in each.covariates]
     except ConfigurationError:
         return settings
     return settings.model_copy(update={"exogenous": [*settings.exogenous, *declared]})

@@ -21,6 +21,7 @@ from forecasting_platform.feed_description.parts import (
     Series,
     Source,
 )
+from forecasting_platform.forecasting.series.exogenous import Exogenous
 
 
 def _shifted(moment: datetime, begins_at: time) -> datetime:
@@ -68,9 +69,9 @@ class FeedDescription(Part):
         return self
 
     @property
-    def planned(self) -> frozenset[str]:
+    def planned(self) -> tuple[Exogenous, ...]:
         """The series whose values are known before their day."""
-        return frozenset(each.unique_id for each in self.covariates if each.known == "by_target_day")
+        return tuple(each.declared() for each in self.covariates if each.known == "by_target_day")
 
     def newest_day(self, now: datetime) -> date:
         """The newest day that may have a value at a moment: the one in progress, or the last that is complete.

@@ -8,7 +8,7 @@ Each field's description is what an editor shows, and what the documentation lis
 """
 
 from datetime import date, time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jmespath
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.forecasting.series.due_days import holidays_of_year
+from forecasting_platform.forecasting.series.exogenous import MAX_DAYS_AHEAD, SERIES, Exogenous, exogenous_from
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -238,6 +239,42 @@ class Covariate(Part):
         "was made. `by_target_day`: a plan under its own day; days to come are kept in `planned_values`.",
     )
     delay_days: int = Field(default=0, ge=0, le=30, description="Days after that at which it is known.")
+    of: str = Field(
+        default=SERIES,
+        description="The series that it is of, where unique_id has `{series}` in it: `{series} promotion` with "
+        "`{series} sales` here. By default `{series}` is the whole name.",
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Series by the name of their group, where `{series}` in unique_id is that name."
+    )
+    days_ahead: int = Field(
+        default=15, ge=1, le=MAX_DAYS_AHEAD, description="Of `by_target_day`: how many of the next days are used."
+    )
+    known_days_ahead: int = Field(
+        default=0, ge=0, le=731,
+        description="Of `by_target_day`: how many days before its day a value was known that was loaded after it, such "
+        "as a history that is loaded at once.",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        try:
+            self.declared()
+        except ConfigurationError as error:
+            raise ValueError(error.problem) from error
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """As FORECASTING_EXOGENOUS declares it."""
+        return {**self.model_dump(exclude_defaults=True), "unique_id": self.unique_id, "known": self.known}
+
+    def declared(self) -> Exogenous:
+        """The exogenous series that it declares.
+
+        Raises:
+            ConfigurationError: its fields do not fit together; says which.
+        """
+        return exogenous_from([self.document()])[0]
 
 
 class ClosedDays(Part):

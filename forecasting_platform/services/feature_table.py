@@ -8,14 +8,24 @@ import pandas as pd
 
 from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous
+from forecasting_platform.forecasting.series.exogenous import (
+    MAX_DAYS_AHEAD,
+    Exogenous,
+    KnownByTargetDay,
+    is_exogenous,
+)
 from forecasting_platform.forecasting.series.features import (
     WINDOW_DAYS,
     build_features,
     days_depending_on,
     observations_period,
 )
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_TABLE,
+    HELD_OBSERVATIONS,
+    OBSERVATIONS,
+    PLANNED_VALUES,
+)
 from forecasting_platform.forecasting.series.holding import (
     Accepted,
     days_judged_by,
@@ -71,23 +81,25 @@ def build_feature_table(
     Raises:
         OverlappingWritesError: values came during each of `MAX_BUILDS` builds.
     """
+    loaded = _reaching_back(loaded, exogenous)
     for _ in range(MAX_BUILDS):
         stored = store.read_newest(FEATURE_TABLE)["ds"]
         newest = max(loaded.end, stored.max().date()) if len(stored) else loaded.end
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
-        known = store.count(OBSERVATIONS, read)
+        known = _count_known(store, read)
         observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
         held = held_observations(observations, judged, accepted, calendars=calendars, moment=datetime.now(UTC))
         before = store.read(HELD_OBSERVATIONS, read)
         is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
         days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
         plausible = without_held(observations, pd.concat([before[~is_judged], held]))
-        features = build_features(plausible, days, country, exogenous, calendars)
+        versions = _versions(store, read, exogenous)
+        features = build_features(plausible, days, country, exogenous, calendars, versions)
         store.replace(FEATURE_TABLE, features, days)
         # After the features: a build that ends between the two leaves the change to be found by the next.
         store.replace(HELD_OBSERVATIONS, held, judged)
-        if store.count(OBSERVATIONS, read) == known:
+        if _count_known(store, read) == known:
             return BuiltFeatures(days, observations, features, held)
     raise OverlappingWritesError("feature_table", loaded, MAX_BUILDS)
 
@@ -109,13 +121,45 @@ def features_as_of(
     known = without_zeros_of_closed_days(store.read_observations(deciding_period(window), as_of=as_of), calendars)
     held = held_observations(known, window, accepted, calendars=calendars, moment=as_of or datetime.now(UTC))
     plausible = without_held(known, held)
-    return build_features(plausible, days, country, exogenous, calendars)
+    versions = _versions(store, deciding_period(window), exogenous, as_of)
+    return build_features(plausible, days, country, exogenous, calendars, versions)
+
+
+def _count_known(store: TableStore, days: DateRange) -> tuple[int, int]:
+    """Versions of values, and of plans, that features of some days may depend on."""
+    ahead = DateRange(days.start, days.end + timedelta(days=MAX_DAYS_AHEAD))
+    return store.count(OBSERVATIONS, ahead), store.count(PLANNED_VALUES, ahead)
+
+
+def _versions(
+    store: TableStore, period: DateRange, exogenous: Sequence[Exogenous], as_of: datetime | None = None
+) -> pd.DataFrame | None:
+    """Every version of the values known by target day, of plans and of days that have come; None if none is declared.
+
+    Args:
+        period: days of the features that look at them; the days ahead of it are read too.
+    """
+    planned = [declared for declared in exogenous if isinstance(declared, KnownByTargetDay)]
+    if not planned:
+        return None
+    reach = DateRange(period.start, period.end + timedelta(days=MAX_DAYS_AHEAD))
+    names = [name for name in store.read_newest(OBSERVATIONS)["unique_id"] if is_exogenous([name], planned)[0]]
+    stored = store.read(OBSERVATIONS, reach, unique_ids=names)
+    plans = store.read(PLANNED_VALUES, reach)
+    versions = pd.concat([plans[is_exogenous(plans["unique_id"].tolist(), planned)], stored], ignore_index=True)
+    return versions if as_of is None else versions[versions["available_at"] <= as_of]
 
 
 def plausible_observations(store: TableStore, period: DateRange, calendars: Calendars = DAILY) -> pd.DataFrame:
     """The newest version of each value of the period that is not held back, nor the 0 of a closed day."""
     known = without_held(store.read_observations(period), store.read(HELD_OBSERVATIONS, period))
     return without_zeros_of_closed_days(known, calendars)
+
+
+def _reaching_back(loaded: DateRange, exogenous: Sequence[Exogenous]) -> DateRange:
+    """The loaded days, and those before at which a value that came with them counts as known."""
+    ahead = max((of.known_days_ahead for of in exogenous if isinstance(of, KnownByTargetDay)), default=0)
+    return DateRange(loaded.start - timedelta(days=min(ahead, MAX_DAYS_AHEAD)), loaded.end)
 
 
 def _with_changes(loaded: DateRange, known: pd.DataFrame, held: pd.DataFrame) -> DateRange:

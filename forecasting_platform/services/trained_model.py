@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.block_training import TrainedModel
 from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.exogenous import refuse_never_known
+from forecasting_platform.forecasting.series.exogenous_values import refuse_never_known
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.trainer import Trainer
 

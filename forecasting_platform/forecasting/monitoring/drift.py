@@ -20,7 +20,8 @@ from forecasting_platform.forecasting.monitoring.control_report import (
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.exogenous import Exogenous, exogenous_values
+from forecasting_platform.forecasting.series.exogenous import Exogenous
+from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 

@@ -1,53 +1,90 @@
-"""Exogenous columns: series that are not forecast but help to forecast others, such as the weather.
+"""Exogenous series, as they are declared: not forecast, but known of those that are, such as weather or promotions.
 
 The type says how early a value is known. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
-`KnownInAdvance` is forecast or planned: one series for each day ahead, stored under the day on which the forecast was
-made, as archives of weather forecasts are. In either case a feature row is made of rows of its own day or earlier, so
-no later value can leak into it. `KnownByTargetDay` is planned, and kept by day and time of knowledge.
+`KnownInAdvance` is forecast: one series for each day ahead, stored under the day on which the forecast was made, as
+archives of weather forecasts are. `KnownByTargetDay` is planned: stored under the day that it is of, by the time at
+which it became known. A feature row is made of what was known at the end of its day, so no later value can leak into
+it. The values are computed in `exogenous_values`.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from forecasting_platform.errors import ConfigurationError, examples
-from forecasting_platform.forecasting.series.arrays import Days, Floats
 
-STEP = "{step}"
+STEP, SERIES = "{step}", "{series}"
 MAX_DELAY_DAYS = 30
+MAX_DAYS_AHEAD = 60
 _SETTING = "FORECASTING_EXOGENOUS"
+Groups = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownAtCutoff:
-    """A series of which the value of a day is known at the day's end, or some days later.
+class _Declared:
+    """What all exogenous series have.
 
     Attributes:
-        unique_id: the series in the store.
+        unique_id: the series in the store. With `{series}` in it, one for each series that is forecast or each group of
+            them, and `{series}` stands for the same text as in `of`, or for the name of the group.
         delay_days: days after its own that a value becomes known.
+        of: the series that one with `{series}` is of, with `{series}` in it.
+        groups: names of groups and their series, where `{series}` stands for a group.
     """
 
-    known: ClassVar[Literal["at_cutoff"]] = "at_cutoff"
     unique_id: str
     delay_days: int = 0
+    of: str = SERIES
+    groups: Groups = ()
+
+    def owns(self, unique_id: str) -> bool:
+        """Whether a stored series is this one, or one of these."""
+        return _match(self.unique_id, unique_id) is not None
+
+    def series_of(self, unique_id: str) -> tuple[str, ...] | None:
+        """The series that a stored one is of; None for all of them."""
+        found = _match(self.unique_id, unique_id)
+        if found is None or "series" not in found.re.groupindex:
+            return None
+        if self.groups:
+            return dict(self.groups).get(found["series"], ())
+        return (self.of.replace(SERIES, found["series"]),)
+
+    def _column(self, step: int | None = None) -> str:
+        """Its name without `{series}`, as the column is the same for all."""
+        name = self.unique_id if step is None else self.unique_id.replace(STEP, str(step))
+        return " ".join(name.replace(SERIES, " ").split()).strip(" _-:;,/|") if SERIES in name else name
+
+
+@lru_cache
+def _pattern(unique_id: str) -> re.Pattern[str]:
+    marks = {STEP: "(?P<step>[1-9][0-9]?)", SERIES: "(?P<series>.+)"}
+    parts = re.split(f"({re.escape(STEP)}|{re.escape(SERIES)})", unique_id)
+    return re.compile("".join(marks.get(part) or re.escape(part) for part in parts), re.DOTALL)
+
+
+def _match(pattern: str, unique_id: str) -> re.Match[str] | None:
+    return _pattern(pattern).fullmatch(unique_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAtCutoff(_Declared):
+    """A series of which the value of a day is known at the day's end, or some days later."""
+
+    known: ClassVar[Literal["at_cutoff"]] = "at_cutoff"
 
     def columns(self, horizon: int) -> list[str]:
         """Its columns in the input frame: one."""
-        return [self.unique_id]
-
-    def owns(self, unique_id: str) -> bool:
-        """Whether a stored series is this one."""
-        return unique_id == self.unique_id
+        return [self._column()]
 
     def column_of(self, unique_id: str) -> str | None:
         """The column that a stored series becomes; None if it becomes none."""
-        return unique_id if self.owns(unique_id) else None
+        return self._column() if self.owns(unique_id) else None
 
     def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns describe the day of each step; shape (horizon, 1)."""
@@ -55,40 +92,27 @@ class KnownAtCutoff:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownInAdvance:
+class KnownInAdvance(_Declared):
     """A family of series, one for each day ahead: of step 3, the value under day t is the forecast made on t of t + 3.
 
-    Attributes:
-        unique_id: their name in the store, with `{step}` in the place of the number of days ahead.
-        delay_days: days after the forecast was made that it becomes known.
+    Its `unique_id` has `{step}` in the place of the number of days ahead; `delay_days` counts from the day on which the
+    forecast was made.
     """
 
     known: ClassVar[Literal["in_advance"]] = "in_advance"
-    unique_id: str
-    delay_days: int = 0
 
     def columns(self, horizon: int) -> list[str]:
         """Its columns in the input frame: one a step."""
-        return [self.unique_id.replace(STEP, str(step)) for step in range(1, horizon + 1)]
-
-    def owns(self, unique_id: str) -> bool:
-        """Whether a stored series is of this family."""
-        return self._step_of(unique_id) is not None
+        return [self._column(step) for step in range(1, horizon + 1)]
 
     def column_of(self, unique_id: str) -> str | None:
         """The column that a stored series becomes: known `delay_days` late, it is that many steps nearer.
 
         None if it becomes none: it is of another family, or its day is past when it becomes known.
         """
-        step = self._step_of(unique_id)
-        if step is None or step <= self.delay_days:
-            return None
-        return self.unique_id.replace(STEP, str(step - self.delay_days))
-
-    def _step_of(self, unique_id: str) -> int | None:
-        before, after = map(re.escape, self.unique_id.split(STEP))
-        found = re.fullmatch(f"{before}([1-9][0-9]?){after}", unique_id)
-        return int(found[1]) if found else None
+        found = _match(self.unique_id, unique_id)
+        step = int(found["step"]) if found else 0
+        return self._column(step - self.delay_days) if step > self.delay_days else None
 
     def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
         """Which of its columns describe the day of each step; shape (horizon, horizon)."""
@@ -96,54 +120,60 @@ class KnownInAdvance:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownByTargetDay:
-    """A series whose values are known before their day, such as a plan or an announced outage.
+class KnownByTargetDay(_Declared):
+    """A series whose values are known before their day, such as a promotion's plan or an announced outage.
 
-    Each version is kept in `planned_values` under the day it is of, with the time at which it became known. Models do
-    not use them yet: it has no column in the input frame.
+    Under day t stands what is known of t, each version with the time at which it became known. A row of feature day t
+    has what was known at its end of t itself and of each of the next days; a later version never comes into it.
 
     Attributes:
-        unique_id: the series in the store.
-        delay_days: always 0.
+        days_ahead: how many of the next days have a column.
+        known_days_ahead: of a value that was stored after its own day, such as a history loaded at once, when it had
+            been known: so many days before its day. Nobody recorded it, so it is declared.
     """
 
     known: ClassVar[Literal["by_target_day"]] = "by_target_day"
-    unique_id: str
-    delay_days: int = 0
+    days_ahead: int = 15
+    known_days_ahead: int = 0
 
     def columns(self, horizon: int) -> list[str]:
-        """Its columns in the input frame: none."""
-        return []
+        """Its columns in the input frame: of the cutoff day, then of each day ahead."""
+        return [self.column_ahead(ahead) for ahead in range(min(horizon, self.days_ahead) + 1)]
 
-    def owns(self, unique_id: str) -> bool:
-        """Whether a stored series is this one."""
-        return unique_id == self.unique_id
+    def column_ahead(self, ahead: int) -> str:
+        """The column of the day that lies so many days after the row's."""
+        return f"{self._column()} +{ahead}" if ahead else self._column()
 
     def column_of(self, unique_id: str) -> str | None:
-        """The column that a stored series becomes: none."""
+        """None: its values become several columns, by their day."""
         return None
 
     def describes(self, horizon: int) -> npt.NDArray[np.bool_]:
-        """Which of its columns describe the day of each step; shape (horizon, 0)."""
-        return np.empty((horizon, 0), dtype=bool)
+        """Which of its columns describe the day of each step; shape (horizon, 1 + days).
+
+        The cutoff's own value does so of each: what it added to that day is not there on another.
+        """
+        ahead = min(horizon, self.days_ahead)
+        return np.hstack([np.ones((horizon, 1), dtype=bool), np.eye(horizon, ahead, dtype=bool)])
 
 
 Exogenous = KnownAtCutoff | KnownInAdvance | KnownByTargetDay
 _TYPES: dict[str, type[Exogenous]] = {of.known: of for of in (KnownAtCutoff, KnownInAdvance, KnownByTargetDay)}
+_NUMBERS = {"delay_days": (0, MAX_DELAY_DAYS), "days_ahead": (1, MAX_DAYS_AHEAD), "known_days_ahead": (0, 731)}
 
 
 def exogenous_from(documents: Sequence[Mapping[str, Any]]) -> tuple[Exogenous, ...]:
-    """The columns that a setting or a recipe declares; the inverse of `exogenous_document`.
+    """The series that a setting or a recipe declares; the inverse of `exogenous_document`.
 
     Args:
-        documents: each with `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`) and perhaps
-            `delay_days`.
+        documents: each with `unique_id`, `known` (`at_cutoff`, `in_advance` or `by_target_day`) and perhaps the other
+            fields of its type.
 
     Raises:
         ConfigurationError: one of them is not like this, or a series is declared twice; says which.
 
     >>> exogenous_from([{"unique_id": "Temperature", "known": "at_cutoff"}])
-    (KnownAtCutoff(unique_id='Temperature', delay_days=0),)
+    (KnownAtCutoff(unique_id='Temperature', delay_days=0, of='{series}', groups=()),)
     """
     found = tuple(_declared(document) for document in documents)
     names = [declared.unique_id for declared in found]
@@ -153,24 +183,62 @@ def exogenous_from(documents: Sequence[Mapping[str, Any]]) -> tuple[Exogenous, .
 
 
 def _declared(document: Mapping[str, Any]) -> Exogenous:
-    unique_id, known, delay = document.get("unique_id"), document.get("known"), document.get("delay_days", 0)
-    problem = None
-    if not isinstance(unique_id, str) or not unique_id or document.keys() - {"unique_id", "known", "delay_days"}:
-        problem = "is not an object of unique_id, known and delay_days"
-    elif str(known) not in _TYPES:
-        problem = f"has known {known!r}; choose one of {sorted(_TYPES)}"
-    elif not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= MAX_DELAY_DAYS:
-        problem = f"has delay_days {delay!r}; 0 to {MAX_DELAY_DAYS} are expected"
-    elif unique_id.count(STEP) != (1 if known == KnownInAdvance.known else 0):
-        problem = f"has unique_id {unique_id!r}; {STEP} stands once in one that is known in advance, and in no other"
-    if problem:
+    known = str(document.get("known"))
+    if problem := _problem(document, known):
         raise ConfigurationError(_SETTING, f"{dict(document)} {problem}")
-    return _TYPES[str(known)](str(unique_id), int(delay))
+    groups = tuple((str(name), tuple(of)) for name, of in document.get("groups", {}).items())
+    own = {name: value for name, value in document.items() if name != "known"}
+    return _TYPES[known](**own | ({"groups": groups} if groups else {}))
+
+
+def _problem(document: Mapping[str, Any], known: str) -> str | None:
+    """What is wrong with a declaration; None of a right one."""
+    unique_id = document.get("unique_id")
+    if not isinstance(unique_id, str) or not unique_id:
+        return "is not an object with unique_id and known"
+    if known not in _TYPES:
+        return f"has known {document.get('known')!r}; choose one of {sorted(_TYPES)}"
+    allowed = {"known", *(field.name for field in fields(_TYPES[known]))}
+    if unknown := sorted(document.keys() - allowed):
+        return f"has {examples(unknown)}, which is none of its fields; they are {sorted(allowed)}"
+    for name, (least, most) in _NUMBERS.items():
+        value = document.get(name, least)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            return f"has {name} {value!r}; {least} to {most} are expected"
+    if unique_id.count(STEP) != (1 if known == KnownInAdvance.known else 0):
+        return f"has unique_id {unique_id!r}; {STEP} stands once in one that is known in advance, and in no other"
+    return _problem_of_series(document, unique_id)
+
+
+def _problem_of_series(document: Mapping[str, Any], unique_id: str) -> str | None:
+    of, groups = document.get("of", SERIES), document.get("groups", {})
+    if unique_id.count(SERIES) > 1 or (unique_id.count(SERIES) == 0 and {"of", "groups"} & document.keys()):
+        return f"has unique_id {unique_id!r}; {SERIES} stands once in one of some series, which `of` and `groups` need"
+    if not isinstance(of, str) or of.count(SERIES) != 1:
+        return f"has of {of!r}; the name of a series is expected, with {SERIES} once in it"
+    is_groups = isinstance(groups, Mapping) and all(
+        isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) for names in groups.values()
+    )
+    if not is_groups or ("of" in document and groups):
+        return "has groups that are not lists of series by the name of their group, without `of`"
+    return None
 
 
 def exogenous_document(exogenous: Sequence[Exogenous]) -> list[dict[str, Any]]:
-    """JSON-ready."""
-    return [asdict(declared) | {"known": declared.known} for declared in exogenous]
+    """JSON-ready; what has its default is left out, except `delay_days`."""
+    return [_document(declared) for declared in exogenous]
+
+
+def _document(declared: Exogenous) -> dict[str, Any]:
+    own = {field.name: (getattr(declared, field.name), field.default) for field in fields(declared)}
+    kept = {
+        name: value
+        for name, (value, default) in own.items()
+        if default is MISSING or value != default or name == "delay_days"
+    }
+    if declared.groups:
+        kept["groups"] = {name: list(of) for name, of in declared.groups}
+    return kept | {"known": declared.known}
 
 
 def exogenous_columns(exogenous: Sequence[Exogenous], horizon: int) -> tuple[str, ...]:
@@ -194,76 +262,3 @@ def is_exogenous(unique_ids: Sequence[str], exogenous: Sequence[Exogenous]) -> n
     names = np.asarray(unique_ids, dtype=object)
     found = [name for name in set(names.tolist()) if any(declared.owns(name) for declared in exogenous)]
     return np.isin(names, np.array(found, dtype=object))
-
-
-def known_at(days: Days, observations: pd.DataFrame, exogenous: Sequence[Exogenous]) -> npt.NDArray[np.object_]:
-    """The exogenous values known at the end of each day, as JSON objects; None if none was known.
-
-    Args:
-        days: T consecutive days.
-        observations: `unique_id`, `ds`, `y` of exogenous series, one row a series and day.
-
-    Returns:
-        Shape (T,). A value that is not known is left out: none is carried forward from earlier days.
-    """
-    # A value stands in the row of the day on which it became known, not in that of its own day.
-    known: list[dict[str, float]] = [{} for _ in days]
-    for name, delay, rows in _columns(observations, exogenous):
-        positions = (rows["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64) + delay
-        for position, value in zip(positions.tolist(), rows["y"].tolist(), strict=True):
-            if 0 <= position < len(known):
-                known[position][name] = value
-    # One text a day, the same for every series: stores keep it as it is, and equal texts compress.
-    texts = [json.dumps(values, ensure_ascii=False) if values else None for values in known]
-    return np.array(texts, dtype=object)
-
-
-def _columns(observations: pd.DataFrame, exogenous: Sequence[Exogenous]) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    for unique_id, rows in observations.groupby("unique_id", sort=True):
-        for declared in exogenous:
-            if (name := declared.column_of(str(unique_id))) is not None:
-                yield name, declared.delay_days, rows
-
-
-def exogenous_names(texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """The columns that any of the rows' JSON objects hold, sorted."""
-    return tuple(sorted({name for text in texts.dropna().unique() for name in json.loads(text)}))
-
-
-def exogenous_values(texts: "pd.Series[Any]", names: Sequence[str]) -> Floats:
-    """Some columns of the rows' JSON objects; shape (n, len(names)), NaN where not known."""
-    if not names:
-        return np.empty((len(texts), 0))
-    # The series of a day share one object: each is read once.
-    codes, unique = pd.factorize(texts)
-    read = [json.loads(text) for text in unique]
-    # `factorize` codes a null as -1, which picks the last row: one without values.
-    values = np.array([[of.get(name, np.nan) for name in names] for of in [*read, {}]], dtype=np.float64)
-    return values[codes]
-
-
-def unknown_columns(texts: "pd.Series[Any]", names: Sequence[str]) -> list[str]:
-    """The columns of which none of the rows' JSON objects holds a value, in order; all of them without rows.
-
-    >>> unknown_columns(pd.Series(['{"wind": 3.0}', None]), ["wind", "rain"])
-    ['rain']
-    """
-    values = exogenous_values(texts, names)
-    return [name for position, name in enumerate(names) if np.isnan(values[:, position]).all()]
-
-
-def refuse_never_known(shares: Mapping[str, float]) -> None:
-    """Refuse a training in which a declared column had no value on any day.
-
-    Args:
-        shares: column -> share of the observed days on which its value was known.
-
-    Raises:
-        ConfigurationError: one was never known; says which, and what to do.
-    """
-    if never := sorted(name for name, share in shares.items() if not share > 0):
-        raise ConfigurationError(
-            _SETTING,
-            f"declares {examples(never)}, of which feature_table knows no value; compare the names with the feed's, "
-            "and load the days to train on again",
-        )

@@ -20,7 +20,8 @@ import pandas as pd
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.calendar import is_holiday, is_year_end, recent_holidays
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous, exogenous_values, is_exogenous, known_at
+from forecasting_platform.forecasting.series.exogenous import Exogenous, is_exogenous
+from forecasting_platform.forecasting.series.exogenous_values import exogenous_values, known_at
 from forecasting_platform.forecasting.series.frames import (
     FEATURE_NAMES,
     FEATURE_TABLE,
@@ -66,6 +67,7 @@ def build_features(
     country: str,
     exogenous: Sequence[Exogenous] = (),
     calendars: Calendars = DAILY,
+    versions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The rows of `FEATURE_TABLE` for the observed days of `period`.
 
@@ -75,6 +77,7 @@ def build_features(
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own: they are columns in the rows of the others.
         calendars: the days on which values of each series are due.
+        versions: of the exogenous series known by target day, see `known_at`.
 
     Returns:
         One row per observed day, ordered by `unique_id`, `ds`; empty where nothing was observed.
@@ -83,10 +86,14 @@ def build_features(
     days = np.arange(np.datetime64(window.start, "D"), np.datetime64(window.end, "D") + 1)
     inside = observations[observations["ds"].between(pd.Timestamp(window.start), pd.Timestamp(window.end))]
     unique_ids, series = np.unique(inside["unique_id"].to_numpy(dtype=str), return_inverse=True)
-    if exogenous and (is_column := is_exogenous(unique_ids.tolist(), exogenous)).any():
-        forecast = build_features(inside[~is_column[series]], period, country, calendars=calendars)
-        known = pd.Series(known_at(days, inside[is_column[series]], exogenous), index=days.astype("datetime64[ns]"))
-        return FEATURE_TABLE.conform(forecast.assign(exogenous=forecast["ds"].map(known)), period)
+    if exogenous:
+        is_column = is_exogenous(observations["unique_id"].tolist(), exogenous)
+        features = build_features(observations[~is_column], period, country, calendars=calendars)
+        names = sorted(features["unique_id"].unique())
+        texts = known_at(days, names, observations[is_column], exogenous, versions)
+        place, day = np.searchsorted(names, features["unique_id"].to_numpy(dtype=str)), features["ds"].to_numpy()
+        known = texts[place, (day.astype("datetime64[D]") - days[0]).astype(np.int64)] if len(features) else None
+        return FEATURE_TABLE.conform(features.assign(exogenous=known), period)
     values = np.full((len(unique_ids), len(days)), np.nan)
     values[series, (inside["ds"].to_numpy().astype("datetime64[D]") - days[0]).astype(np.int64)] = inside["y"]
     tables = [

@@ -11,7 +11,7 @@ import pandas as pd
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.calendar import calendar_values
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_names, exogenous_values
+from forecasting_platform.forecasting.series.exogenous_values import exogenous_names, exogenous_values
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import InputBlock
 

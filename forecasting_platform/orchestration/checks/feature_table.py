@@ -19,8 +19,8 @@ from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,
     exogenous_from,
     is_exogenous,
-    unknown_columns,
 )
+from forecasting_platform.forecasting.series.exogenous_values import unknown_columns
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days

@@ -31,9 +31,8 @@ from forecasting_platform.forecasting.series.exogenous import (
     KnownInAdvance,
     exogenous_document,
     exogenous_from,
-    exogenous_values,
-    refuse_never_known,
 )
+from forecasting_platform.forecasting.series.exogenous_values import exogenous_values, refuse_never_known
 from forecasting_platform.forecasting.series.features import build_features, fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, InvalidInputsError, ModelInputs
@@ -287,8 +286,8 @@ def test_declarations_survive_their_document() -> None:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"known": "at_cutoff"}, "is not an object of unique_id, known and delay_days"),
-        ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "is not an object of"),
+        ({"known": "at_cutoff"}, "is not an object with unique_id and known"),
+        ({"unique_id": "a", "known": "at_cutoff", "lag": 1}, "has 'lag', which is none of its fields"),
         ({"unique_id": "a", "known": ["at_cutoff"]}, "has known"),
         (
             {"unique_id": "a", "known": "always"},

@@ -136,6 +136,8 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.InsufficientHistoryError(3, 15), "the longest has 3"),
     (errors.MissingMetricError("RMSE", "version 2", float("nan")), "RMSE of version 2 is nan"),
     (errors.NoChampionError("m"), "m has no champion yet"),
+    (errors.RecipeFileError("my.toml", "`horizon`: 0 was found"), "the recipe my.toml: `horizon`: 0 was found"),
+    (errors.CandidateError("trees", "their-trees 1.0", "to fit: no rows"), "'trees' of their-trees 1.0 failed to fit"),
     (errors.NoChallengerError("m"), "m has no challenger"),
     (
         errors.BackupError("the database", "pg_dump failed: disk full", "What was there still is."),

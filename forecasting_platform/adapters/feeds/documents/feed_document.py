@@ -37,6 +37,7 @@ from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.arrays import Days
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import is_exogenous
 from forecasting_platform.forecasting.series.limits import legal_name, series_name_problem
 from forecasting_platform.forecasting.series.refusals import Refusals, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument, no_values
@@ -181,8 +182,8 @@ class _Reading:
         return self._frame(*self._daily(table, days, cells.keep(is_planned), read.keep(is_planned)))
 
     def _is_planned(self, cells: SeriesCells) -> npt.NDArray[np.bool_]:
-        declared = [place for place, name in enumerate(cells.names) if name in self.description.planned]
-        return np.isin(cells.series, declared)
+        of_names = is_exogenous(cells.names, self.description.planned)
+        return of_names[cells.series]
 
     def _frame(self, series: Sequence[str], daily: DailyValues) -> pd.DataFrame:
         """`unique_id`, `ds`, `y`."""
