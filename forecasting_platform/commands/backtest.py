@@ -1,7 +1,7 @@
 """`backtest`: scores of a recipe on past days, beside the champion's, with the verdict; changes nothing."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.commands.sparkline import sparkline
 from forecasting_platform.errors import NoChampionError
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
 from forecasting_platform.services.policy_backtest import stored_history
 from forecasting_platform.services.recipe_backtest import Judgement, RecipeBacktest, backtest_features, judge
@@ -54,7 +55,9 @@ def backtest(
     judged = None
     if against is not None:
         other, name = _other_recipe(connection, against)
-        judged = judge(tried, backtest_features(features, other, name=name))
+        with connection.ledger() as ledger:
+            compared = ledger.compared_recipes(datetime.now(UTC) - YEAR)
+        judged = judge(tried, backtest_features(features, other, name=name), compared=compared)
     if plot_path is not None:
         _write(plot_path, (judged or tried).plot())
     if as_json:
@@ -118,6 +121,8 @@ def _print(tried: RecipeBacktest, judged: Judgement | None) -> None:
         between = f"between {saved.min():.2f} and {saved.max():.2f} of the seasonal naive forecast's RMSE"
         click.echo(f"loss saved, from the first cutoff to the last, {between}: {sparkline(saved.tolist())}")
         click.echo(f"verdict: {judged.verdict}, {judged.reason}")
+        if "asked" in judged.statistics:
+            click.echo("this look is not counted: a recipe is a try of its year once it is judged as a challenger")
 
 
 def _hardest(scores: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.monitoring.alert_messages import Message
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
 
 AlertsChange = Callable[[list[Alert]], tuple[Sequence[Alert], Sequence[Message]]]
 """What becomes of the incidents there are: those to save, and the messages to queue. Pure."""
@@ -62,6 +63,13 @@ class Ledger(Protocol):
         Args:
             moving_to: only those that moved the champion to this version.
             with_evidence: without, `evidence` is empty and is not read: it is most of a decision.
+        """
+        ...
+
+    def compared_recipes(self, since: datetime) -> list[ComparedRecipes]:
+        """What `recipes_compared_by` finds in the decisions made since a time, inclusive, oldest first.
+
+        Only these few numbers are read of the evidence, and of no earlier decision.
         """
         ...
 

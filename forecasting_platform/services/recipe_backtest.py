@@ -5,6 +5,7 @@ registered. `forecasting_platform.backtest`, `judge` and `forecast` in a noteboo
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -27,6 +28,7 @@ from forecasting_platform.forecasting.promotion.decisions import PromotionDecisi
 from forecasting_platform.forecasting.promotion.evidence import compare_backtests, evaluated_as
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, count_tries
 from forecasting_platform.forecasting.reports.backtest import backtest_forecasts, backtest_scores
 from forecasting_platform.forecasting.reports.plots import backtest_plot, decision_plot
 from forecasting_platform.forecasting.series.checked_values import checked_values
@@ -160,30 +162,40 @@ def backtest_features(features: pd.DataFrame, recipe: Recipe, *, name: str) -> R
     return _backtest_panel(panel_from(features), recipe, name)
 
 
-def judge(challenger: RecipeBacktest, champion: RecipeBacktest) -> Judgement:
+def judge(
+    challenger: RecipeBacktest, champion: RecipeBacktest, *, compared: Iterable[ComparedRecipes] = ()
+) -> Judgement:
     """Whether a recipe is better than another one, as the platform judges challengers.
 
     The champion's recipe is backtested again where its horizon, cutoffs or refits are not the challenger's.
+
+    Args:
+        compared: the comparisons of the last year in a platform's ledger, which make the chance smaller that is asked
+            of one more; without them it is asked of the challenger as the first recipe of a year.
 
     Raises:
         InvalidDataError: the two are of different data.
         MissingMetricError: nothing could be scored.
     """
+    policy, at = PromotionPolicy.packaged(), datetime.now(UTC)
+    recipes = challenger.recipe.fingerprint, champion.recipe.fingerprint
+    tries = count_tries(compared, recipes, at, policy.promising_p)
     champion = champion.on_the_cutoffs_of(challenger)
-    compared = compare_backtests(challenger.panel, challenger.results, champion.results)
-    other = compared.champion or compared.challenger
+    results = compare_backtests(challenger.panel, challenger.results, champion.results)
+    other = results.champion or results.challenger
     decision = decide(
-        _scored(challenger, compared.challenger),
+        _scored(challenger, results.challenger),
         _scored(champion, other),
-        compared.naive,
-        PromotionPolicy.packaged(),
+        results.naive,
+        policy,
         horizon=challenger.recipe.horizon,
-        decided_at=datetime.now(UTC),
+        decided_at=at,
         decided_by="backtest",
+        tries=tries,
     )
-    cutoffs = pd.to_datetime(pd.Series(compared.challenger.cutoffs))
-    losses = pd.DataFrame({"cutoff": cutoffs, "challenger": compared.challenger.loss, "champion": other.loss})
-    return Judgement(challenger, champion, decision, losses, _by_series(compared.challenger, other))
+    cutoffs = pd.to_datetime(pd.Series(results.challenger.cutoffs))
+    losses = pd.DataFrame({"cutoff": cutoffs, "challenger": results.challenger.loss, "champion": other.loss})
+    return Judgement(challenger, champion, decision, losses, _by_series(results.challenger, other))
 
 
 def forecast(

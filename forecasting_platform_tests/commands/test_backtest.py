@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from forecasting_platform import Recipe, cli
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.models.recipe import default_candidates
@@ -21,6 +23,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
 
 DAYS = DateRange(date(2021, 1, 1), date(2022, 6, 30))
 SERIES = ["Corrib production", "Moffat imports"]
@@ -40,12 +43,23 @@ def registry() -> MemoryModelRegistry:
 
 
 @pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+@pytest.fixture
 def run(
-    features: pd.DataFrame, registry: MemoryModelRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    features: pd.DataFrame,
+    registry: MemoryModelRegistry,
+    ledger: MemoryLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Callable[..., Result]:
     store = MemoryTableStore()
     store.replace(FEATURE_TABLE, features, DAYS)
-    connection = SimpleNamespace(settings=Settings(), table_store=lambda: nullcontext(store))
+    connection = SimpleNamespace(
+        settings=Settings(), table_store=lambda: nullcontext(store), ledger=lambda: nullcontext(ledger)
+    )
     monkeypatch.setattr("forecasting_platform.commands.backtest.connect", lambda data_dir: connection)
     monkeypatch.setattr("forecasting_platform.commands.backtest.model_registry_of", lambda settings: registry)
     (tmp_path / "quick.toml").write_text(QUICK, encoding="utf-8")
@@ -79,6 +93,21 @@ def test_against_the_champion_the_verdict_and_its_power_are_printed(run: Callabl
     assert "would be found four times in five" in shown.output
     assert "loss saved, from the first cutoff to the last, between " in shown.output
     assert Path("verdict.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_verdict_asks_for_more_after_other_recipes_of_the_year_and_is_not_counted_itself(
+    run: Callable[..., Result], ledger: MemoryLedger, champion: str
+) -> None:
+    now = datetime.now(UTC)
+    for days_ago in (400, 20, 10):
+        made = replace(judged(NOISE, NOISE), decided_at=now - timedelta(days=days_ago))
+        made.evidence["inputs"]["challenger"]["recipe_fingerprint"] = f"recipe {days_ago}"
+        ledger.append_decision(made)
+    for _ in range(2):
+        shown = run("--recipe", "quick.toml", "--against", "champion")
+        assert "number 3 of the recipes compared within a year: a chance below 0.0018 is asked" in shown.output
+        assert "this look is not counted" in shown.output
+    assert len(ledger.decisions()) == 3
 
 
 def test_a_machine_gets_one_document(run: Callable[..., Result], champion: str) -> None:

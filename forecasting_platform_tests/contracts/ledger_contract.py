@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.monitoring.alert_messages import Message, 
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, Tries
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.refusals import Refusals, Refused
@@ -76,6 +77,7 @@ CALLS: dict[str, Callable[[Ledger], object]] = {
     "append_decision": lambda ledger: ledger.append_decision(DECISION),
     "promotion": promote,
     "decisions": lambda ledger: ledger.decisions(),
+    "compared_recipes": lambda ledger: ledger.compared_recipes(NOON),
     "change_alerts": lambda ledger: ledger.change_alerts(lambda _: ([], [])),
     "save_alerts": lambda ledger: ledger.save_alerts([ALERT]),
     "alerts": lambda ledger: ledger.alerts(),
@@ -142,6 +144,36 @@ class LedgerContract:
         bare = ledger.decisions(2, with_evidence=False)
         assert bare == [replace(entry, evidence={}) for entry in ledger.decisions(2)]
         assert ledger.decisions(1)[0].evidence == DECISION.evidence != {}
+
+    def test_the_recipes_that_decisions_compared_are_read_since_a_time_oldest_first(self, ledger: Ledger) -> None:
+        def compare(hours: int, p_better: float, recipes: tuple[str, str], tries: Tries | None) -> None:
+            challenger, champion = (
+                {"version": version, "recipe_fingerprint": recipe}
+                for version, recipe in zip("21", recipes, strict=True)
+            )
+            inputs = {"challenger": challenger, "champion": champion}
+            # As an earlier policy recorded it, which counted no tries, or as this one does.
+            inputs |= {"tries": tries.record()} if tries else {} if hours % 2 else {"tries": None}
+            evidence = {"inputs": inputs, "statistics": {"p_better": p_better}}
+            at = NOON + timedelta(hours=hours)
+            ledger.append_decision(replace(DECISION, decided_at=at, evidence=evidence))
+
+        tries = Tries(3, NOON - timedelta(days=2), promising_before=1, first_p=0.25)
+        compare(-1, 0.5, ("early", "y"), None)
+        compare(0, 1e-300, ("x", "y"), None)
+        compare(1, 0.0, ("x", ""), None)
+        compare(3, 0.125, ("z", "y"), replace(tries, first_p=None))
+        compare(2, 1.0, ("z", "y"), tries)
+        first = {"inputs": {"challenger": {"version": "1"}, "champion": None}, "statistics": {"challenger_loss": 1.0}}
+        for evidence in ({}, {"manual": True}, first):
+            ledger.append_decision(replace(DECISION, evidence=evidence))
+        assert ledger.compared_recipes(NOON) == [
+            ComparedRecipes(NOON, "x", "y", 1e-300, None),
+            ComparedRecipes(NOON + timedelta(hours=1), "x", "version 1", 0.0, None),
+            ComparedRecipes(NOON + timedelta(hours=3), "z", "y", 0.125, replace(tries, first_p=None)),
+            ComparedRecipes(NOON + timedelta(hours=2), "z", "y", 1.0, tries),
+        ]
+        assert ledger.compared_recipes(LATER + timedelta(days=1)) == []
 
     def test_decisions_made_at_once_are_all_kept(self, ledger: Ledger) -> None:
         with ThreadPoolExecutor(4) as deciders:

@@ -16,7 +16,7 @@ from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import held_observations
 from forecasting_platform.services import feature_table, forecast_errors, forecasts
-from forecasting_platform.services.promotion import evidence, promoter
+from forecasting_platform.services.promotion import evidence
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.actors import Body, days_from, values_of
 from forecasting_platform_tests.simulation.models import SERIES, compared, issued, matched
@@ -186,8 +186,7 @@ def stand_ins(world: World) -> Iterator[None]:
                 lambda _panel, one, other: compared(one.fingerprint, other.fingerprint if other else None),
             )
         )
-        for module in (promoter, evidence):
-            replaced.enter_context(patch.object(module, "naive_rmse", lambda _errors: {}))
+        replaced.enter_context(patch.object(evidence, "naive_rmse", lambda _errors: {}))
         for name, function in OF_EACH_SERIES.items():
             replaced.enter_context(patch.object(feature_table, name, function))
         yield

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.monitoring.alert_messages import Message, 
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chain_entry
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, recipes_compared_by
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
 
 
@@ -54,6 +55,12 @@ class MemoryLedger:
             newest_first = self._decisions[::-1]
         found = [entry for entry in newest_first if moving_to is None or entry.moves_champion_to(moving_to)][:limit]
         return found if with_evidence else [replace(entry, evidence={}) for entry in found]
+
+    def compared_recipes(self, since: datetime) -> list[ComparedRecipes]:
+        """See `Ledger`."""
+        with self._lock:
+            found = [recipes_compared_by(entry) for entry in self._decisions if entry.decided_at >= since]
+        return [compared for compared in found if compared is not None]
 
     def change_alerts(self, change: AlertsChange) -> int:
         """See `Ledger`."""

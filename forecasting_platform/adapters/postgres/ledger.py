@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from forecasting_platform.adapters.ledger_entries import check_evidence, refuse_overtaken
+from forecasting_platform.adapters.postgres.compared_recipes import select_compared
 from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
 from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
 from forecasting_platform.adapters.postgres.schema import create_schema, exists
@@ -17,6 +18,7 @@ from forecasting_platform.forecasting.monitoring.alert_messages import Message, 
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chain_entry
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
@@ -102,6 +104,11 @@ class PostgresLedger:
         parameters = {"moving_to": moving_to, "moves": list(MOVES), "limit": limit}
         with self._connections.transaction("promotion_decisions") as connection:
             return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, parameters).fetchall()
+
+    def compared_recipes(self, since: datetime) -> list[ComparedRecipes]:
+        """See `Ledger`."""
+        with self._connections.transaction("promotion_decisions") as connection:
+            return select_compared(connection, since)
 
     def change_alerts(self, change: AlertsChange) -> int:
         """See `Ledger`."""

@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.promotion.decision_inputs import Evidence,
 from forecasting_platform.forecasting.promotion.evidence import Comparison
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide
+from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, count_tries, recipes_compared_by
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.inputs import build_inputs
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -48,32 +49,43 @@ def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Seq
 
 def _champions(cycles: Sequence[Cycle], rule: Rule) -> Iterator[Fit]:
     """Each champion in turn; challengers take turns among the recipes."""
-    champion = cycles[0].fits[0]
+    champion, compared = cycles[0].fits[0], list[ComparedRecipes]()
     yield champion
     for turn, found in enumerate(cycles[1:], start=1):
         challenger = found.fits[turn % len(found.fits)]
-        if _replaces(challenger, champion, found.comparison, found.fits[0].recipe, rule):
+        if _replaces(challenger, champion, found.comparison, found.fits[0].recipe, rule, compared):
             champion = challenger
             yield champion
 
 
-def _replaces(challenger: Fit, champion: Fit, comparison: Comparison, first: Recipe, rule: Rule) -> bool:
-    """Whether a rule makes the challenger champion."""
+def _replaces(
+    challenger: Fit,
+    champion: Fit,
+    comparison: Comparison,
+    first: Recipe,
+    rule: Rule,
+    compared: list[ComparedRecipes],
+) -> bool:
+    """Whether a rule makes the challenger champion; `compared` is the ledger so far, and is continued."""
     if rule in {"always", "never"} or comparison.champion is None:
         return rule == "always"
     evidence = {True: comparison.challenger, False: comparison.champion}
     mine, other = evidence[challenger.recipe == first], evidence[champion.recipe == first]
     if rule == "any gain":
         return mine.mean_loss <= other.mean_loss
+    policy, at = PromotionPolicy.packaged(), datetime.combine(challenger.model.cutoff, datetime.min.time(), UTC)
+    recipes = challenger.recipe.fingerprint, champion.recipe.fingerprint
     decision = decide(
         _scored_version(challenger, mine),
         _scored_version(champion, other),
         comparison.naive,
-        PromotionPolicy.packaged(),
+        policy,
         horizon=challenger.model.horizon,
-        decided_at=datetime.combine(challenger.model.cutoff, datetime.min.time(), UTC),
+        decided_at=at,
         decided_by="replay",
+        tries=count_tries(compared, recipes, at, policy.promising_p),
     )
+    compared.extend(filter(None, [recipes_compared_by(decision)]))
     return decision.moves_champion
 
 

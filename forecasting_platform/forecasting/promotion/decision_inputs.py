@@ -15,6 +15,7 @@ import numpy as np
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.promotion.paired_tests import long_run_variance
+from forecasting_platform.forecasting.promotion.tries import Tries
 from forecasting_platform.forecasting.series.arrays import Floats
 
 Numbers = dict[str, Any]
@@ -114,6 +115,7 @@ def record_inputs(
     horizon: int,
     shadow: Shadow | None,
     fitness: Fitness | None,
+    tries: Tries | None,
 ) -> Numbers:
     """Everything a verdict is made from, JSON-ready."""
     return {
@@ -132,6 +134,7 @@ def record_inputs(
             "champion": shadow.champion.tolist(),
         },
         "fitness": None if fitness is None else asdict(fitness),
+        "tries": None if tries is None else tries.record(),
     }
 
 

@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.promotion.paired_tests import (
     least_detectable,
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.tries import Tries, recipe_chance, shadow_chance
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
 
@@ -35,20 +36,32 @@ def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
         return statistics
     champion = np.array(inputs["champion"]["loss"])
     age = date.fromisoformat(inputs["challenger"]["cutoff"]) - date.fromisoformat(inputs["champion"]["cutoff"])
+    compared = _compare_recipes(champion, challenger, inputs, policy)
+    asked = _ask_chances(inputs, policy, compared["p_better"])
     return statistics | {
         "champion_loss": float(champion.mean()),
         "days_newer": age.days,
         # Versions without a fingerprint do not count as the same recipe.
         "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"] != "",
-        **_compare_recipes(champion, challenger, inputs, policy),
+        **compared,
         "clearly_worse": _find_clearly_worse(inputs, policy),
-        "shadow": _compare_shadow(inputs, policy),
+        "shadow": _compare_shadow(inputs, policy, asked["shadow"]),
+        # Decisions that counted no tries recorded no such number, and are judged again to the same numbers.
+        **({"asked": asked} if inputs.get("tries") else {}),
     }
+
+
+def _ask_chances(inputs: Numbers, policy: PromotionPolicy, p_better: float) -> dict[str, float]:
+    """Below which the chance of error by the backtest and by the shadow must be; 0 where the shadow cannot promote."""
+    if not inputs.get("tries"):
+        return {"recipe": policy.recipe_alpha, "shadow": policy.shadow_alpha}
+    tries = Tries.recorded(inputs["tries"]).with_first(p_better)
+    return {"recipe": recipe_chance(tries, policy), "shadow": shadow_chance(tries, policy)}
 
 
 def _compare_recipes(champion: Floats, challenger: Floats, inputs: Numbers, policy: PromotionPolicy) -> Numbers:
     difference, horizon, mean = champion - challenger, inputs["horizon"], float(champion.mean()) or 1.0
-    seed = _derive_seed(inputs)
+    asked, seed = _ask_chances(inputs, policy, 1.0)["recipe"], _derive_seed(inputs)
     p_better, p_worse = (float(diebold_mariano(sign * difference, horizon)) for sign in (1, -1))
     return {
         "relative_gain": float(difference.mean()) / mean,
@@ -57,7 +70,7 @@ def _compare_recipes(champion: Floats, challenger: Floats, inputs: Numbers, poli
         "chance_better": float(chance_in_a_year(p_better, len(difference))),
         "chance_worse": float(chance_in_a_year(p_worse, len(difference))),
         "bootstrap_gain": block_bootstrap_bound(difference, policy.bootstrap_level, horizon, seed) / mean,
-        "least_detectable_gain": least_detectable(difference, policy.recipe_alpha, horizon) / mean,
+        "least_detectable_gain": least_detectable(difference, asked, horizon) / mean,
     }
 
 
@@ -67,23 +80,23 @@ def _derive_seed(inputs: Numbers) -> int:
     return int.from_bytes(hashlib.sha256(losses).digest()[:4], "big")
 
 
-def _compare_shadow(inputs: Numbers, policy: PromotionPolicy) -> Numbers | None:
+def _compare_shadow(inputs: Numbers, policy: PromotionPolicy, asked: float) -> Numbers | None:
     shadow, horizon = inputs["shadow"], inputs["horizon"]
     if shadow is None or not shadow["days"]:
         return None
     champion = np.array(shadow["champion"])
     difference, mean = champion - np.array(shadow["challenger"]), float(champion.mean()) or 1.0
-    lower, upper = (
-        float(bound[-1]) / mean for bound in confidence_sequence(difference, policy.shadow_alpha, horizon=horizon)
-    )
+    # To reject what is worse is no promotion, so its bound does not share the chance.
+    upper = float(confidence_sequence(difference, policy.shadow_alpha, horizon=horizon)[1][-1]) / mean
+    lower = float(confidence_sequence(difference, asked, horizon=horizon)[0][-1]) / mean if asked else -math.inf
     gain, bounded = float(difference.mean()) / mean, math.isfinite(lower)
     return {
         "days": len(difference),
         "relative_gain": gain,
         "lower": lower if bounded else None,
-        "upper": upper if bounded else None,
+        "upper": upper if math.isfinite(upper) else None,
         "least_detectable_gain": gain - lower if bounded else None,
-        "days_to_decide": days_to_decide(len(difference), gain, gain - lower, horizon),
+        "days_to_decide": days_to_decide(len(difference), gain, gain - lower, horizon) if asked else None,
     }
 
 

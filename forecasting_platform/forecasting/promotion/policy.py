@@ -15,9 +15,14 @@ class PromotionPolicy:
     """What it takes to change the champion.
 
     Attributes:
-        recipe_alpha: chance a year that a recipe no better than the champion's is promoted on its backtest, asked every
-            15 days.
-        shadow_alpha: chance, ever, that a version no better is promoted on its shadow forecasts, looked at every day.
+        recipe_alpha: chance a year that any recipe no better than the champion's is promoted on its backtest, asked
+            every 15 days. The recipes of a year share it.
+        shadow_alpha: chance that any version no better is promoted on its shadow forecasts, looked at every day. The
+            promising recipes of a year share it.
+        half_spent_after: number of a year's recipes that share half of these chances; each later one has less.
+        promising_p: p-value of a recipe's first backtest below which its shadow forecasts may promote it.
+        reject_alpha: chance a year that a recipe no worse is rejected on its backtest. As a rejection moves nothing, it
+            is not shared.
         min_gain: the smallest gain in loss worth a change.
         bootstrap_level: a recipe's gain must also survive resampling of blocks of days, at this one-sided level.
         worse_alpha: a series, a group of steps or a season is clearly worse below this chance, shared among all of its
@@ -37,9 +42,12 @@ class PromotionPolicy:
         sha256: of the other numbers.
     """
 
-    version: int = 2
-    recipe_alpha: float = 0.025
+    version: int = 3
+    recipe_alpha: float = 0.0175
     shadow_alpha: float = 0.01
+    half_spent_after: float = 2.0
+    promising_p: float = 0.05
+    reject_alpha: float = 0.025
     min_gain: float = 0.02
     bootstrap_level: float = 0.95
     worse_alpha: float = 0.01

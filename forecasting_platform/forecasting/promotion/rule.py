@@ -20,6 +20,7 @@ from forecasting_platform.forecasting.promotion.decision_inputs import (
 from forecasting_platform.forecasting.promotion.decision_statistics import compute_statistics
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, Verdict
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
+from forecasting_platform.forecasting.promotion.tries import Tries
 
 
 def decide(
@@ -33,6 +34,7 @@ def decide(
     decided_by: str,
     shadow: Shadow | None = None,
     fitness: Fitness | None = None,
+    tries: Tries | None = None,
     provenance: Numbers | None = None,
 ) -> PromotionDecision:
     """The verdict on a challenger. A tie keeps the champion.
@@ -41,6 +43,8 @@ def decide(
         champion: None when nothing serves yet: then the challenger serves; a series that nothing beats is
             served by its naive forecast anyway.
         naive: evidence of `naive` and `seasonal_naive` on the same cutoffs.
+        tries: the place of this comparison among those of a year; None where none is counted, such as of a recipe with
+            itself.
         provenance: what else to record, such as checksums; JSON-ready.
 
     Returns:
@@ -50,7 +54,7 @@ def decide(
         MissingMetricError: a loss is not a finite number, or the two were scored on different cutoffs.
     """
     refuse_unmeasured(challenger, champion, naive, shadow)
-    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness)
+    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness, tries)
     verdict, reason, statistics = _judge(inputs, policy)
     return PromotionDecision(
         verdict=verdict,
@@ -97,6 +101,8 @@ def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numb
     verdict, reason = _reach_verdict(inputs, statistics, policy)
     if inputs["champion"] is not None and inputs["champion"]["version"] != inputs["challenger"]["version"]:
         reason = f"{reason}: {_describe_power(statistics, policy, inputs['horizon'])}"
+        if "asked" in statistics:
+            reason = f"{reason}; {_describe_tries(inputs['tries'], statistics['asked'], policy)}"
     return verdict, reason, statistics
 
 
@@ -158,7 +164,7 @@ def _find_unfitness(challenger: Numbers, statistics: Numbers, policy: PromotionP
 
 def _shown_worse(statistics: Numbers, policy: PromotionPolicy) -> str | None:
     gain, shadow = statistics["relative_gain"], statistics["shadow"]
-    if gain < 0 and statistics["chance_worse"] < policy.recipe_alpha:
+    if gain < 0 and statistics["chance_worse"] < policy.reject_alpha:
         return f"its backtest loss is {-gain:.1%} higher (chance {statistics['chance_worse']:.3f})"
     if shadow and shadow["upper"] is not None and shadow["upper"] < 0:
         return f"its loss on {shadow['days']} shadow days is {-shadow['relative_gain']:.1%} higher"
@@ -167,7 +173,8 @@ def _shown_worse(statistics: Numbers, policy: PromotionPolicy) -> str | None:
 
 def _shown_better(statistics: Numbers, policy: PromotionPolicy) -> str | None:
     gain, shadow = statistics["relative_gain"], statistics["shadow"]
-    certain = statistics["chance_better"] < policy.recipe_alpha and statistics["bootstrap_gain"] > 0
+    asked = statistics["asked"]["recipe"] if "asked" in statistics else policy.recipe_alpha
+    certain = statistics["chance_better"] < asked and statistics["bootstrap_gain"] > 0
     if gain >= policy.min_gain and certain:
         return f"its backtest loss is {gain:.1%} lower (chance {statistics['chance_better']:.3f})"
     if shadow and shadow["lower"] is not None and shadow["lower"] > 0 and shadow["relative_gain"] >= policy.min_gain:
@@ -185,3 +192,14 @@ def _describe_power(statistics: Numbers, policy: PromotionPolicy, horizon: int) 
     more = shadow["days_to_decide"]
     when = ", which no number of days decides" if more is None else f", about {more} more days would decide"
     return f"{found}; {shadow['days']} shadow days, gain {shadow['relative_gain']:.1%}{when}"
+
+
+def _describe_tries(tries: Numbers, asked: Numbers, policy: PromotionPolicy) -> str:
+    """What the comparisons before this one cost."""
+    said = (
+        f"number {tries['number']} of the recipes compared within a year: "
+        f"a chance below {asked['recipe']:.2g} is asked instead of {policy.recipe_alpha:g}"
+    )
+    if asked["shadow"]:
+        return f"{said}, of its shadow {asked['shadow']:.2g} instead of {policy.shadow_alpha:g}"
+    return f"{said}; no shadow promotes it this year, as its first backtest was not promising"

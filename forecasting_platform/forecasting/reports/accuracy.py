@@ -90,6 +90,7 @@ def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd
 def decision_table(decision: PromotionDecision) -> pd.DataFrame:
     """The numbers of a decision, one a row: `what`, `found`, and `needed` for a promotion (empty: no threshold)."""
     statistics, policy = decision.evidence.get("statistics", {}), decision.evidence.get("policy", {})
+    inputs = decision.evidence.get("inputs", {})
     found = {
         "loss of the challenger": statistics.get("challenger_loss"),
         "loss of the champion": statistics.get("champion_loss"),
@@ -99,14 +100,16 @@ def decision_table(decision: PromotionDecision) -> pd.DataFrame:
         "gain that survives resampling": statistics.get("bootstrap_gain"),
         "gain that would be seen": statistics.get("least_detectable_gain"),
         "days newer": statistics.get("days_newer"),
-        "constant series, which decide nothing": len(decision.evidence.get("inputs", {}).get("constant", ())) or None,
+        "recipes compared within a year": (inputs.get("tries") or {}).get("number"),
+        "constant series, which decide nothing": len(inputs.get("constant", ())) or None,
     }
     shadow = statistics.get("shadow") or {}
     found |= {f"shadow: {name.replace('_', ' ')}": value for name, value in shadow.items()}
     found |= {name.replace("_", " "): value for name, value in decision.evidence.get(AUTOMATIC, {}).items()}
+    asked = statistics.get("asked", {})
     needed = {
         "gain in the backtest": policy.get("min_gain"),
-        "chance a year of such a gain without being better": policy.get("recipe_alpha"),
+        "chance a year of such a gain without being better": asked.get("recipe", policy.get("recipe_alpha")),
         "gain that survives resampling": 0.0 if policy else None,
         "shadow: lower": 0.0,
     }

@@ -1,7 +1,8 @@
 """What decisions about the champion rest on: a backtest made now, shadow forecasts and matured errors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import pandas as pd
@@ -17,6 +18,7 @@ from forecasting_platform.forecasting.promotion.rollback import (
     find_rollback_trigger,
 )
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
+from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
 from forecasting_platform.forecasting.series.panel import panel_from
@@ -68,6 +70,27 @@ class PromotionEvidence:
 
         return measure_shadow(self.errors, versions_of(challenger), versions_of(champion), unit)
 
+    def tries(self, challenger: ModelVersion, champion: ModelVersion, at: datetime) -> Tries | None:
+        """The place of a comparison that is made now among those of a year; None for two versions of one recipe."""
+        compared = self.versions.ledger.compared_recipes(at - YEAR)
+        return count_tries(compared, (_recipe(challenger), _recipe(champion)), at, self.policy.promising_p)
+
+    def better_challenger(
+        self, challenger: ModelVersion, champion: ModelVersion, model: ForecastModel, at: datetime
+    ) -> RollbackTrigger | None:
+        """That the shadow shows the challenger to be better, by the chance of error that it may have after all tries.
+
+        Args:
+            model: the champion's.
+        """
+        shadow = self.shadow(challenger, champion, naive_rmse(of_deciding_series(self.errors, model)))
+        better = find_better_version(shadow, self.policy, model.horizon)
+        tries = self.tries(challenger, champion, at) if better else None
+        if tries is None:
+            return better
+        asked = shadow_chance(tries, self.policy)
+        return find_better_version(shadow, replace(self.policy, shadow_alpha=asked), model.horizon) if asked else None
+
     def rollback_trigger(
         self, champion: ModelVersion, model: ForecastModel, previous: ModelVersion | None
     ) -> RollbackTrigger | None:
@@ -86,6 +109,10 @@ class PromotionEvidence:
         # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.
         known = self.versions.known(version)
         return known.tags.get("recipe_fingerprint", "") if known else ""
+
+
+def _recipe(version: ModelVersion) -> str:
+    return name_recipe(version.tags.get("recipe_fingerprint", ""), version.version)
 
 
 def of_deciding_series(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:

@@ -29,12 +29,12 @@ from forecasting_platform.forecasting.promotion.decisions import (
     rollback_decision,
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.rollback import BROKEN, find_better_version, may_roll_back
+from forecasting_platform.forecasting.promotion.rollback import BROKEN, may_roll_back
 from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.services.promotion.evidence import PromotionEvidence, naive_rmse, of_deciding_series
+from forecasting_platform.services.promotion.evidence import PromotionEvidence
 from forecasting_platform.services.promotion.versions import (
     LEDGER_LOOK_BACK,
     MOVED_BY,
@@ -127,9 +127,7 @@ class Promoter:
             return f"version {champion.version}: {trigger.reason}"
         if challenger is None or challenger.version == champion.version:
             return None
-        unit = naive_rmse(of_deciding_series(evidence.errors, model))
-        shadow = evidence.shadow(challenger, champion, unit)
-        better = find_better_version(shadow, self.policy, model.horizon)
+        better = evidence.better_challenger(challenger, champion, model, self.now())
         return f"version {challenger.version}'s recipe: {better.reason}" if better else None
 
     @property
@@ -257,17 +255,18 @@ class Promoter:
             )
             return self._unjudged("hold", reason, challenger, serving, decided_by)
         comparison = gathered.compare(model, serving.model)
-        unit = comparison.naive["seasonal_naive"].rmse
+        unit, at = comparison.naive["seasonal_naive"].rmse, self.now()
         decision = decide(
             _scored_version(challenger, comparison.challenger),
             _scored_version(champion, comparison.champion) if champion and comparison.champion else None,
             comparison.naive,
             self.policy,
             horizon=model.horizon,
-            decided_at=self.now(),
+            decided_at=at,
             decided_by=decided_by,
             shadow=gathered.shadow(challenger, champion, unit) if champion else None,
             fitness=fitness,
+            tries=gathered.tries(challenger, champion, at) if champion else None,
             provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
         )
         if serving.broken is None:
