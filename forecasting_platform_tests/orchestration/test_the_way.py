@@ -148,7 +148,15 @@ def test_an_equal_challenger_keeps_the_champion(refreshed: InProcessPlatform) ->
 @pytest.mark.usefixtures("refreshed")
 def test_a_worse_recipe_is_not_promoted(served: InProcessPlatform) -> None:
     before = served.registry.version_at("champion")
-    served.run("training_job", config={"trained_model": {"config": {"options": ["seasonal_naive"]}}})
+    config = {
+        "options": ["seasonal_naive"],
+        "recipe": "shrinkage = 0.2\n[candidates.naive]\n[candidates.seasonal_naive]",
+    }
+    served.run("training_job", config={"trained_model": {"config": config}})
+    challenger = served.registry.version_at("challenger")
+    assert challenger is not None
+    recipe = served.registry.load(challenger).metadata["recipe"]
+    assert (recipe["shrinkage"], [*recipe["candidates"]]) == (0.2, ["seasonal_naive"])
     served.run("promotion_job")
     assert served.ledger.decisions(limit=1)[0].verdict == "reject"
     assert served.registry.version_at("champion") == before

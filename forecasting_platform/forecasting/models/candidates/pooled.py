@@ -6,7 +6,7 @@ What they learn is one document, the bytes of a model in a format that runs no c
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -27,6 +27,9 @@ from forecasting_platform.forecasting.series.panel import Panel
 MAX_CHANGE = 20.0
 """Changes of more scales count as so many: one outage does not decide what all series learn."""
 
+MIN_YEARLY_DAYS = 730
+"""Over fewer days no season comes back, and the position in the year would be learned as the number of the day."""
+
 MIN_EXAMPLES = 100
 """Of fewer nothing is learned: the forecast is the naive one."""
 
@@ -38,11 +41,13 @@ class FittedPooled(FittedCandidate):
     Attributes:
         document: position in `documents` for each series, -1 of one that has none; shape (S,).
         covariates: which exogenous column describes the day of each step; shape (horizon, D).
+        is_yearly: whether the position in the year was learned from; shape ().
         documents: what each block learned.
     """
 
     document: Positions
     covariates: Positions
+    is_yearly: npt.NDArray[np.bool_]
     documents: tuple[bytes, ...]
 
     @abstractmethod
@@ -58,7 +63,7 @@ class FittedPooled(FittedCandidate):
         forecasts, of = inputs.column("y").copy(), self.document[series]
         if not (of >= 0).any():
             return forecasts
-        matrix = pooled_matrix(inputs.values, inputs.step, self.covariates)
+        matrix = pooled_matrix(inputs.values, inputs.step, self.covariates, is_yearly=bool(self.is_yearly))
         for number in np.unique(of[of >= 0]):
             rows = np.flatnonzero(of == number)
             forecasts[rows] = centre[rows] + scale[rows] * self.changes(self.documents[number], matrix[rows])
@@ -75,7 +80,7 @@ class FittedPooled(FittedCandidate):
 
     def unfitted(self, count: int) -> Self:
         """Without a document."""
-        return type(self)(np.full(count, -1), self.covariates, ())
+        return replace(self, document=np.full(count, -1), documents=())
 
     def take(self, series: Positions) -> Self:
         """Some series, with the documents that they use."""
@@ -83,7 +88,7 @@ class FittedPooled(FittedCandidate):
         # -1, which stands for none, comes first where there is one.
         without = int((used < 0).sum())
         kept = tuple(self.documents[number] for number in used[without:])
-        return type(self)(document - without, self.covariates, kept)
+        return replace(self, document=document - without, documents=kept)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -93,7 +98,7 @@ class FittedPooled(FittedCandidate):
         for part in parts:
             numbers = [place.setdefault(document, len(place)) for document in part.documents]
             documents.append(np.array([*numbers, -1], dtype=np.int64)[part.document])
-        return cls(np.concatenate(documents), parts[0].covariates, tuple(place))
+        return replace(parts[0], document=np.concatenate(documents), documents=tuple(place))
 
     @classmethod
     def average(cls, parts: Sequence[Self]) -> Self:
@@ -105,6 +110,7 @@ class FittedPooled(FittedCandidate):
         return {
             "document": self.document,
             "covariates": self.covariates,
+            "is_yearly": self.is_yearly,
             "documents": np.frombuffer(b"".join(self.documents), dtype=np.uint8),
             "document_ends": np.cumsum([len(document) for document in self.documents], dtype=np.int64),
         }
@@ -122,7 +128,7 @@ class FittedPooled(FittedCandidate):
             raise ValueError(f"the documents of the candidate {cls.name!r} are not whole")
         # There is one more start than there are ends.
         documents = tuple(content[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return cls(document, arrays["covariates"], documents)
+        return cls(document, arrays["covariates"], arrays["is_yearly"], documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +157,15 @@ class PooledCandidate(Candidate):
         """See `Candidate`; series are pooled, so each changes the fit of the others."""
         if not issubclass(self.fitted, FittedPooled):
             raise TypeError(f"{self.fitted.__name__} was found as `fitted`; it must extend FittedPooled")
-        covariates = covariate_columns(task)
-        matrix, changes = self._examples(panel.newest_days(self.training_days), task, covariates)
+        known, series = panel.newest_days(self.training_days), len(panel.unique_ids)
+        covariates, is_yearly = covariate_columns(task), np.array(len(known.days) >= MIN_YEARLY_DAYS)
+        matrix, changes = self._examples(known, task, covariates, is_yearly=bool(is_yearly))
         if len(changes) < MIN_EXAMPLES:
-            return self.fitted(np.full(len(panel.unique_ids), -1), covariates, ())
+            return self.fitted(np.full(series, -1), covariates, is_yearly, ())
         document = self.learn(matrix, changes)
-        return self.fitted(np.zeros(len(panel.unique_ids), dtype=np.int64), covariates, (document,))
+        return self.fitted(np.zeros(series, dtype=np.int64), covariates, is_yearly, (document,))
 
-    def _examples(self, panel: Panel, task: Task, covariates: Positions) -> tuple[Floats, Floats]:
+    def _examples(self, panel: Panel, task: Task, covariates: Positions, *, is_yearly: bool) -> tuple[Floats, Floats]:
         """Rows of series, cutoffs and steps whose value came, and those values as changes."""
         ahead = panel.actuals(panel.days, task.horizon)
         place = np.flatnonzero(np.isfinite(ahead) & panel.observed[:, :, None])
@@ -170,5 +177,5 @@ class PooledCandidate(Candidate):
         centre, scale = centre_and_scale(values)
         moves = scale > 0
         changes = (ahead.ravel()[place][moves] - centre[moves]) / scale[moves]
-        matrix = pooled_matrix(values[moves], step[moves] + 1, covariates)
+        matrix = pooled_matrix(values[moves], step[moves] + 1, covariates, is_yearly=is_yearly)
         return matrix, np.clip(changes, -MAX_CHANGE, MAX_CHANGE)

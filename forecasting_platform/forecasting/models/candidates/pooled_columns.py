@@ -27,6 +27,7 @@ _PLACE = {name: position for position, name in enumerate(INPUT_NAMES)}
 _VALUES, _SPREADS = [_PLACE[name] for name in VALUES], [_PLACE[name] for name in SPREADS]
 _OTHERS = [_PLACE[name] for name in FLAGS + TARGET_NAMES]
 _LAST_WEEK = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS[:6]))]
+_YEARLY = np.array([name.startswith("target_yearly_") for name in FLAGS + TARGET_NAMES])
 _EFFECTS, _CENTRE = [_PLACE[name] for name in EFFECTS], _PLACE[LEVEL]
 _NEWEST = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS))]
 _VOLATILITY = _PLACE["volatility_10"]
@@ -45,13 +46,14 @@ def centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
     return centre, np.where(np.isfinite(scale) & (scale > MIN_RELATIVE_SCALE * largest), scale, 0.0)
 
 
-def pooled_matrix(values: Floats, step: Positions, covariates: Positions) -> Floats:
+def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_yearly: bool) -> Floats:
     """The columns `POOLED_NAMES` and those of D covariates, NaN of one that is not known; shape (n, P + D), float32.
 
     Args:
         values: `ModelInputs.values`; shape (n, …).
         step: days ahead of each row; beyond the horizon a trained one of the same weekday answers.
         covariates: `covariate_columns`; shape (horizon, D).
+        is_yearly: whether the position in the year is told; else its columns are 0.
     """
     centre, scale = centre_and_scale(values)
     unit = np.where(scale > 0, scale, 1.0)[:, None]
@@ -61,7 +63,7 @@ def pooled_matrix(values: Floats, step: Positions, covariates: Positions) -> Flo
     columns = [
         (values[:, _VALUES] - centre[:, None]) / unit,
         values[:, _SPREADS] / unit,
-        values[:, _OTHERS],
+        np.where(_YEARLY & ~np.bool_(is_yearly), 0.0, values[:, _OTHERS]),
         (same_weekday - centre)[:, None] / unit,
         effect_ahead[:, None] / unit,
         np.log1p(np.abs(centre)[:, None] / unit),

@@ -107,7 +107,9 @@ class Pickled(PooledCandidate):
 
 
 def stored_with(document: bytes) -> Mapping[str, npt.NDArray[Any]]:
-    return candidate_arrays([FittedPickled(np.array([0]), np.empty((15, 0), dtype=np.int64), (document,))])
+    return candidate_arrays(
+        [FittedPickled(np.array([0]), np.empty((15, 0), dtype=np.int64), np.array(True), (document,))]
+    )
 
 
 def test_a_document_that_is_a_pickle_is_refused_by_name() -> None:

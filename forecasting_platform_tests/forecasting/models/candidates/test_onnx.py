@@ -102,7 +102,10 @@ def test_a_covariate_of_the_day_is_used_at_its_own_step() -> None:
     rows, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(1)
     beyond, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(4)
     last, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(2)
-    found = [pooled_matrix(of.values, of.step, covariates)[0, len(POOLED_NAMES) :] for of in (rows, last, beyond)]
+    found = [
+        pooled_matrix(of.values, of.step, covariates, is_yearly=True)[0, len(POOLED_NAMES) :]
+        for of in (rows, last, beyond)
+    ]
     np.testing.assert_array_equal(found, [[7.0, 2.0], [7.0, np.nan], [np.nan, np.nan]])
     fitted = fit(panel, horizon=3, exogenous=task.exogenous)
     series = np.zeros(1, dtype=np.int64)
@@ -132,3 +135,14 @@ def test_what_trains_and_what_runs_a_document_is_named_where_it_is_not_installed
     monkeypatch.setattr(FittedOnnx, "needs", {"no_such_module": "forecasting-platform[onnx]"})
     with pytest.raises(ConfigurationError, match=r"needs no_such_module, .*pip install 'forecasting-platform\[onnx\]'"):
         candidates_from(candidate_arrays([fitted]), ["trees"])
+
+
+def test_of_less_than_two_years_the_position_in_the_year_is_not_learned() -> None:
+    short, long = panel_of(VALUES), panel_of({"a": seasonal(800)})
+    rows, _, _ = short.block(short.days[-1:], 1, "IE").rows(0)
+    waves = [position for position, name in enumerate(POOLED_NAMES) if name.startswith("target_yearly_")]
+    for panel, is_yearly in ((short, False), (long, True)):
+        fitted = fit(panel)
+        assert bool(fitted.is_yearly) is is_yearly
+        matrix = pooled_matrix(rows.values, rows.step, fitted.covariates, is_yearly=is_yearly)
+        assert (matrix[:, waves] != 0).any() == is_yearly
