@@ -219,7 +219,7 @@ class TableStoreContract:
         store.record_observations(observations(("c", "2020-01-02", 3)), JANUARY, available_at=TUESDAY)
         assert store.read_observations()["unique_id"].tolist() == ["a", "b", "c"]
 
-    def test_the_report_counts_each_day(self, store: TableStore) -> None:
+    def test_the_report_counts_each_day_and_series(self, store: TableStore) -> None:
         store.record_observations(
             observations(("a", "2020-01-01", 1), ("b", "2020-01-01", 1)), JANUARY, available_at=MONDAY
         )
@@ -234,6 +234,10 @@ class TableStoreContract:
         assert report.by_day.to_numpy().tolist() == [[0, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]]
         assert report.quarantined_without_day == 1
         assert report.totals == {"new": 1, "revised": 1, "unchanged": 1, "quarantined": 2}
+        assert report.by_series.to_dict("index") == {
+            "a": {"new": 1, "revised": 0, "unchanged": 1},
+            "b": {"new": 0, "revised": 1, "unchanged": 0},
+        }
 
     def test_a_refusal_seen_before_is_kept_once_and_counted_again(self, store: TableStore) -> None:
         rows = refused(("a", "2020-01-01", "not a number", "n/a"), ("a", "2020-01-01", "not a number", "n/a"))

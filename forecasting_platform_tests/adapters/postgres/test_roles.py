@@ -33,7 +33,7 @@ from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, PREDICTION_LOG
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, LedgerContract
+from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, GAS, LedgerContract
 from forecasting_platform_tests.contracts.table_store_contract import (
     TableStoreContract,
 )
@@ -152,12 +152,13 @@ def test_what_is_outdated_is_deleted_with_the_login_of_runs(emptied: Server) -> 
 
 @pytest.fixture
 def filled(emptied: Server) -> Iterator[tuple[PostgresTableStore, PostgresLedger]]:
-    """What runs have written: half a year of two series, a decision, an open incident."""
+    """What runs have written: half a year of two series, a decision, an open incident, the load of a feed."""
     store, ledger = PostgresTableStore(emptied.dsn(RUNS)), PostgresLedger(emptied.dsn(RUNS))
     store.record_observations(make_observations(), PERIOD, available_at=datetime(2023, 7, 1, tzinfo=UTC))
     store.replace(FEATURE_TABLE, build_features(make_observations(), PERIOD, "IE"), PERIOD)
     ledger.append_decision(DECISION)
     ledger.save_alerts([ALERT])
+    ledger.change_feed_loads(lambda _: [GAS])
     yield store, ledger
     store.close()
     ledger.close()
@@ -243,6 +244,7 @@ FORBIDDEN_TO_THE_APP = [
     "DELETE FROM forecasting.prediction_log",
     "DELETE FROM forecasting.alerts",
     "DELETE FROM forecasting.alert_messages",
+    "DELETE FROM forecasting.feed_loads",
 ]
 
 
