@@ -10,7 +10,7 @@ import pandas as pd
 from forecasting_platform.errors import InvalidRangeError
 from forecasting_platform.forecasting.models.record import newest_of_record
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FORECASTS, interval_columns
+from forecasting_platform.forecasting.series.frames import FORECASTS, HELD_OBSERVATIONS, interval_columns
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_DAYS = 3660
@@ -22,7 +22,10 @@ FORECAST_COLUMNS = ["unique_id", "cutoff", "ds", "model_version", "y_hat", *inte
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Actuals, forecasts of record and those of other versions, JSON-ready, ordered by `unique_id`, `ds`."""
+    """Actuals, forecasts of record and those of other versions, JSON-ready, ordered by `unique_id`, `ds`.
+
+    An actual on which nothing is built, since it is not complete or implausible, has the reason under `held`.
+    """
 
     actuals: list[dict[str, Any]]
     forecasts: list[dict[str, Any]]
@@ -61,10 +64,21 @@ def read_history(store: TableStore, period: DateRange, unique_ids: Sequence[str]
         horizon: days a stored forecast reaches beyond its cutoff.
     """
     observations = store.read_observations(period, unique_ids=unique_ids)
+    held = store.read(HELD_OBSERVATIONS, period, unique_ids=unique_ids)
     issued = store.read(FORECASTS, DateRange(period.start - timedelta(days=horizon), period.end), unique_ids=unique_ids)
     of_period = issued[issued["ds"].between(pd.Timestamp(period.start), pd.Timestamp(period.end))]
     record, shadows = newest_of_record(of_period)[FORECAST_COLUMNS], shadow_forecasts(of_period)
-    return History(_records(observations[["unique_id", "ds", "y"]]), _records(record), _records(shadows))
+    return History(_actuals(observations, held), _records(record), _records(shadows))
+
+
+def _actuals(observations: pd.DataFrame, held: pd.DataFrame) -> list[dict[str, Any]]:
+    reasons = {(row.unique_id, row.ds): row.reason for row in held.itertuples()}
+    actuals = observations[["unique_id", "ds", "y"]]
+    keys = zip(actuals["unique_id"], actuals["ds"], strict=True)
+    return [
+        row | ({"held": reasons[key]} if key in reasons else {})
+        for row, key in zip(_records(actuals), keys, strict=True)
+    ]
 
 
 def shadow_forecasts(issued: pd.DataFrame) -> pd.DataFrame:

@@ -63,6 +63,17 @@ def test_the_newest_values_that_are_held_back_are_named_the_newest_first(
     ]
 
 
+def test_an_actual_that_is_held_back_is_marked_in_the_history(client: FlaskClient, store: MemoryTableStore) -> None:
+    hold(store, ("Corrib production", date(2023, 6, 30), "too low"))
+    days = {"start": "2023-06-29", "end": "2023-06-30"}
+    marks = {
+        (row["unique_id"], row["ds"]): row.get("held")
+        for row in client.get("/history", query_string=days).json["actuals"]
+    }
+    assert len(marks) == 4
+    assert {key for key, held in marks.items() if held} == {("Corrib production", "2023-06-30")}
+
+
 def test_an_app_without_a_table_store_tells_of_feeds_all_the_same(make_app: MakeApp, ledger: MemoryLedger) -> None:
     ledger.change_feed_loads(lambda _: [GAS])
     answer = make_app(store=None).test_client().get("/feeds").json

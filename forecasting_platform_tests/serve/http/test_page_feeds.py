@@ -1,10 +1,12 @@
 """The section of feeds on the demo page, in a real browser."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 
+from forecasting_platform_tests.serve.http.test_feeds import hold
 from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
 from forecasting_platform_tests.support.recorded_feeds import FEEDS
 from forecasting_platform_tests.support.web_servers import served
@@ -54,6 +56,20 @@ def test_each_feed_is_shown_with_its_load_its_refusals_and_its_next_day(app: Any
         tiles["gas"].locator("summary").click()
         assert "Row 1,119: its date names no day" in tiles["gas"].locator("details").inner_text()
         assert "Row 3, Corrib production: not a number" in tiles["gas"].locator("details").inner_text()
+
+
+def test_an_actual_that_is_held_back_is_noted_and_left_out_of_the_line(app: Any, store: Any, page: Any) -> None:
+    hold(store, ("Corrib production", date(2023, 6, 30), "too low"))
+    with served(app) as url:
+        page.goto(url)
+        page.wait_for_selector("#values tbody tr")
+        page.get_by_label("From").fill("2023-06-30")
+        page.get_by_label("To", exact=True).fill("2023-07-02")
+        page.get_by_role("button", name="Forecast").click()
+        page.wait_for_selector("text=the actual is held back: too low")
+        plotted = "(day) => page.plot.data[1][page.plot.data[0].indexOf(Date.UTC(2023, 5, day) / 1000)]"
+        assert page.evaluate(plotted, 30) is None
+        assert page.evaluate(plotted, 29) is not None
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])

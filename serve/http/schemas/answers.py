@@ -167,7 +167,9 @@ class HistoryAnswer(BaseModel):
 
     start: date
     end: date
-    actuals: list[dict[str, Any]]
+    actuals: list[dict[str, Any]] = Field(
+        description="`unique_id`, `ds`, `y`; and `held`, the reason, where nothing is built on the value."
+    )
     forecasts: list[dict[str, Any]]
     shadows: list[dict[str, Any]] = Field(description="What the other versions forecast of the same days.")
 

@@ -186,9 +186,10 @@ async function readHistory(uniqueId, start, end) {
 
 function showForecast(forecasts, history, scenario = []) {
   const actuals = new Map(history.actuals.map(({ ds, y }) => [ds, y]));
+  const held = new Map(history.actuals.filter((row) => row.held).map((row) => [row.ds, row.held]));
   const changed = new Map(scenario.map(({ ds, y_hat }) => [ds, y_hat]));
   fillTable("values", forecasts, (row) =>
-    [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), scenario.length ? show(changed.get(row.ds)) : "", note(row)]);
+    [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), scenario.length ? show(changed.get(row.ds)) : "", note(row, held.get(row.ds))]);
   fillTable("parts", forecasts, (row) => [...PARTS.map((part) => show(row[`explain_${part}`])), show(row.y_hat)]);
   element("scenario-legend").hidden = !scenario.length;
   element("compare").disabled = !forecasts.length;
@@ -223,8 +224,9 @@ function fillTable(id, forecasts, cells) {
   element(id).tBodies[0].replaceChildren(...rows);
 }
 
-function note(row) {
+function note(row, held) {
   const notes = [];
+  if (held) notes.push(`the actual is held back: ${held}`);
   if (row.extrapolated) notes.push("beyond the trained horizon");
   if (row.replaced) notes.push("naive: the model's own forecast was not plausible");
   if (row.lacks_exogenous) notes.push("an exogenous value is missing");
@@ -266,7 +268,7 @@ function shadowVersions({ shadows }) {
 function plotted({ forecasts, history, scenario }, versions) {
   const days = new Map();
   const put = (ds, values) => days.set(ds, { ...days.get(ds), ...values });
-  history.actuals.forEach(({ ds, y }) => put(ds, { y }));
+  history.actuals.filter(({ held }) => !held).forEach(({ ds, y }) => put(ds, { y }));
   history.forecasts.forEach(({ ds, y_hat }) => put(ds, { record: y_hat }));
   history.shadows.forEach(({ ds, y_hat, model_version }) => put(ds, { [`version ${model_version}`]: y_hat }));
   forecasts.forEach((row) => put(row.ds, row));
