@@ -33,7 +33,7 @@ what came before. A constant or new series is served and decides nothing.
 
 Each series' forecast is a weighted sum of candidates ({candidates}); the weights come from past cutoffs only. Intervals
 are quantiles of past errors, wider when the series is restless, corrected by what was missed lately.
-
+{unexplained}
 ## What it is not for
 
 Days more than {horizon} ahead repeat the last week with growing intervals. It sees the calendar of {country} and the
@@ -58,10 +58,19 @@ def model_card(model: ForecastModel) -> str:
         country=model.country,
         candidates=", ".join(candidate.name for candidate in model.candidates),
         table="\n".join(f"| {' | '.join(row)} |" for row in rows),
+        unexplained=_unexplained(model),
         more=f"\n{more} more are in `metadata.json`.\n" if more > 0 else "",
         **{key: metadata[key] for key in ("code_version", "data_fingerprint")},
         **metadata["backtest"],
     )
+
+
+def _unexplained(model: ForecastModel) -> str:
+    """Which candidates do not say what their forecasts are made of; nothing where all do."""
+    names = [f"`{candidate.name}`" for candidate in model.candidates if not candidate.is_explained]
+    if not names:
+        return ""
+    return f"\nNot explained: what {', '.join(names)} adds to a forecast; all of it stands under `recent`.\n"
 
 
 def _row(unique_id: str, of: dict[str, Any]) -> list[str]:

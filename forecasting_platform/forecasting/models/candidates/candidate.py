@@ -52,10 +52,12 @@ class FittedCandidate(ABC):
 
     Attributes:
         name: of the candidate, in recipes, models and answers.
+        is_explained: whether `parts` says what its forecasts are made of; if not, all of it stands under `recent`.
         needs: modules that forecasting needs and an installation may lack, each with the requirement to install.
     """
 
     name: ClassVar[str]
+    is_explained: ClassVar[bool] = True
     needs: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod

@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.models.candidates.candidate import Candida
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     centre_and_scale,
     covariate_columns,
-    covariate_values,
+    lacks_covariate,
     pooled_matrix,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -45,6 +45,7 @@ class FittedPooled(FittedCandidate):
         documents: what each block learned.
     """
 
+    is_explained: ClassVar[bool] = False
     document: Positions
     covariates: Positions
     is_yearly: npt.NDArray[np.bool_]
@@ -71,12 +72,8 @@ class FittedPooled(FittedCandidate):
 
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
         """Whether a covariate of the day is not known, of series with a document."""
-        horizon, width = self.covariates.shape
-        if not width:
-            return np.zeros(len(inputs), dtype=bool)
-        lacks = np.isnan(covariate_values(inputs.values, inputs.step, self.covariates)).any(axis=1)
-        found: npt.NDArray[np.bool_] = lacks & (inputs.step <= horizon) & (self.document[series] >= 0)
-        return found
+        lacks = lacks_covariate(inputs.values, inputs.step, self.covariates)
+        return lacks & (self.document[series] >= 0)
 
     def unfitted(self, count: int) -> Self:
         """Without a document."""

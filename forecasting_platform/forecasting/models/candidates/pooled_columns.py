@@ -5,6 +5,7 @@ series are alike. Both come from the row alone.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.candidates.candidate import EFFECTS, LEVEL, Positions, Task
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
@@ -76,18 +77,34 @@ def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_
 
 
 def covariate_columns(task: Task) -> Positions:
-    """Which exogenous column describes the day of each step, for each of D declared series; shape (horizon, D)."""
-    described = [columns_by_step([declared], task.horizon) for declared in task.exogenous]
-    used = [(each, sum(of.shape[1] for of in described[:at])) for at, each in enumerate(described) if each.shape[1]]
-    found = [np.where(each.any(axis=1), each.argmax(axis=1) + before, -1) for each, before in used]
-    return np.stack(found, axis=1) if found else np.empty((task.horizon, 0), dtype=np.int64)
+    """Which exogenous columns describe the day of each step, as D covariates; shape (horizon, D), -1 for none.
+
+    A planned series is two covariates: its value on the cutoff day, and that of the day ahead as far as it is planned.
+    """
+    found, before = [np.empty((task.horizon, 0), dtype=np.int64)], 0
+    for declared in task.exogenous:
+        describes = columns_by_step([declared], task.horizon)
+        # The columns that describe each step come first, in their own order.
+        first = np.argsort(~describes, axis=1, kind="stable")[:, : describes.sum(axis=1).max(initial=0)]
+        found.append(np.where(np.take_along_axis(describes, first, axis=1), first + before, -1))
+        before += describes.shape[1]
+    return np.hstack(found)
 
 
 def covariate_values(values: Floats, step: Positions, covariates: Positions) -> Floats:
     """The covariates of each row's day, NaN of one that is not known; shape (n, D). See `pooled_matrix`."""
-    horizon = len(covariates)
-    columns = covariates[np.minimum(step, horizon) - 1]
-    # No column describes a day beyond the horizon.
-    known = (columns >= 0) & (step <= horizon)[:, None]
+    columns = _columns_of(step, covariates)
     rows = np.arange(len(values))[:, None]
-    return np.where(known, values[rows, np.where(known, len(INPUT_NAMES) + columns, 0)], np.nan)
+    return np.where(columns >= 0, values[rows, len(INPUT_NAMES) + np.maximum(columns, 0)], np.nan)
+
+
+def lacks_covariate(values: Floats, step: Positions, covariates: Positions) -> npt.NDArray[np.bool_]:
+    """Whether a covariate that there is of the row's day is not known; shape (n,). See `pooled_matrix`."""
+    unknown = np.isnan(covariate_values(values, step, covariates)) & (_columns_of(step, covariates) >= 0)
+    return np.asarray(unknown.any(axis=1))
+
+
+def _columns_of(step: Positions, covariates: Positions) -> Positions:
+    horizon = len(covariates)
+    # No column describes a day beyond the horizon.
+    return np.where((step <= horizon)[:, None], covariates[np.minimum(step, horizon) - 1], -1)

@@ -14,15 +14,17 @@ from sklearn.pipeline import make_pipeline
 from forecasting_platform.candidate_contract import VALUES, WIND, CandidateContract, forecasts_of, panel_of, seasonal
 from forecasting_platform.candidates import FittedOnnx, OnnxCandidate, Panel, Task, register_candidate
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
+from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     POOLED_NAMES,
     covariate_columns,
     pooled_matrix,
 )
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.exogenous import KnownInAdvance
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, share_weight
+from forecasting_platform.forecasting.reports.model_card import model_card
+from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay, KnownInAdvance, exogenous_columns
+from forecasting_platform_tests.support.example_series import trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +96,39 @@ def test_blocks_that_are_joined_keep_a_document_each_and_one_that_nobody_uses_is
 
 
 def test_a_covariate_of_the_day_is_used_at_its_own_step() -> None:
-    task = Task(3, "IE", (WIND, KnownInAdvance("rain {step}")))
-    covariates = covariate_columns(task)
-    assert covariates.tolist() == [[0, 1], [0, 2], [0, 3]]
-    panel = panel_of({"a": VALUES["a"]}).with_exogenous(["Wind", "rain 1", "rain 2", "rain 3"])
-    panel.features[:, :, -4:] = [7.0, 1.0, 2.0, np.nan]
-    rows, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(1)
-    beyond, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(4)
-    last, _, _ = panel.block(panel.days[-1:], 5, "IE").rows(2)
-    found = [
-        pooled_matrix(of.values, of.step, covariates, is_yearly=True)[0, len(POOLED_NAMES) :]
-        for of in (rows, last, beyond)
-    ]
-    np.testing.assert_array_equal(found, [[7.0, 2.0], [7.0, np.nan], [np.nan, np.nan]])
-    fitted = fit(panel, horizon=3, exogenous=task.exogenous)
-    series = np.zeros(1, dtype=np.int64)
-    lacks = [fitted.lacks_exogenous(of, series).item() for of in (rows, last, beyond)]
+    declared = (WIND, KnownInAdvance("rain {step}"), KnownByTargetDay("plan", days_ahead=2))
+    covariates = covariate_columns(Task(3, "IE", declared))
+    # Of a plan the value of the cutoff day, and that of the day ahead as far as it is planned.
+    assert covariates.tolist() == [[0, 1, 4, 5], [0, 2, 4, 6], [0, 3, 4, -1]]
+    panel = panel_of({"a": VALUES["a"]}).with_exogenous(exogenous_columns(declared, 3))
+    panel.features[:, :, -7:] = [7.0, 1.0, 2.0, np.nan, 10.0, 11.0, 12.0]
+    block = panel.block(panel.days[-1:], 5, "IE")
+    rows = [block.rows(step)[0] for step in (1, 2, 4)]
+    found = [pooled_matrix(of.values, of.step, covariates, is_yearly=True)[0, len(POOLED_NAMES) :] for of in rows]
+    np.testing.assert_array_equal(found, [[7, 2, 10, 12], [7, np.nan, 10, np.nan], [np.nan] * 4])
+    fitted = fit(panel, horizon=3, exogenous=declared)
+    # A forecast that was not made is missing; a day that no plan reaches is not.
+    lacks = [fitted.lacks_exogenous(of, np.zeros(1, dtype=np.int64)).item() for of in rows]
     assert lacks == [False, True, False]
+
+
+def test_a_plan_of_each_series_moves_its_own_forecast() -> None:
+    rng = np.random.default_rng(0)
+    declared = (KnownByTargetDay("promo"),)
+    plans = {name: (rng.random(500) < 0.2).astype(float) for name in "ab"}
+    panel = panel_of({name: seasonal(500, seed) + 50 * plan for seed, (name, plan) in enumerate(plans.items())})
+    panel = panel.with_exogenous(exogenous_columns(declared, 3))
+    for series, plan in enumerate(plans.values()):
+        padded = np.append(plan, np.zeros(3))
+        for ahead in range(4):
+            panel.features[series, :, -4 + ahead] = padded[ahead : ahead + 500]
+    fitted = fit(panel, horizon=3, exogenous=declared)
+    cutoffs = panel.days[-100:-3]
+    moved = fitted.predict_block(panel.block(cutoffs, 3, "IE"))
+    ahead = np.stack(
+        [np.stack([plan[-100 + step : len(plan) - 3 + step] for step in (1, 2, 3)], 1) for plan in plans.values()]
+    )
+    assert 35 < moved[ahead == 1].mean() - moved[ahead == 0].mean() < 60
 
 
 def test_too_few_examples_are_the_naive_forecast() -> None:
@@ -146,3 +164,11 @@ def test_of_less_than_two_years_the_position_in_the_year_is_not_learned() -> Non
         assert bool(fitted.is_yearly) is is_yearly
         matrix = pooled_matrix(rows.values, rows.step, fitted.covariates, is_yearly=is_yearly)
         assert (matrix[:, waves] != 0).any() == is_yearly
+
+
+def test_the_model_card_says_what_is_not_explained() -> None:
+    values = {"a": seasonal(300), "b": seasonal(300, 1)}
+    recipe = Recipe(share_weight([Naive(), Trees(prior_weight=1.0)]), backtest_days=100, refit_days=60)
+    card = model_card(trained(values, recipe).model)
+    assert "\nNot explained: what `trees` adds to a forecast; all of it stands under `recent`.\n" in card
+    assert "Not explained" not in model_card(trained(values, default_recipe(15, "IE", ("naive",))).model)
