@@ -131,6 +131,16 @@ def test_a_plan_of_each_series_moves_its_own_forecast() -> None:
     assert 35 < moved[ahead == 1].mean() - moved[ahead == 0].mean() < 60
 
 
+def test_a_plan_is_known_of_the_cutoff_and_of_the_day_and_lacks_nothing_beyond_the_days_it_is_of() -> None:
+    task = Task(3, "IE", (WIND, KnownByTargetDay("plan", days_ahead=2)))
+    assert covariate_columns(task).tolist() == [[0, 1, 2], [0, 1, 3], [0, 1, -1]]
+    panel = panel_of({"a": VALUES["a"]}).with_exogenous(["Wind", "plan", "plan +1", "plan +2"])
+    panel.features[:, :, -4:] = [7.0, 1.0, 2.0, np.nan]
+    fitted = fit(panel, horizon=3, exogenous=task.exogenous)
+    of_steps = [panel.block(panel.days[-1:], 3, "IE").rows(step)[0] for step in range(3)]
+    assert [fitted.lacks_exogenous(of, np.zeros(1, dtype=np.int64)).item() for of in of_steps] == [False, True, False]
+
+
 def test_too_few_examples_are_the_naive_forecast() -> None:
     panel = panel_of({"a": seasonal(12)})
     block = panel.block(panel.days[-2:], 15, "IE")
