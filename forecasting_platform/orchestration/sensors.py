@@ -33,6 +33,7 @@ from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
+from forecasting_platform.services.raw_observations import differing_plans
 from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import alerts_of, promoter_of
@@ -57,20 +58,24 @@ def reconcile_sensor(
     observation_feed: dg.ResourceParam[ObservationFeed],
     table_store: dg.ResourceParam[TableStore],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Each hour: requests the loaded days on which the feed's values differ from the table's."""
+    """Each hour: requests the loaded days on which the feed's values differ from the table's; the newest for a plan."""
     loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
     if not loaded:
         return dg.SkipReason("nothing is loaded yet")
     if _is_running(context.instance, load_job.name, raw_observations.key):
         return dg.SkipReason("a load is in progress; what it leaves is compared next time")
     days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
-    published = observation_feed.fetch(days).observations
+    document = observation_feed.fetch(days)
+    published = document.observations
     differing = differing_values(published, table_store.read_observations(days))
-    if differing.empty:
+    plans = differing_plans(document, table_store)
+    if differing.empty and plans.empty:
         return dg.SkipReason(f"all {len(published):,} values published of {days} are stored")
-    wanted = days_to_reload(differing, days.end)
-    context.log.info(f"{len(differing):,} of {len(published):,} published values differ; {wanted} is loaded again")
-    return _request(context.instance, f"reconcile-{wanted}-{difference_key(differing)}", days=wanted)
+    wanted = DateRange(days.end, days.end) if differing.empty else days_to_reload(differing, days.end)
+    found = f"{len(differing):,} of {len(published):,} published values and {len(plans):,} planned ones differ"
+    context.log.info(f"{found}; {wanted} is loaded again")
+    key = "-".join(difference_key(each) for each in (differing, plans) if len(each))
+    return _request(context.instance, f"reconcile-{wanted}-{key}", days=wanted)
 
 
 def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey) -> bool:

@@ -4,9 +4,13 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import PLANNED_VALUES
+from forecasting_platform.forecasting.series.reconciliation import differing_values
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform.ports.table_store import LoadReport, TableStore
 from forecasting_platform.services.feed_loads import FeedLoads
@@ -47,6 +51,21 @@ def load_observations(
     feeds = feed_loads.of_document(document, report, days)
     feed_loads.record(feeds, log)
     return Load(document, report, feeds)
+
+
+def differing_plans(document: FeedDocument, store: TableStore) -> pd.DataFrame:
+    """The planned values of a document that the store lacks, or has otherwise; see `differing_values`.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    planned = document.planned
+    if planned.empty:
+        return planned
+    days = DateRange(planned["ds"].min().date(), planned["ds"].max().date())
+    # Ordered by when each became known.
+    versions = store.read(PLANNED_VALUES, days)
+    return differing_values(planned, versions.drop_duplicates(["unique_id", "ds"], keep="last"))
 
 
 def _load(
