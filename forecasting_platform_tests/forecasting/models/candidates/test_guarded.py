@@ -1,7 +1,13 @@
 """A candidate of another package that fails is named, with its package; never replaced in silence."""
 
+import bz2
+import gzip
+import io
+import lzma
 import pickle
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -23,7 +29,7 @@ from forecasting_platform.candidates import (
     register_candidate,
 )
 from forecasting_platform.errors import CandidateError
-from forecasting_platform.forecasting.models.candidates.pickles import PickleError
+from forecasting_platform.forecasting.models.candidates.pickles import PickleError, is_pickle
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform_tests.support.example_series import days_after, seasonal, trained
@@ -117,6 +123,26 @@ def test_a_document_that_is_a_pickle_is_refused_by_name() -> None:
         with pytest.raises(PickleError, match="'documents' of the candidate 'pickled' is a pickle, which runs code"):
             candidates_from(stored_with(pickle.dumps({"a": [1.5, "x"]}, protocol)), ["pickled"])
     assert candidates_from(stored_with(b"tree\nversion=v4\nend of trees."), ["pickled"])
+
+
+def zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("archive/data.pkl", content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress, zipped], ids=lambda pack: str(pack)
+)
+def test_a_pickle_that_is_packed_is_recognized(pack: Callable[[bytes], bytes]) -> None:
+    assert is_pickle(pack(pickle.dumps({"a": list(range(1000))})))
+    assert not is_pickle(pack(b"tree\nversion=v4\n" * 100))
+
+
+@pytest.mark.parametrize("start", [b"\x78", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x5d", b"PK\x03\x04"])
+def test_what_only_begins_like_something_packed_is_no_pickle(start: bytes) -> None:
+    assert not is_pickle(start + b" and other text")
 
 
 def test_documents_that_are_not_whole_are_refused() -> None:

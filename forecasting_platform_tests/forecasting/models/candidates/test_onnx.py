@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +13,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from forecasting_platform.candidate_contract import VALUES, WIND, CandidateContract, forecasts_of, panel_of, seasonal
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
+from forecasting_platform.candidate_contract import (
+    END,
+    VALUES,
+    WIND,
+    CandidateContract,
+    features_of,
+    forecasts_of,
+    panel_of,
+    seasonal,
+)
 from forecasting_platform.candidates import FittedOnnx, OnnxCandidate, Panel, Task, register_candidate
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
@@ -23,7 +36,10 @@ from forecasting_platform.forecasting.models.candidates.pooled_columns import (
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, share_weight
 from forecasting_platform.forecasting.reports.model_card import model_card
+from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay, KnownInAdvance, exogenous_columns
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.services.local_trainer import LocalTrainer
 from forecasting_platform_tests.support.example_series import trained
 
 
@@ -182,3 +198,20 @@ def test_the_model_card_says_what_is_not_explained() -> None:
     card = model_card(trained(values, recipe).model)
     assert "\nNot explained: what `trees` adds to a forecast; all of it stands under `recent`.\n" in card
     assert "Not explained" not in model_card(trained(values, default_recipe(15, "IE", ("naive",))).model)
+
+
+def test_blocks_that_were_trained_apart_are_one_model_that_is_stored_and_read(tmp_path: Path) -> None:
+    recipe = Recipe(share_weight([Naive(), Trees(prior_weight=1.0)]), backtest_days=100, refit_days=60)
+    features = features_of({name: seasonal(300, seed) for seed, name in enumerate("abcde")})
+    store = MemoryTableStore()
+    store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
+    model = LocalTrainer(store, block_series=2).train(recipe, code_version="test").model
+    days = [END + timedelta(days=step) for step in range(1, 20)]
+    expected = model.predict(model.inputs(days))
+    assert len(set(expected.y_hat.tolist())) > 5  # not the naive forecast of each
+    write_artifact(model, tmp_path)
+    read = read_artifact(tmp_path)
+    np.testing.assert_array_equal(read.predict(read.inputs(days)).y_hat, expected.y_hat)
+    alone = read.take(read.positions(["d"]))
+    np.testing.assert_array_equal(alone.predict(alone.inputs(days)).y_hat, expected.y_hat[expected.unique_id == "d"])
+    assert [len(of.candidates[1].to_arrays()["document_ends"]) for of in (read, alone)] == [3, 1]
