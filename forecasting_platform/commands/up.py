@@ -16,13 +16,14 @@ from forecasting_platform.commands.options import Day, data_dir_option, json_opt
 from forecasting_platform.commands.output import print_json, print_rows
 from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.main_job import MainJob
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.redaction import shown
 from forecasting_platform.services.feed_reach import first_load, reach_of
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import calendars_of, feed_of
+from forecasting_platform.wiring import calendars_of, feed_of, recipe_of
 
 SIMULATED_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 
@@ -70,6 +71,8 @@ def up(
     signal.signal(signal.SIGTERM, _stop)
     is_simulated = feed is None and feed_url is None
     settings = _settings(feed, feed_url)
+    # A recipe that cannot be used is refused now, not by the first training.
+    recipe_of(settings, DAILY)
     if is_simulated and DataDirectory(data_dir).known_first_day is not None:
         remedy = "give it again with --feed or --feed-url, or another directory with --data-dir"
         raise PlatformStateError(f"{data_dir} holds the data of a feed of yours, not of the simulated one; {remedy}")

@@ -118,6 +118,9 @@ def platform_environment(
         *(f"FORECASTING_{service}_ROLE_PASSWORD" for service in ("DAGSTER", "MLFLOW", "RUNS", "APP")),
     )
     kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}
+    # Named from where the caller is: the processes are elsewhere.
+    recipe = caller.get("FORECASTING_RECIPE")
+    kept |= {"FORECASTING_RECIPE": str(Path(recipe).absolute())} if recipe else {}
     return kept | {
         "PYTHONUNBUFFERED": "1",
         OWNER_VARIABLE: str(directory.path),

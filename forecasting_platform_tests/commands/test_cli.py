@@ -356,6 +356,18 @@ def test_a_recipe_files_text_goes_with_the_run(
     assert f"the recipe {file}: `candidates`: 'naiv' is no candidate; choose one of" in refused.stderr
 
 
+def test_up_refuses_a_recipe_that_cannot_be_used_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECASTING_RECIPE", "mine.toml")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("horizont = 3", encoding="utf-8")
+    refused = invoke("up", "--data-dir", str(tmp_path / "data"))
+    assert refused.exit_code == 1
+    assert "the recipe mine.toml: `horizont` is no key: did you mean `horizon`?" in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
 # --- what is printed ---
 
 
