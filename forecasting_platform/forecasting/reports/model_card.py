@@ -5,6 +5,8 @@ doi:10.1145/3287560.3287596).
 import re
 from typing import Any
 
+from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate
+from forecasting_platform.forecasting.models.candidates.registry import package_of
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
 from forecasting_platform.forecasting.series.frames import LEVELS
@@ -67,7 +69,8 @@ def model_card(model: ForecastModel) -> str:
 
 def _unexplained(model: ForecastModel) -> str:
     """Which candidates do not say what their forecasts are made of; nothing where all do."""
-    names = [f"`{candidate.name}`" for candidate in model.candidates if not candidate.is_explained]
+    others = [candidate for candidate in model.candidates if package_of(candidate.name)]
+    names = [f"`{candidate.name}`" for candidate in others if type(candidate).parts is FittedCandidate.parts]
     if not names:
         return ""
     return f"\nNot explained: what {', '.join(names)} adds to a forecast; all of it stands under `recent`.\n"

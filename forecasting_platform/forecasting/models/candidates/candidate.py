@@ -52,12 +52,10 @@ class FittedCandidate(ABC):
 
     Attributes:
         name: of the candidate, in recipes, models and answers.
-        is_explained: whether `parts` says what its forecasts are made of; if not, all of it stands under `recent`.
         needs: modules that forecasting needs and an installation may lack, each with the requirement to install.
     """
 
     name: ClassVar[str]
-    is_explained: ClassVar[bool] = True
     needs: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -78,7 +76,10 @@ class FittedCandidate(ABC):
         return forecasts
 
     def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
-        """What the forecast adds to `LEVEL` for reasons that have a name; shape (n, len(NAMED_PARTS))."""
+        """What the forecast adds to `LEVEL` for reasons that have a name; shape (n, len(NAMED_PARTS)).
+
+        By default none has: all of it stands under the newest days.
+        """
         return named_parts(inputs)
 
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:

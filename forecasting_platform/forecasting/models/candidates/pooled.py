@@ -13,12 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    Candidate,
+    FittedCandidate,
+    Positions,
+    Task,
+    named_parts,
+)
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     centre_and_scale,
     covariate_columns,
     lacks_covariate,
     pooled_matrix,
+    with_each_weekday,
+    without_covariates,
+    without_holidays,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.inputs import ModelInputs, input_values
@@ -45,7 +54,6 @@ class FittedPooled(FittedCandidate):
         documents: what each block learned.
     """
 
-    is_explained: ClassVar[bool] = False
     document: Positions
     covariates: Positions
     is_yearly: npt.NDArray[np.bool_]
@@ -61,14 +69,33 @@ class FittedPooled(FittedCandidate):
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The centre of each row and the change; the newest value of a series without a document; shape (n,)."""
         centre, scale = centre_and_scale(inputs.values)
-        forecasts, of = inputs.column("y").copy(), self.document[series]
-        if not (of >= 0).any():
-            return forecasts
-        matrix = pooled_matrix(inputs.values, inputs.step, self.covariates, is_yearly=bool(self.is_yearly))
+        changed = centre + scale * self._changes(self._matrix(inputs), series)
+        return np.where(self.document[series] >= 0, changed, inputs.column("y"))
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """How the forecast differs from the mean of the seven weekdays, and from one without holidays or covariates.
+
+        Each is changed alone, so they need not add up to what was learned: the rest stands under the newest days.
+        """
+        matrix, (_, scale) = self._matrix(inputs), centre_and_scale(inputs.values)
+        whole = self._changes(matrix, series)
+        without = {
+            "weekly": np.mean([self._changes(of, series) for of in with_each_weekday(matrix, inputs.step)], axis=0),
+            "holiday": self._changes(without_holidays(matrix), series),
+            "exogenous": self._changes(without_covariates(matrix), series),
+        }
+        return named_parts(inputs, **{name: scale * (whole - of) for name, of in without.items()})
+
+    def _matrix(self, inputs: ModelInputs) -> Floats:
+        return pooled_matrix(inputs.values, inputs.step, self.covariates, is_yearly=bool(self.is_yearly))
+
+    def _changes(self, matrix: Floats, series: Positions) -> Floats:
+        """What each row's document says of it; 0 without one; shape (n,)."""
+        found, of = np.zeros(len(matrix)), self.document[series]
         for number in np.unique(of[of >= 0]):
             rows = np.flatnonzero(of == number)
-            forecasts[rows] = centre[rows] + scale[rows] * self.changes(self.documents[number], matrix[rows])
-        return forecasts
+            found[rows] = self.changes(self.documents[number], matrix[rows])
+        return found
 
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
         """Whether a covariate of the day is not known, of series with a document."""

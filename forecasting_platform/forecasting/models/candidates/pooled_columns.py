@@ -27,7 +27,10 @@ MIN_RELATIVE_SCALE = 1e-9
 _PLACE = {name: position for position, name in enumerate(INPUT_NAMES)}
 _VALUES, _SPREADS = [_PLACE[name] for name in VALUES], [_PLACE[name] for name in SPREADS]
 _OTHERS = [_PLACE[name] for name in FLAGS + TARGET_NAMES]
-_LAST_WEEK = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS[:6]))]
+LAST_WEEK = ("y", *(f"lag_{lag}" for lag in LAGS[:6]))
+_LAST_WEEK = [_PLACE[name] for name in LAST_WEEK]
+_AT = {name: position for position, name in enumerate(POOLED_NAMES)}
+_HOLIDAYS = [position for name, position in _AT.items() if "holiday" in name or "year_end" in name]
 _YEARLY = np.array([name.startswith("target_yearly_") for name in FLAGS + TARGET_NAMES])
 _EFFECTS, _CENTRE = [_PLACE[name] for name in EFFECTS], _PLACE[LEVEL]
 _NEWEST = [_PLACE[name] for name in ("y", *(f"lag_{lag}" for lag in LAGS))]
@@ -74,6 +77,37 @@ def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_
     # ONNX computes in single precision; where a scale was 0 its values may be too large for that.
     limit = np.finfo(np.float32).max
     return np.clip(np.hstack(columns), -limit, limit).astype(np.float32)
+
+
+def with_each_weekday(matrix: Floats, step: Positions) -> list[Floats]:
+    """The rows as if their day were each of the seven weekdays, with what is known of that one.
+
+    Args:
+        matrix: `pooled_matrix`; shape (n, …).
+        step: days ahead of each row; shape (n,).
+    """
+    of_cutoff, found = matrix[:, _AT["target_weekday"]] - step % 7, []
+    for ahead in range(1, 8):
+        changed = matrix.copy()
+        changed[:, _AT["same_weekday"]] = matrix[:, _AT[LAST_WEEK[7 - ahead]]]
+        changed[:, _AT["effect_ahead"]] = matrix[:, _AT[EFFECTS[ahead - 1]]]
+        changed[:, _AT["target_weekday"]] = (of_cutoff + ahead) % 7
+        found.append(changed)
+    return found
+
+
+def without_holidays(matrix: Floats) -> Floats:
+    """The rows as if no holiday were near."""
+    changed = matrix.copy()
+    changed[:, _HOLIDAYS] = 0.0
+    return changed
+
+
+def without_covariates(matrix: Floats) -> Floats:
+    """The rows as if no covariate were known."""
+    changed = matrix.copy()
+    changed[:, len(POOLED_NAMES) :] = np.nan
+    return changed
 
 
 def covariate_columns(task: Task) -> Positions:

@@ -31,7 +31,8 @@ from forecasting_platform.candidates import (
 from forecasting_platform.errors import CandidateError
 from forecasting_platform.forecasting.models.candidates.pickles import PickleError, is_pickle
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.reports.model_card import model_card
 from forecasting_platform_tests.support.example_series import days_after, seasonal, trained
 
 
@@ -93,6 +94,12 @@ def test_an_answer_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, fault: st
     monkeypatch.setattr(FittedFaulty, "fault", fault)
     with pytest.raises(CandidateError, match=f"'faulty' .* failed while it forecast 3 rows: .*{problem}"):
         model.predict(model.inputs(days_after(3), unique_ids=["a"]))
+
+
+def test_a_model_card_says_what_is_not_explained() -> None:
+    card = model_card(trained(SERIES, RECIPE).model)
+    assert "\nNot explained: what `faulty` adds to a forecast; all of it stands under `recent`.\n" in card
+    assert "Not explained" not in model_card(trained(SERIES, default_recipe(15, "IE", ("naive",))).model)
 
 
 @dataclass(frozen=True, slots=True)

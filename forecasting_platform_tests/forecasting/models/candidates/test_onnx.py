@@ -25,7 +25,7 @@ from forecasting_platform.candidate_contract import (
     panel_of,
     seasonal,
 )
-from forecasting_platform.candidates import FittedOnnx, OnnxCandidate, Panel, Task, register_candidate
+from forecasting_platform.candidates import NAMED_PARTS, FittedOnnx, OnnxCandidate, Panel, Task, register_candidate
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
@@ -34,13 +34,11 @@ from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     pooled_matrix,
 )
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, share_weight
-from forecasting_platform.forecasting.reports.model_card import model_card
+from forecasting_platform.forecasting.models.recipe import Recipe, share_weight
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay, KnownInAdvance, exogenous_columns
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.local_trainer import LocalTrainer
-from forecasting_platform_tests.support.example_series import trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +143,24 @@ def test_a_plan_of_each_series_moves_its_own_forecast() -> None:
         [np.stack([plan[-100 + step : len(plan) - 3 + step] for step in (1, 2, 3)], 1) for plan in plans.values()]
     )
     assert 35 < moved[ahead == 1].mean() - moved[ahead == 0].mean() < 60
+    # The plan is named as what moved the forecast, and a day without one owes it little.
+    rows, series, cutoff = panel.block(cutoffs, 3, "IE").rows(0)
+    part = fitted.parts(rows, series)[:, NAMED_PARTS.index("exogenous")]
+    is_promoted = ahead[series, cutoff, 0] == 1
+    assert part[is_promoted].mean() > 25
+    assert abs(part[~is_promoted].mean()) < 10
 
 
-def test_a_plan_is_known_of_the_cutoff_and_of_the_day_and_lacks_nothing_beyond_the_days_it_is_of() -> None:
-    task = Task(3, "IE", (WIND, KnownByTargetDay("plan", days_ahead=2)))
-    assert covariate_columns(task).tolist() == [[0, 1, 2], [0, 1, 3], [0, 1, -1]]
-    panel = panel_of({"a": VALUES["a"]}).with_exogenous(["Wind", "plan", "plan +1", "plan +2"])
-    panel.features[:, :, -4:] = [7.0, 1.0, 2.0, np.nan]
-    fitted = fit(panel, horizon=3, exogenous=task.exogenous)
-    of_steps = [panel.block(panel.days[-1:], 3, "IE").rows(step)[0] for step in range(3)]
-    assert [fitted.lacks_exogenous(of, np.zeros(1, dtype=np.int64)).item() for of in of_steps] == [False, True, False]
+def test_the_weekday_and_holidays_are_named_as_what_moves_a_forecast() -> None:
+    panel = panel_of({"a": seasonal(500), "b": seasonal(500, 1)})
+    rows, series, _ = panel.block(panel.days[-60:], 3, "IE").rows(0)
+    parts = fit(panel, horizon=3).parts(rows, series)
+    weekly, holiday = (parts[:, NAMED_PARTS.index(name)] for name in ("weekly", "holiday"))
+    # The series end on a Friday, and are 15 lower on Mondays and Tuesdays: 10.7 below the week's mean, else 4.3 above.
+    is_low = rows.column("target_weekday") < 2
+    assert -14 < weekly[is_low].mean() < -8
+    assert 3 < weekly[~is_low].mean() < 6
+    assert np.abs(holiday).mean() < 1
 
 
 def test_too_few_examples_are_the_naive_forecast() -> None:
@@ -190,14 +196,6 @@ def test_of_less_than_two_years_the_position_in_the_year_is_not_learned() -> Non
         assert bool(fitted.is_yearly) is is_yearly
         matrix = pooled_matrix(rows.values, rows.step, fitted.covariates, is_yearly=is_yearly)
         assert (matrix[:, waves] != 0).any() == is_yearly
-
-
-def test_the_model_card_says_what_is_not_explained() -> None:
-    values = {"a": seasonal(300), "b": seasonal(300, 1)}
-    recipe = Recipe(share_weight([Naive(), Trees(prior_weight=1.0)]), backtest_days=100, refit_days=60)
-    card = model_card(trained(values, recipe).model)
-    assert "\nNot explained: what `trees` adds to a forecast; all of it stands under `recent`.\n" in card
-    assert "Not explained" not in model_card(trained(values, default_recipe(15, "IE", ("naive",))).model)
 
 
 def test_blocks_that_were_trained_apart_are_one_model_that_is_stored_and_read(tmp_path: Path) -> None:
