@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.promotion.paired_tests import (
     least_detectable,
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.promotion.tries import Tries, recipe_chance, shadow_chance
+from forecasting_platform.forecasting.promotion.tries import read_tries, recipe_chance, shadow_chance
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
 
@@ -36,14 +36,14 @@ def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
         return statistics
     champion = np.array(inputs["champion"]["loss"])
     age = date.fromisoformat(inputs["challenger"]["cutoff"]) - date.fromisoformat(inputs["champion"]["cutoff"])
-    compared = _compare_recipes(champion, challenger, inputs, policy)
-    asked = _ask_chances(inputs, policy, compared["p_better"])
+    p_better = float(diebold_mariano(champion - challenger, inputs["horizon"]))
+    asked = _ask_chances(inputs, policy, p_better)
     return statistics | {
         "champion_loss": float(champion.mean()),
         "days_newer": age.days,
         # Versions without a fingerprint do not count as the same recipe.
         "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"] != "",
-        **compared,
+        **_compare_recipes(champion, challenger, inputs, policy, asked["recipe"]),
         "clearly_worse": _find_clearly_worse(inputs, policy),
         "shadow": _compare_shadow(inputs, policy, asked["shadow"]),
         # Decisions that counted no tries recorded no such number, and are judged again to the same numbers.
@@ -53,15 +53,17 @@ def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
 
 def _ask_chances(inputs: Numbers, policy: PromotionPolicy, p_better: float) -> dict[str, float]:
     """Below which the chance of error by the backtest and by the shadow must be; 0 where the shadow cannot promote."""
-    if not inputs.get("tries"):
+    tries = read_tries(inputs.get("tries"))
+    if tries is None:
         return {"recipe": policy.recipe_alpha, "shadow": policy.shadow_alpha}
-    tries = Tries.recorded(inputs["tries"]).with_first(p_better)
-    return {"recipe": recipe_chance(tries, policy), "shadow": shadow_chance(tries, policy)}
+    return {"recipe": recipe_chance(tries, policy), "shadow": shadow_chance(tries.with_first(p_better), policy)}
 
 
-def _compare_recipes(champion: Floats, challenger: Floats, inputs: Numbers, policy: PromotionPolicy) -> Numbers:
+def _compare_recipes(
+    champion: Floats, challenger: Floats, inputs: Numbers, policy: PromotionPolicy, asked: float
+) -> Numbers:
     difference, horizon, mean = champion - challenger, inputs["horizon"], float(champion.mean()) or 1.0
-    asked, seed = _ask_chances(inputs, policy, 1.0)["recipe"], _derive_seed(inputs)
+    seed = _derive_seed(inputs)
     p_better, p_worse = (float(diebold_mariano(sign * difference, horizon)) for sign in (1, -1))
     return {
         "relative_gain": float(difference.mean()) / mean,

@@ -66,6 +66,13 @@ def test_a_clearly_worse_challenger_is_rejected() -> None:
     assert "20.0% higher" in decision.reason
 
 
+def test_a_loss_that_may_be_higher_by_chance_holds() -> None:
+    noise = np.random.default_rng(1).normal(0, 1.0, 300)
+    decision = judged(1.05 * NOISE + noise - noise.mean(), NOISE)
+    assert decision.evidence["statistics"]["relative_gain"] == pytest.approx(-0.05)
+    assert decision.verdict == "hold"
+
+
 def test_losses_are_not_truncated_to_integers() -> None:
     # The old prototype compared int(RMSE): 5.9 and 5.1 were a tie.
     assert judged(NOISE * 5.1, NOISE * 5.9, naive=100).verdict == "promote"

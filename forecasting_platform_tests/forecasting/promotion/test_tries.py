@@ -87,6 +87,7 @@ def test_a_refresh_is_no_try() -> None:
     ledger = Comparisons()
     assert ledger.compare("champion", after(0)) is None
     assert number(ledger.compare("a", after(1))) == 1
+    assert number(ledger.compare("b", after(2))) == 2
 
 
 def test_another_champion_resets_nothing_and_a_recipe_compared_with_it_is_a_new_try() -> None:
@@ -166,6 +167,12 @@ def test_a_decision_tells_which_recipes_it_compared_and_a_rollback_none() -> Non
     decision = judged(NOISE * 0.9, NOISE, tries=tries)
     found = recipes_compared_by(decision)
     assert found == ComparedRecipes(decision.decided_at, "x", "y", decision.evidence["statistics"]["p_better"], tries)
+    without = judged(NOISE * 0.9, NOISE).evidence
+    for side in ("challenger", "champion"):
+        without["inputs"][side]["recipe_fingerprint"] = ""
+    nameless = recipes_compared_by(replace(decision, evidence=without))
+    assert nameless is not None
+    assert (nameless.challenger, nameless.champion, nameless.tries) == ("version 2", "version 1", None)
     assert recipes_compared_by(judged(NOISE, None)) is None
     for evidence in ({}, {"manual": True}, {"inputs": decision.evidence["inputs"]}):
         assert recipes_compared_by(replace(decision, evidence=evidence)) is None
