@@ -40,7 +40,7 @@ from forecasting_platform.forecasting.series.arrays import Floats
 RECIPES = 50
 TRIED = (1, 10, 25, 50)
 GAIN = 0.85
-YEARS, YEARS_ALIKE = (1000, 200) if FULL else (60, 20)
+YEARS, YEARS_ALIKE = (800, 100) if FULL else (60, 20)
 CHUNK = 100 if FULL else 20
 MAX_WRONG, MIN_FOUND = 0.05, 0.9
 POLICY = PromotionPolicy.packaged()
