@@ -140,7 +140,9 @@ def zipped(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress, zipped], ids=lambda pack: str(pack)
+    "pack",
+    [zlib.compress, gzip.compress, bz2.compress, lzma.compress, zipped],
+    ids=["zlib", "gzip", "bz2", "lzma", "zip"],
 )
 def test_a_pickle_that_is_packed_is_recognized(pack: Callable[[bytes], bytes]) -> None:
     assert is_pickle(pack(pickle.dumps({"a": list(range(1000))})))
