@@ -5,6 +5,7 @@ files and its data. `embedded_postgres` runs the server.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -162,15 +164,34 @@ def _write_owner(home: Path, link: Path) -> None:
 
 
 def remove_orphans(homes: Path, older_than_seconds: float = ORPHAN_SECONDS) -> list[Path]:
-    """Remove the homes that no link points to any more and nobody uses; those removed."""
-    removed = []
-    for owner in list(homes.glob("*/owner")):
-        # Platforms that start at once remove the same orphans: each is the one's that could rename it.
-        with contextlib.suppress(FileNotFoundError):
-            if _is_orphan(owner, older_than_seconds) and not processes_in(owner.parent / "data"):
-                shutil.rmtree(owner.parent.rename(homes / f"removed-{secrets.token_hex(8)}"))
-                removed.append(owner.parent)
+    """Remove the homes that no link points to any more and nobody uses; those removed.
+
+    None while another platform that starts is removing them.
+    """
+    removed: list[Path] = []
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), _held(homes):
+        for owner in list(homes.glob("*/owner")):
+            # One that is moved by its own platform meanwhile stays.
+            with contextlib.suppress(FileNotFoundError):
+                if _is_orphan(owner, older_than_seconds) and not processes_in(owner.parent / "data"):
+                    shutil.rmtree(owner.parent.rename(homes / f"removed-{secrets.token_hex(8)}"))
+                    removed.append(owner.parent)
     return removed
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """The lock of a directory, which its holder's end gives back.
+
+    Raises:
+        BlockingIOError: another one has it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_orphan(owner: Path, older_than_seconds: float) -> bool:
