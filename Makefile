@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast coverage check audit docs format bench mutate house lock clean
+.PHONY: help install up test test-fast coverage check lint audit docs format bench mutate house lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -44,7 +44,9 @@ test-fast: $(STAMP) ## run the tests that start no server
 coverage: $(STAMP) ## which lines the tests run that start no whole platform
 	@$(PYTEST) -m "not end_to_end" --cov=forecasting_platform --cov=serve --cov-branch --cov-report=term:skip-covered $(ARGS)
 
-check: $(STAMP) docs audit ## lint, format, types, the dependency law, secrets, docs, known vulnerabilities
+check: lint docs audit ## all that needs no test: lint, docs, known vulnerabilities
+
+lint: $(STAMP) ## lint, format, types, the dependency law, secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
