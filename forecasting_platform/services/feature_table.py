@@ -87,7 +87,7 @@ def build_feature_table(
         newest = max(loaded.end, stored.max().date()) if len(stored) else loaded.end
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
-        known = _count_known(store, read)
+        known = _count_known(store, read, exogenous)
         observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
         held = held_observations(observations, judged, accepted, calendars=calendars, moment=datetime.now(UTC))
         before = store.read(HELD_OBSERVATIONS, read)
@@ -99,7 +99,7 @@ def build_feature_table(
         store.replace(FEATURE_TABLE, features, days)
         # After the features: a build that ends between the two leaves the change to be found by the next.
         store.replace(HELD_OBSERVATIONS, held, judged)
-        if _count_known(store, read) == known:
+        if _count_known(store, read, exogenous) == known:
             return BuiltFeatures(days, observations, features, held)
     raise OverlappingWritesError("feature_table", loaded, MAX_BUILDS)
 
@@ -125,9 +125,19 @@ def features_as_of(
     return build_features(plausible, days, country, exogenous, calendars, versions)
 
 
-def _count_known(store: TableStore, days: DateRange) -> tuple[int, int]:
-    """Versions of values, and of plans, that features of some days may depend on."""
-    ahead = DateRange(days.start, days.end + timedelta(days=MAX_DAYS_AHEAD))
+def _planned(exogenous: Sequence[Exogenous]) -> list[KnownByTargetDay]:
+    return [declared for declared in exogenous if isinstance(declared, KnownByTargetDay)]
+
+
+def _with_days_ahead(days: DateRange) -> DateRange:
+    return DateRange(days.start, days.end + timedelta(days=MAX_DAYS_AHEAD))
+
+
+def _count_known(store: TableStore, days: DateRange, exogenous: Sequence[Exogenous]) -> tuple[int, int]:
+    """Versions of values, and of plans where any are declared, that features of some days depend on."""
+    if not _planned(exogenous):
+        return store.count(OBSERVATIONS, days), 0
+    ahead = _with_days_ahead(days)
     return store.count(OBSERVATIONS, ahead), store.count(PLANNED_VALUES, ahead)
 
 
@@ -139,14 +149,14 @@ def _versions(
     Args:
         period: days of the features that look at them; the days ahead of it are read too.
     """
-    planned = [declared for declared in exogenous if isinstance(declared, KnownByTargetDay)]
+    planned, reach = _planned(exogenous), _with_days_ahead(period)
     if not planned:
         return None
-    reach = DateRange(period.start, period.end + timedelta(days=MAX_DAYS_AHEAD))
-    names = [name for name in store.read_newest(OBSERVATIONS)["unique_id"] if is_exogenous([name], planned)[0]]
-    stored = store.read(OBSERVATIONS, reach, unique_ids=names)
+    names = store.read_newest(OBSERVATIONS)["unique_id"]
+    own = names[is_exogenous(names.tolist(), planned)].tolist()
     plans = store.read(PLANNED_VALUES, reach)
-    versions = pd.concat([plans[is_exogenous(plans["unique_id"].tolist(), planned)], stored], ignore_index=True)
+    known = [plans[is_exogenous(plans["unique_id"].tolist(), planned)], store.read(OBSERVATIONS, reach, unique_ids=own)]
+    versions = pd.concat(known, ignore_index=True)
     return versions if as_of is None else versions[versions["available_at"] <= as_of]
 
 
@@ -158,7 +168,7 @@ def plausible_observations(store: TableStore, period: DateRange, calendars: Cale
 
 def _reaching_back(loaded: DateRange, exogenous: Sequence[Exogenous]) -> DateRange:
     """The loaded days, and those before at which a value that came with them counts as known."""
-    ahead = max((of.known_days_ahead for of in exogenous if isinstance(of, KnownByTargetDay)), default=0)
+    ahead = max((declared.known_days_ahead for declared in _planned(exogenous)), default=0)
     return DateRange(loaded.start - timedelta(days=min(ahead, MAX_DAYS_AHEAD)), loaded.end)
 
 

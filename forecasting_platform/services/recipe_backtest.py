@@ -6,7 +6,7 @@ registered. `forecasting_platform.backtest`, `judge` and `forecast` in a noteboo
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.errors import InsufficientHistoryError, InvalidDataError
+from forecasting_platform.errors import InsufficientHistoryError, InvalidDataError, InvalidRangeError
 from forecasting_platform.forecasting.models.backtest import MIN_HISTORY_DAYS, Backtest
 from forecasting_platform.forecasting.models.backtest import backtest as run_backtest
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
@@ -33,6 +33,7 @@ from forecasting_platform.forecasting.reports.backtest import backtest_forecasts
 from forecasting_platform.forecasting.reports.plots import backtest_plot, decision_plot
 from forecasting_platform.forecasting.series.checked_values import checked_values
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous_values import refuse_never_known, unknown_columns
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.panel import Panel, panel_from
 
@@ -55,7 +56,7 @@ class RecipeBacktest:
     panel: Panel
     results: Backtest
     cpu_seconds: float
-    fit_seconds: dict[str, float] = field(default_factory=dict)
+    fit_seconds: dict[str, float]
 
     @cached_property
     def intervals(self) -> WalkForward:
@@ -144,6 +145,7 @@ def backtest(
 
     Raises:
         RecipeFileError: something in the file cannot be used; names the key.
+        ConfigurationError: the recipe declares an exogenous column that the frame has no value of.
         InvalidFrameError: a column is missing, a day or value is none, or a series has a day twice.
         InsufficientHistoryError: too few days.
     """
@@ -155,10 +157,13 @@ def backtest_features(features: pd.DataFrame, recipe: Recipe, *, name: str) -> R
     """Backtest a recipe on rows of `FEATURE_TABLE`.
 
     Raises:
+        ConfigurationError: the recipe declares an exogenous column that no row has a value of.
         InsufficientHistoryError: too few days.
     """
     if features.empty:
         raise InsufficientHistoryError(0, MIN_HISTORY_DAYS)
+    never = unknown_columns(features["exogenous"], recipe.exogenous_columns)
+    refuse_never_known({column: float(column not in never) for column in recipe.exogenous_columns}, recipe.exogenous)
     return _backtest_panel(panel_from(features), recipe, name)
 
 
@@ -220,13 +225,16 @@ def forecast(
     Raises:
         InvalidFrameError, RecipeFileError: see `backtest`.
         InsufficientHistoryError: too few days up to the cutoff.
-        InvalidRangeError: days that lie too far ahead.
+        InvalidRangeError: no day, or days that lie too far ahead.
     """
     chosen = _recipe(recipe)
+    count = chosen.horizon if days is None else days
+    if count < 1:
+        raise InvalidRangeError(f"{count} days ahead cannot be forecast; ask for 1 or more")
     features = _features(observations, chosen)
     last = cutoff or features["ds"].max().date()
     model = train(features, last, chosen, code_version="notebook").model
-    ahead = [day.date() for day in pd.date_range(last, periods=(days or chosen.horizon) + 1)[1:]]
+    ahead = [day.date() for day in pd.date_range(last, periods=count + 1)[1:]]
     return model.predict(model.inputs(ahead)).to_frame()
 
 

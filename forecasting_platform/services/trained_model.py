@@ -46,6 +46,6 @@ def train_challenger(
     except InsufficientHistoryError as error:
         found = "; ".join(failing_loads())
         raise InsufficientHistoryError(error.found_days, error.needed_days, found or None) from error
-    refuse_never_known(trained.model.metadata["exogenous_known"])
+    refuse_never_known(trained.model.metadata["exogenous_known"], recipe.exogenous)
     model = trained.model.with_lower_bounds(lower_bounds)
     return Challenger(trained, registry.register(model, plots=trained.plots, run_tags=run_tags))

@@ -13,10 +13,17 @@ import pytest
 import forecasting_platform
 from forecasting_platform import Recipe, backtest, forecast, judge
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.errors import InsufficientHistoryError, InvalidDataError, InvalidFrameError
+from forecasting_platform.errors import (
+    ConfigurationError,
+    InsufficientHistoryError,
+    InvalidDataError,
+    InvalidFrameError,
+    InvalidRangeError,
+)
 from forecasting_platform.forecasting.models.recipe import default_candidates
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.services.recipe_backtest import RecipeBacktest, backtest_features
 
@@ -118,6 +125,18 @@ def test_a_forecast_reaches_the_recipes_horizon_from_the_newest_day(observations
     found = forecast(observations, replace(QUICK, horizon=4))
     assert found["cutoff"].dt.date.unique().tolist() == [DAYS.end]
     assert found.groupby("unique_id").size().unique().tolist() == [4]
+
+
+def test_a_covariate_that_is_nowhere_is_refused_and_not_left_out_in_silence(observations: pd.DataFrame) -> None:
+    recipe = replace(QUICK, exogenous=(KnownAtCutoff("Temprature"),))
+    with pytest.raises(ConfigurationError, match="'Temprature'"):
+        backtest(observations, recipe)
+
+
+@pytest.mark.parametrize("days", [0, -3, 367])
+def test_days_that_cannot_be_forecast_are_told(observations: pd.DataFrame, days: int) -> None:
+    with pytest.raises(InvalidRangeError, match=str(days) if days < 1 else "at most 366 days"):
+        forecast(observations, QUICK, days=days)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def skip_unused_log_fields() -> None:
 class WholeLines(logging.Handler):
     """Writes each line to stderr in one call of the system, which keeps lines of up to 4 KiB apart without a lock.
 
-    So no thread that answers waits for another's line: a third of the time of a small request.
+    So no thread that answers waits for another's line.
     """
 
     def handle(self, record: logging.LogRecord) -> bool:

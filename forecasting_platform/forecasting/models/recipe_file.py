@@ -1,6 +1,6 @@
 """Reads a recipe from its TOML file; every mistake is told with its key and with what to write there.
 
-What a recipe is belongs to `recipe`. A published page and a JSON schema are made of the words here.
+What a recipe is belongs to `recipe`. A published page is made of the words here.
 """
 
 import inspect

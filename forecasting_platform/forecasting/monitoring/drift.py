@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.monitoring.control_report import (
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.exogenous import Exogenous
+from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
@@ -40,7 +40,9 @@ Values = Callable[[pd.DataFrame, int], pd.DataFrame]
 
 
 def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
-    """The rows with those of each exogenous series, as both reports need them.
+    """The rows with those of each exogenous series that is of all series, as both reports need them.
+
+    Covariates of some series, and plans, which somebody decides on, are not watched.
 
     A family of columns known in advance is represented by the value for the next day: its members move together, and
     each would spend its own budget of false pages.
@@ -51,7 +53,7 @@ def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd
     if not exogenous or features.empty:
         return features
     days = features.drop_duplicates("ds").sort_values("ds")
-    names = [declared.columns(1)[0] for declared in exogenous]
+    names = [each.columns(1)[0] for each in exogenous if each.is_of_all and not isinstance(each, KnownByTargetDay)]
     values = pd.DataFrame(exogenous_values(days["exogenous"], names), columns=names, index=pd.DatetimeIndex(days["ds"]))
     series = [
         pd.DataFrame(

@@ -42,6 +42,11 @@ class _Declared:
     of: str = SERIES
     groups: Groups = ()
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is of all series alike."""
+        return SERIES not in self.unique_id
+
     def owns(self, unique_id: str) -> bool:
         """Whether a stored series is this one, or one of these."""
         return _match(self.unique_id, unique_id) is not None
@@ -49,7 +54,7 @@ class _Declared:
     def series_of(self, unique_id: str) -> tuple[str, ...] | None:
         """The series that a stored one is of; None for all of them."""
         found = _match(self.unique_id, unique_id)
-        if found is None or "series" not in found.re.groupindex:
+        if found is None or self.is_of_all:
             return None
         if self.groups:
             return dict(self.groups).get(found["series"], ())
@@ -58,7 +63,7 @@ class _Declared:
     def _column(self, step: int | None = None) -> str:
         """Its name without `{series}`, as the column is the same for all."""
         name = self.unique_id if step is None else self.unique_id.replace(STEP, str(step))
-        return " ".join(name.replace(SERIES, " ").split()).strip(" _-:;,/|") if SERIES in name else name
+        return " ".join(name.replace(SERIES, " ").split()).strip(" _-:;,/|") if not self.is_of_all else name
 
 
 @lru_cache

@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
+from forecasting_platform.forecasting.series.exogenous import MAX_DAYS_AHEAD, Exogenous, KnownByTargetDay
 
 Known = list[dict[str, float]]
 """By day, the values known at its end, by column."""
@@ -148,18 +148,31 @@ def unknown_columns(texts: "pd.Series[Any]", names: Sequence[str]) -> list[str]:
     return [name for position, name in enumerate(names) if np.isnan(values[:, position]).all()]
 
 
-def refuse_never_known(shares: Mapping[str, float]) -> None:
-    """Refuse a training in which a declared column had no value on any day.
+def refuse_never_known(shares: Mapping[str, float], exogenous: Sequence[Exogenous]) -> None:
+    """Refuse a training or a backtest in which a declared column had no value on any day.
+
+    Of a plan, one of the days ahead is enough: how far it reaches is its publisher's matter.
 
     Args:
         shares: column -> share of the observed days on which its value was known.
+        exogenous: what the columns were declared by.
 
     Raises:
         ConfigurationError: one was never known; says which, and what to do.
     """
-    if never := sorted(name for name, share in shares.items() if not share > 0):
+    if never := [name for declared in exogenous for name in _never_known(declared, shares)]:
         raise ConfigurationError(
             "FORECASTING_EXOGENOUS",
             f"declares {examples(never)}, of which feature_table knows no value; compare the names with the feed's, "
             "declare `known_days_ahead` of plans whose history was loaded at once, and load the days to train on again",
         )
+
+
+def _never_known(declared: Exogenous, shares: Mapping[str, float]) -> list[str]:
+    columns = [name for name in declared.columns(MAX_DAYS_AHEAD) if name in shares]
+    never = [name for name in columns if not shares[name] > 0]
+    if isinstance(declared, KnownByTargetDay):
+        # The first column is of the cutoff day itself, which is known of any history.
+        ahead = columns[1:]
+        return ahead[:1] if set(ahead) <= set(never) else []
+    return never

@@ -263,9 +263,10 @@ def test_the_fingerprint_of_the_data_covers_the_columns_that_are_regressed_on_an
 
 
 def test_a_column_that_was_never_known_is_refused_by_name() -> None:
-    refuse_never_known({"Temperature": 0.01})
+    declared = [KnownAtCutoff("Temperature"), KnownAtCutoff("Wind")]
+    refuse_never_known({"Temperature": 0.01, "Wind": 0.5}, declared)
     with pytest.raises(ConfigurationError, match=r"'Wind'.*load the days to train on again"):
-        refuse_never_known({"Temperature": 1.0, "Wind": 0.0})
+        refuse_never_known({"Temperature": 1.0, "Wind": 0.0}, declared)
 
 
 def test_a_recipe_is_stored_with_its_columns_and_one_without_is_what_it_was() -> None:

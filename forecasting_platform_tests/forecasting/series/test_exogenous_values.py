@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.recipe import default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.monitoring.drift import with_exogenous
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
@@ -23,7 +24,7 @@ from forecasting_platform.forecasting.series.exogenous import (
     exogenous_from,
     is_exogenous,
 )
-from forecasting_platform.forecasting.series.exogenous_values import known_at
+from forecasting_platform.forecasting.series.exogenous_values import known_at, refuse_never_known
 from forecasting_platform.forecasting.series.features import build_features
 
 FIRST = np.datetime64("2023-01-02")
@@ -243,3 +244,16 @@ def test_a_row_is_the_same_in_whatever_range_it_is_built() -> None:
         build_features(observations, last, "IE", [PROMOTION]),
         whole[whole["ds"] >= pd.Timestamp(last.start)].reset_index(drop=True),
     )
+
+
+def test_a_plan_is_refused_only_where_no_day_ahead_was_ever_known() -> None:
+    declared = KnownByTargetDay("plan", days_ahead=3)
+    refuse_never_known({"plan": 1.0, "plan +1": 0.2, "plan +2": 0.0, "plan +3": 0.0}, [declared])
+    with pytest.raises(ConfigurationError, match=r"'plan \+1'.*known_days_ahead"):
+        refuse_never_known({"plan": 1.0, "plan +1": 0.0, "plan +2": 0.0}, [declared])
+
+
+def test_what_is_of_one_series_and_what_is_planned_is_not_watched_for_drift() -> None:
+    features = build_features(promoted(), PERIOD, "IE", [PROMOTION])
+    declared = [PROMOTION, KnownByTargetDay("plan"), KnownAtCutoff("price of {series}")]
+    assert set(with_exogenous(features, declared)["unique_id"]) == {"1 sales", "2 sales"}
