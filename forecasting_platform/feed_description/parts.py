@@ -252,8 +252,8 @@ class Covariate(Part):
     )
     known_days_ahead: int = Field(
         default=0, ge=0, le=731,
-        description="Of `by_target_day`: how many days before its day a value was known that was loaded after it, such "
-        "as a history that is loaded at once.",
+        description="Of `by_target_day`: how many days before its day a value was known that came with the first load, "
+        "or was loaded after its day.",
     )  # fmt: skip
 
     @model_validator(mode="after")

@@ -133,7 +133,7 @@ class KnownByTargetDay(_Declared):
 
     Attributes:
         days_ahead: how many of the next days have a column.
-        known_days_ahead: of a value that was stored after its own day, such as a history loaded at once, when it had
+        known_days_ahead: of a value that came with the series' first load, or was stored after its own day, when it had
             been known: so many days before its day. Nobody recorded it, so it is declared.
     """
 

@@ -111,9 +111,10 @@ def _known_since(
     never = np.iinfo(np.int64).max // 2
     since = np.where(stored.isna(), never, _positions(stored.fillna(pd.Timestamp(0)), days)) + declared.delay_days
     is_first = np.append(True, target[1:] != target[:-1])
-    # Stored after its day: when it had been known is as declared. Of a later version it is as recorded: never before.
-    is_declared = is_first & (since > target)
-    return np.where(is_declared, target - declared.known_days_ahead + declared.delay_days, since)
+    # Stored after its day, or by the first load of all: nobody recorded when it had been known, so it is as declared.
+    # Of any other version it is as recorded, never before.
+    is_declared = is_first & ((since > target) | stored.isna() | (stored == stored.min()))
+    return np.where(is_declared, np.minimum(since, target - declared.known_days_ahead + declared.delay_days), since)
 
 
 def _positions(ds: "pd.Series[Any]", days: Days) -> npt.NDArray[np.int64]:

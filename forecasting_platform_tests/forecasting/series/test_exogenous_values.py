@@ -118,6 +118,19 @@ def test_a_history_that_was_loaded_at_once_was_known_as_long_before_as_is_declar
     assert known(declared, history.drop(columns="available_at")) == two_days
 
 
+def test_the_days_ahead_that_come_with_the_first_load_were_known_as_long_before_as_is_declared() -> None:
+    declared = KnownByTargetDay("plan", days_ahead=3, known_days_ahead=2)
+    first = rows("plan", {0: 1.0, 4: 5.0}, available_at=pd.Timestamp("2023-01-05 02:00", tz="UTC"))
+    assert known(declared, NOTHING, first)[2:5] == [{"plan +2": 5.0}, {"plan +1": 5.0}, {"plan": 5.0}]
+    # What a later load says first of a day was known from then on, however near.
+    late = version("plan", 5, 7.0, "2023-01-06 02:00")
+    assert known(declared, NOTHING, pd.concat([first, late]))[3:] == [
+        {"plan +1": 5.0},
+        {"plan": 5.0, "plan +1": 7.0},
+        {"plan": 7.0},
+    ]
+
+
 def test_of_a_history_that_was_revised_the_first_version_counts() -> None:
     declared = KnownByTargetDay("plan", days_ahead=3, known_days_ahead=2)
     first, revised = version("plan", 4, 5.0, "2023-07-01"), version("plan", 4, 6.0, "2023-10-01")
@@ -140,7 +153,8 @@ def test_a_row_changes_by_nothing_that_became_known_after_its_day(
     # Stored before its day, or a change of what was stored before: its time is recorded and nothing is declared.
     ordered = versions.sort_values("available_at")
     first = ~ordered.duplicated("ds")
-    recorded = ~first | (ordered["available_at"].dt.tz_localize(None) < ordered["ds"] + pd.Timedelta(days=1))
+    is_before = ordered["available_at"].dt.tz_localize(None) < ordered["ds"] + pd.Timedelta(days=1)
+    recorded = ~first | (is_before & (ordered["available_at"] > ordered["available_at"].min()))
     later = recorded & (ordered["available_at"] >= pd.Timestamp(str(FIRST + row + 1), tz="UTC"))
     changed = ordered.assign(y=ordered["y"].where(~later, 99.0))
     assert known(declared, NOTHING, changed)[row] == known(declared, NOTHING, versions)[row]

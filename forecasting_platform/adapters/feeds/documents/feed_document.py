@@ -170,16 +170,22 @@ class _Reading:
         return np.datetime64(self.description.today(self.fetched_at), "D")
 
     def _planned(self, table: TextTable, days: RowDays, names: Sequence[str]) -> pd.DataFrame:
-        """The values of days to come; one of a series that is not known before its day is quarantined."""
-        rows = np.flatnonzero(days.days > self._today)
-        if not len(rows):
+        """The values of this day and of days to come; one of a series that is not known before its day is quarantined.
+
+        Of this day too: a load asks for complete days, and what was planned of this one is not in them yet.
+        """
+        rows = np.flatnonzero(days.days >= self._today)
+        if not (self.description.planned and len(rows)):
             return no_values()
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
         read, is_planned = self._values(cells.texts), self._is_planned(cells)
-        for cell in np.flatnonzero(~is_planned & (read.kinds == Cell.VALUE)).tolist():
+        is_to_come = days.days[cells.rows] > self._today
+        for cell in np.flatnonzero(~is_planned & is_to_come & (read.kinds == Cell.VALUE)).tolist():
             row, name = int(cells.rows[cell]), cells.names[cells.series[cell]]
             self.quarantine.add(int(table.numbers[row]), FUTURE, cells.texts[cell].as_py(), name)
-        return self._frame(*self._daily(table, days, cells.keep(is_planned), read.keep(is_planned)))
+        # What of this day is no value is told where its values are read.
+        kept = is_planned & (is_to_come | (read.kinds == Cell.VALUE))
+        return self._frame(*self._daily(table, days, cells.keep(kept), read.keep(kept)))
 
     def _is_planned(self, cells: SeriesCells) -> npt.NDArray[np.bool_]:
         of_names = is_exogenous(cells.names, self.description.planned)

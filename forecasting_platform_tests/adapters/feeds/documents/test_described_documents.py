@@ -432,13 +432,20 @@ def test_a_plan_is_known_before_its_day_and_nothing_else_is() -> None:
     document = read(content, described)
     assert values(document) == [("promotion", "05-31", 0.0), ("promotion", "06-01", 2.0), ("sales", "05-31", 10.0)]
     planned = list(zip(document.planned["ds"].dt.strftime("%m-%d"), document.planned["y"], strict=True))
-    assert planned == [("06-02", 0.0), ("06-03", 2.0)]
+    assert planned == [("06-01", 2.0), ("06-02", 0.0), ("06-03", 2.0)], "of this day too, which no load may ask for"
     assert refused(document) == [("sales", "a day in the future"), ("promotion", "not a number")]
     assert document.refusals.published == DateRange(date(2024, 5, 31), date(2024, 6, 1))
     assert document.last_published == date(2024, 5, 31), "a plan is no news of its day"
     assert read(content, described, period=DateRange(date(2024, 5, 31), date(2024, 5, 31))).planned.equals(
         document.planned
     )
+
+
+def test_what_is_no_value_of_this_day_is_refused_once() -> None:
+    content = "Date,sales,promotion\n2024-05-31,5,0\n2024-06-01,7,x\n2024-06-02,,0\n"
+    document = read(content, "covariates: [{unique_id: promotion, known: by_target_day}]")
+    assert refused(document) == [("promotion", "not a number")]
+    assert document.planned["y"].tolist() == [0.0]
 
 
 def test_days_to_come_may_stand_before_or_between_the_others() -> None:
