@@ -1,0 +1,306 @@
+"""What each station of the way costs for many calm series: processor seconds and peak memory, beside their training.
+
+`make bench NAME=fleet`: 1,000 series × 2,007 days; `FULL=0` or `--small` is 40 series × 730 days, `--series` and
+`--days` set any other size. The services run in this process on an embedded Postgres; checks run as Dagster runs them,
+without its database, so that what they show a person counts too. Models are kept in files and read back for each use,
+as from MLflow, whose server is left out. Seconds are of this process, its children and Postgres together; the peak is
+of this process.
+
+After the initial load, a training and the first promotion, the fleet lives for four weeks, which are not measured. Then
+come one more day, and a refresh: the same recipe trained and promoted again.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from benchmarks.hostile.process_cost import cpu_seconds
+from benchmarks.local_server import free_ports, open_directory
+from benchmarks.results_file import Aim, report
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
+from forecasting_platform.adapters.postgres.ledger import PostgresLedger
+from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.definitions import build_definitions
+from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.orchestration.partitions import range_tags
+from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform.services.feature_table import build_feature_table
+from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.forecast_errors import match_forecast_errors
+from forecasting_platform.services.forecasts import issue
+from forecasting_platform.services.local_trainer import LocalTrainer
+from forecasting_platform.services.raw_observations import load_observations
+from forecasting_platform.services.trained_model import train_challenger
+from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import feed_at, promoter_of
+
+FULL, SMALL = (1000, 2007), (40, 730)
+LAST_DAY = date(2023, 6, 30)
+LIVED_DAYS = 28
+PERSISTENCE = 0.5
+QUALITY = "observations_meet_expectations"
+"""The one check that imports Great Expectations, which costs the same for any number of series."""
+
+log = logging.getLogger(__name__)
+
+
+def calm_observations(series: int, days: DateRange) -> pd.DataFrame:
+    """One column a series: weekly and yearly waves of its own and autoregressive noise, nothing that ever changes."""
+    generator = np.random.default_rng(0)
+    at = np.arange(len(days))
+    level, weekly, yearly = generator.uniform([[50], [2], [5]], [[500], [10], [30]], (3, series))
+    phase = generator.uniform(0, 2 * np.pi, (2, series))
+    noise = generator.standard_normal((len(days), series)) * 5
+    for day in range(1, len(days)):
+        noise[day] += PERSISTENCE * noise[day - 1]
+    waves = weekly * np.sin(2 * np.pi * at[:, None] / 7 + phase[0])
+    waves += yearly * np.sin(2 * np.pi * at[:, None] / 365.25 + phase[1])
+    names = [f"Series {number:05}" for number in range(series)]
+    wide = pd.DataFrame(np.round(level + waves + noise, 4), columns=names)
+    wide.insert(0, "Date", [f"{day:%d/%m/%Y}" for day in days])
+    return wide
+
+
+class FileModelRegistry(MemoryModelRegistry):
+    """Versions whose models are kept as files, as MLflow keeps them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
+        """See `ModelRegistry.register`."""
+        version = super().register(model, plots=plots, run_tags=run_tags)
+        write_artifact(model, self._folder / version.version)
+        return version
+
+    def load(self, version: ModelVersion) -> ForecastModel:
+        """See `ModelRegistry.load`."""
+        return read_artifact(self._folder / version.version, version=version.version)
+
+
+@dataclass
+class Stations:
+    """Measures what is done, station by station.
+
+    Attributes:
+        postgres: the server's process, whose time counts too.
+    """
+
+    postgres: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def measured(self, phase: str, station: str) -> Iterator[None]:
+        """Add a row for what is done while the block runs."""
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+        before = self._spent()
+        yield
+        row = {"phase": phase, "station": station, "cpu_seconds": round(self._spent() - before, 2), "peak_mb": _peak()}
+        self.rows.append(row)
+        print(f"{phase}, {station}: {row['cpu_seconds']} s, {row['peak_mb']} MB", flush=True)
+
+    def seconds(self, phase: str, *, without: tuple[str, ...] = ()) -> float:
+        """All stations of a phase together."""
+        return float(
+            sum(row["cpu_seconds"] for row in self.rows if row["phase"] == phase and row["station"] not in without)
+        )
+
+    def _spent(self) -> float:
+        used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        own = sum(each.ru_utime + each.ru_stime for each in used)
+        # The server was started by this process, but counts among its children only once it has ended.
+        return own + cpu_seconds([self.postgres])
+
+
+def _peak() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM:"))
+
+
+class Fleet:
+    """The platform's services on a Postgres of its own and a file as feed."""
+
+    def __init__(self, dsn: str, folder: Path, values: pd.DataFrame) -> None:
+        self._document = folder / "feed.csv"
+        self._values = values
+        self._settings = Settings(feed_url=self._document.as_uri(), postgres_dsn=dsn)
+        self.store, self.ledger = PostgresTableStore(dsn), PostgresLedger(dsn)
+        self.store.prepare()
+        self.ledger.prepare()
+        self.registry = FileModelRegistry(folder)
+        self._recipe = Recipe(horizon=self._settings.horizon_days)
+        self._definitions = build_definitions(
+            settings=self._settings,
+            resources={
+                "observation_feed": None,
+                "table_store": self.store,
+                "model_registry": self.registry,
+                "ledger": self.ledger,
+                "mlflow": SimpleNamespace(set_tag=lambda *_: None, end_run=lambda *_: None),
+            },
+        )
+        self._instance = dg.DagsterInstance.ephemeral()
+
+    def publish(self, until: date) -> None:
+        """Write the feed's document with the values up to a day."""
+        known = pd.to_datetime(self._values["Date"], format="%d/%m/%Y") <= pd.Timestamp(until)
+        self._values[known].to_csv(self._document, index=False)
+
+    def load(self, days: DateRange) -> None:
+        """Load the values of some days."""
+        feed = feed_at(self._settings.feed_url or "", self._settings)
+        load_observations(feed, self.store, days, FeedLoads(None), log)
+
+    def build_features(self, days: DateRange) -> None:
+        """Build the features of loaded days."""
+        build_feature_table(self.store, days, self._settings.holiday_country)
+
+    def train(self) -> None:
+        """Train a challenger."""
+        train_challenger(
+            LocalTrainer(self.store),
+            self.registry,
+            self._recipe,
+            code_version="benchmark",
+            lower_bounds={},
+            run_tags={},
+        )
+
+    def promote(self) -> str:
+        """Evaluate the challenger; the verdict."""
+        return promoter_of(self.store, self.registry, self.ledger).evaluate("benchmark").verdict
+
+    def forecast(self, cutoffs: DateRange) -> None:
+        """Issue the forecasts of some cutoffs."""
+        issue(self.store, self.registry, cutoffs)
+
+    def match(self, days: DateRange) -> None:
+        """Match forecasts of some days with their actuals."""
+        match_forecast_errors(self.store, days, self._settings.horizon_days)
+
+    def check_names(self, asset: str) -> list[str]:
+        """The checks of an asset."""
+        keys = dg.AssetSelection.checks_for_assets(asset).resolve_checks(self._definitions.resolve_asset_graph())
+        return sorted(key.name for key in keys)
+
+    def check(self, asset: str, name: str, days: DateRange) -> None:
+        """Run one check as Dagster runs it."""
+        selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name))
+        job = dg.define_asset_job("check", selection=selection)
+        definitions = dg.Definitions.merge(self._definitions, dg.Definitions(jobs=[job]))
+        run = definitions.resolve_job_def("check").execute_in_process(instance=self._instance, tags=range_tags(days))
+        if not run.success:
+            raise RuntimeError(f"the check {name} broke")
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.store.close()
+        self.ledger.close()
+
+
+def live(fleet: Fleet, stations: Stations, history: DateRange) -> None:
+    """All that the fleet does from its first load on."""
+
+    def station(phase: str, name: str, work: Callable[..., object], *arguments: object) -> None:
+        with stations.measured(phase, name):
+            work(*arguments)
+
+    def checks(phase: str, asset: str, days: DateRange) -> None:
+        for name in fleet.check_names(asset):
+            station(phase, f"check {name}", fleet.check, asset, name, days)
+
+    def load(phase: str, days: DateRange) -> None:
+        fleet.publish(days.end)
+        station(phase, "load", fleet.load, days)
+        checks(phase, "raw_observations", days)
+        station(phase, "features", fleet.build_features, days)
+        checks(phase, "feature_table", days)
+
+    # What is imported when it is first used is no station's.
+    warm_up = DateRange(history.start, history.start)
+    fleet.publish(warm_up.end)
+    fleet.load(warm_up)
+    for asset in ("raw_observations", "feature_table"):
+        for name in fleet.check_names(asset):
+            fleet.check(asset, name, warm_up)
+
+    load("initial load", history)
+    station("training", "training", fleet.train)
+    station("first promotion", "promotion", fleet.promote)
+    fleet.forecast(DateRange(history.end, history.end))
+    for day in range(1, LIVED_DAYS + 1):
+        one_day = DateRange(history.end + timedelta(days=day), history.end + timedelta(days=day))
+        fleet.publish(one_day.end)
+        fleet.load(one_day)
+        fleet.build_features(one_day)
+        fleet.forecast(one_day)
+    newest = history.end + timedelta(days=LIVED_DAYS)
+    fleet.match(DateRange(history.end + timedelta(days=1), newest))
+
+    today = DateRange(newest + timedelta(days=1), newest + timedelta(days=1))
+    load("one more day", today)
+    station("one more day", "forecasts", fleet.forecast, today)
+    checks("one more day", "forecasts", today)
+    station("one more day", "errors", fleet.match, today)
+    checks("one more day", "forecast_errors", today)
+    station("second training", "training", fleet.train)
+    station("refresh", "promotion", fleet.promote)
+
+
+def aims(stations: Stations) -> list[Aim]:
+    """The aims of the project, as shares of one training of the same series in the same run."""
+    training = stations.seconds("training")
+    found = []
+    for phase, most in (("initial load", 0.8), ("first promotion", 0.1), ("one more day", 0.15), ("refresh", 0.1)):
+        share = stations.seconds(phase, without=(f"check {QUALITY}",)) / training
+        found.append(Aim(f"{phase}, of one training", round(share, 3), f"<= {most:g}", share <= most))
+    return found
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--small", action="store_true", help=f"{SMALL[0]} series of {SMALL[1]} days")
+    parser.add_argument("--series", type=int)
+    parser.add_argument("--days", type=int, help="days of history before the first training")
+    arguments = parser.parse_args()
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    is_small = arguments.small or os.environ.get("FULL", "1") == "0"
+    usual = SMALL if is_small else FULL
+    series, days = arguments.series or usual[0], arguments.days or usual[1]
+    history = DateRange(LAST_DAY - timedelta(days=days - 1), LAST_DAY)
+    lived = DateRange(history.start, LAST_DAY + timedelta(days=LIVED_DAYS + 1))
+    with (
+        open_directory() as folder,
+        EmbeddedPostgres(folder / "postgres", free_ports(1)) as server,
+    ):
+        server.create_database("fleet")
+        with contextlib.closing(Fleet(server.dsn("fleet"), folder, calm_observations(series, lived))) as fleet:
+            stations = Stations(server.pid or 0)
+            live(fleet, stations, history)
+    size = {"series": series, "days": days}
+    training = stations.seconds("training")
+    rows = [size | row | {"of_training": round(row["cpu_seconds"] / training, 3)} for row in stations.rows]
+    report("fleet", rows, aims(stations))
+
+
+if __name__ == "__main__":
+    main()
