@@ -21,11 +21,11 @@ from benchmarks.control_peers import Streams, run_peers
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
 from forecasting_platform.forecasting.monitoring.control_charts import (
     Chart,
     accumulate_evidence,
     excursion_peaks,
-    learn_references,
 )
 from forecasting_platform.forecasting.monitoring.references import BIAS, RMSE, daily_errors
 from forecasting_platform.forecasting.series.arrays import Floats

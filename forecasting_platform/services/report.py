@@ -11,11 +11,11 @@ import pandas as pd
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.monitoring.drift import (
-    NEEDED_DAYS,
     drift_report,
     earlier_years_report,
     with_exogenous,
 )
+from forecasting_platform.forecasting.monitoring.drift_questions import NEEDED_DAYS
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
 from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report

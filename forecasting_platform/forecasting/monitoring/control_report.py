@@ -4,17 +4,17 @@ A series is judged only by days whose actuals have come; until then, and without
 unknown, which is neither good nor bad. The values of each question are made in `questions` and `drift`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, accumulate_evidence, is_paging
-from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, judge_each
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 WINDOWS = (7, 28, 90)
@@ -22,7 +22,7 @@ CONTROL_DAYS = 120
 """A chart starts this many days back, with no evidence."""
 MIN_DAYS = 7
 MAX_AGE_DAYS = 7
-EPOCH = pd.Timestamp("1970-01-01")
+EPOCH = np.datetime64("1970-01-01")
 
 State = Literal["good", "bad", "unknown"]
 
@@ -68,25 +68,35 @@ class ControlReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """One series as a chart sees it.
+class Streams:
+    """Many series as a chart sees them.
 
     Attributes:
-        daily: `ds`, ascending, and the `value` of each day that has one.
-        reference: None where there is nothing to compare with; `why` then says why.
-        measures: what a person wants to know of the newest 7, 28 and 90 days.
+        unique_ids: S series, ascending.
+        series, days, values: of each value the position of its series, its day and itself; shape (N,), ordered by
+            series and day.
+        references: of each series; None where there is nothing to compare with, `why` then says why.
+        measures: what a person wants to know of the newest 7, 28 and 90 days; shape (S, 3).
     """
 
-    daily: pd.DataFrame
-    reference: Reference | None
-    measures: dict[int, float] = field(default_factory=dict)
-    why: str = "its model's backtest is too short, or has no errors"
+    unique_ids: Sequence[str]
+    series: npt.NDArray[np.int64]
+    days: Days
+    values: Floats
+    references: Sequence[Reference | None]
+    measures: Floats
+    why: Sequence[str]
+
+    def after(self, day: np.datetime64) -> "Streams":
+        """With only the values after a day."""
+        chosen = self.days > day
+        return replace(self, series=self.series[chosen], days=self.days[chosen], values=self.values[chosen])
 
 
 def judge_streams(
     question: str,
     chart: Chart,
-    streams: Mapping[str, Stream],
+    streams: Streams,
     *,
     pages_a_year: float,
     as_of: date | None = None,
@@ -99,58 +109,88 @@ def judge_streams(
         pages_a_year: how many false pages a series may send in a year.
         calendars: the days on which values of each series are due.
     """
-    newest = (stream.daily["ds"].max() for stream in streams.values() if len(stream.daily))
-    end = pd.Timestamp(as_of) if as_of is not None else max(newest, default=EPOCH)
-    judged = [
-        _judge_stream(unique_id, chart, stream, pages_a_year, end, calendars.of(unique_id))
-        for unique_id, stream in sorted(streams.items())
-    ]
-    series = pd.DataFrame([row for row, _ in judged], columns=SERIES_COLUMNS)
-    daily = [path for _, path in judged if len(path)]
-    return ControlReport(
-        series,
-        pd.concat(daily, ignore_index=True) if daily else pd.DataFrame(columns=DAILY_COLUMNS),
-        _summary(question, series, pages_a_year),
-    )
+    newest = streams.days.max() if len(streams.days) else EPOCH
+    end = np.datetime64(as_of, "D") if as_of is not None else newest
+    recent = streams.after(end - CONTROL_DAYS)
+    counts = np.bincount(recent.series, minlength=len(recent.unique_ids))
+    why = _why_unknown(recent, counts, end, calendars)
+    judged = np.flatnonzero([not said for said in why])
+    # Of each value of a judged series its row among them, and how many values are before it.
+    row_of = np.full(len(why), -1)
+    row_of[judged] = np.arange(len(judged))
+    starts = np.cumsum(counts) - counts
+    shown = row_of[recent.series] >= 0
+    rows, columns = row_of[recent.series[shown]], (np.arange(len(shown)) - starts[recent.series])[shown]
+    values = np.zeros((len(judged), int(counts[judged].max(initial=1))))
+    values[rows, columns] = recent.values[shown]
+    thresholds = _thresholds(recent, judged, pages_a_year, calendars)
+    references = [of for position in judged.tolist() if (of := recent.references[position]) is not None]
+    found = judge_each(chart, references, values, counts[judged], thresholds)
+
+    series = _unknown(recent, counts, why)
+    series["state"][judged] = np.where(found.paging, "bad", "good")
+    series["threshold"][judged] = thresholds
+    series["evidence"][judged] = found.evidence[np.arange(len(judged)), counts[judged] - 1]
+    grows = found.since >= 0
+    series["since"][judged[grows]] = [str(day) for day in recent.days[starts[judged[grows]] + found.since[grows]]]
+    daily = {
+        "unique_id": series["unique_id"][recent.series[shown]],
+        "ds": recent.days[shown].astype("datetime64[ns]"),
+        "value": recent.values[shown],
+        "evidence": found.evidence[rows, columns],
+        "threshold": thresholds[rows],
+    }
+    table = pd.DataFrame(series, columns=SERIES_COLUMNS)
+    return ControlReport(table, pd.DataFrame(daily, columns=DAILY_COLUMNS), _summary(question, table, pages_a_year))
 
 
-def _judge_stream(
-    unique_id: str, chart: Chart, stream: Stream, pages_a_year: float, end: pd.Timestamp, due: DueDays
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    recent = stream.daily[stream.daily["ds"] > end - timedelta(days=CONTROL_DAYS)]
-    row = dict.fromkeys(SERIES_COLUMNS) | {"unique_id": unique_id, "state": "unknown", "days": len(recent), "why": ""}
-    row |= {f"value_{window}": stream.measures.get(window, float("nan")) for window in WINDOWS}
-    row |= {"evidence": float("nan"), "threshold": float("nan"), "since": None}
-    if stream.reference is None or (why := _immature(recent, end, due)):
-        return row | {"why": stream.why if stream.reference is None else why}, pd.DataFrame(columns=DAILY_COLUMNS)
-    # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
-    threshold = stream.reference.threshold(pages_a_year / due.share_of_weekdays)
-    evidence = accumulate_evidence(chart, stream.reference, recent["value"].to_numpy(), threshold)
-    path = recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold)[DAILY_COLUMNS]
-    return row | {
-        "state": "bad" if is_paging(evidence, threshold) else "good",
-        "evidence": float(evidence[:, -1].max()),
-        "threshold": threshold,
-        "since": _since(recent["ds"], evidence),
-    }, path
+def _why_unknown(
+    streams: Streams, counts: npt.NDArray[np.int64], end: np.datetime64, calendars: Calendars
+) -> list[str]:
+    """Why each series cannot be judged; empty of one that can."""
+    why = [said if of is None else "" for of, said in zip(streams.references, streams.why, strict=True)]
+    for position, said in _immature(streams, counts, end, calendars):
+        why[position] = why[position] or said
+    return why
 
 
-def _immature(recent: pd.DataFrame, end: pd.Timestamp, due: DueDays) -> str:
-    if len(recent) < MIN_DAYS:
-        return f"{len(recent)} of the {MIN_DAYS} days needed have matured"
-    newest = np.array([recent["ds"].max()], dtype="datetime64[D]")
-    waiting = (end - pd.Timestamp(due.covered_until(newest)[0])).days
-    age = (end - recent["ds"].max()).days
-    return f"its newest matured day is {age} days old" if waiting > MAX_AGE_DAYS else ""
+def _unknown(streams: Streams, counts: npt.NDArray[np.int64], why: Sequence[str]) -> dict[str, Any]:
+    """The columns of `ControlReport.series`, as if none could be judged."""
+    return {
+        "unique_id": np.array(streams.unique_ids, dtype=object),
+        "state": np.full(len(why), "unknown", dtype=object),
+        "days": counts,
+        "evidence": np.full(len(why), np.nan),
+        "threshold": np.full(len(why), np.nan),
+        "since": np.full(len(why), None, dtype=object),
+        **{f"value_{window}": streams.measures[:, at] for at, window in enumerate(WINDOWS)},
+        "why": np.array(why, dtype=object),
+    }
 
 
-def _since(ds: "pd.Series[pd.Timestamp]", evidence: Floats) -> str | None:
-    """The day after the evidence was last used up (Page 1954: where a change most likely began)."""
-    side = evidence[evidence[:, -1].argmax()]
-    if side[-1] == 0:
-        return None
-    quiet = np.flatnonzero(side == 0)
-    return str(ds.iloc[quiet[-1] + 1 if len(quiet) else 0].date())
+def _immature(
+    streams: Streams, counts: npt.NDArray[np.int64], end: np.datetime64, calendars: Calendars
+) -> Iterator[tuple[int, str]]:
+    """The series of which too few or too old days have matured, and why they are unknown."""
+    for position in np.flatnonzero(counts < MIN_DAYS):
+        yield int(position), f"{counts[position]} of the {MIN_DAYS} days needed have matured"
+    enough = np.flatnonzero(counts >= MIN_DAYS)
+    newest = streams.days[np.cumsum(counts)[enough] - 1]
+    covered = calendars.covered_until([streams.unique_ids[position] for position in enough.tolist()], newest)
+    for at in np.flatnonzero((end - covered).astype(np.int64) > MAX_AGE_DAYS):
+        yield int(enough[at]), f"its newest matured day is {(end - newest[at]).astype(np.int64)} days old"
+
+
+def _thresholds(streams: Streams, judged: npt.NDArray[np.int64], pages_a_year: float, calendars: Calendars) -> Floats:
+    """The evidence that pages of each judged series."""
+    thresholds = np.empty(len(judged))
+    for due, positions in calendars.groups([streams.unique_ids[position] for position in judged.tolist()]):
+        # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
+        budget = pages_a_year / due.share_of_weekdays
+        for position in positions:
+            reference = streams.references[judged[position]]
+            thresholds[position] = reference.threshold(budget) if reference is not None else np.nan
+    return thresholds
 
 
 def _summary(question: str, series: pd.DataFrame, pages_a_year: float) -> str:

@@ -1,42 +1,62 @@
 """Whether the newest days are like the days that models were trained on, each series against its own past.
 
-No model and no backtest is needed: the reference is the years before the newest days.
+No model and no backtest is needed: the reference is the years before the newest days. It is learnt from a range of days
+(`learn`), kept, and the newest days are judged by it (`judge`). All series are computed side by side.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import MIN_REFERENCE_DAYS as MIN_CHART_DAYS
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, learn_references
+from forecasting_platform.forecasting.monitoring.chart_learning import MIN_REFERENCE_DAYS as MIN_CHART_DAYS
+from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control_charts import Reference
 from forecasting_platform.forecasting.monitoring.control_report import (
     CONTROL_DAYS,
     WINDOWS,
     ControlReport,
-    Stream,
+    Streams,
     judge_streams,
 )
-from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.monitoring.drift_questions import (
+    EARLIER_WEEKS,
+    LEVEL,
+    REFERENCE_DAYS,
+    DriftQuestion,
+    columns_of,
+    seasons_of,
+)
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
-REFERENCE_DAYS = 1095
 MIN_REFERENCE_DAYS = 180
-EARLIER_YEARS = 3
-SAME_WEEKDAY_DAYS = 364
-YEARLY_WAVES = 3
-NEEDED_DAYS = CONTROL_DAYS + REFERENCE_DAYS + EARLIER_YEARS * SAME_WEEKDAY_DAYS
-"""Days before the newest that the two reports need."""
 
-DRIFT = Chart("drift", allowance=0.45, two_sided=True)
-EARLIER = Chart("earlier_years", allowance=0.45, two_sided=True)
 
-Values = Callable[[pd.DataFrame, int], pd.DataFrame]
+@dataclass(frozen=True, slots=True)
+class DriftReference:
+    """What one series' newest days are compared with.
+
+    Attributes:
+        chart: None where there is too little to compare with, or it is constant.
+        seasons: weights of `seasons_of` that are taken out; empty where none are.
+        why: why there is no chart.
+    """
+
+    chart: Reference | None
+    seasons: tuple[float, ...] = ()
+    why: str = ""
+
+
+def reference_until(newest: date) -> date:
+    """The last day of the reference by which the days up to `newest` are judged, if it is learnt for them alone."""
+    return newest - timedelta(days=CONTROL_DAYS)
 
 
 def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
@@ -64,50 +84,105 @@ def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd
     return pd.concat([features, *series], ignore_index=True)
 
 
-def drift_report(features: pd.DataFrame, *, pages_a_year: float, calendars: Calendars = DAILY) -> ControlReport:
-    """Whether deseasonalised values left the level of the three years before.
+def learn(
+    question: DriftQuestion, features: pd.DataFrame, until: date, calendars: Calendars = DAILY
+) -> dict[str, DriftReference]:
+    """The reference of each series, from the three years up to a day.
 
-    What is compared is `y` minus the mean of its last 91 days, minus weekly and yearly waves fitted on
-    the reference, so that neither a slow decline nor a season counts as drift; a jump does.
+    Args:
+        features: rows of `FEATURE_TABLE`, at least the question's columns of its `learning_period`.
+        until: inclusive.
+    """
+    columns = columns_of(features, question.columns)
+    last = np.datetime64(until, "D")
+    days = np.arange(last - REFERENCE_DAYS + 1, last + 1)
+    values = question.values(columns, days)
+    # A constant less its mean is rounding, from which nothing can be learned.
+    constant = is_constant(columns.at("y", days))
+    known = np.isfinite(values).sum(axis=1)
+    least = np.array([_least_reference(calendars.of(unique_id)) for unique_id in columns.unique_ids])
+    learnable = (known >= least) & ~constant
+    weights = _fit_seasons(values[learnable], days) if question.has_seasons else np.zeros((int(learnable.sum()), 0))
+    streams = values[learnable] - weights @ seasons_of(days).T if question.has_seasons else values[learnable]
+    charts = learn_references(question.chart, list(streams))
+    learnt = iter(zip(charts, weights, strict=True))
+    found = {}
+    for position, unique_id in enumerate(columns.unique_ids):
+        if learnable[position]:
+            chart, seasons = next(learnt)
+            found[unique_id] = DriftReference(
+                chart, tuple(seasons.tolist()), "" if chart else "its days vary too little"
+            )
+        else:
+            short = f"{known[position]} of {least[position]} days of reference"
+            found[unique_id] = DriftReference(None, (), "constant in its reference" if constant[position] else short)
+    return found
+
+
+def judge(
+    question: DriftQuestion,
+    features: pd.DataFrame,
+    references: Mapping[str, DriftReference],
+    *,
+    pages_a_year: float,
+    calendars: Calendars = DAILY,
+) -> ControlReport:
+    """Whether the newest days are as their references have it.
+
+    Args:
+        features: rows of `FEATURE_TABLE`, at least the question's columns of its `judging_periods`.
+        references: of each series; one without is unknown.
+    """
+    columns = columns_of(features, question.columns)
+    days = columns.days[-CONTROL_DAYS:]
+    own = [references.get(unique_id, _NO_REFERENCE) for unique_id in columns.unique_ids]
+    values = question.values(columns, days)
+    if question.has_seasons:
+        waves = seasons_of(days)
+        weights = np.array([found.seasons or (np.nan,) * waves.shape[1] for found in own]).reshape(-1, waves.shape[1])
+        values = values - weights @ waves.T
+    series, day = np.nonzero(np.isfinite(values))
+    streams = Streams(
+        columns.unique_ids,
+        series,
+        days[day],
+        values[series, day],
+        [found.chart for found in own],
+        _newest_means(values),
+        [found.why for found in own],
+    )
+    return judge_streams(question.asked, question.chart, streams, pages_a_year=pages_a_year, calendars=calendars)
+
+
+_NO_REFERENCE = DriftReference(None, (), "it has no reference yet")
+
+
+def drift_report(features: pd.DataFrame, *, pages_a_year: float, calendars: Calendars = DAILY) -> ControlReport:
+    """The answer to `LEVEL` by references that are learnt for these days alone.
 
     Args:
         features: rows of `FEATURE_TABLE`.
     """
-
-    def relative(rows: pd.DataFrame, least: int) -> pd.DataFrame:
-        level, reference = rows["y"] - rows["mean_91"], _is_reference(rows["ds"])
-        return pd.DataFrame({"ds": rows["ds"], "value": _deseasonalise(rows["ds"], level, reference, least)})
-
-    return _report("level against its own last three months", DRIFT, features, relative, pages_a_year, calendars)
+    return _learn_and_judge(LEVEL, features, pages_a_year, calendars)
 
 
 def earlier_years_report(features: pd.DataFrame, *, pages_a_year: float, calendars: Calendars = DAILY) -> ControlReport:
-    """Whether values moved against the same weeks of up to three earlier years.
-
-    What is compared is `y` minus the mean of the values 364, 728 and 1,092 days before, against how
-    that difference has been: a steady decline is no shift, a change of its pace is.
+    """The answer to `EARLIER_WEEKS` by references that are learnt for these days alone.
 
     Args:
         features: rows of `FEATURE_TABLE`.
     """
-
-    def moved(rows: pd.DataFrame, _least: int) -> pd.DataFrame:
-        y = rows.set_index("ds")["y"]
-        shifted = [y.shift(freq=timedelta(days=year * SAME_WEEKDAY_DAYS)) for year in range(1, EARLIER_YEARS + 1)]
-        earlier = pd.concat(shifted, axis=1).reindex(y.index).mean(axis=1)
-        return (y - earlier).dropna().rename("value").rename_axis("ds").reset_index()
-
-    return _report("level against the same weeks of earlier years", EARLIER, features, moved, pages_a_year, calendars)
+    return _learn_and_judge(EARLIER_WEEKS, features, pages_a_year, calendars)
 
 
-def _report(
-    question: str, chart: Chart, features: pd.DataFrame, values: Values, pages_a_year: float, calendars: Calendars
+def _learn_and_judge(
+    question: DriftQuestion, features: pd.DataFrame, pages_a_year: float, calendars: Calendars
 ) -> ControlReport:
-    streams = {
-        str(unique_id): _stream(chart, rows.sort_values("ds"), values, _least_reference(calendars.of(str(unique_id))))
-        for unique_id, rows in features.groupby("unique_id", sort=True)
-    }
-    return judge_streams(question, chart, streams, pages_a_year=pages_a_year, calendars=calendars)
+    references = {}
+    if len(features):
+        until = reference_until(features["ds"].max().date())
+        references = learn(question, features, until, calendars)
+    return judge(question, features, references, pages_a_year=pages_a_year, calendars=calendars)
 
 
 def _least_reference(due: DueDays) -> int:
@@ -115,37 +190,26 @@ def _least_reference(due: DueDays) -> int:
     return max(MIN_CHART_DAYS, round(MIN_REFERENCE_DAYS * due.share_of_weekdays))
 
 
-def _stream(chart: Chart, rows: pd.DataFrame, values: Values, least: int) -> Stream:
-    # A constant less its mean is rounding, from which nothing can be learned.
-    constant = bool(is_constant(rows.loc[_is_reference(rows["ds"]), "y"].to_numpy(dtype=np.float64)))
-    daily = values(rows, least).dropna()
-    before = daily.loc[_is_reference(daily["ds"]), "value"].to_numpy()
-    enough = len(before) >= least and not constant
-    reference = learn_references(chart, [before])[0] if enough else None
-    means = {window: float(daily["value"].tail(window).mean()) for window in WINDOWS} if len(daily) else {}
-    why = "constant in its reference" if constant else f"{len(before)} of {least} days of reference"
-    return Stream(daily, reference, means, why)
+def _newest_means(values: Floats) -> Floats:
+    """Means of the newest 7, 28 and 90 known values of each series; shape (S, 3), NaN where there is none."""
+    known = np.isfinite(values)
+    from_end = known[:, ::-1].cumsum(axis=1)[:, ::-1]
+    means = []
+    for window in WINDOWS:
+        newest = known & (from_end <= window)
+        with np.errstate(invalid="ignore"):
+            means.append(np.where(newest, values, 0.0).sum(axis=1) / newest.sum(axis=1))
+    return np.column_stack(means)
 
 
-def _is_reference(ds: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
-    """Days before those that are judged, at most three years of them."""
-    judged_from = ds.max() - timedelta(days=CONTROL_DAYS)
-    return (ds <= judged_from) & (ds > judged_from - timedelta(days=REFERENCE_DAYS))
-
-
-def _deseasonalise(
-    ds: "pd.Series[pd.Timestamp]", values: "pd.Series[float]", reference: "pd.Series[bool]", least: int
-) -> Floats:
-    waves = _seasons(ds)
-    fitted = (reference & values.notna()).to_numpy()
-    if fitted.sum() < least:
-        return np.full(len(ds), np.nan)
-    weights, *_ = np.linalg.lstsq(waves[fitted], values.to_numpy()[fitted], rcond=None)
-    return np.asarray(values.to_numpy() - waves @ weights, dtype=np.float64)
-
-
-def _seasons(ds: "pd.Series[pd.Timestamp]") -> Floats:
-    """Weekday indicators and yearly Fourier pairs."""
-    weekday = np.eye(7)[ds.dt.weekday.to_numpy()]
-    phase = 2 * np.pi * ds.dt.dayofyear.to_numpy()[:, None] / 365.25 * np.arange(1, YEARLY_WAVES + 1)
-    return np.hstack([weekday, np.sin(phase), np.cos(phase)])
+def _fit_seasons(values: Floats, days: Days) -> Floats:
+    """Weights of `seasons_of` by least squares over the known days; shape (S, 13)."""
+    waves = seasons_of(days)
+    weights = np.empty((len(values), waves.shape[1]))
+    # Series with the same known days are fitted at once, and nearly all of a feed have the same.
+    patterns, of_series = np.unique(np.isfinite(values), axis=0, return_inverse=True)
+    for position, known in enumerate(patterns):
+        own = of_series == position
+        found, *_ = np.linalg.lstsq(waves[known], values[own][:, known].T, rcond=None)
+        weights[own] = found.T
+    return weights

@@ -6,13 +6,13 @@ pages (`control_charts`); how a state is reached is in `control_report`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.models.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import (
     DAILY_COLUMNS,
@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.monitoring.control_report import (
     SERIES_COLUMNS,
     WINDOWS,
     ControlReport,
-    Stream,
+    Streams,
     judge_streams,
 )
 from forecasting_platform.forecasting.monitoring.references import (
@@ -30,8 +30,8 @@ from forecasting_platform.forecasting.monitoring.references import (
     NAIVE,
     RMSE,
     SeriesReference,
-    unit_of_errors,
 )
+from forecasting_platform.forecasting.monitoring.series_rows import DailyValues, SeriesRows, daily_means, newest_means
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.lifetime import last_days
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
@@ -56,7 +56,7 @@ def bias_report(
         references: by series, of the champion's backtest.
         calendars: the days on which values of each series are due.
     """
-    return _answer("bias", BIAS, errors, references, _standardise_errors, _bias, pages_a_year, as_of, calendars)
+    return _answer("bias", BIAS, errors, references, _standardised, _bias, pages_a_year, as_of, calendars)
 
 
 def rmse_report(
@@ -69,7 +69,7 @@ def rmse_report(
 ) -> ControlReport:
     """RMSE against the backtest's of the same season and step bucket; what is measured is their ratio."""
     return _answer(
-        "RMSE to the backtest's", RMSE, errors, references, _standardise_errors, _ratio, pages_a_year, as_of, calendars
+        "RMSE to the backtest's", RMSE, errors, references, _standardised, _ratio, pages_a_year, as_of, calendars
     )
 
 
@@ -114,13 +114,12 @@ def churn_report(
     Args:
         forecasts: rows of `FORECASTS`.
     """
-    streams = {
-        str(unique_id): _stream(CHURN, _moves(rows, references.get(str(unique_id))), references.get(str(unique_id)))
-        for unique_id, rows in forecasts_of_record(forecasts).groupby("unique_id", sort=True)
-    }
-    measured = {uid: _with_means(stream) for uid, stream in streams.items()}
+    rows = SeriesRows.of(forecasts_of_record(forecasts), references)
+    moves = daily_means(rows, *_moves(rows))
+    means = np.column_stack([newest_means(moves, window, len(rows.unique_ids)) for window in WINDOWS])
+    streams = _streams(CHURN, moves, means, rows)
     return judge_streams(
-        "churn of forecasts", CHURN, measured, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
+        "churn of forecasts", CHURN, streams, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
     )
 
 
@@ -130,25 +129,27 @@ def revision_report(errors: pd.DataFrame, references: References) -> ControlRepo
     What is measured is |RMSE by first - RMSE by latest| in units of the backtest's RMSE. No backtest
     knows how values are revised, so this threshold is fixed: a quarter.
     """
-    judged = []
-    for unique_id, rows in errors.groupby("unique_id", sort=True):
-        reference = references.get(str(unique_id))
-        known = rows.dropna(subset=["y_first"])
-        days = known["ds"].nunique()
-        effects = {window: _revision_effect(_newest(known, window), reference) for window in WINDOWS}
-        effect = effects[28]
-        is_known = days >= MIN_DAYS and np.isfinite(effect)
-        judged.append(
-            {
-                "unique_id": unique_id,
-                "state": ("bad" if effect > MAX_REVISION_EFFECT else "good") if is_known else "unknown",
-                "days": days,
-                "evidence": effect,
-                "threshold": MAX_REVISION_EFFECT,
-                **{f"value_{window}": value for window, value in effects.items()},
-                "why": "" if is_known else "too few days with both vintages, or no backtest",
-            }
-        )
+    rows = SeriesRows.of(errors.dropna(subset=["y_first"]), references, sorted(errors["unique_id"].unique()))
+    different = np.unique(np.column_stack([rows.series, rows.days.astype(np.int64)]), axis=0)[:, 0]
+    days = np.bincount(different, minlength=len(rows.unique_ids))
+    by_first, by_latest = ((rows["y_hat"] - rows[name]) / rows.unit() for name in ("y_first", "y"))
+
+    def effect(window: int) -> Floats:
+        newest = rows.newest(window)
+        first, latest = (np.sqrt(newest.mean(of**2, skip_nan=False)) for of in (by_first, by_latest))
+        return np.abs(first - latest)
+
+    effects = {window: effect(window) for window in WINDOWS}
+    is_known = (days >= MIN_DAYS) & np.isfinite(effects[28])
+    judged = {
+        "unique_id": rows.unique_ids,
+        "state": np.where(is_known, np.where(effects[28] > MAX_REVISION_EFFECT, "bad", "good"), "unknown"),
+        "days": days,
+        "evidence": effects[28],
+        "threshold": MAX_REVISION_EFFECT,
+        **{f"value_{window}": found for window, found in effects.items()},
+        "why": np.where(is_known, "", "too few days with both vintages, or no backtest"),
+    }
     series = pd.DataFrame(judged, columns=SERIES_COLUMNS)
     bad = series.loc[series["state"] == "bad", "unique_id"].tolist()
     summary = f"effect of revisions: {len(bad)} of {len(series)} series are judged differently by first values"
@@ -181,73 +182,66 @@ def _answer(
     chart: Chart,
     errors: pd.DataFrame,
     references: References,
-    values: Callable[[pd.DataFrame, SeriesReference], "pd.Series[float]"],
-    measure: Callable[[pd.DataFrame, SeriesReference | None], float],
+    values: Callable[["SeriesRows"], Floats],
+    measure: Callable[["SeriesRows", Floats], Floats],
     pages_a_year: float,
     as_of: date | None,
     calendars: Calendars,
 ) -> ControlReport:
-    streams = {}
-    for unique_id, rows in forecasts_of_record(errors).groupby("unique_id", sort=True):
-        reference = references.get(str(unique_id))
-        daily = _daily(rows["ds"], values(rows, reference)) if reference is not None else _no_days(rows)
-        measures = {window: measure(_newest(rows, window), reference) for window in WINDOWS}
-        streams[str(unique_id)] = _stream(chart, daily, reference, measures)
+    rows = SeriesRows.of(forecasts_of_record(errors), references)
+    each = values(rows)
+    measures = np.column_stack([measure(rows.newest(window), each) for window in WINDOWS])
+    daily = daily_means(rows, rows.series, rows.days, each)
     return judge_streams(
         question,
         chart,
-        streams,
+        _streams(chart, daily, measures, rows),
         pages_a_year=pages_a_year,
         as_of=as_of,
         calendars=calendars,
     )
 
 
-def _stream(
-    chart: Chart, daily: pd.DataFrame, reference: SeriesReference | None, measures: dict[int, float] | None = None
-) -> Stream:
+def _streams(chart: Chart, daily: DailyValues, measures: Floats, rows: SeriesRows) -> Streams:
+    # A series whose actual never changed has errors of rounding, which would still give a chart.
+    references = [
+        None if found is None or found.constant else found.charts.get(chart.name) for found in rows.references
+    ]
+    return Streams(rows.unique_ids, *daily, references, measures, [_why_no_chart(found) for found in rows.references])
+
+
+def _why_no_chart(reference: SeriesReference | None) -> str:
     if reference is None:
-        return Stream(daily, None, measures or {}, why="the champion has no backtest of it")
+        return "the champion has no backtest of it"
     if reference.constant:
-        return Stream(daily, None, measures or {}, why="constant in its model's backtest")
-    return Stream(daily, reference.charts.get(chart.name), measures or {})
+        return "constant in its model's backtest"
+    return "its model's backtest is too short, or has no errors"
 
 
-def _with_means(stream: Stream) -> Stream:
-    means = {window: float(_newest(stream.daily, window)["value"].mean()) for window in WINDOWS}
-    return Stream(stream.daily, stream.reference, means, stream.why)
+def _standardised(rows: SeriesRows) -> Floats:
+    return (rows["y_hat"] - rows["y"]) / rows.unit()
 
 
-def _daily(ds: "pd.Series[Any]", values: "pd.Series[float]") -> pd.DataFrame:
-    found = pd.DataFrame({"ds": ds, "value": values}).dropna()
-    return found.groupby("ds", sort=True)["value"].mean().reset_index()
+def _is_inside(rows: SeriesRows) -> Floats:
+    inside = (rows["y"] >= rows["y_hat_lo_80"]) & (rows["y"] <= rows["y_hat_hi_80"])
+    return inside.astype(np.float64)
 
 
-def _no_days(_rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({"ds": pd.Series(dtype="datetime64[ns]"), "value": pd.Series(dtype=float)})
+def _misses(rows: SeriesRows) -> Floats:
+    return 1.0 - _is_inside(rows)
 
 
-def _newest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
-    return rows[rows["ds"] > rows["ds"].max() - timedelta(days=days)] if len(rows) else rows
+def _naive(rows: SeriesRows) -> Floats:
+    """The better naive forecast of each row's series; NaN without a backtest."""
+    chosen = np.full(len(rows.series), np.nan)
+    for name in BASELINES:
+        is_better = np.array([found is not None and found.baseline == name for found in rows.references], dtype=bool)
+        chosen = np.where(is_better[rows.series], rows[f"y_hat_{name}"], chosen)
+    return chosen
 
 
-def _unit(rows: pd.DataFrame, reference: SeriesReference) -> Floats:
-    ds = rows["ds"].to_numpy().astype("datetime64[D]")
-    step = (rows["ds"] - rows["cutoff"]).dt.days.to_numpy().astype(np.int64)
-    return unit_of_errors(reference.rmse, ds, step)
-
-
-def _standardise_errors(rows: pd.DataFrame, reference: SeriesReference) -> "pd.Series[float]":
-    return (rows["y_hat"] - rows["y"]) / _unit(rows, reference)
-
-
-def _misses(rows: pd.DataFrame, _reference: SeriesReference) -> "pd.Series[float]":
-    return 1.0 - rows["y"].between(rows["y_hat_lo_80"], rows["y_hat_hi_80"]).astype(float)
-
-
-def _behind_naive(rows: pd.DataFrame, reference: SeriesReference) -> "pd.Series[float]":
-    baseline = rows[f"y_hat_{reference.baseline}"]
-    return ((rows["y_hat"] - rows["y"]).abs() - (baseline - rows["y"]).abs()) / _unit(rows, reference)
+def _behind_naive(rows: SeriesRows) -> Floats:
+    return (np.abs(rows["y_hat"] - rows["y"]) - np.abs(_naive(rows) - rows["y"])) / rows.unit()
 
 
 def _no_better_than_naive(reference: SeriesReference) -> SeriesReference:
@@ -258,38 +252,34 @@ def _no_better_than_naive(reference: SeriesReference) -> SeriesReference:
     return replace(reference, charts={**reference.charts, NAIVE.name: as_good})
 
 
-def _moves(rows: pd.DataFrame, reference: SeriesReference | None) -> pd.DataFrame:
-    """Mean move of each cutoff since the one a day before: `ds` is the cutoff."""
-    if reference is None:
-        return _no_days(rows)
-    before = rows[["cutoff", "ds", "y_hat"]].assign(cutoff=rows["cutoff"] + timedelta(days=1))
-    both = rows.merge(before, on=["cutoff", "ds"], suffixes=("", "_before"))
-    moved = (both["y_hat"] - both["y_hat_before"]).abs() / _unit(both, reference)
-    return _daily(both["cutoff"], moved)
+def _moves(rows: SeriesRows) -> DailyValues:
+    """How far each forecast moved since the cutoff a day before, in units of the backtest's; its day is the cutoff."""
+    cutoffs = rows.frame["cutoff"].to_numpy().astype("datetime64[D]")
+    order = np.lexsort((cutoffs, rows.days, rows.series))
+    before, after = order[:-1], order[1:]
+    is_next = (rows.series[before] == rows.series[after]) & (rows.days[before] == rows.days[after])
+    is_next &= cutoffs[after] - cutoffs[before] == np.timedelta64(1, "D")
+    # In the order of the rows, so that a mean is the same sum.
+    before, after = before[is_next], after[is_next]
+    in_order = np.argsort(after)
+    before, after = before[in_order], after[in_order]
+    moved = np.abs(rows["y_hat"][after] - rows["y_hat"][before]) / rows.unit()[after]
+    return rows.series[after], cutoffs[after], moved
 
 
-def _bias(rows: pd.DataFrame, _reference: SeriesReference | None) -> float:
-    return float((rows["y_hat"] - rows["y"]).mean())
+def _bias(newest: SeriesRows, _standardised: Floats) -> Floats:
+    return newest.mean(newest["y_hat"] - newest["y"])
 
 
-def _ratio(rows: pd.DataFrame, reference: SeriesReference | None) -> float:
-    return float(np.sqrt((_standardise_errors(rows, reference) ** 2).mean())) if reference is not None else float("nan")
+def _ratio(newest: SeriesRows, standardised: Floats) -> Floats:
+    return np.sqrt(newest.mean(standardised**2))
 
 
-def _coverage(rows: pd.DataFrame, _reference: SeriesReference | None) -> float:
-    return float(rows["y"].between(rows["y_hat_lo_80"], rows["y_hat_hi_80"]).mean())
+def _coverage(newest: SeriesRows, _misses: Floats) -> Floats:
+    return newest.mean(_is_inside(newest))
 
 
-def _skill(rows: pd.DataFrame, reference: SeriesReference | None) -> float:
-    if reference is None:
-        return float("nan")
-    against = float((rows[f"y_hat_{reference.baseline}"] - rows["y"]).abs().mean())
-    return 1 - float((rows["y_hat"] - rows["y"]).abs().mean()) / against if against > 0 else float("nan")
-
-
-def _revision_effect(rows: pd.DataFrame, reference: SeriesReference | None) -> float:
-    if reference is None or rows.empty:
-        return float("nan")
-    unit = _unit(rows, reference)
-    by_first, by_latest = (np.sqrt(np.mean(((rows["y_hat"] - rows[name]) / unit) ** 2)) for name in ("y_first", "y"))
-    return float(abs(by_first - by_latest))
+def _skill(newest: SeriesRows, _behind: Floats) -> Floats:
+    own, naive = (newest.mean(np.abs(of - newest["y"])) for of in (newest["y_hat"], _naive(newest)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(naive > 0, 1 - own / naive, np.nan)

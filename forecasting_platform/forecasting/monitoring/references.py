@@ -14,13 +14,8 @@ import numpy.typing as npt
 from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
-from forecasting_platform.forecasting.monitoring.control_charts import (
-    BUDGETS,
-    Chart,
-    Reference,
-    days_to_detect,
-    learn_references,
-)
+from forecasting_platform.forecasting.monitoring.chart_learning import days_to_detect, learn_references
+from forecasting_platform.forecasting.monitoring.control_charts import BUDGETS, Chart, Reference
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
 from forecasting_platform.forecasting.series.panel import Panel

@@ -9,11 +9,11 @@ import pandas as pd
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.monitoring.drift import (
-    NEEDED_DAYS,
     drift_report,
     earlier_years_report,
     with_exogenous,
 )
+from forecasting_platform.forecasting.monitoring.drift_questions import NEEDED_DAYS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import learn_references
+from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
 from forecasting_platform.forecasting.monitoring.references import CHARTS, SeriesReference
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 

@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
+from forecasting_platform.forecasting.monitoring.chart_learning import (
+    MIN_REFERENCE_DAYS,
+    days_to_detect,
+    learn_references,
+)
 from forecasting_platform.forecasting.monitoring.control_charts import (
     BUDGETS,
-    MIN_REFERENCE_DAYS,
     Chart,
     Reference,
     accumulate_evidence,
-    days_to_detect,
     excursion_peaks,
     is_paging,
-    learn_references,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 

@@ -1,0 +1,155 @@
+"""Learns how a daily stream behaves while nothing is wrong: the references of `control_charts`, with their thresholds.
+
+The threshold for a budget is a quantile of the peaks of simulated streams with nothing wrong: innovations of the
+backtest, resampled in blocks of a week (whitening before the block bootstrap: Davison & Hinkley 1997, 8.2.3). What the
+streams are made of is in `references` and `drift`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.monitoring.control_charts import (
+    BUDGETS,
+    Chart,
+    Reference,
+    cusum,
+    excursion_peaks,
+    raw_scores,
+    standard_scores,
+    whiten,
+)
+from forecasting_platform.forecasting.series.arrays import Floats
+
+BLOCK_DAYS = 7
+YEARS = 200
+YEAR_DAYS = 365
+MIN_REFERENCE_DAYS = 60
+DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
+CAUTION_DAYS = 200.0
+AT_ONCE = 20
+"""Streams whose evidence is computed together, in 50 MB of memory."""
+
+
+def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> list[Reference | None]:
+    """The reference of each stream of days with nothing wrong; None where it is too short or constant.
+
+    Args:
+        streams: one value a day each, of any lengths; NaN is left out.
+    """
+    each = [_describe_stream(chart, stream) for stream in streams]
+    learned = [found for found in each if found is not None]
+    batches = (learned[start : start + AT_ONCE] for start in range(0, len(learned), AT_ONCE))
+    complete = iter([reference for batch in batches for reference in _add_thresholds(chart, batch, seed)])
+    return [None if found is None else next(complete) for found in each]
+
+
+def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
+    """A reference whose thresholds are still zero, and the stream's innovations."""
+    known = stream[np.isfinite(stream)]
+    if len(known) < MIN_REFERENCE_DAYS or np.ptp(known) == 0:
+        return None
+    centre = float(known.mean()) if chart.centred else 0.0
+    level = known - centre
+    energy = level @ level
+    if energy == 0:  # values so small that their squares underflow
+        return None
+    # The first autocorrelation (Yule-Walker), below 1 so that innovations do not vanish.
+    persistence = float(np.clip((level[1:] @ level[:-1]) / energy, 0.0, 0.95))
+    spread = float((level[1:] - persistence * level[:-1]).std())
+    if spread == 0:
+        return None
+    innovations = whiten(level, persistence, spread)
+    scores = raw_scores(chart, innovations)
+    mean = float(scores.mean()) if chart.squared else 0.0
+    learned = Reference(
+        len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
+    )
+    return learned, innovations
+
+
+def _add_thresholds(chart: Chart, learned: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
+    scores = [standard_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of in learned]
+    evidence = cusum(np.stack(scores), chart)
+    return [_add_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learned)]
+
+
+def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
+    # In `YEARS` years a budget pays for `budget * YEARS` pages: the threshold is the peak of that rank.
+    peaks = np.sort(excursion_peaks(evidence))[::-1]
+    # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
+    # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
+    caution = reference.days / (reference.days + CAUTION_DAYS)
+    ranks = [min(int(caution * budget * YEARS), len(peaks) - 1) for budget in BUDGETS]
+    return replace(reference, thresholds=tuple(float(peaks[rank]) for rank in ranks))
+
+
+def days_to_detect(
+    chart: Chart,
+    learned: Sequence[tuple[Reference, Floats]],
+    changes: Sequence[float],
+    pages_a_year: float,
+    seed: int = 1,
+) -> list[list[float]]:
+    """Median days from a lasting change to its page, for each stream and size of change; infinite beyond 200 days.
+
+    Args:
+        learned: references, each with the stream that it was learned from.
+        changes: of a squared chart the factor on the stream, of another the step, in standard
+            deviations of the stream.
+    """
+    found: list[list[float]] = []
+    for start in range(0, len(learned), AT_ONCE):
+        references = [reference for reference, _ in learned[start : start + AT_ONCE]]
+        paths = [_paths(reference, stream, seed) for reference, stream in learned[start : start + AT_ONCE]]
+        delays = [_median_delays(chart, references, paths, change, pages_a_year) for change in changes]
+        found += [list(of_one) for of_one in zip(*delays, strict=True)]
+    return found
+
+
+def _paths(reference: Reference, stream: Floats, seed: int) -> Floats:
+    level = stream[np.isfinite(stream)] - reference.centre
+    innovations = whiten(level, reference.persistence, reference.spread)
+    return _resample(innovations, DELAY_PATHS, DELAY_RUN_IN + DELAY_LIMIT, seed)
+
+
+def _add_change(chart: Chart, reference: Reference, innovations: Floats, change: float) -> Floats:
+    changed = innovations.copy()
+    if chart.squared:
+        changed[:, DELAY_RUN_IN:] *= change
+        return changed
+    step = change * reference.level_spread / reference.spread
+    changed[:, DELAY_RUN_IN] += step
+    # A whitened step is whole on its first day only: the rest was to be expected from the day before.
+    changed[:, DELAY_RUN_IN + 1 :] += step * (1 - reference.persistence)
+    return changed
+
+
+def _median_delays(
+    chart: Chart, references: Sequence[Reference], paths: Sequence[Floats], change: float, pages_a_year: float
+) -> list[float]:
+    changed = (_add_change(chart, of, path, change) for of, path in zip(references, paths, strict=True))
+    scores = [standard_scores(chart, of, path) for of, path in zip(references, changed, strict=True)]
+    evidence = cusum(np.stack(scores), chart).max(axis=0)
+    return [
+        _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
+    ]
+
+
+def _median_delay(reached: npt.NDArray[np.bool_]) -> float:
+    # Paths that page before the change say nothing about it.
+    calm = ~reached[:, :DELAY_RUN_IN].any(axis=1)
+    after = reached[calm, DELAY_RUN_IN:]
+    return float(np.median(np.where(after.any(axis=1), after.argmax(axis=1) + 1.0, np.inf))) if len(after) else np.inf
+
+
+def _resample(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
+    """Paths made of blocks of innovations, wrapped around at the end (circular bootstrap); shape (paths, days)."""
+    generator = np.random.default_rng(seed)
+    blocks = -(-days // BLOCK_DAYS)
+    starts = generator.integers(0, len(innovations), (paths, blocks, 1))
+    positions = (starts + np.arange(BLOCK_DAYS)) % len(innovations)
+    drawn: Floats = innovations[positions.reshape(paths, -1)[:, :days]]
+    return drawn

@@ -1,0 +1,123 @@
+"""All series side by side are judged as each would be alone."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting_platform.forecasting.monitoring import drift, questions
+from forecasting_platform.forecasting.monitoring.references import SeriesReference
+from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
+from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform_tests.forecasting.monitoring import one_by_one
+from forecasting_platform_tests.forecasting.monitoring.controlled import reference
+from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
+
+WEEKLY = Calendars((SeriesCalendar(DueDays(weekdays=(END.weekday(),)), prefix="weekly"),))
+REPORTS = {
+    "bias": questions.bias_report,
+    "rmse": questions.rmse_report,
+    "coverage": questions.coverage_report,
+    "naive": questions.naive_report,
+    "churn": questions.churn_report,
+}
+
+
+def panel(length: int = 2500) -> pd.DataFrame:
+    """Features of series that are calm, moved, gappy, late, ended, young, constant, weekly."""
+    generator = np.random.default_rng(0)
+    at = np.arange(length)
+    values = {f"calm {number}": seasonal(length, seed=number) for number in range(3)}
+    values["moved"] = seasonal(length, seed=7) + 30 * (at >= length - 20)
+    values["fell and came back"] = seasonal(length, seed=8) - 40 * ((at >= length - 80) & (at < length - 40))
+    values["gappy"] = np.where(generator.random(length) < 0.1, np.nan, seasonal(length, seed=9))
+    values["late"] = np.where(at >= length - 5, np.nan, seasonal(length, seed=10))
+    values["ended"] = np.where(at >= length - 30, np.nan, seasonal(length, seed=11))
+    values["young"] = np.where(at < length - 250, np.nan, seasonal(length, seed=12))
+    values["constant"] = np.full(length, 5.0)
+    values["weekly"] = np.where(at % 7 == (length - 1) % 7, seasonal(length, seed=13), np.nan)
+    return features_of(observations(values))
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    return panel()
+
+
+def same(found: Any, expected: tuple[pd.DataFrame, pd.DataFrame], *, tolerance: float) -> None:
+    series, daily = expected
+    pd.testing.assert_frame_equal(found.series, series, rtol=tolerance, atol=tolerance, check_dtype=False)
+    pd.testing.assert_frame_equal(found.daily, daily, rtol=tolerance, atol=tolerance, check_dtype=False)
+    assert found.series["state"].tolist() == series["state"].tolist()
+
+
+@pytest.mark.parametrize("calendars", [DAILY, WEEKLY], ids=["every day", "with a weekly series"])
+@pytest.mark.parametrize("which", ["level", "earlier"])
+def test_drift_of_many_series_is_the_drift_of_each(features: pd.DataFrame, which: str, calendars: Calendars) -> None:
+    report = {"level": drift.drift_report, "earlier": drift.earlier_years_report}[which]
+    found = report(features, pages_a_year=one_by_one.BUDGET, calendars=calendars)
+    # Seasons of all series are fitted by one product, whose last bits are other than those of one series' alone.
+    same(found, one_by_one.drift(features, calendars, which), tolerance=1e-9)
+    assert {"good", "bad", "unknown"} <= set(found.series["state"])
+
+
+def matured(series: int, days: int, horizon: int, seed: int) -> pd.DataFrame:
+    """Errors of forecasts by two versions, of series with gaps, one of them biased, one late, one wider."""
+    generator = np.random.default_rng(seed)
+    cutoffs = pd.date_range("2023-01-01", periods=days)
+    key = pd.MultiIndex.from_product([[f"s{n}" for n in range(series)], cutoffs, range(1, horizon + 1), ["9", "10"]])
+    rows = key.to_frame(index=False, name=["unique_id", "cutoff", "step", "model_version"])
+    rows["ds"] = rows["cutoff"] + pd.to_timedelta(rows["step"], unit="D")
+    rows = rows[generator.random(len(rows)) > 0.2]
+    rows = rows[~((rows["unique_id"] == "s1") & (rows["ds"] > rows["ds"].max() - pd.Timedelta(days=12)))]
+    noise = generator.standard_normal(len(rows))
+    late = rows["ds"] > rows["ds"].max() - pd.Timedelta(days=25)
+    rows["y"] = 100.0 + generator.standard_normal(len(rows)) * 0.1
+    rows["y_hat"] = rows["y"] + noise * np.where(late & (rows["unique_id"] == "s3"), 3.0, 1.0)
+    rows["y_hat"] += np.where(late & (rows["unique_id"] == "s2"), 2.0, 0.0)
+    for level, half in ((80, 1.28), (95, 1.96)):
+        rows[f"y_hat_lo_{level}"], rows[f"y_hat_hi_{level}"] = rows["y_hat"] - half, rows["y_hat"] + half
+    for name, size in (("naive", 2.0), ("seasonal_naive", 1.5)):
+        rows[f"y_hat_{name}"] = rows["y"] + size * generator.standard_normal(len(rows))
+    rows["y_first"] = np.where(generator.random(len(rows)) < 0.3, np.nan, rows["y"] + (rows["unique_id"] == "s4") * 3)
+    # One actual a day.
+    rows["y"] = rows.groupby(["unique_id", "ds"])["y"].transform("first")
+    rows["issued_at"] = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(generator.integers(0, 3, len(rows)), "h")
+    return FORECAST_ERRORS.conform(rows.drop(columns="step"))
+
+
+def references(series: int) -> dict[str, SeriesReference]:
+    """Of each series but one, one without charts, one constant, units that differ by season and step."""
+    base, generator = reference(), np.random.default_rng(1)
+    found = {
+        f"s{n}": SeriesReference(
+            generator.uniform(0.5, 2, (4, 3)), ["naive", "seasonal_naive"][n % 2], base.charts, {}, constant=n == 5
+        )
+        for n in range(series)
+        if n != 6
+    }
+    found["s7"] = SeriesReference(np.full((4, 3), np.nan), "naive", {}, {})
+    return found
+
+
+@pytest.mark.parametrize("question", REPORTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_control_of_many_series_is_the_control_of_each(question: str, seed: int) -> None:
+    errors, known = matured(9, 150, 4, seed), references(9)
+    found = REPORTS[question](errors, known, pages_a_year=one_by_one.BUDGET, calendars=WEEKLY)
+    expected = one_by_one.control(question, errors, known, WEEKLY)
+    # The evidence is the same to the last bit; a mean over a window is summed in another order.
+    same(found, expected, tolerance=1e-12)
+    assert found.daily["evidence"].tolist() == expected[1]["evidence"].tolist()
+    if question in {"bias", "rmse"}:
+        assert {"good", "bad", "unknown"} == set(found.series["state"])
+
+
+def test_revisions_of_many_series_are_those_of_each() -> None:
+    errors, known = matured(9, 60, 3, 0), references(9)
+    found = questions.revision_report(errors, known).series
+    expected = one_by_one.revisions(errors, known)
+    pd.testing.assert_frame_equal(found[expected.columns.tolist()], expected, rtol=1e-12, check_dtype=False)
+    assert set(found["state"]) == {"good", "bad", "unknown"}
