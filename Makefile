@@ -46,11 +46,12 @@ coverage: $(STAMP) ## which lines the tests run that start no whole platform
 
 check: lint docs audit ## all that needs no test: lint, docs, known vulnerabilities
 
-lint: $(STAMP) ## lint, format, types, the dependency law, secrets
+lint: $(STAMP) ## lint, format, types, the dependency law, Dagster's definitions, secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@env -i HOME="$$HOME" PATH="$$PATH" $(BIN)/dg check defs
 	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $$(git ls-files | grep -vE $(NO_SECRETS))
 
 audit: $(STAMP) ## look for known vulnerabilities of the locked packages

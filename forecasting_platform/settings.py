@@ -87,6 +87,10 @@ class Settings(BaseSettings):
         description="Largest share of refused rows of a feed document, and of refused values of the requested "
         "days; above it, no features are built.",
     )
+    data_dir: Path = Field(
+        default=Path(".platform"),
+        description="Data directory of the embedded platform, for commands and for `dagster dev` and the like.",
+    )
     feed_archive: str | None = Field(
         default=None, description="Folder or object store URL where every loaded feed document is kept."
     )

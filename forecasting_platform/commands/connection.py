@@ -95,7 +95,7 @@ def connect(data_dir: Path) -> Connection:
     """The platform of a data directory; where none runs there, the one that the settings name.
 
     Raises:
-        PlatformStateError: neither is there.
+        PlatformStateError: neither is there, or only the stores of `dagster dev` are.
         ConfigurationError: none runs there, and the settings name a part of one only; says what is missing.
     """
     directory = DataDirectory(data_dir)
@@ -115,5 +115,10 @@ def connect(data_dir: Path) -> Connection:
             missing = next(name for name, value in named.items() if not value)
             raise ConfigurationError(missing, f"{problem} ({error})") from error
         raise
+    if "dagster" not in found:
+        raise PlatformStateError(
+            f"only `dagster dev`, or another command of Dagster, runs on {directory.path}, without the app. "
+            "Stop it and start the platform with `forecasting-platform up`."
+        )
     registry = {"mlflow_tracking_uri": found["mlflow"]} if "mlflow" in found else {}
     return Connection(found["dagster"], found["app"], found["postgres"], registry | directory.settings())

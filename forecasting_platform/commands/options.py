@@ -9,12 +9,30 @@ import click
 
 from forecasting_platform.forecasting.reports.as_of import end_of
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.local.environment import Addresses, blocked_ports
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), default=Path(".platform"), show_default=True,
-    help="Where the embedded platform keeps everything.",
+    envvar="FORECASTING_DATA_DIR", help="Where the embedded platform keeps everything.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+
+
+class PortBase(click.IntRange):
+    """The first of the ports of a platform."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 65530)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The port, or a usage error that names the ports of it that no browser would open."""
+        base: int = super().convert(value, param, ctx)
+        if blocked := blocked_ports(Addresses(base)):
+            named = ", ".join(f"{port} ({service})" for port, service in blocked.items())
+            self.fail(
+                f"{base} uses port {named}, which browsers refuse to open; give another, such as 3000", param, ctx
+            )
+        return base
 
 
 class Day(click.ParamType[date]):  # type: ignore[type-arg,unused-ignore] # generic since click 8.2

@@ -12,9 +12,9 @@ import click
 
 from forecasting_platform.commands.alerts import alert_rows
 from forecasting_platform.commands.connection import Connection, connect
-from forecasting_platform.commands.options import Day, data_dir_option, json_option, range_of
+from forecasting_platform.commands.options import Day, PortBase, data_dir_option, json_option, range_of
 from forecasting_platform.commands.output import print_json, print_rows
-from forecasting_platform.errors import ForecastingPlatformError, PlatformStateError, UnavailableError
+from forecasting_platform.errors import ForecastingPlatformError, UnavailableError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.local.data_directory import DataDirectory
@@ -32,7 +32,7 @@ SIMULATED_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 @data_dir_option
 @click.option(
     "--port-base",
-    type=click.IntRange(1, 65530),
+    type=PortBase(),
     default=3000,
     show_default=True,
     help="First of five ports, six with --spark.",
@@ -73,10 +73,8 @@ def up(
     settings = _settings(feed, feed_url)
     # A recipe that cannot be used is refused now, not by the first training.
     recipe_of(settings, DAILY)
-    if is_simulated and DataDirectory(data_dir).known_first_day is not None:
-        remedy = "give it again with --feed or --feed-url, or another directory with --data-dir"
-        raise PlatformStateError(f"{data_dir} holds the data of a feed of yours, not of the simulated one; {remedy}")
     if is_simulated:
+        DataDirectory(data_dir).require_simulated_feed("give it again with --feed or --feed-url")
         days: DateRange | None = range_of(start or SIMULATED_DAYS.start, end or SIMULATED_DAYS.end)
     else:
         is_new = DataDirectory(data_dir).known_first_day is None

@@ -153,6 +153,14 @@ class DataDirectory:
         known: str | None = self._read("first_day.json", default=None)
         return date.fromisoformat(known) if known else None
 
+    def require_simulated_feed(self, remedy: str) -> None:
+        """Raise `PlatformStateError`, with the remedy, where the data are of a feed of somebody's own."""
+        if self.known_first_day is not None:
+            raise PlatformStateError(
+                f"{self.path} holds the data of a feed of yours, not of the simulated one; {remedy}, or name another "
+                "directory with --data-dir or FORECASTING_DATA_DIR"
+            )
+
     def first_day(self, wanted: date | None) -> date | None:
         """The first day of the partitions: the one wanted, or an earlier one that has partitions already."""
         known = self.known_first_day

@@ -5,7 +5,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirect
 HOST = "127.0.0.1"
 SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
 """In the order of their ports, from the port base on."""
+STORES = ("mlflow", "postgres", "feed")
+"""Those that a Dagster needs which somebody else starts."""
 METASTORE = "metastore"
 """The service behind them, where tables are in Spark."""
 SPARK_OF_ONE_MACHINE = {
@@ -191,6 +193,32 @@ def write_instance(dagster_home: Path) -> None:
     """Write Dagster's instance settings."""
     dagster_home.mkdir(exist_ok=True)
     (dagster_home / "dagster.yaml").write_text(json.dumps(DAGSTER_INSTANCE, indent=2), encoding="utf-8")
+
+
+BLOCKED_PORTS = frozenset(
+    {
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109),
+        *(110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530),
+        *(531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045),
+        *(4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    }
+)
+"""Ports to which browsers send no request (Fetch standard, "port blocking")."""
+
+
+def blocked_ports(addresses: Addresses) -> dict[int, str]:
+    """The ports of pages that no browser would show, with the page's service.
+
+    >>> blocked_ports(Addresses(5999)), blocked_ports(Addresses(3000))
+    ({6000: 'mlflow'}, {})
+    """
+    pages = {addresses.port(service): service for service in SERVICES if service != "postgres"}
+    return {port: service for port, service in pages.items() if port in BLOCKED_PORTS}
+
+
+def free_ports(addresses: Addresses, services: Sequence[str]) -> bool:
+    """Whether nobody listens where these services would."""
+    return all(_is_free(addresses.port(service)) for service in services)
 
 
 def require_free_ports(ports: Mapping[int, str]) -> None:

@@ -22,6 +22,7 @@ from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import (
     METASTORE,
     SERVICES,
+    STORES,
     Addresses,
     platform_environment,
     require_free_ports,
@@ -166,19 +167,43 @@ class EmbeddedPlatform:
             PlatformStateError: see `start`.
             ConfigurationError: tables are to be in Spark, which is not installed.
         """
-        self._claim(progress)
+        self._claim(progress, SERVICES)
         programs = self._prepared_programs(progress)
         self._programs = programs
-        metastore = [programs.metastore()] if self._spark else []
-        feed = [programs.feed()] if self._is_simulated else []
-        needed_for_loading = [*metastore, programs.code_server(), programs.web_server(self.dagster), *feed]
-        needed = [self._launch(program) for program in needed_for_loading]
+        dagster = [self._launch(program) for program in (programs.code_server(), programs.web_server(self.dagster))]
+        needed = [*dagster, *self._launch_stores(programs)]
         self._launch(programs.mlflow())
         self._launch(programs.app())
         self._wait_for(needed, progress)
+        self._publish(self.endpoints)
+
+    def start_stores(self, progress: Progress = _silent) -> dict[str, str]:
+        """Start what Dagster's runs need and no part of Dagster: Postgres, MLflow, the simulated feed.
+
+        Returns:
+            The environment of a Dagster that somebody else starts.
+
+        Raises:
+            PlatformStateError: see `start`.
+        """
+        self._claim(progress, STORES)
+        programs = self._prepared_programs(progress)
+        self._launch_stores(programs)
+        self._launch(programs.mlflow())
+        self._wait_for(self._children, progress)
+        self._publish({name: url for name, url in self.endpoints.items() if name in STORES})
+        return programs.dagster_environment
+
+    def _launch_stores(self, programs: Programs) -> list[ChildProcess]:
+        metastore = [programs.metastore()] if self._spark else []
+        feed = [programs.feed()] if self._is_simulated else []
+        return [self._launch(program) for program in (*metastore, *feed)]
+
+    def _publish(self, endpoints: Mapping[str, str]) -> None:
+        """Write where other processes find what answers now."""
         self._stack.callback(self.directory.remove_endpoints)
         self.directory.write_settings(self.settings)
-        self.directory.write_endpoints(self.endpoints)
+        self.directory.write_endpoints(endpoints)
 
     def start_daemon(self, progress: Progress = _silent) -> None:
         """Start Dagster's daemon without waiting for it.
@@ -229,7 +254,7 @@ class EmbeddedPlatform:
         self._programs = None
         self._stack.close()
 
-    def _claim(self, progress: Progress) -> None:
+    def _claim(self, progress: Progress, parts: Sequence[str]) -> None:
         """Check that everything can be started, before anything is started."""
         self._started_at = time.monotonic()
         self._stack.callback(self.directory.release)
@@ -239,7 +264,7 @@ class EmbeddedPlatform:
         self._stack.callback(self.directory.stop_leftovers)
         if self._spark:
             self._claim_spark()
-        services = [service for service in SERVICES if service != "feed" or self._is_simulated]
+        services = [service for service in parts if service != "feed" or self._is_simulated]
         services += [METASTORE] if self._spark else []
         require_free_ports({self.addresses.port(service): service for service in services})
 

@@ -165,6 +165,11 @@ class Programs:
         write_instance(self._workspace.parent)
 
     @property
+    def dagster_environment(self) -> dict[str, str]:
+        """The environment of Dagster's processes."""
+        return {**self.environment, **self._stores_of_dagster}
+
+    @property
     def _stores_of_dagster(self) -> dict[str, str]:
         return {**dagster_store(self.dsn(DAGSTER)), **forecasting_store(self.dsn(RUNS))}
 

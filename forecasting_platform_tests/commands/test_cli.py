@@ -318,6 +318,13 @@ def test_a_directory_of_a_feed_of_ones_own_is_not_mixed_with_the_simulated_one(t
         assert "holds the data of a feed of yours, not of the simulated one; give it again with --feed" in result.stderr
 
 
+def test_ports_that_no_browser_opens_are_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.main, ["up", "--data-dir", str(tmp_path / "data"), "--port-base", "5999"])
+    assert result.exit_code == 2
+    assert "5999 uses port 6000 (mlflow), which browsers refuse to open" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_stopping_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
     done = invoke("down", "--data-dir", str(tmp_path), "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"stopped": False})

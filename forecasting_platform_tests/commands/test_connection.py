@@ -45,6 +45,17 @@ def test_a_running_platform_is_found_by_its_data_directory(tmp_path: Path) -> No
         directory.release()
 
 
+def test_the_stores_of_dagster_dev_are_not_taken_for_a_platform(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.claim()
+    try:
+        directory.write_endpoints({"mlflow": "http://m", "postgres": "postgresql://p"})
+        with pytest.raises(PlatformStateError, match=r"only `dagster dev`.* start the platform with"):
+            connect(tmp_path)
+    finally:
+        directory.release()
+
+
 def test_a_command_is_told_what_the_platforms_processes_are(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
     directory.claim()

@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from werkzeug.wrappers import Response
 
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS
+from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform_tests.support.web_servers import served
 
 ROOT = Path(__file__).parents[2]
@@ -124,8 +125,10 @@ def test_no_role_may_do_everything_and_only_three_actions_reach_everything(templ
 def test_the_instance_on_aws_differs_from_the_shared_one_only_where_aws_is_used() -> None:
     shared = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     on_aws = yaml.safe_load((AWS / "dagster.yaml").read_text(encoding="utf-8"))
-    for part in ("run_storage", "event_log_storage", "schedule_storage", "run_retries"):
-        assert on_aws[part] == shared[part]
+    for part in ("run_storage", "event_log_storage", "schedule_storage"):
+        assert on_aws[part] == DAGSTER_INSTANCE[part]
+    assert on_aws["run_retries"] == shared["run_retries"]
+    assert shared["instance_class"]["class"] == "PlatformInstance"
     assert on_aws["run_launcher"]["class"] == "EcsRunLauncher"
 
 

@@ -45,7 +45,7 @@ def test_no_secret_is_in_an_image() -> None:
 
 def test_the_instance_and_the_workspace_parse() -> None:
     instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    assert instance["event_log_storage"]["class"] == "BulkPostgresEventLogStorage"
+    assert instance["instance_class"]["class"] == "PlatformInstance"
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
     assert workspace["load_from"][0]["python_module"]["module_name"] == "forecasting_platform.definitions"
 

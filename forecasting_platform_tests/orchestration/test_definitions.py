@@ -80,7 +80,7 @@ def test_only_entry_points_read_the_environment() -> None:
         if any("Settings()" in line and ">>>" not in line for line in path.read_text(encoding="utf-8").splitlines())
     }
     assert reading == {
-        "definitions.py", "orchestration/dagster_instance/webserver.py",
+        "definitions.py", "orchestration/dagster_instance/webserver.py", "orchestration/dagster_instance/instance.py",
         "commands/connection.py", "commands/feed.py", "commands/migrate.py",
     }  # fmt: skip
 

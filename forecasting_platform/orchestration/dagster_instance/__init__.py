@@ -5,6 +5,7 @@
 | `code_server` | `DagsterApiServer` forks its runs | importing takes seconds a run | `test_code_server.py` |
 | `daemon` | pause between looks for backfills: 2 s, not 30 | a person waits for a backfill | `test_daemon.py` |
 | `event_storage` | planned events are written together | 2,007 days: longer than the load | `test_event_storage.py` |
+| `instance` | stores are found or started where none are named | `dagster dev` works at once | `test_instance.py` |
 | `run_launcher` | runs have a health check | a killed worker's run would stay "in progress" | `test_run_launcher.py` |
 | `run_log` | a run's events as lines of JSON on stdout | log collectors read JSON | `test_run_log.py` |
 | `webserver` | requests pass `site_guard` | any web page could command the platform | `test_webserver.py` |

@@ -136,5 +136,5 @@ def test_a_worker_of_a_server_in_the_network_is_left_alone_while_its_server_does
 
 def test_both_instances_watch_and_retry_alike() -> None:
     shared = yaml.safe_load((Path(__file__).parents[3] / "dagster.yaml").read_text(encoding="utf-8"))
-    for name in ("run_launcher", "run_monitoring", "run_retries", "event_log_storage"):
+    for name in ("run_launcher", "run_monitoring", "run_retries"):
         assert shared[name] == DAGSTER_INSTANCE[name], name
