@@ -143,6 +143,9 @@ penalty = 0.1"""
 
 def recipe_page() -> str:
     """Every key of a recipe file, and the options of the candidates that are in the product."""
+    schema = RecipeWords.model_json_schema()
+    parts = ((word, _part_of(field, schema["$defs"])) for word, field in schema["properties"].items())
+    tables = [_words(f"`[[{word}]]`", part, required=part["required"]) for word, part in parts if part is not None]
     candidates = [
         _words(f"`candidates.{name}`", options_of(candidate).model_json_schema(), required=[])
         for name, candidate in CANDIDATES.items()
@@ -153,7 +156,8 @@ def recipe_page() -> str:
         "`forecasting-platform train --recipe my.toml` for one. What is left out is as without a file; a key that is "
         "not here is an error, told with what there is. [Forecasting](../forecasting.md) says what each does.",
         f"```toml\n{EXAMPLE_RECIPE}\n```",
-        _words("A recipe", RecipeWords.model_json_schema(), required=[]),
+        _words("A recipe", schema, required=[]),
+        *tables,
         *candidates,
     )
 

@@ -6,13 +6,14 @@ Each function imports what it makes, so that only the chosen adapter's clients a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform.repetitions import first_repeated
 
@@ -332,6 +333,29 @@ def recipe_of(
     return recipe.with_candidates(names) if names else recipe
 
 
+def declared_not_normal(settings: Settings, warn: Callable[[str], object] | None = None) -> NotNormal:
+    """The periods that FORECASTING_RECIPE declares: they count for control at once, before a model knows them.
+
+    Args:
+        warn: told of a file that cannot be used, where the rest must go on without the periods.
+
+    Raises:
+        RecipeFileError: there is no such file, or something in it cannot be used; names the key.
+    """
+    if settings.recipe is None:
+        return ALL_NORMAL
+    from forecasting_platform.forecasting.models.recipe import Recipe
+    from forecasting_platform.forecasting.models.recipe_file import read_recipe
+
+    try:
+        return read_recipe(settings.recipe, Recipe()).not_normal
+    except RecipeFileError as error:
+        if warn is None:
+            raise
+        warn(f"no period counts as not normal: {error}")
+        return ALL_NORMAL
+
+
 def feed_loads_of(settings: Settings) -> FeedLoads:
     """The record of each feed's newest load, in the ledger; nowhere without a database.
 
@@ -360,8 +384,14 @@ def archive_of(settings: Settings) -> DocumentArchive | None:
     return DocumentArchive(settings.feed_archive, keep_days=settings.feed_archive_days)
 
 
-def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger) -> Promoter:
-    """The service that changes the champion, with this release's policy."""
+def promoter_of(
+    table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger, not_normal: NotNormal = ALL_NORMAL
+) -> Promoter:
+    """The service that changes the champion, with this release's policy.
+
+    Args:
+        not_normal: the periods that are declared by now (`declared_not_normal`).
+    """
     from forecasting_platform.adapters.clean_process import fitness_of, impossible_forecasts
     from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
     from forecasting_platform.services.promotion.promoter import Promoter
@@ -374,4 +404,5 @@ def promoter_of(table_store: TableStore, model_registry: ModelRegistry, ledger: 
         fitness=fitness_of,
         impossible=impossible_forecasts,
         now=lambda: datetime.now(UTC),
+        not_normal=not_normal,
     )

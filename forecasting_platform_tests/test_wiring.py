@@ -8,11 +8,11 @@ from pydantic import SecretStr
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark import session as spark_session
 from forecasting_platform.adapters.spark.session import SparkOptions
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import calendars_of, recipe_of, table_store_of
+from forecasting_platform.wiring import calendars_of, declared_not_normal, recipe_of, table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -88,3 +88,17 @@ def test_a_recipe_is_the_default_one_a_files_or_a_texts_and_may_use_some_of_its_
     assert recipe_of(settings, DAILY, names=["naive"]).names == ("naive",)
     with pytest.raises(ConfigurationError, match=r"'seasonal_naive', no candidate of the recipe; choose one of \['dir"):
         recipe_of(settings, DAILY, names=["seasonal_naive"])
+
+
+def test_what_is_declared_as_not_normal_is_read_of_the_recipe_file(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text('[[not_normal]]\nstart = 2023-01-01\nend = 2023-01-31\nreason = "strike"')
+    settings = Settings(recipe=file)
+    assert [str(period) for period in declared_not_normal(settings).periods] == ["2023-01-01 to 2023-01-31 (strike)"]
+    assert not declared_not_normal(Settings())
+    file.write_text("not_normal = 3")
+    with pytest.raises(RecipeFileError, match="`not_normal`"):
+        declared_not_normal(settings)
+    told: list[str] = []
+    assert not declared_not_normal(settings, told.append)
+    assert "no period counts as not normal: " in told[0]

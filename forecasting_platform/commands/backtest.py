@@ -19,7 +19,7 @@ from forecasting_platform.commands.options import (
 )
 from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.commands.sparkline import sparkline
-from forecasting_platform.errors import NoChampionError
+from forecasting_platform.errors import NoChampionError, examples
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
@@ -52,6 +52,8 @@ def backtest(
     with connection.table_store() as store:
         features = stored_history(store, range_of(start, end) if start and end else None, series)
     tried = backtest_features(features, chosen, name=name)
+    if unknown := chosen.not_normal.unknown_series(tried.panel.unique_ids):
+        click.echo(f"the recipe names {examples(unknown)}, of which there is no series here", err=True)
     judged = None
     if against is not None:
         other, name = _other_recipe(connection, against)
@@ -86,6 +88,9 @@ def _other_recipe(connection: Connection, against: str) -> tuple[Recipe, str]:
 
 def _document(tried: RecipeBacktest, judged: Judgement | None) -> dict[str, Any]:
     document: dict[str, Any] = {"scores": records(tried.scores), "cost": _cost(tried)}
+    if tried.not_normal_days:
+        left_out = {"values": tried.not_normal_days, "periods": tried.recipe.not_normal.to_document()}
+        document["left_out"] = left_out
     if judged is not None:
         document |= {
             "verdict": judged.verdict,
@@ -112,6 +117,9 @@ def _print(tried: RecipeBacktest, judged: Judgement | None) -> None:
     print_rows(records(shown), title=f"scores of {tried.name}, by series and days ahead")
     if hidden:
         click.echo(f"{hidden} more series, which beat the seasonal naive forecast by more; --json has all")
+    if tried.not_normal_days:
+        periods = "; ".join(map(str, tried.recipe.not_normal.periods))
+        click.echo(f"{tried.not_normal_days} values are left out as not normal: {periods}")
     cost = _cost(tried)
     fits = ", ".join(f"{name} {seconds} s" for name, seconds in cost["fit_seconds_a_series"].items())
     click.echo(f"cost: {cost['cpu_seconds_a_series']} s of processor time a series; fits: {fits}")

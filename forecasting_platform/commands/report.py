@@ -13,11 +13,12 @@ from forecasting_platform.commands.options import data_dir_option, json_option
 from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.services.report import Report
-from forecasting_platform.wiring import postgres_store_of
+from forecasting_platform.wiring import declared_not_normal, postgres_store_of
 
 TITLES = {
     "accuracy": "accuracy of the forecasts of record",
     "vintages": "by first published and by latest actuals",
+    "left_out": "periods declared as not normal: their days count for nothing",
     "answered": "forecasts answered by the app before their day's value was known, by version and days ahead",
     "drift": "drift: evidence of a lasting change, against the threshold of its budget",
     "detection": "median days until a change of the champion's errors pages, at one false page a year",
@@ -55,7 +56,7 @@ def _read(connection: Connection) -> Report:
         # The app logs to Postgres, wherever the other tables are.
         elsewhere = settings.table_store != "postgres"
         log_store = opened.enter_context(closing(postgres_store_of(settings))) if elsewhere else None
-        return Report(store, ledger, log_store, settings, champion)
+        return Report(store, ledger, log_store, settings, champion, declared_not_normal(settings))
 
 
 def _champion(connection: Connection) -> dict[str, Any]:

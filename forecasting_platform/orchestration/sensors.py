@@ -36,7 +36,7 @@ from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, P
 from forecasting_platform.services.raw_observations import differing_plans
 from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import alerts_of, promoter_of
+from forecasting_platform.wiring import alerts_of, declared_not_normal, promoter_of
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -89,6 +89,7 @@ def promotion_sensor(
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Asks for `champion_model` once for each new evidence: a challenger that the present champion was not compared
     with, a champion that goes wrong, shadow forecasts that decide.
@@ -96,7 +97,7 @@ def promotion_sensor(
     ledger.beat("promotion_sensor", datetime.now(UTC))
     if _is_running(context.instance, promotion_job.name, champion_model.key):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
-    promoter = promoter_of(table_store, model_registry, ledger)
+    promoter = promoter_of(table_store, model_registry, ledger, declared_not_normal(settings))
     owed = promoter.versions.owed()
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.

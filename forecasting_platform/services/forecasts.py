@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import new_series
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
@@ -36,8 +37,11 @@ class Issued:
     new_series: list[str] = field(default_factory=list)
 
 
-def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Issued:
+def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_normal: NotNormal = ALL_NORMAL) -> Issued:
     """Issue the champion's forecasts, then those of its shadows; a shadow that fails is left out.
+
+    Args:
+        not_normal: periods from which no interval learns, besides those of each model's recipe.
 
     Raises:
         NoChampionError: there is nothing to forecast with.
@@ -47,14 +51,14 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
         raise NoChampionError(REGISTERED_MODEL)
     features = store.read(FEATURE_TABLE, cutoffs)
     model = registry.load(champion)
-    record = _issue(store, model, champion, features, cutoffs)
+    record = _issue(store, model, champion, features, cutoffs, not_normal)
     known = set(model.unique_ids) - new_series(model.metadata)
     issued = Issued(champion, record, new_series=sorted(set(record["unique_id"]) - known))
     named = (registry.version_at("challenger"), registry.version_at("previous"))
     versions = {version.version: version for version in named if version is not None}
     for number in sorted(versions.keys() - {champion.version}, key=int):
         try:
-            _issue(store, registry.load(versions[number]), versions[number], features, cutoffs)
+            _issue(store, registry.load(versions[number]), versions[number], features, cutoffs, not_normal)
         except (InvalidArtifactError, UnknownVersionError) as error:
             issued.failed[number] = str(error)
         else:
@@ -63,7 +67,12 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange) -> Iss
 
 
 def _issue(
-    store: TableStore, model: ForecastModel, version: ModelVersion, features: pd.DataFrame, cutoffs: DateRange
+    store: TableStore,
+    model: ForecastModel,
+    version: ModelVersion,
+    features: pd.DataFrame,
+    cutoffs: DateRange,
+    not_normal: NotNormal,
 ) -> pd.DataFrame:
     """Issue and record one version's forecasts; returns all that it ever issued for these cutoffs."""
     since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
@@ -74,6 +83,7 @@ def _issue(
         model_version=version.version,
         issued_at=datetime.now(UTC),
         matured=match_errors(recorded, plausible_observations(store, since), since, model.calendars),
+        not_normal=not_normal,
     )
     store.record_forecasts(issued)
     return _of_version(store.read(FORECASTS, cutoffs), version)

@@ -58,6 +58,12 @@ class RecipeBacktest:
     cpu_seconds: float
     fit_seconds: dict[str, float]
 
+    @property
+    def not_normal_days(self) -> int:
+        """How many values are left out, in all series, since their days are not normal."""
+        mask = self.panel.not_normal
+        return 0 if mask is None else int((self.panel.observed & mask).sum())
+
     @cached_property
     def intervals(self) -> WalkForward:
         """How the intervals that would have been served did."""
@@ -186,7 +192,8 @@ def judge(
     recipes = challenger.recipe.fingerprint, champion.recipe.fingerprint
     tries = count_tries(compared, recipes, at, policy.promising_p)
     champion = champion.on_the_cutoffs_of(challenger)
-    results = compare_backtests(challenger.panel, challenger.results, champion.results)
+    not_normal = challenger.recipe.not_normal | champion.recipe.not_normal
+    results = compare_backtests(challenger.panel, challenger.results, champion.results, not_normal)
     other = results.champion or results.challenger
     decision = decide(
         _scored(challenger, results.challenger),
@@ -197,6 +204,7 @@ def judge(
         decided_at=at,
         decided_by="backtest",
         tries=tries,
+        left_out=results.left_out,
     )
     cutoffs = pd.to_datetime(pd.Series(results.challenger.cutoffs))
     losses = pd.DataFrame({"cutoff": cutoffs, "challenger": results.challenger.loss, "champion": other.loss})
@@ -264,7 +272,7 @@ def _backtest_panel(panel: Panel, recipe: Recipe, name: str) -> RecipeBacktest:
             _Timed(prior_weight=each.prior_weight, of=each, seconds=seconds) for each in recipe.candidates
         ),
     )
-    began = time.process_time()
+    panel, began = panel.without(recipe.not_normal), time.process_time()
     results = run_backtest(panel, timed)
     return RecipeBacktest(recipe, name, panel, results, time.process_time() - began, seconds)
 

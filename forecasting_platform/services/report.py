@@ -29,6 +29,7 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
 )
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
@@ -41,7 +42,8 @@ PAGE = """<!doctype html>
 table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
 th,td{{padding:.3rem .6rem;border-bottom:1px solid #e5e7eb;text-align:right}}
 th:first-child,td:first-child{{text-align:left}}img{{max-width:100%}}</style></head>
-<body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Means of forecasts and actuals</h2>{plot}
+<body><h1>Forecast report</h1><h2>Accuracy</h2>{accuracy}<h2>Left out as not normal</h2>{left_out}
+<h2>Means of forecasts and actuals</h2>{plot}
 <h2>By vintage of the actuals</h2>{vintages}
 <h2>Answered by the app, compared with what came</h2>{answered}
 <h2>Drift</h2>{drift}
@@ -57,6 +59,7 @@ class Report:
     Args:
         prediction_log: the store that the app logs its answers to; None where it is `store` itself.
         champion: the app's answer of `/model`; empty where there is no champion.
+        declared: periods that are declared as not normal by now; those of the champion's recipe count too.
     """
 
     def __init__(
@@ -66,14 +69,21 @@ class Report:
         prediction_log: TableStore | None,
         settings: Settings,
         champion: Mapping[str, Any],
+        declared: NotNormal = ALL_NORMAL,
     ) -> None:
-        self.detection = detection_report(references_from(champion.get("metadata", {})))
+        metadata = champion.get("metadata", {})
+        self.detection = detection_report(references_from(metadata))
         self.series = _series_apart(champion)
-        self.errors = store.read(FORECAST_ERRORS)
+        self.not_normal = declared | not_normal_of(metadata)
+        self._every = store.read(FORECAST_ERRORS)
+        self.errors = self._every[~self.not_normal.rows(self._every, "cutoff", "ds")]
+        self.left_out = _left_out(self._every, self.not_normal)
         self.accuracy = accuracy_report(self.errors)
         self.vintages = vintage_report(self.errors)
-        self.answered = prediction_accuracy(_prediction_errors(store, prediction_log))
-        self._drift = _drift(with_exogenous(_newest_features(store), exogenous_from(settings.exogenous)), settings)
+        answered = _prediction_errors(store, prediction_log)
+        self.answered = prediction_accuracy(answered[~self.not_normal.rows(answered, "cutoff", "ds")])
+        features = with_exogenous(_newest_features(store), exogenous_from(settings.exogenous))
+        self._drift = _drift(features, settings, declared)
         self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
         self.alerts = ledger.alerts(open_only=True)
 
@@ -82,8 +92,9 @@ class Report:
         charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
         return PAGE.format(
             accuracy=_table(self.accuracy),
-            plot=_picture(errors_plot(forecasts_of_record(self.errors)))
-            if len(self.errors)
+            left_out=_table(self.left_out),
+            plot=_picture(errors_plot(forecasts_of_record(self._every), self.not_normal))
+            if len(self._every)
             else "<p>No errors yet.</p>",
             vintages=_table(self.vintages),
             answered=_table(self.answered),
@@ -112,9 +123,19 @@ def _series_apart(champion: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(apart, columns=columns)
 
 
-def _drift(features: pd.DataFrame, settings: Settings) -> dict[str, ControlReport]:
+def _left_out(errors: pd.DataFrame, not_normal: NotNormal) -> pd.DataFrame:
+    """The periods, each with how many days of how many series have an error that counts for nothing."""
+    rows = []
+    for period in not_normal.periods:
+        inside = errors[NotNormal((period,)).rows(errors, "cutoff", "ds")]
+        series = ", ".join(period.unique_id) or "every series"
+        rows.append([*map(str, (period.start, period.end)), period.reason, series, inside["ds"].nunique()])
+    return pd.DataFrame(rows, columns=["start", "end", "reason", "series", "days_left_out"])
+
+
+def _drift(features: pd.DataFrame, settings: Settings, not_normal: NotNormal) -> dict[str, ControlReport]:
     return {
-        name: report(features, pages_a_year=settings.false_pages_of(name))
+        name: report(features, pages_a_year=settings.false_pages_of(name), not_normal=not_normal)
         for name, report in (
             ("feature_table_matches_reference", drift_report),
             ("actuals_match_earlier_years", earlier_years_report),

@@ -1,7 +1,7 @@
 """Trains on `feature_table` and registers the version with the alias `challenger`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.block_training import TrainedModel
@@ -13,10 +13,15 @@ from forecasting_platform.ports.trainer import Trainer
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A trained model and the version it was registered as."""
+    """A trained model and the version it was registered as.
+
+    Attributes:
+        unknown_series: those that periods of the recipe name and that there are none of.
+    """
 
     trained: TrainedModel
     version: ModelVersion
+    unknown_series: list[str] = field(default_factory=list)
 
 
 def train_challenger(
@@ -48,4 +53,5 @@ def train_challenger(
         raise InsufficientHistoryError(error.found_days, error.needed_days, found or None) from error
     refuse_never_known(trained.model.metadata["exogenous_known"], recipe.exogenous)
     model = trained.model.with_lower_bounds(lower_bounds)
-    return Challenger(trained, registry.register(model, plots=trained.plots, run_tags=run_tags))
+    version = registry.register(model, plots=trained.plots, run_tags=run_tags)
+    return Challenger(trained, version, recipe.not_normal.unknown_series(model.unique_ids))

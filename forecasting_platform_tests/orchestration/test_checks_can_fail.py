@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,7 @@ class World:
     y_hat: float = 1.0
     skill: float = 0.2
     calendars: Calendars = DAILY
+    recipe: Path | None = None
 
     def version_at(self, alias: str) -> Any:
         return SimpleNamespace(version="1")
@@ -135,7 +137,8 @@ def passes(name: str, world: World) -> bool:
 
 
 def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
-    resources = {"table_store": world.store(), "model_registry": world, "settings": Settings(exogenous=EXOGENOUS)}
+    settings = Settings(exogenous=EXOGENOUS, recipe=world.recipe)
+    resources: dict[str, Any] = {"table_store": world.store(), "model_registry": world, "settings": settings}
     resources["calendars"] = world.calendars
     definitions = dg.Definitions(
         assets=ASSETS,
@@ -151,7 +154,8 @@ def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
 @pytest.fixture(autouse=True)
 def _references(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (forecast_errors, forecasts):
-        monkeypatch.setattr(module, "champion_references", lambda _registry: controlled.REFERENCES)
+        monkeypatch.setattr(module, "champion_metadata", lambda _registry: {})
+        monkeypatch.setattr(module, "references_from", lambda _metadata: controlled.REFERENCES)
 
 
 def test_no_check_is_forgotten() -> None:
@@ -206,3 +210,18 @@ def test_a_weekly_series_is_late_a_week_after_its_last_due_day_and_not_before() 
 def test_a_claim_about_a_version_fails_where_there_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(World, "version_at", lambda *_: None)
     assert not passes(name, World())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["forecast_bias_within_budget", "forecasts_are_stable", "feature_table_matches_reference",
+     "revisions_leave_errors_unchanged"],
+)  # fmt: skip
+def test_what_the_recipe_file_declares_as_not_normal_is_judged_by_no_check(name: str, tmp_path: Path) -> None:
+    world = World(recipe=tmp_path / "recipe.toml")
+    BROKEN_BY[name](world)
+    world.recipe.write_text('[[not_normal]]\nstart = 2023-01-01\nend = 2023-12-31\nreason = "strike"')  # type: ignore[union-attr] # it was just given
+    found = evaluated(name, world)
+    assert found.passed
+    assert found.metadata["state"].value == "unknown"
+    assert "left out as not normal" in (found.description or "")

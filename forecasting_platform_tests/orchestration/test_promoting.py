@@ -256,7 +256,12 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
     def materialize(**config: str) -> None:
         assert dg.materialize(
             [champion_model_module.champion_model],
-            resources={"table_store": platform.store, "model_registry": platform.registry, "ledger": platform.ledger},
+            resources={
+                "table_store": platform.store,
+                "model_registry": platform.registry,
+                "ledger": platform.ledger,
+                "settings": Settings(),
+            },
             run_config={"ops": {"champion_model": {"config": config}}},
         ).success
         with dg.DagsterInstance.ephemeral() as instance:

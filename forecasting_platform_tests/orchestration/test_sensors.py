@@ -81,7 +81,9 @@ class TestPromotionSensor:
 
     def ask(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> dg.RunRequest | dg.SkipReason:
         context = dg.build_sensor_context(instance=self.instance)
-        answer = promotion_sensor(context, table_store=MemoryTableStore(), model_registry=registry, ledger=ledger)
+        answer = promotion_sensor(
+            context, table_store=MemoryTableStore(), model_registry=registry, ledger=ledger, settings=Settings()
+        )
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
@@ -163,7 +165,9 @@ class TestPromotionSensor:
     ) -> None:
         registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
         monkeypatch.setattr(Promoter, "shown_by_new_days", lambda _: "the champion goes wrong")
-        parts = {"table_store": MemoryTableStore(), "model_registry": registry, "ledger": ledger}
+        parts = {
+            "table_store": MemoryTableStore(), "model_registry": registry, "ledger": ledger, "settings": Settings(),
+        }  # fmt: skip
         cursor: str | None = None
 
         def look() -> list[str | None]:

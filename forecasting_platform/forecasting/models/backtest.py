@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.models.combining import combination_weight
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.lifetime import is_constant
+from forecasting_platform.forecasting.series.not_normal import refuse_too_few_normal_days
 from forecasting_platform.forecasting.series.panel import Panel
 
 MIN_HISTORY_DAYS = 15
@@ -32,7 +33,8 @@ class Backtest:
         fit_days: the day each cutoff's candidates were fitted on; shape (C,).
         candidates: names of the K candidates.
         y_hat: point forecasts; shape (K, S, C, horizon), NaN where the cutoff day was not observed.
-        y: the actuals; shape (S, C, horizon), NaN where not observed (or not yet), and of a day that is not forecast.
+        y: the actuals; shape (S, C, horizon), NaN where not observed (or not yet), of a day that is not forecast, and
+            where the day or the cutoff is not normal.
         weights: of the candidates, as errors known at the fit day would have given them; shape (S, C, K),
             NaN in the first block, where nothing had been evaluated yet.
     """
@@ -82,10 +84,12 @@ def fit_days(panel: Panel, recipe: Recipe) -> Days:
 
     Raises:
         InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days.
+        ConfigurationError: the periods that are not normal leave fewer.
     """
     total = len(panel.days)
     if total < MIN_HISTORY_DAYS:
         raise InsufficientHistoryError(total, MIN_HISTORY_DAYS)
+    refuse_too_few_normal_days(recipe.not_normal, panel.unique_ids, panel.days, panel.observed, MIN_HISTORY_DAYS)
     # A year of history before the first fit shows every season once; a shorter history is halved.
     first = max(total - recipe.backtest_days, min(FIRST_FIT_DAYS, total // 2)) - 1
     return panel.days[first : -1 : min(recipe.refit_days, max(1, total // 4))]
@@ -99,9 +103,10 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
 
     Raises:
         InsufficientHistoryError: too few days.
+        ConfigurationError: the periods that are not normal leave too few.
         CandidateError: a candidate of another package failed.
     """
-    panel = panel.with_exogenous(recipe.exogenous_columns)
+    panel = recipe.view(panel)
     fits = fit_days(panel, recipe)
     cutoffs = panel.days[panel.days >= fits[0]]
     shape = (len(recipe.candidates), len(panel.unique_ids), len(cutoffs), recipe.horizon)

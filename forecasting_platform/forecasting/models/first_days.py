@@ -149,11 +149,13 @@ def learn_first_days(panel: Panel, recipe: Recipe, candidates: Sequence[FittedCa
         candidates: the recipe's, fitted.
     """
     default = FirstDays.default(candidates, recipe.horizon)
-    known = is_established(panel) & ~is_constant(panel.y)
+    # A day that is not normal is no day of a window: as if it had not been observed.
+    values = panel.targets
+    known = is_established(panel) & ~is_constant(values)
     if not known.any():
         return default
-    level = float(np.median(np.nanmean(np.abs(panel.y[known]), axis=1))) or 1.0
-    windows = _windows(panel.y[known], max(WINDOWS_A_SERIES, -(-MIN_WINDOWS // int(known.sum()))), recipe.horizon)
+    level = float(np.median(np.nanmean(np.abs(values[known]), axis=1))) or 1.0
+    windows = _windows(values[known], max(WINDOWS_A_SERIES, -(-MIN_WINDOWS // int(known.sum()))), recipe.horizon)
     # Windows of all years are laid on the same days: what is learnt from them looks at no calendar.
     days = panel.days[: windows.shape[1]]
     features = feature_block(days, windows, recipe.country)
@@ -177,8 +179,8 @@ def learn_first_days(panel: Panel, recipe: Recipe, candidates: Sequence[FittedCa
 
 
 def is_established(panel: Panel) -> npt.NDArray[np.bool_]:
-    """The series with enough days to be known by their own; shape (S,)."""
-    return panel.observed.sum(axis=1) >= MIN_KNOWN_DAYS
+    """The series with enough normal days to be known by their own; shape (S,)."""
+    return np.isfinite(panel.targets).sum(axis=1) >= MIN_KNOWN_DAYS
 
 
 def _windows(values: Floats, each: int, horizon: int) -> Floats:

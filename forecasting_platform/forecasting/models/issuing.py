@@ -12,6 +12,7 @@ from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 
@@ -22,6 +23,7 @@ def issue_forecasts(
     model_version: str,
     issued_at: datetime,
     matured: pd.DataFrame | None = None,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> pd.DataFrame:
     """Forecasts of the next `horizon` days for every cutoff the model has not been trained beyond.
 
@@ -29,11 +31,14 @@ def issue_forecasts(
         features: rows of `FEATURE_TABLE`; each row's `ds` is a cutoff. Rows before the model's own
             cutoff are left out: the model was fitted on the days they would forecast. Series that are new to the
             model are forecast too: what was known of them at the cutoff is in its row, as for any other.
+        matured: rows of `FORECAST_ERRORS` of the version, from which the widths of its intervals learn.
+        not_normal: periods from which they do not, besides those of the model's recipe.
 
     Returns:
         Rows of `FORECASTS`, one for each series, cutoff and day; none of what is not finite.
     """
     errors = FORECAST_ERRORS.empty() if matured is None else matured
+    errors = errors[~(not_normal | not_normal_of(model.metadata)).rows(errors, "cutoff", "ds")]
     usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
     frames = [
         _issue(model.with_widths(learn_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)

@@ -20,6 +20,7 @@ from forecasting_platform.forecasting.series.exogenous import (
     exogenous_from,
 )
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, KEYS
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.panel import Panel
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
@@ -58,6 +59,7 @@ class Recipe:
         refit_days: days between two fits in the backtest.
         exogenous: series that are not forecast but regressed on.
         calendars: the days on which values of each series are due; the others are not forecast.
+        not_normal: periods that teach and judge nothing.
 
     Raises:
         ConfigurationError: prior weights that are negative or do not sum to 1, or an exogenous column with the name of
@@ -72,6 +74,7 @@ class Recipe:
     refit_days: int = 91
     exogenous: tuple[Exogenous, ...] = ()
     calendars: Calendars = DAILY
+    not_normal: NotNormal = ALL_NORMAL
 
     def __post_init__(self) -> None:
         if self.prior.min(initial=0) < 0 or abs(self.prior.sum() - 1) > 1e-9:
@@ -93,13 +96,22 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the recipe: equal recipes have equal fingerprints, whatever they were made in."""
-        return hashlib.sha256(json.dumps(self.to_document(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the recipe: equal recipes have equal fingerprints, whatever they were made in.
+
+        Periods that are not normal do not count: they say what happened, as a corrected value does, not how a model is
+        trained. A strike that is declared today is no new recipe, which would have to beat the champion's.
+        """
+        counted = replace(self, not_normal=ALL_NORMAL).to_document()
+        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     @property
     def exogenous_columns(self) -> tuple[str, ...]:
         """The exogenous columns of its input frame."""
         return exogenous_columns(self.exogenous, self.horizon)
+
+    def view(self, panel: Panel) -> Panel:
+        """A panel as its candidates see it: with its exogenous columns, without what is not normal."""
+        return panel.with_exogenous(self.exogenous_columns).without(self.not_normal)
 
     def with_options(self, name: str, **options: Any) -> "Recipe":
         """The same recipe with other options of one candidate.
@@ -125,7 +137,7 @@ class Recipe:
         """Its candidates, fitted on every day of a panel.
 
         Args:
-            panel: what is known at the cutoff, which is its last day (`Panel.until`), with the exogenous columns.
+            panel: a `view` of what is known at the cutoff, which is its last day (`Panel.until`).
 
         Raises:
             CandidateError: a candidate of another package failed.
@@ -139,12 +151,13 @@ class Recipe:
             return tuple(fit_candidate(candidate, panel, task) for candidate in self.candidates)
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-ready: the candidates by name, each with its options; the calendars where there are any."""
-        own = {name: of for name, of in asdict(self).items() if name != "calendars"}
+        """JSON-ready: the candidates by name, each with its options; calendars and periods where there are any."""
+        own = {name: of for name, of in asdict(self).items() if name not in {"calendars", "not_normal"}}
         calendars = {"calendars": self.calendars.to_document()} if self.calendars.each else {}
         return (
             own
             | calendars
+            | ({"not_normal": self.not_normal.to_document()} if self.not_normal else {})
             | {
                 "candidates": {candidate.name: asdict(candidate) for candidate in self.candidates},
                 "exogenous": exogenous_document(self.exogenous),
@@ -164,6 +177,7 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
         "candidates": candidates,
         "exogenous": exogenous_from(document["exogenous"]),
         "calendars": Calendars.from_document(document.get("calendars", ())),
+        "not_normal": NotNormal.from_document(document.get("not_normal", ())),
     }
     return Recipe(**{**document, **read})
 

@@ -9,13 +9,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Self, get_args, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from forecasting_platform.errors import ConfigurationError, RecipeFileError, shortened
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate
@@ -27,6 +28,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
 from forecasting_platform.forecasting.models.recipe import Recipe, share_weight
 from forecasting_platform.forecasting.series.calendar import is_holiday
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 
 _KEYS = {
     "FORECASTING_EXOGENOUS": "exogenous", "FORECASTING_HOLIDAY_COUNTRY": "country", "options": "candidates",
@@ -35,6 +37,23 @@ _KEYS = {
 
 _ANY_DAY = np.array(["2024-01-01"], dtype="datetime64[D]")
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NotNormalWords(BaseModel):
+    """A period of which nothing is learned and by which nothing is judged; one table each."""
+
+    model_config = _STRICT
+
+    start: date = Field(description="Its first day.")
+    end: date = Field(description="Its last day.")
+    reason: str = Field(pattern=r"\S", description="Why it is not normal, such as a strike: shown wherever it is.")
+    unique_id: list[str] = Field(default=[], min_length=1, description="The series that it is of; by default all.")
+
+    @model_validator(mode="after")
+    def _refuse_wrong_order(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        return self
 
 
 class RecipeWords(BaseModel):
@@ -57,6 +76,11 @@ class RecipeWords(BaseModel):
         default=[],
         description="Exogenous series, as tables with `unique_id`, `known` and perhaps `delay_days`, like "
         "FORECASTING_EXOGENOUS; by default all that are declared there.",
+    )
+    not_normal: list[NotNormalWords] = Field(
+        default=[],
+        description="Periods that are left out of fitting, weighing, intervals, scores, promotion and control, as "
+        "tables `[[not_normal]]`. Their days stay stored and shown, and lags of later days.",
     )
     candidates: dict[str, dict[str, Any]] = Field(
         default={},
@@ -100,6 +124,13 @@ def parse_recipe(text: str, defaults: Recipe, file: str = "given") -> Recipe:
         raise RecipeFileError(file, f"it is no TOML: {error}") from error
     try:
         found = _checked(RecipeWords, document, ()).model_dump(exclude_unset=True)
+        if "not_normal" in found:
+            found["not_normal"] = NotNormal(
+                tuple(
+                    NotNormalPeriod(**period | {"unique_id": tuple(period.get("unique_id", ()))})
+                    for period in found["not_normal"]
+                )
+            )
         if "candidates" in found:
             found["candidates"] = _candidates(found["candidates"])
         if "exogenous" in found:
@@ -154,15 +185,32 @@ def _checked(words: type[BaseModel], document: Mapping[str, Any], at: Sequence[s
 def _sentence(error: ValidationError, words: type[BaseModel], at: Sequence[str]) -> str:
     """The first mistake: its key, what is wrong, what was found, and what to write there."""
     first = error.errors()[0]
-    key = ".".join(map(str, (*at, *first["loc"])))
+    key = _key((*at, *first["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        word = str(first["loc"][-1])
-        near = get_close_matches(word, words.model_fields, n=1)
+        word, known = str(first["loc"][-1]), _words_of(words, first["loc"]).model_fields
+        near = get_close_matches(word, known, n=1)
         guess = f"did you mean `{near[0]}`? " if near else ""
-        return f"`{key}` is no key: {guess}There are {', '.join(f'`{name}`' for name in words.model_fields)}{more}"
+        return f"`{key}` is no key: {guess}There are {', '.join(f'`{name}`' for name in known)}{more}"
     message = first["msg"].removeprefix("Value error, ")
     return f"`{key}`: {message[:1].lower()}{message[1:]}, found {shortened(repr(first['input']))}{more}"
+
+
+def _words_of(words: type[BaseModel], places: Sequence[str | int]) -> type[BaseModel]:
+    """The words of the table that a place is in: of one of several, those of all of them."""
+    if len(places) < 3:
+        return words
+    (table,) = get_args(words.model_fields[str(places[0])].annotation)
+    return _words_of(table, places[2:])
+
+
+def _key(places: Sequence[str | int]) -> str:
+    """The key of a mistake; a table of several by its number, as people count.
+
+    >>> _key(("not_normal", 0, "end"))
+    'not_normal[1].end'
+    """
+    return "".join(f"[{of + 1}]" if isinstance(of, int) else f".{of}" for of in places).removeprefix(".")
 
 
 def _meanings(candidate: type[Candidate]) -> dict[str, str]:

@@ -68,7 +68,7 @@ def series_scores(results: Backtest, panel: Panel, candidates: Sequence[Floats])
     baselines = [naive_errors(results, panel, name)[:, results.scored] for name in BASELINES]
     # The denominators of MASE, from the days before the first scored cutoff.
     first = results.cutoffs[results.scored].min(initial=panel.days[-1] + 1)
-    scales = [seasonal_scale(y[panel.days < first]) for y in panel.y]
+    scales = [seasonal_scale(y[panel.days < first]) for y in panel.targets]
     return [_scores_of(errors[:, results.scored], baselines, scales) for errors in candidates]
 
 

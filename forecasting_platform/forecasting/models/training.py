@@ -60,12 +60,13 @@ def train(
 
     Raises:
         InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days up to `cutoff`.
+        ConfigurationError: the periods that are not normal leave fewer.
     """
     known = features[features["ds"] <= pd.Timestamp(cutoff)]
     if known.empty:
         raise InsufficientHistoryError(0, MIN_HISTORY_DAYS)
     panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
-    panel = panel.with_exogenous(recipe.exogenous_columns)
+    panel = recipe.view(panel)
     results, candidates = backtest(panel, recipe), recipe.fit(panel)
     weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
     # Errors on a constant series are rounding: the first candidate, which is the simplest, serves it.
@@ -175,6 +176,7 @@ def _metadata(
 ) -> dict[str, Any]:
     scored = results.cutoffs[results.scored]
     observed, constant = panel.observed, results.constant
+    left_out = None if panel.not_normal is None else observed & panel.not_normal
     known = np.isfinite(panel.features[observed][:, len(FEATURE_NAMES) :])
     served, *alone = series_scores(results, panel, [results.served_errors, *results.errors])
     metadata = {
@@ -202,6 +204,7 @@ def _metadata(
                 "constant": bool(constant[series]),
                 "new_series": bool(new[series]),
                 "observed_days": int(observed[series].sum()),
+                **({"not_normal_days": int(left_out[series].sum())} if left_out is not None else {}),
                 "last_observed": str(panel.days[np.nonzero(observed[series])[0][-1]]),
             }
             for series, unique_id in enumerate(panel.unique_ids)

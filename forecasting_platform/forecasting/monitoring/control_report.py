@@ -35,6 +35,7 @@ SERIES_COLUMNS = [
     "since",
     *(f"value_{w}" for w in WINDOWS),
     "why",
+    "left_out",
 ]
 DAILY_COLUMNS = ["unique_id", "ds", "value", "evidence", "threshold"]
 
@@ -46,7 +47,8 @@ class ControlReport:
     Attributes:
         series: one row a series: `unique_id`, `state`, `days` that were judged, `evidence` of a change
             and the `threshold` where it pages, `since` when the evidence grows (an estimate of when
-            the change began), what was measured over 7, 28 and 90 days, and `why` it is unknown.
+            the change began), what was measured over 7, 28 and 90 days, `why` it is unknown, and how many of its days
+            are `left_out` as not normal.
         daily: `unique_id`, `ds`, the day's `value`, and the chart over it.
         summary: one sentence for a person.
     """
@@ -77,6 +79,7 @@ class Streams:
             series and day.
         references: of each series; None where there is nothing to compare with, `why` then says why.
         measures: what a person wants to know of the newest 7, 28 and 90 days; shape (S, 3).
+        left_out: series and day of what has come and judges nothing, since it is not normal; shapes (M,).
     """
 
     unique_ids: Sequence[str]
@@ -86,11 +89,22 @@ class Streams:
     references: Sequence[Reference | None]
     measures: Floats
     why: Sequence[str]
+    left_out: tuple[npt.NDArray[np.int64], Days] = (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
 
     def after(self, day: np.datetime64) -> "Streams":
         """With only the values after a day."""
-        chosen = self.days > day
-        return replace(self, series=self.series[chosen], days=self.days[chosen], values=self.values[chosen])
+        chosen, (series, days) = self.days > day, self.left_out
+        return replace(
+            self,
+            series=self.series[chosen],
+            days=self.days[chosen],
+            values=self.values[chosen],
+            left_out=(series[days > day], days[days > day]),
+        )
+
+    def count_left_out(self) -> npt.NDArray[np.int64]:
+        """How many days of each series are left out; shape (S,)."""
+        return np.bincount(self.left_out[0], minlength=len(self.unique_ids))
 
 
 def judge_streams(
@@ -109,7 +123,9 @@ def judge_streams(
         pages_a_year: how many false pages a series may send in a year.
         calendars: the days on which values of each series are due.
     """
-    newest = streams.days.max() if len(streams.days) else EPOCH
+    # A day that is left out has come all the same: what is known before it grows old.
+    come = np.concatenate([streams.days, streams.left_out[1]])
+    newest = come.max() if len(come) else EPOCH
     end = np.datetime64(as_of, "D") if as_of is not None else newest
     recent = streams.after(end - CONTROL_DAYS)
     counts = np.bincount(recent.series, minlength=len(recent.unique_ids))
@@ -151,7 +167,8 @@ def _why_unknown(
     why = [said if of is None else "" for of, said in zip(streams.references, streams.why, strict=True)]
     for position, said in _immature(streams, counts, end, calendars):
         why[position] = why[position] or said
-    return why
+    left_out = zip(why, streams.count_left_out().tolist(), strict=True)
+    return [f"{said}; {days} more are left out as not normal" if said and days else said for said, days in left_out]
 
 
 def _unknown(streams: Streams, counts: npt.NDArray[np.int64], why: Sequence[str]) -> dict[str, Any]:
@@ -165,6 +182,7 @@ def _unknown(streams: Streams, counts: npt.NDArray[np.int64], why: Sequence[str]
         "since": np.full(len(why), None, dtype=object),
         **{f"value_{window}": streams.measures[:, at] for at, window in enumerate(WINDOWS)},
         "why": np.array(why, dtype=object),
+        "left_out": streams.count_left_out(),
     }
 
 
@@ -193,7 +211,22 @@ def _thresholds(streams: Streams, judged: npt.NDArray[np.int64], pages_a_year: f
     return thresholds
 
 
+def describe_left_out(series: pd.DataFrame) -> str:
+    """How many days are left out as not normal; empty where none is.
+
+    Args:
+        series: of a report.
+    """
+    touched = series[series["left_out"] > 0]
+    days = touched["left_out"].max() if len(touched) else 0
+    return f"; up to {days} days of {len(touched)} series left out as not normal" if days else ""
+
+
 def _summary(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
+    return _verdict(question, series, pages_a_year) + describe_left_out(series)
+
+
+def _verdict(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
     bad, good = series[series["state"] == "bad"], int((series["state"] == "good").sum())
     if len(bad):
         worst = ", ".join(

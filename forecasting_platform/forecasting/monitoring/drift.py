@@ -34,6 +34,7 @@ from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
 from forecasting_platform.forecasting.series.lifetime import is_constant
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 MIN_REFERENCE_DAYS = 180
@@ -85,15 +86,20 @@ def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd
 
 
 def learn(
-    question: DriftQuestion, features: pd.DataFrame, until: date, calendars: Calendars = DAILY
+    question: DriftQuestion,
+    features: pd.DataFrame,
+    until: date,
+    calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> dict[str, DriftReference]:
     """The reference of each series, from the three years up to a day.
 
     Args:
         features: rows of `FEATURE_TABLE`, at least the question's columns of its `learning_period`.
         until: inclusive.
+        not_normal: periods from which nothing is learned.
     """
-    columns = columns_of(features, question.columns)
+    columns = columns_of(features, question.columns).without(not_normal)
     last = np.datetime64(until, "D")
     days = np.arange(last - REFERENCE_DAYS + 1, last + 1)
     values = question.values(columns, days)
@@ -126,14 +132,17 @@ def judge(
     *,
     pages_a_year: float,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """Whether the newest days are as their references have it.
 
     Args:
         features: rows of `FEATURE_TABLE`, at least the question's columns of its `judging_periods`.
         references: of each series; one without is unknown.
+        not_normal: periods of which no day is judged, or part of what others are compared with.
     """
-    columns = columns_of(features, question.columns)
+    every = columns_of(features, question.columns)
+    columns = every.without(not_normal)
     days = columns.days[-CONTROL_DAYS:]
     own = [references.get(unique_id, _NO_REFERENCE) for unique_id in columns.unique_ids]
     values = question.values(columns, days)
@@ -142,6 +151,7 @@ def judge(
         weights = np.array([found.seasons or (np.nan,) * waves.shape[1] for found in own]).reshape(-1, waves.shape[1])
         values = values - weights @ waves.T
     series, day = np.nonzero(np.isfinite(values))
+    gone, gone_day = np.nonzero(np.isfinite(every.at("y", days)) & ~np.isfinite(columns.at("y", days)))
     streams = Streams(
         columns.unique_ids,
         series,
@@ -150,6 +160,7 @@ def judge(
         [found.chart for found in own],
         _newest_means(values),
         [found.why for found in own],
+        (gone, days[gone_day]),
     )
     return judge_streams(question.asked, question.chart, streams, pages_a_year=pages_a_year, calendars=calendars)
 
@@ -157,32 +168,44 @@ def judge(
 _NO_REFERENCE = DriftReference(None, (), "it has no reference yet")
 
 
-def drift_report(features: pd.DataFrame, *, pages_a_year: float, calendars: Calendars = DAILY) -> ControlReport:
+def drift_report(
+    features: pd.DataFrame,
+    *,
+    pages_a_year: float,
+    calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
+) -> ControlReport:
     """The answer to `LEVEL` by references that are learnt for these days alone.
 
     Args:
         features: rows of `FEATURE_TABLE`.
     """
-    return _learn_and_judge(LEVEL, features, pages_a_year, calendars)
+    return _learn_and_judge(LEVEL, features, pages_a_year, calendars, not_normal)
 
 
-def earlier_years_report(features: pd.DataFrame, *, pages_a_year: float, calendars: Calendars = DAILY) -> ControlReport:
+def earlier_years_report(
+    features: pd.DataFrame,
+    *,
+    pages_a_year: float,
+    calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
+) -> ControlReport:
     """The answer to `EARLIER_WEEKS` by references that are learnt for these days alone.
 
     Args:
         features: rows of `FEATURE_TABLE`.
     """
-    return _learn_and_judge(EARLIER_WEEKS, features, pages_a_year, calendars)
+    return _learn_and_judge(EARLIER_WEEKS, features, pages_a_year, calendars, not_normal)
 
 
 def _learn_and_judge(
-    question: DriftQuestion, features: pd.DataFrame, pages_a_year: float, calendars: Calendars
+    question: DriftQuestion, features: pd.DataFrame, pages_a_year: float, calendars: Calendars, not_normal: NotNormal
 ) -> ControlReport:
     references = {}
     if len(features):
         until = reference_until(features["ds"].max().date())
-        references = learn(question, features, until, calendars)
-    return judge(question, features, references, pages_a_year=pages_a_year, calendars=calendars)
+        references = learn(question, features, until, calendars, not_normal)
+    return judge(question, features, references, pages_a_year=pages_a_year, calendars=calendars, not_normal=not_normal)
 
 
 def _least_reference(due: DueDays) -> int:

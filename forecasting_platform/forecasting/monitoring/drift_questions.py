@@ -1,7 +1,7 @@
 """How drift is asked for: which columns of `feature_table` are compared, and with which earlier days."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,11 +11,14 @@ from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import trailing_mean, trailing_sum
+from forecasting_platform.forecasting.series.not_normal import NotNormal
 
 REFERENCE_DAYS = 1095
 EARLIER_YEARS = 3
 SAME_WEEKDAY_DAYS = 364
 YEARLY_WAVES = 3
+LEVEL_DAYS = 91
 NEEDED_DAYS = CONTROL_DAYS + REFERENCE_DAYS + EARLIER_YEARS * SAME_WEEKDAY_DAYS
 """Days before the newest that both questions need, where references are learnt for these days."""
 
@@ -75,6 +78,24 @@ class Columns:
         inside = (position >= 0) & (position < len(self.days))
         return np.where(inside, self.values[name][:, np.where(inside, position, 0)], np.nan)
 
+    def without(self, not_normal: NotNormal) -> "Columns":
+        """The same without the days of some periods, and with means that do not know them.
+
+        A mean that reaches back into a period is made anew of the other days that there are: the newest days are judged
+        by means of fewer days where no earlier ones were read.
+        """
+        is_out = not_normal.mask(self.unique_ids, self.days)
+        if not is_out.any():
+            return self
+        y = np.where(is_out, np.nan, self.values["y"])
+        changed = {name: np.where(is_out, np.nan, values) for name, values in self.values.items()}
+        if (name := f"mean_{LEVEL_DAYS}") in changed:
+            reaches = trailing_sum(is_out.astype(np.float64), LEVEL_DAYS) > 0
+            known = np.isfinite(y)
+            mean = trailing_mean(np.where(known, y, 0.0), known.astype(np.float64), LEVEL_DAYS)
+            changed[name] = np.where(reaches & known, mean, changed[name])
+        return replace(self, values=changed | {"y": y})
+
 
 def columns_of(features: pd.DataFrame, names: Sequence[str]) -> Columns:
     """Columns of rows of `FEATURE_TABLE`."""
@@ -90,7 +111,7 @@ def columns_of(features: pd.DataFrame, names: Sequence[str]) -> Columns:
 
 
 def _level(columns: Columns, days: Days) -> Floats:
-    return columns.at("y", days) - columns.at("mean_91", days)
+    return columns.at("y", days) - columns.at(f"mean_{LEVEL_DAYS}", days)
 
 
 def _moved(columns: Columns, days: Days) -> Floats:
@@ -107,7 +128,7 @@ LEVEL = DriftQuestion(
     "feature_table_matches_reference",
     "level against its own last three months",
     Chart("drift", allowance=0.45, two_sided=True),
-    ("y", "mean_91"),
+    ("y", f"mean_{LEVEL_DAYS}"),
     _level,
     has_seasons=True,
 )

@@ -5,10 +5,11 @@ pages (`control_charts`); how a state is reached is in `control_report`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
@@ -21,6 +22,7 @@ from forecasting_platform.forecasting.monitoring.control_report import (
     WINDOWS,
     ControlReport,
     Streams,
+    describe_left_out,
     judge_streams,
 )
 from forecasting_platform.forecasting.monitoring.references import (
@@ -32,13 +34,24 @@ from forecasting_platform.forecasting.monitoring.references import (
     SeriesReference,
 )
 from forecasting_platform.forecasting.monitoring.series_rows import DailyValues, SeriesRows, daily_means, newest_means
-from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.lifetime import last_days
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 MAX_REVISION_EFFECT = 0.25
 
 References = Mapping[str, SeriesReference]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every question is asked with."""
+
+    pages_a_year: float
+    as_of: date | None
+    calendars: Calendars
+    not_normal: NotNormal
 
 
 def bias_report(
@@ -48,6 +61,7 @@ def bias_report(
     pages_a_year: float,
     as_of: date | None = None,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """Means of predictions against means of actuals; what is measured is `y_hat - y` in the series' unit.
 
@@ -55,8 +69,10 @@ def bias_report(
         errors: rows of `FORECAST_ERRORS`.
         references: by series, of the champion's backtest.
         calendars: the days on which values of each series are due.
+        not_normal: periods of which no day is judged, nor a forecast that was made on one.
     """
-    return _answer("bias", BIAS, errors, references, _standardised, _bias, pages_a_year, as_of, calendars)
+    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
+    return _answer("bias", BIAS, errors, references, _standardised, _bias, asked)
 
 
 def rmse_report(
@@ -66,11 +82,11 @@ def rmse_report(
     pages_a_year: float,
     as_of: date | None = None,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """RMSE against the backtest's of the same season and step bucket; what is measured is their ratio."""
-    return _answer(
-        "RMSE to the backtest's", RMSE, errors, references, _standardised, _ratio, pages_a_year, as_of, calendars
-    )
+    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
+    return _answer("RMSE to the backtest's", RMSE, errors, references, _standardised, _ratio, asked)
 
 
 def coverage_report(
@@ -80,9 +96,11 @@ def coverage_report(
     pages_a_year: float,
     as_of: date | None = None,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """Share of actuals inside the 80 % interval, against the backtest's."""
-    return _answer("coverage of 80 %", COVERAGE, errors, references, _misses, _coverage, pages_a_year, as_of, calendars)
+    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
+    return _answer("coverage of 80 %", COVERAGE, errors, references, _misses, _coverage, asked)
 
 
 def naive_report(
@@ -92,13 +110,15 @@ def naive_report(
     pages_a_year: float,
     as_of: date | None = None,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """Whether the better of the two naive forecasts is beaten; what is measured is 1 - MAE / its MAE.
 
     The claim fails where forecasts are clearly behind naive, not where their lead only shrank.
     """
     as_good = {uid: _no_better_than_naive(reference) for uid, reference in references.items()}
-    return _answer("skill against naive", NAIVE, errors, as_good, _behind_naive, _skill, pages_a_year, as_of, calendars)
+    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
+    return _answer("skill against naive", NAIVE, errors, as_good, _behind_naive, _skill, asked)
 
 
 def churn_report(
@@ -108,28 +128,33 @@ def churn_report(
     pages_a_year: float,
     as_of: date | None = None,
     calendars: Calendars = DAILY,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> ControlReport:
     """How far forecasts of the same days move from one cutoff to the next, in units of the backtest's RMSE.
 
     Args:
         forecasts: rows of `FORECASTS`.
     """
-    rows = SeriesRows.of(forecasts_of_record(forecasts), references)
+    every = forecasts_of_record(forecasts)
+    rows, left_out = _normal(every, references, not_normal, "cutoff")
     moves = daily_means(rows, *_moves(rows))
     means = np.column_stack([newest_means(moves, window, len(rows.unique_ids)) for window in WINDOWS])
-    streams = _streams(CHURN, moves, means, rows)
+    streams = replace(_streams(CHURN, moves, means, rows), left_out=left_out)
     return judge_streams(
         "churn of forecasts", CHURN, streams, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
     )
 
 
-def revision_report(errors: pd.DataFrame, references: References) -> ControlReport:
+def revision_report(
+    errors: pd.DataFrame, references: References, *, not_normal: NotNormal = ALL_NORMAL
+) -> ControlReport:
     """Whether revisions of actuals change the judgement: errors by first published values against latest.
 
     What is measured is |RMSE by first - RMSE by latest| in units of the backtest's RMSE. No backtest
     knows how values are revised, so this threshold is fixed: a quarter.
     """
-    rows = SeriesRows.of(errors.dropna(subset=["y_first"]), references, sorted(errors["unique_id"].unique()))
+    normal, left_out = _normal(errors, references, not_normal, "ds")
+    rows = SeriesRows.of(normal.frame.dropna(subset=["y_first"]), references, normal.unique_ids)
     different = np.unique(np.column_stack([rows.series, rows.days.astype(np.int64)]), axis=0)[:, 0]
     days = np.bincount(different, minlength=len(rows.unique_ids))
     by_first, by_latest = ((rows["y_hat"] - rows[name]) / rows.unit() for name in ("y_first", "y"))
@@ -149,13 +174,13 @@ def revision_report(errors: pd.DataFrame, references: References) -> ControlRepo
         "threshold": MAX_REVISION_EFFECT,
         **{f"value_{window}": found for window, found in effects.items()},
         "why": np.where(is_known, "", "too few days with both vintages, or no backtest"),
+        "left_out": np.bincount(left_out[0], minlength=len(rows.unique_ids)),
     }
     series = pd.DataFrame(judged, columns=SERIES_COLUMNS)
     bad = series.loc[series["state"] == "bad", "unique_id"].tolist()
     summary = f"effect of revisions: {len(bad)} of {len(series)} series are judged differently by first values"
-    return ControlReport(
-        series, pd.DataFrame(columns=DAILY_COLUMNS), summary + (f": {', '.join(bad[:5])}" if bad else "")
-    )
+    summary += (f": {', '.join(bad[:5])}" if bad else "") + describe_left_out(series)
+    return ControlReport(series, pd.DataFrame(columns=DAILY_COLUMNS), summary)
 
 
 def watermark(observations: pd.DataFrame, calendars: Calendars = DAILY) -> date | None:
@@ -184,22 +209,38 @@ def _answer(
     references: References,
     values: Callable[["SeriesRows"], Floats],
     measure: Callable[["SeriesRows", Floats], Floats],
-    pages_a_year: float,
-    as_of: date | None,
-    calendars: Calendars,
+    asked: _Asked,
 ) -> ControlReport:
-    rows = SeriesRows.of(forecasts_of_record(errors), references)
+    rows, left_out = _normal(forecasts_of_record(errors), references, asked.not_normal, "ds")
     each = values(rows)
     measures = np.column_stack([measure(rows.newest(window), each) for window in WINDOWS])
     daily = daily_means(rows, rows.series, rows.days, each)
     return judge_streams(
         question,
         chart,
-        _streams(chart, daily, measures, rows),
-        pages_a_year=pages_a_year,
-        as_of=as_of,
-        calendars=calendars,
+        replace(_streams(chart, daily, measures, rows), left_out=left_out),
+        pages_a_year=asked.pages_a_year,
+        as_of=asked.as_of,
+        calendars=asked.calendars,
     )
+
+
+def _normal(
+    every: pd.DataFrame, references: References, not_normal: NotNormal, day: str
+) -> tuple[SeriesRows, tuple[npt.NDArray[np.int64], Days]]:
+    """The rows that are not left out, of all series, and series and day of which none is kept.
+
+    Args:
+        day: the column of days that a chart goes by.
+    """
+    is_out = not_normal.rows(every, "cutoff", "ds")
+    rows = SeriesRows.of(every[~is_out], references, sorted(every["unique_id"].unique()))
+    if not is_out.any():
+        return rows, (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
+    days = every[["unique_id", day]].assign(kept=~is_out).groupby(["unique_id", day], sort=True)["kept"].any()
+    gone = days[~days].index
+    series = pd.Index(rows.unique_ids, dtype=object).get_indexer(gone.get_level_values(0))
+    return rows, (series.astype(np.int64), gone.get_level_values(1).to_numpy().astype("datetime64[D]"))
 
 
 def _streams(chart: Chart, daily: DailyValues, measures: Floats, rows: SeriesRows) -> Streams:

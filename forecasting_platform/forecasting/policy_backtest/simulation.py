@@ -29,7 +29,7 @@ def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Seq
         features: rows of `FEATURE_TABLE` of the whole history.
         cycles: of all days from `training_days`, in order.
     """
-    panel = panel_from(features).with_exogenous(cycles[0].fits[0].model.exogenous)
+    panel = cycles[0].fits[0].recipe.view(panel_from(features))
     cutoffs = panel.days[panel.days >= np.datetime64(cycles[0].day)][:-1]
     horizon = cycles[0].fits[0].model.horizon
     actuals = panel.actuals(cutoffs, horizon)

@@ -116,8 +116,9 @@ def record_inputs(
     shadow: Shadow | None,
     fitness: Fitness | None,
     tries: Tries | None,
+    left_out: Numbers | None = None,
 ) -> Numbers:
-    """Everything a verdict is made from, JSON-ready."""
+    """Everything a verdict is made from, JSON-ready; days that are left out as not normal only where there are some."""
     return {
         "horizon": horizon,
         "cutoffs": [day.isoformat() for day in challenger.evidence.cutoffs],
@@ -135,6 +136,7 @@ def record_inputs(
         },
         "fitness": None if fitness is None else asdict(fitness),
         "tries": None if tries is None else tries.record(),
+        **({"left_out": left_out} if left_out else {}),
     }
 
 

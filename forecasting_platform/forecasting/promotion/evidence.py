@@ -1,6 +1,6 @@
 """The backtest evidence for a promotion: two recipes at the same cutoffs on the data known now."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,19 +10,26 @@ from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors
 from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
 from forecasting_platform.forecasting.models.training import judge_intervals
-from forecasting_platform.forecasting.promotion.decision_inputs import Evidence
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Numbers
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import LEVELS
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.panel import Panel
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Evidence of a challenger's recipe, of the champion's, and of both naive forecasts, on the same cells."""
+    """Evidence of a challenger's recipe, of the champion's, and of both naive forecasts, on the same cells.
+
+    Attributes:
+        left_out: the periods that are not normal for either recipe and how many days of how many series of the
+            backtest they are, JSON-ready; empty where there are none.
+    """
 
     challenger: Evidence
     champion: Evidence | None
     naive: dict[str, Evidence]
+    left_out: Numbers = field(default_factory=dict)
 
 
 def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -> Comparison:
@@ -38,12 +45,18 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     results = backtest(panel, challenger)
     same = champion is None or champion.fingerprint == challenger.fingerprint
     other = results if same or champion is None else backtest(panel, evaluated_as(champion, challenger))
-    comparison = compare_backtests(panel, results, other)
+    not_normal = challenger.not_normal | (champion.not_normal if champion else ALL_NORMAL)
+    comparison = compare_backtests(panel, results, other, not_normal)
     return comparison if champion is not None else replace(comparison, champion=None)
 
 
-def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Comparison:
+def compare_backtests(
+    panel: Panel, results: Backtest, other: Backtest, not_normal: NotNormal = ALL_NORMAL
+) -> Comparison:
     """Compare two backtests at the same cutoffs of the same panel, the challenger's first.
+
+    Args:
+        not_normal: the periods that either leaves out.
 
     Raises:
         MissingMetricError: nothing could be scored.
@@ -65,7 +78,17 @@ def compare_backtests(panel: Panel, results: Backtest, other: Backtest) -> Compa
         naive={
             name: build_evidence(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()
         },
+        left_out=_left_out(panel, results, not_normal),
     )
+
+
+def _left_out(panel: Panel, results: Backtest, not_normal: NotNormal) -> Numbers:
+    judged = panel.days > results.cutoffs[results.scored].min(initial=panel.days[-1])
+    mask = not_normal.mask(panel.unique_ids, panel.days) & panel.observed & judged
+    if not mask.any():
+        return {}
+    days, series = (int(mask.any(axis=axis).sum()) for axis in (0, 1))
+    return {"days": days, "series": series, "periods": not_normal.to_document()}
 
 
 def evaluated_as(recipe: Recipe, other: Recipe) -> Recipe:

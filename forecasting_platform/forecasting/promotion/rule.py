@@ -35,6 +35,7 @@ def decide(
     shadow: Shadow | None = None,
     fitness: Fitness | None = None,
     tries: Tries | None = None,
+    left_out: Numbers | None = None,
     provenance: Numbers | None = None,
 ) -> PromotionDecision:
     """The verdict on a challenger. A tie keeps the champion.
@@ -45,6 +46,7 @@ def decide(
         naive: evidence of `naive` and `seasonal_naive` on the same cutoffs.
         tries: the place of this comparison among those of a year; None where none is counted, such as of a recipe with
             itself.
+        left_out: days that no evidence is of since they are not normal, as `Comparison` has them.
         provenance: what else to record, such as checksums; JSON-ready.
 
     Returns:
@@ -54,7 +56,7 @@ def decide(
         MissingMetricError: a loss is not a finite number, or the two were scored on different cutoffs.
     """
     refuse_unmeasured(challenger, champion, naive, shadow)
-    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness, tries)
+    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness, tries, left_out)
     verdict, reason, statistics = _judge(inputs, policy)
     return PromotionDecision(
         verdict=verdict,
@@ -103,6 +105,8 @@ def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numb
         reason = f"{reason}: {_describe_power(statistics, policy, inputs['horizon'])}"
         if "asked" in statistics:
             reason = f"{reason}; {_describe_tries(inputs['tries'], statistics['asked'], policy)}"
+    if left_out := inputs.get("left_out"):
+        reason = f"{reason}; {_describe_left_out(left_out)}"
     return verdict, reason, statistics
 
 
@@ -192,6 +196,12 @@ def _describe_power(statistics: Numbers, policy: PromotionPolicy, horizon: int) 
     more = shadow["days_to_decide"]
     when = ", which no number of days decides" if more is None else f", about {more} more days would decide"
     return f"{found}; {shadow['days']} shadow days, gain {shadow['relative_gain']:.1%}{when}"
+
+
+def _describe_left_out(left_out: Numbers) -> str:
+    reasons = list(dict.fromkeys(period["reason"] for period in left_out["periods"]))
+    named = ", ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return f"{left_out['days']} days of {left_out['series']} series left out as not normal ({named})"
 
 
 def _describe_tries(tries: Numbers, asked: Numbers, policy: PromotionPolicy) -> str:

@@ -102,6 +102,7 @@ def decision_table(decision: PromotionDecision) -> pd.DataFrame:
         "days newer": statistics.get("days_newer"),
         "recipes compared within a year": (inputs.get("tries") or {}).get("number"),
         "constant series, which decide nothing": len(inputs.get("constant", ())) or None,
+        "days left out as not normal": inputs.get("left_out", {}).get("days"),
     }
     shadow = statistics.get("shadow") or {}
     found |= {f"shadow: {name.replace('_', ' ')}": value for name, value in shadow.items()}

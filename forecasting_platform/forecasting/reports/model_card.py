@@ -9,6 +9,7 @@ from forecasting_platform.forecasting.models.candidates.candidate import FittedC
 from forecasting_platform.forecasting.models.candidates.registry import package_of
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
+from forecasting_platform.forecasting.reports.training import not_normal_table
 from forecasting_platform.forecasting.series.frames import LEVELS
 
 SHOWN_SERIES = 20
@@ -35,7 +36,7 @@ what came before. A constant or new series is served and decides nothing.
 
 Each series' forecast is a weighted sum of candidates ({candidates}); the weights come from past cutoffs only. Intervals
 are quantiles of past errors, wider when the series is restless, corrected by what was missed lately.
-{unexplained}
+{unexplained}{not_normal}
 ## What it is not for
 
 Days more than {horizon} ahead repeat the last week with growing intervals. It sees the calendar of {country} and the
@@ -61,6 +62,7 @@ def model_card(model: ForecastModel) -> str:
         candidates=", ".join(candidate.name for candidate in model.candidates),
         table="\n".join(f"| {' | '.join(row)} |" for row in rows),
         unexplained=_unexplained(model),
+        not_normal=_not_normal(model),
         more=f"\n{more} more are in `metadata.json`.\n" if more > 0 else "",
         **{key: metadata[key] for key in ("code_version", "data_fingerprint")},
         **metadata["backtest"],
@@ -74,6 +76,20 @@ def _unexplained(model: ForecastModel) -> str:
     if not names:
         return ""
     return f"\nNot explained: what {', '.join(names)} adds to a forecast; all of it stands under `recent`.\n"
+
+
+def _not_normal(model: ForecastModel) -> str:
+    """The periods from which nothing was learned; nothing where there are none."""
+    rows = not_normal_table(model).map(markdown_cell).to_numpy().tolist()
+    if not rows:
+        return ""
+    days = sum(of.get("not_normal_days", 0) for of in model.metadata["series"].values())
+    head = ["from", "to", "not normal because of", "series"]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+    return (
+        f"\nNothing was learned from these periods, and nothing judged by them ({days} values of all series):\n\n"
+        f"{table}\n"
+    )
 
 
 def _row(unique_id: str, of: dict[str, Any]) -> list[str]:

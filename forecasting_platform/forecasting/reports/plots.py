@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.calendar import calendar_values
 from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, input_values
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 MAX_SERIES = 6
 TITLE_WIDTH = 105
 HISTORY_DAYS = 120
-INK, ACCENT, SOFT = "#1f2937", "#0f766e", "#94a3b8"
+INK, ACCENT, SOFT, SHADE = "#1f2937", "#0f766e", "#94a3b8", "#fde68a"
 EXPLAINED_DAYS, EXPLAINED_STEP = 365, 7
 """A forecast is explained a week ahead, on each day of the last year."""
 
@@ -51,6 +53,19 @@ def _dated(figure: "Figure") -> "Figure":
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # matplotlib
         axes.grid(alpha=0.3)
     return figure
+
+
+def _shade(axes: "Axes", unique_id: str, not_normal: NotNormal) -> None:
+    """Mark the periods of a series that are not normal, as far as they lie within what is plotted."""
+    first, last = axes.get_xlim()
+    label = "not normal"
+    for period in not_normal.of(unique_id):
+        # As matplotlib counts days; the last day is shaded whole.
+        low, high = (float((day - date(1970, 1, 1)).days) for day in (period.start, period.end + timedelta(days=1)))
+        if high > first and low < last:
+            axes.axvspan(max(low, first), min(high, last), color=SHADE, alpha=0.6, zorder=0, label=label)
+            label = ""
+    axes.set_xlim(first, last)
 
 
 def _png(figure: "Figure") -> bytes:
@@ -102,6 +117,7 @@ def residuals_plot(training: Training) -> bytes:
                 axes.plot(scored + step, errors, ".", color=color, markersize=3, label=f"step {step}")
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_ylabel("y - y_hat")
+        _shade(axes, results.unique_ids[series], not_normal_of(training.model.metadata))
 
     return _png(_dated(_panels(_titles(results), draw)))
 
@@ -160,13 +176,18 @@ def _panels(titles: tuple[str, ...], draw: Callable[["Axes", int], None]) -> "Fi
     return figure
 
 
-def observations_plot(observations: pd.DataFrame) -> bytes:
-    """Daily values, one panel a series (the first six)."""
-    return _series_plot(observations, lambda axes, rows: axes.plot(rows["ds"], rows["y"], color=ACCENT, linewidth=0.9))
+def observations_plot(observations: pd.DataFrame, not_normal: NotNormal = ALL_NORMAL) -> bytes:
+    """Daily values, one panel a series (the first six), of which some are shaded."""
+
+    def draw(axes: "Axes", rows: pd.DataFrame) -> None:
+        axes.plot(rows["ds"], rows["y"], color=ACCENT, linewidth=0.9)
+        _shade(axes, str(rows["unique_id"].iloc[0]), not_normal)
+
+    return _series_plot(observations, draw)
 
 
-def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
-    """The newest cutoff's forecast with its intervals after the last days of history."""
+def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame, not_normal: NotNormal = ALL_NORMAL) -> bytes:
+    """The newest cutoff's forecast with its intervals after the last days of history, of which some are shaded."""
     newest = forecasts[forecasts["cutoff"] == forecasts["cutoff"].max()]
     figure = _figure(min(newest["unique_id"].nunique(), MAX_SERIES))
     for axes, (unique_id, rows) in zip(figure.axes, newest.groupby("unique_id"), strict=False):
@@ -175,18 +196,20 @@ def forecasts_plot(forecasts: pd.DataFrame, history: pd.DataFrame) -> bytes:
         axes.fill_between(rows["ds"], rows["y_hat_lo_95"], rows["y_hat_hi_95"], color=ACCENT, alpha=0.15, label="95 %")
         axes.fill_between(rows["ds"], rows["y_hat_lo_80"], rows["y_hat_hi_80"], color=ACCENT, alpha=0.3, label="80 %")
         axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.4, label="forecast")
+        _shade(axes, str(unique_id), not_normal)
         _title(axes, str(unique_id))
     figure.axes[0].legend(fontsize=8, ncols=4, frameon=False)
     return _png(_dated(figure))
 
 
-def errors_plot(errors: pd.DataFrame) -> bytes:
-    """Mean actual and mean forecast of each day, one panel a series (the first six)."""
+def errors_plot(errors: pd.DataFrame, not_normal: NotNormal = ALL_NORMAL) -> bytes:
+    """Mean actual and mean forecast of each day, one panel a series (the first six), of which some are shaded."""
     daily = errors.groupby(["unique_id", "ds"], as_index=False)[["y", "y_hat"]].mean()
 
     def draw(axes: "Axes", rows: pd.DataFrame) -> None:
         axes.plot(rows["ds"], rows["y"], color=INK, linewidth=1.0, label="actual")
         axes.plot(rows["ds"], rows["y_hat"], color=ACCENT, linewidth=1.2, label="mean forecast")
+        _shade(axes, str(rows["unique_id"].iloc[0]), not_normal)
 
     return _series_plot(daily, draw)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.series.not_normal import not_normal_of
 
 MAX_SERIES = 100
 
@@ -31,3 +32,12 @@ def scores_table(metadata: dict[str, Any]) -> pd.DataFrame:
             for unique_id, series in list(metadata["series"].items())[:MAX_SERIES]
         ]
     )
+
+
+def not_normal_table(model: ForecastModel) -> pd.DataFrame:
+    """The periods from which nothing was learned, in the order of the recipe; empty where there are none."""
+    rows = [
+        (str(period.start), str(period.end), period.reason, ", ".join(period.unique_id) or "every series")
+        for period in not_normal_of(model.metadata).periods
+    ]
+    return pd.DataFrame(rows, columns=["start", "end", "reason", "series"])

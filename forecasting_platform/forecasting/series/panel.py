@@ -14,6 +14,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_names, exogenous_values
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import InputBlock
+from forecasting_platform.forecasting.series.not_normal import NotNormal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,25 @@ class Panel:
         features: `FEATURE_NAMES` of each day, then `exogenous`; shape (S, T, F + E), NaN where a day has no row,
             or its row no value of an exogenous column.
         exogenous: names of the E exogenous columns.
+        not_normal: which days of each series teach and judge nothing; shape (S, T), None where there are none.
     """
 
     unique_ids: tuple[str, ...]
     days: Days
     features: Floats
     exogenous: tuple[str, ...] = ()
+    not_normal: npt.NDArray[np.bool_] | None = None
 
     @property
     def y(self) -> Floats:
         """The observed values; shape (S, T), NaN where there is none."""
         values: Floats = self.features[:, :, 0]
         return values
+
+    @property
+    def targets(self) -> Floats:
+        """The values to learn from: those of normal days; shape (S, T), NaN where there is none."""
+        return self.y if self.not_normal is None else np.where(self.not_normal, np.nan, self.y)
 
     @property
     def observed(self) -> npt.NDArray[np.bool_]:
@@ -56,11 +64,20 @@ class Panel:
     def until(self, cutoff: date | np.datetime64) -> "Panel":
         """The days up to and including `cutoff`: all that may be known at its end."""
         known = int(np.searchsorted(self.days, np.array(cutoff, dtype="datetime64[D]"), side="right"))
-        return replace(self, days=self.days[:known], features=self.features[:, :known])
+        return self._part(slice(known))
 
     def newest_days(self, count: int) -> "Panel":
         """The last `count` days."""
-        return replace(self, days=self.days[-count:], features=self.features[:, -count:])
+        return self._part(slice(-count, None))
+
+    def without(self, not_normal: NotNormal) -> "Panel":
+        """The same days, of which those of some periods teach and judge nothing."""
+        mask = not_normal.mask(self.unique_ids, self.days) if not_normal else None
+        return replace(self, not_normal=mask)
+
+    def _part(self, days: slice) -> "Panel":
+        mask = None if self.not_normal is None else self.not_normal[:, days]
+        return replace(self, days=self.days[days], features=self.features[:, days], not_normal=mask)
 
     def at(self, cutoffs: Days) -> Floats:
         """The feature rows of some days; shape (S, C, F), NaN where a day has none."""
@@ -72,12 +89,17 @@ class Panel:
         return InputBlock(cutoffs, self.at(cutoffs), calendar_ahead(cutoffs, horizon, country), self.exogenous)
 
     def actuals(self, cutoffs: Days, horizon: int) -> Floats:
-        """The values that came after each cutoff; shape (S, C, horizon), NaN where not observed."""
+        """The values that came after each cutoff, to learn from and to judge by; shape (S, C, horizon).
+
+        NaN where not observed, and where the day or the cutoff is not normal.
+        """
         start = (cutoffs - self.days[0]).astype(np.int64)
         positions = start[:, None] + np.arange(1, horizon + 1)
         # Days beyond the panel are read from its first day, and then forgotten.
         inside = positions < len(self.days)
-        values = self.y[:, np.where(inside, positions, 0)]
+        values = self.targets[:, np.where(inside, positions, 0)]
+        if self.not_normal is not None:
+            inside = inside & ~self.not_normal[:, start, None]
         return np.where(inside, values, np.nan)
 
     def newest(self) -> tuple[Floats, Days]:

@@ -12,7 +12,8 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.promoter import Promoter
-from forecasting_platform.wiring import promoter_of
+from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import declared_not_normal, promoter_of
 
 
 class PromotionConfig(dg.Config):
@@ -36,13 +37,14 @@ def champion_model(
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """The version that serves. The challenger replaces it only when the evidence says that it is better.
 
     Refreshed when there is new evidence, by `promote`, or by `rollback`. The decision and its evidence are written
     first; the alias moves last. A champion that goes wrong is taken back without a person, whom the alert sensor tells.
     """
-    decision = _decided(promoter_of(table_store, model_registry, ledger), config)
+    decision = _decided(promoter_of(table_store, model_registry, ledger, declared_not_normal(settings)), config)
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
     return dg.MaterializeResult(metadata=decision_metadata(decision))
 

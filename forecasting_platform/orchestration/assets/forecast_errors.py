@@ -13,6 +13,7 @@ from forecasting_platform.orchestration.partitions import daily_partitions, earl
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import declared_not_normal
 
 
 @dg.asset(
@@ -37,7 +38,8 @@ def forecast_errors(
     found = match_forecast_errors(table_store, days, settings.horizon_days, calendars)
     matched = found.matched
     if len(matched):
-        show_on_last_day(context, {"means": plot(errors_plot(forecasts_of_record(matched)))})
+        shown = errors_plot(forecasts_of_record(matched), declared_not_normal(settings, context.log.warning))
+        show_on_last_day(context, {"means": plot(shown)})
     return dg.MaterializeResult(
         metadata={
             "matched": len(matched),

@@ -9,6 +9,7 @@ import pandas as pd
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.reports.plots import HISTORY_DAYS, forecasts_plot
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.not_normal import NotNormal
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
@@ -16,6 +17,8 @@ from forecasting_platform.orchestration.partitions import daily_partitions, one_
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecasts import issue
+from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import declared_not_normal
 
 
 @dg.asset(
@@ -30,6 +33,7 @@ def forecasts(
     context: dg.AssetExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """A row is one forecast of one day, made at the end of day `cutoff` (the partition), by the champion first.
 
@@ -38,12 +42,12 @@ def forecasts(
     Challenger and previous champion forecast beside it, in its shadow, under their own `model_version`. A series
     new to the champion is on record from its first day.
     """
-    cutoffs = partition_period(context)
-    issued = issue(table_store, model_registry, cutoffs)
+    cutoffs, not_normal = partition_period(context), declared_not_normal(settings, context.log.warning)
+    issued = issue(table_store, model_registry, cutoffs, not_normal)
     for number, reason in issued.failed.items():
         context.log.warning(f"version {number} forecasts no shadow: {reason}")
     record = issued.record
-    show_on_last_day(context, _newest_forecast(table_store, cutoffs, record))
+    show_on_last_day(context, _newest_forecast(table_store, cutoffs, record, not_normal))
     return dg.MaterializeResult(
         metadata={
             "forecasts": len(record),
@@ -56,8 +60,10 @@ def forecasts(
     )
 
 
-def _newest_forecast(table_store: TableStore, cutoffs: DateRange, record: pd.DataFrame) -> dict[str, Any]:
+def _newest_forecast(
+    table_store: TableStore, cutoffs: DateRange, record: pd.DataFrame, not_normal: NotNormal
+) -> dict[str, Any]:
     if record.empty:
         return {"note": "no cutoff of this range is at or after the champion's own cutoff"}
     history = table_store.read_observations(DateRange(cutoffs.end - timedelta(days=HISTORY_DAYS), cutoffs.end))
-    return {"newest_forecast": plot(forecasts_plot(record, history))}
+    return {"newest_forecast": plot(forecasts_plot(record, history, not_normal))}

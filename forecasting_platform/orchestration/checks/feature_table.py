@@ -24,6 +24,7 @@ from forecasting_platform.forecasting.series.exogenous_values import unknown_col
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
+from forecasting_platform.forecasting.series.not_normal import NotNormal
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
@@ -32,10 +33,13 @@ from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import declared_not_normal
 
 
 class _Report(Protocol):
-    def __call__(self, newest: pd.DataFrame, /, *, pages_a_year: float, calendars: Calendars) -> ControlReport: ...
+    def __call__(
+        self, newest: pd.DataFrame, /, *, pages_a_year: float, calendars: Calendars, not_normal: NotNormal
+    ) -> ControlReport: ...
 
 
 RHYTHM_DAYS = 730
@@ -183,7 +187,12 @@ def _drift_check(name: str, description: str, report: _Report) -> dg.AssetChecks
         end = checked_period(context).end
         newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
         newest = with_exogenous(newest, exogenous_from(settings.exogenous))
-        found = report(newest, pages_a_year=settings.false_pages_of(name), calendars=calendars)
+        found = report(
+            newest,
+            pages_a_year=settings.false_pages_of(name),
+            calendars=calendars,
+            not_normal=declared_not_normal(settings),
+        )
         return check_result(found, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
 
     return check

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 import pandas as pd
@@ -21,6 +21,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
+from forecasting_platform.forecasting.series.not_normal import NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
@@ -28,6 +29,7 @@ from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
+from forecasting_platform.wiring import declared_not_normal
 
 MAX_MISSING_DAYS = 3
 
@@ -37,10 +39,15 @@ def _errors(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> 
     return table_store.read(FORECAST_ERRORS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
 
 
-def champion_references(model_registry: ModelRegistry) -> dict[str, SeriesReference]:
-    """The references of the champion's backtest, by series; empty without a champion."""
+def champion_metadata(model_registry: ModelRegistry) -> Mapping[str, Any]:
+    """The champion's metadata, with the references of its backtest; empty without a champion."""
     champion = model_registry.version_at("champion")
-    return references_from(model_registry.load(champion).metadata) if champion else {}
+    return model_registry.load(champion).metadata if champion else {}
+
+
+def judged_without(metadata: Mapping[str, Any], settings: Settings) -> NotNormal:
+    """The periods of which nothing is judged: those that are declared by now, and of the champion's recipe."""
+    return declared_not_normal(settings) | not_normal_of(metadata)
 
 
 class _Report(Protocol):
@@ -51,6 +58,7 @@ class _Report(Protocol):
         *,
         pages_a_year: float,
         calendars: Calendars,
+        not_normal: NotNormal,
     ) -> ControlReport: ...
 
 
@@ -67,8 +75,14 @@ def _control_check(
         settings: dg.ResourceParam[Settings],
         calendars: dg.ResourceParam[Calendars],
     ) -> dg.AssetCheckResult:
-        errors, references = _errors(context, table_store), champion_references(model_registry)
-        found = report(errors, references, pages_a_year=settings.false_pages_of(name), calendars=calendars)
+        champion = champion_metadata(model_registry)
+        found = report(
+            _errors(context, table_store),
+            references_from(champion),
+            pages_a_year=settings.false_pages_of(name),
+            calendars=calendars,
+            not_normal=judged_without(champion, settings),
+        )
         return check_result(found, settings.runbook_url(name), severity)
 
     return check
@@ -105,7 +119,10 @@ def revisions_leave_errors_unchanged(
     settings: dg.ResourceParam[Settings],
 ) -> dg.AssetCheckResult:
     """Errors computed from first published actuals agree with errors computed from the latest ones."""
-    report = revision_report(_errors(context, table_store), champion_references(model_registry))
+    champion = champion_metadata(model_registry)
+    report = revision_report(
+        _errors(context, table_store), references_from(champion), not_normal=judged_without(champion, settings)
+    )
     return check_result(report, settings.runbook_url("revisions_leave_errors_unchanged"), dg.AssetCheckSeverity.WARN)
 
 

@@ -6,11 +6,12 @@ import dagster as dg
 
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
 from forecasting_platform.forecasting.monitoring.questions import churn_report
+from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
-from forecasting_platform.orchestration.checks.forecast_errors import champion_references
+from forecasting_platform.orchestration.checks.forecast_errors import champion_metadata, judged_without
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.model_registry import ModelRegistry
@@ -45,11 +46,13 @@ def forecasts_are_stable(
     """Forecasts of the same day change from one cutoff to the next as much as in the backtest."""
     name, end = "forecasts_are_stable", checked_period(context).end
     issued = table_store.read(FORECASTS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
+    champion = champion_metadata(model_registry)
     report = churn_report(
         issued,
-        champion_references(model_registry),
+        references_from(champion),
         pages_a_year=settings.false_pages_of(name),
         as_of=end,
         calendars=calendars,
+        not_normal=judged_without(champion, settings),
     )
     return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)

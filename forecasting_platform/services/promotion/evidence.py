@@ -21,6 +21,7 @@ from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -33,17 +34,24 @@ class PromotionEvidence:
 
     Args:
         impossible: counts the forecasts a model would issue that are not finite or not possible.
+        not_normal: periods of which no error decides.
     """
 
     store: TableStore
     versions: Versions
     policy: PromotionPolicy
     impossible: Callable[[ForecastModel], int]
+    not_normal: NotNormal = ALL_NORMAL
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """All rows of `FORECAST_ERRORS`, of every version that ever forecast."""
-        return self.store.read(FORECAST_ERRORS)
+        """The rows of `FORECAST_ERRORS` that may decide, of every version that ever forecast."""
+        errors = self.store.read(FORECAST_ERRORS)
+        return errors[~self.not_normal.rows(errors, "cutoff", "ds")]
+
+    def besides(self, model: ForecastModel) -> "PromotionEvidence":
+        """The same without the periods that a model's recipe declares."""
+        return replace(self, not_normal=self.not_normal | not_normal_of(model.metadata))
 
     def compare(self, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
         """Backtest the recipes of a challenger and of the version that serves, on the series that both know."""

@@ -31,6 +31,7 @@ from forecasting_platform.forecasting.promotion.decisions import (
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import BROKEN, may_roll_back
 from forecasting_platform.forecasting.promotion.rule import decide
+from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -56,6 +57,7 @@ class Promoter:
         fitness: loads a model as a clean process would.
         impossible: counts the forecasts a model would issue that are not finite or not possible.
         now: the clock.
+        not_normal: periods of which no error decides, besides those of the recipes of the models themselves.
     """
 
     store: TableStore
@@ -65,6 +67,7 @@ class Promoter:
     fitness: Callable[[ForecastModel], Fitness]
     impossible: Callable[[ForecastModel], int]
     now: Callable[[], datetime]
+    not_normal: NotNormal = ALL_NORMAL
 
     def evaluate(self, decided_by: str) -> PromotionDecision:
         """Take a champion back that went wrong; else judge the challenger, and move the alias if it is better.
@@ -77,7 +80,8 @@ class Promoter:
             known, finished = self.versions.newest_number(), self.finish()
             if finished is not None:
                 return finished
-            serving, evidence = self.versions.serving(), self._evidence()
+            serving = self.versions.serving()
+            evidence = self._evidence(serving.model)
             decision = self._take_back(serving, evidence, decided_by) or self._judge(serving, evidence, decided_by)
             if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
                 decision = hold_if_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
@@ -121,7 +125,7 @@ class Promoter:
         champion, model = serving.version, serving.model
         if champion is None or model is None:
             return None
-        evidence = self._evidence()
+        evidence = self._evidence(model)
         trigger = evidence.rollback_trigger(champion, model, self.versions.earlier(champion.version))
         if trigger is not None:
             return f"version {champion.version}: {trigger.reason}"
@@ -135,8 +139,9 @@ class Promoter:
         """Which versions serve, served and should serve."""
         return Versions(self.registry, self.ledger)
 
-    def _evidence(self) -> PromotionEvidence:
-        return PromotionEvidence(self.store, self.versions, self.policy, self.impossible)
+    def _evidence(self, serving: ForecastModel | None) -> PromotionEvidence:
+        found = PromotionEvidence(self.store, self.versions, self.policy, self.impossible, self.not_normal)
+        return found.besides(serving) if serving else found
 
     # ---- carrying out
 
@@ -254,6 +259,7 @@ class Promoter:
                 f"`promote --to-version {challenger.version} --reason …`"
             )
             return self._unjudged("hold", reason, challenger, serving, decided_by)
+        gathered = gathered.besides(model)
         comparison = gathered.compare(model, serving.model)
         unit, at = comparison.naive["seasonal_naive"].rmse, self.now()
         decision = decide(
@@ -267,6 +273,7 @@ class Promoter:
             shadow=gathered.shadow(challenger, champion, unit) if champion else None,
             fitness=fitness,
             tries=gathered.tries(challenger, champion, at) if champion else None,
+            left_out=comparison.left_out,
             provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
         )
         if serving.broken is None:

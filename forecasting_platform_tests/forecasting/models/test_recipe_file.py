@@ -97,3 +97,42 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes("country = 'Île'".encode("latin-1"))
     with pytest.raises(RecipeFileError, match=r"latin\.toml: it is no UTF-8 text"):
         read_recipe(tmp_path / "latin.toml", Recipe())
+
+
+PERIODS = """
+[[not_normal]]
+start = 2020-03-15
+end = 2020-05-31
+reason = "pandemic"
+
+[[not_normal]]
+start = 2023-01-02
+end = 2023-01-04
+reason = "strike"
+unique_id = ["Total"]
+"""
+
+
+def test_a_file_declares_periods_that_are_not_normal() -> None:
+    recipe = parse_recipe(PERIODS, Recipe())
+    assert recipe.not_normal.to_document() == [
+        {"start": "2020-03-15", "end": "2020-05-31", "reason": "pandemic"},
+        {"start": "2023-01-02", "end": "2023-01-04", "reason": "strike", "unique_id": ["Total"]},
+    ]
+    assert recipe_from(recipe.to_document()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2023-01-04", "2023-01-01", r"`not_normal\[2\]`: end 2023-01-01 lies before start 2023-01-02"),
+        ('reason = "strike"', "", r"`not_normal\[2\].reason`: field required"),
+        ('reason = "strike"', 'reason = " "', r"`not_normal\[2\].reason`"),
+        ('["Total"]', "[]", r"`not_normal\[2\].unique_id`"),
+        ("2023-01-04", '"4 Jan 2023"', r"`not_normal\[2\].end`: input should be a valid date .*4 Jan 2023"),
+        ("unique_id =", "series =", r"`not_normal\[2\].series` is no key: .*`unique_id`"),
+    ],
+)
+def test_a_wrong_period_is_refused_with_its_table(old: str, new: str, said: str) -> None:
+    with pytest.raises(RecipeFileError, match=said):
+        parse_recipe(PERIODS.replace(old, new), Recipe())

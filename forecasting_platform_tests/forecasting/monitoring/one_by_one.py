@@ -62,7 +62,7 @@ def judged(
         rows.append(row | found)
         paths.append(recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold))
     daily = pd.concat(paths, ignore_index=True)[DAILY_COLUMNS] if paths else pd.DataFrame(columns=DAILY_COLUMNS)
-    return pd.DataFrame(rows, columns=SERIES_COLUMNS), daily
+    return pd.DataFrame(rows, columns=SERIES_COLUMNS).assign(left_out=0), daily
 
 
 def _immature(recent: pd.DataFrame, end: pd.Timestamp, due: Any) -> str:

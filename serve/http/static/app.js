@@ -113,11 +113,17 @@ function showChampion() {
     "Newest observation": showDay(newestObservation()) + showState(),
     ...nextDue(),
     "Forecast by": words(winner),
+    ...notNormalFact(element("series").value),
     MASE: show(scores?.mase),
     "Against naive": showSkill(scores?.skill_naive),
   };
   const entries = Object.entries(facts).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]);
   element("champion").replaceChildren(...entries);
+}
+
+function notNormalFact(uniqueId) {
+  const periods = notNormal(uniqueId).map((period) => `${showRange(period)}: ${period.reason}`);
+  return periods.length ? { "Not normal, left out": periods.join("; ") } : {};
 }
 
 const showSkill = (skill) => (Number.isFinite(skill) ? `${share.format(Math.abs(skill))} ${skill < 0 ? "worse" : "better"}` : "–");
@@ -224,8 +230,14 @@ function fillTable(id, forecasts, cells) {
   element(id).tBodies[0].replaceChildren(...rows);
 }
 
+// The periods that the champion's recipe declares as not normal, of a series.
+function notNormal(uniqueId) {
+  const periods = page.model?.metadata?.recipe?.not_normal ?? [];
+  return periods.filter(({ unique_id }) => !unique_id || unique_id.includes(uniqueId));
+}
+
 function note(row, held) {
-  const notes = [];
+  const notes = notNormal(row.unique_id).filter(({ start, end }) => start <= row.ds && row.ds <= end).map(({ reason }) => `not normal: ${reason}`);
   if (held) notes.push(`the actual is held back: ${held}`);
   if (row.extrapolated) notes.push("beyond the trained horizon");
   if (row.replaced) notes.push("naive: the model's own forecast was not plausible");
@@ -287,6 +299,7 @@ function draw() {
   const bound = { stroke: "transparent", width: 0, points: { show: false } };
   const versions = shadowVersions(page.shown.history);
   showLegend(versions);
+  element("not-normal-legend").hidden = !notNormal(element("series").value).length;
   page.plot?.destroy();
   page.plot = new uPlot({
     width: place.clientWidth,
@@ -308,9 +321,21 @@ function draw() {
       { series: [6, 5], fill: colour("band80") },
     ],
     axes: [{ ...axis, space: 70, size: 30, values: (_, seconds) => seconds.map((at) => tickFormat.format(at * 1000)) }, { ...axis, size: 54 }],
-    hooks: { setCursor: [(plot) => readOut(plot)] },
+    hooks: { drawClear: [shadeNotNormal], setCursor: [(plot) => readOut(plot)] },
   }, plotted(page.shown, versions), place);
   page.versions = versions;
+}
+
+function shadeNotNormal(plot) {
+  const { left, top, width, height } = plot.bbox;
+  plot.ctx.save();
+  plot.ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--not-normal").trim();
+  for (const { start, end } of notNormal(element("series").value)) {
+    const [from, to] = [start, addDays(end, 1)].map((day) => plot.valToPos(milliseconds(day) / 1000, "x", true));
+    const [low, high] = [Math.max(from, left), Math.min(to, left + width)];
+    if (high > low) plot.ctx.fillRect(low, top, high - low, height);
+  }
+  plot.ctx.restore();
 }
 
 function showLegend(versions) {

@@ -153,7 +153,8 @@ class Candidate(ABC):
         Args:
             panel: all that is known at the cutoff, which is its last day; with the task's exogenous columns. A series
                 may be constant, short, or without any value; it must not change the fit of another one, unless the
-                candidate declares `pools_series`.
+                candidate declares `pools_series`. What is learned from are its `targets` and `actuals`, which lack
+                the days that are not normal; `y` and the features are what was known.
         """
 
 

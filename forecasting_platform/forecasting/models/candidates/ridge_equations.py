@@ -120,8 +120,8 @@ def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
 
 
 def _changes(panel: Panel, block: slice, horizon: int) -> Floats:
-    """`y[t + step] - y[t]`; shape (B, horizon, T), NaN where either is not known."""
-    y = panel.y[block]
+    """`y[t + step] - y[t]`; shape (B, horizon, T), NaN where either is not known, or not normal."""
+    y = panel.targets[block]
     changes = np.full((len(y), horizon, y.shape[1]), np.nan)
     for step in range(1, min(horizon, y.shape[1] - 1) + 1):
         np.subtract(y[:, step:], y[:, :-step], out=changes[:, step - 1, :-step])
