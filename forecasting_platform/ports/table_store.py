@@ -148,7 +148,8 @@ class TableStore(Protocol):
         """The rows whose `day_column` lies in `period` (all without one), ordered by key.
 
         Args:
-            table: any, `PREDICTION_ERRORS` too, which is made of others when it is read.
+            table: any, `PREDICTION_ERRORS` too, which is made of others when it is read. Of one with fewer columns
+                (`Table.only`) only those are read; so do `read_newest`, `count` and `span`.
         """
         ...
 

@@ -3,19 +3,14 @@
 import base64
 import html
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
-from forecasting_platform.forecasting.monitoring.drift import (
-    drift_report,
-    earlier_years_report,
-    with_exogenous,
-)
-from forecasting_platform.forecasting.monitoring.drift_questions import NEEDED_DAYS
+from forecasting_platform.forecasting.monitoring.drift_questions import QUESTIONS
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
 from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
@@ -32,9 +27,12 @@ from forecasting_platform.forecasting.series.frames import (
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.drift import DriftJudge
 from forecasting_platform.settings import Settings
 
 ANSWERED_DAYS = 90
+NO_DAYS = date(1970, 1, 1)
+"""The newest day where there is none."""
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Forecast report</title>
@@ -82,8 +80,7 @@ class Report:
         self.vintages = vintage_report(self.errors)
         answered = _prediction_errors(store, prediction_log)
         self.answered = prediction_accuracy(answered[~self.not_normal.rows(answered, "cutoff", "ds")])
-        features = with_exogenous(_newest_features(store), exogenous_from(settings.exogenous))
-        self._drift = _drift(features, settings, declared)
+        self._drift = _drift(store, settings, declared)
         self.drift = pd.concat([found.series.assign(question=name) for name, found in self._drift.items()])
         self.alerts = ledger.alerts(open_only=True)
 
@@ -133,22 +130,15 @@ def _left_out(errors: pd.DataFrame, not_normal: NotNormal) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["start", "end", "reason", "series", "days_left_out"])
 
 
-def _drift(features: pd.DataFrame, settings: Settings, not_normal: NotNormal) -> dict[str, ControlReport]:
+def _drift(store: TableStore, settings: Settings, not_normal: NotNormal) -> dict[str, ControlReport]:
+    """The answers about the newest days; what is learnt for them is not kept, since a report only reads."""
+    newest = store.span(FEATURE_TABLE)
+    end = newest.end if newest else NO_DAYS
+    judge = DriftJudge(store, exogenous_from(settings.exogenous), not_normal=not_normal, keeps=False)
     return {
-        name: report(features, pages_a_year=settings.false_pages_of(name), not_normal=not_normal)
-        for name, report in (
-            ("feature_table_matches_reference", drift_report),
-            ("actuals_match_earlier_years", earlier_years_report),
-        )
+        question.name: judge.report(question, end, pages_a_year=settings.false_pages_of(question.name))
+        for question in QUESTIONS
     }
-
-
-def _newest_features(store: TableStore) -> pd.DataFrame:
-    newest = store.read_newest(FEATURE_TABLE)
-    if newest.empty:
-        return newest
-    end = newest["ds"].max().date()
-    return store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
 
 
 def _picture(png: bytes) -> str:

@@ -502,7 +502,7 @@ def test_a_report_is_written_where_it_was_asked_for(run: Callable[..., Result], 
     done = run("report", "--html", str(page), "--json")
     assert done.exit_code == 0
     told = json.loads(done.stdout)
-    assert set(told) == {"accuracy", "vintages", "answered", "drift", "detection", "series", "alerts"}
+    assert set(told) == {"accuracy", "left_out", "vintages", "answered", "drift", "detection", "series", "alerts"}
     (month,) = [row for row in told["accuracy"] if row["window_days"] == 28]
     assert (month["unique_id"], month["days"]) == ("a", 28)
     assert month["rmse"] == pytest.approx(np.sqrt((controlled.NOISE[2:30] ** 2).mean()))

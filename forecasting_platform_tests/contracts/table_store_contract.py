@@ -18,6 +18,7 @@ from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
+    DRIFT_REFERENCES,
     FEATURE_NAMES,
     FEATURE_TABLE,
     FORECAST_ERRORS,
@@ -73,6 +74,15 @@ def features(period: DateRange, unique_ids: tuple[str, ...] = ("a", "b"), value:
     numbers = {name: value + index / 7 for index, name in enumerate(FEATURE_NAMES)}
     known = ['{"Température": 4.5}' if day.day % 2 else None for day in rows["ds"]]
     return FEATURE_TABLE.conform(rows.assign(**numbers, observed_days=364, exogenous=known))
+
+
+def drift_references(period: DateRange) -> pd.DataFrame:
+    """A reference of each day, every other one without anything learnt."""
+    rows = pd.DataFrame({"unique_id": "Größe", "ds": pd.date_range(period.start, period.end)})
+    learnt = ['{"spread": 0.1}' if day.day % 2 else None for day in rows["ds"]]
+    return DRIFT_REFERENCES.conform(
+        rows.assign(question="q", learnt_from="0" * 64, known_as="1" * 64, reference=learnt, why=None)
+    )
 
 
 def forecasts(period: DateRange, model_version: str = "1", y_hat: float = 5.0) -> pd.DataFrame:
@@ -139,8 +149,9 @@ class TableStoreContract:
             (HELD_OBSERVATIONS, held(JANUARY)),
             (FEATURE_TABLE, features(JANUARY)),
             (FORECAST_ERRORS, forecasts(JANUARY).assign(y=float(np.pi), y_first=np.nan)),
+            (DRIFT_REFERENCES, drift_references(JANUARY)),
         ],
-        ids=["held_observations", "feature_table", "forecast_errors"],
+        ids=["held_observations", "feature_table", "forecast_errors", "drift_references"],
     )
     def test_replaced_rows_are_read_back(self, store: TableStore, table: Table, rows: pd.DataFrame) -> None:
         period = DateRange(JANUARY.start, JANUARY.end + timedelta(days=1))
@@ -168,6 +179,15 @@ class TableStoreContract:
         )
         assert store.read_observations(DAY_2, unique_ids=["b"])["y"].tolist() == [3.0]
         assert store.read_observations(unique_ids=[]).empty
+
+    def test_a_table_with_fewer_columns_is_read_without_the_others(self, store: TableStore) -> None:
+        store.replace(FEATURE_TABLE, features(JANUARY, ("a", "b")), JANUARY)
+        narrow, kept = FEATURE_TABLE.only("mean_91", "exogenous"), ["unique_id", "ds", "mean_91", "exogenous"]
+        whole = store.read(FEATURE_TABLE, DAY_2, unique_ids=["b"])
+        pd.testing.assert_frame_equal(store.read(narrow, DAY_2, unique_ids=["b"]), whole[kept])
+        pd.testing.assert_frame_equal(store.read_newest(narrow), store.read_newest(FEATURE_TABLE)[kept])
+        assert store.count(narrow, JANUARY) == store.count(FEATURE_TABLE, JANUARY)
+        assert store.span(narrow) == store.span(FEATURE_TABLE)
 
     def test_an_empty_store_reads_as_empty_frames_with_dtypes(self, store: TableStore) -> None:
         for table in (

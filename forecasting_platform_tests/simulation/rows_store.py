@@ -10,6 +10,7 @@ from operator import itemgetter
 import pandas as pd
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.adapters.postgres.schema import TABLES
 from forecasting_platform.adapters.table_writes import check_load, check_replacement, conform, versions_to_add
 from forecasting_platform.forecasting.models.issuing import newly_issued
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -35,6 +36,8 @@ from forecasting_platform_tests.simulation.rows import (
 
 FED = replace(OBSERVATIONS, name="fed", columns=OBSERVATIONS.columns[:3], key=("unique_id", "ds"))
 """What the simulation's feed gives."""
+WHOLE = {table.name: table for table in (FED, *TABLES)}
+"""With all their columns, by name."""
 MICROSECOND = 1_000
 
 
@@ -121,6 +124,8 @@ class RowsTableStore(MemoryTableStore):
         """See `TableStore`."""
         if table == PREDICTION_ERRORS:
             return super().read(table, period, unique_ids=unique_ids)
+        if table not in WHOLE.values():
+            return self.read(WHOLE[table.name], period, unique_ids=unique_ids)[table.column_names]
         return self._frame(table, self._asked(table, period, unique_ids))
 
     def read_newest(
@@ -129,6 +134,9 @@ class RowsTableStore(MemoryTableStore):
         """See `TableStore`."""
         if table == PREDICTION_ERRORS:
             return super().read_newest(table, at_or_before=at_or_before, unique_ids=unique_ids)
+        if table not in WHOLE.values():
+            newest_rows = self.read_newest(WHOLE[table.name], at_or_before=at_or_before, unique_ids=unique_ids)
+            return newest_rows[table.column_names]
         series, day = (table.column_names.index(name) for name in ("unique_id", table.day_column))
         last = None if at_or_before is None else nanoseconds(at_or_before)
         newest: dict[str, Row] = {}

@@ -100,7 +100,7 @@ class MemoryTableStore:
         self, table: Table, period: DateRange | None = None, *, unique_ids: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """See `TableStore`."""
-        rows = self._held(table)
+        rows = self._held(table)[table.column_names]
         if period is not None:
             rows = rows[_lies_in(rows[table.day_column], period)]
         if unique_ids is not None:

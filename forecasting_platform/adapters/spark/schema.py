@@ -53,11 +53,12 @@ _LOADS = Log(
     tuple({c.name: c for c in (*QUARANTINED_OBSERVATIONS.columns, *OBSERVATIONS.columns)}.values()),
     OBSERVATIONS.day_column,
 )
+# By name: a table may be read with fewer columns.
 _LOGS = {
-    OBSERVATIONS: _LOADS,
-    QUARANTINED_OBSERVATIONS: _LOADS,
+    OBSERVATIONS.name: _LOADS,
+    QUARANTINED_OBSERVATIONS.name: _LOADS,
     **{
-        table: Log(
+        table.name: Log(
             f"{table.name}_batches",
             f"Batches of {table.name}; where days are replaced, the newest holds all of a day or a row without series.",
             table.columns,
@@ -70,17 +71,17 @@ _LOGS = {
 LOGS: tuple[Log, ...] = tuple(dict.fromkeys(_LOGS.values()))
 """All logs, without repetition."""
 
-ONLY: dict[Table, str] = {
-    OBSERVATIONS: "fingerprint IS NULL",
-    QUARANTINED_OBSERVATIONS: "fingerprint IS NOT NULL",
-    **dict.fromkeys((PLANNED_VALUES, *DERIVED_TABLES, PREDICTION_LOG), "unique_id IS NOT NULL"),
-}
-"""SQL condition that selects a table's rows from its log."""
+_ONLY = {OBSERVATIONS.name: "fingerprint IS NULL", QUARANTINED_OBSERVATIONS.name: "fingerprint IS NOT NULL"}
+
+
+def rows_of(table: Table) -> str:
+    """SQL condition that selects a table's rows from its log."""
+    return _ONLY.get(table.name, "unique_id IS NOT NULL")
 
 
 def log_of(table: Table) -> Log:
     """The log that holds a table's rows."""
-    return _LOGS[table]
+    return _LOGS[table.name]
 
 
 def log_creation(log: Log, database: str) -> str:
@@ -123,9 +124,9 @@ def _rows(table: Table, database: str) -> str:
     source = f"`{database}`.`{log.name}`"
     if not log.replaces_days:
         # At the end of a compaction a row is in two batches for a moment.
-        return _select(f"DISTINCT {columns}", f"{source} WHERE {ONLY[table]}")
+        return _select(f"DISTINCT {columns}", f"{source} WHERE {rows_of(table)}")
     ranked = _select(f"*, max(batch) OVER (PARTITION BY `{log.day_column}`) AS newest_batch", source)
-    return _select(columns, f"({ranked}) WHERE batch = newest_batch AND {ONLY[table]}")
+    return _select(columns, f"({ranked}) WHERE batch = newest_batch AND {rows_of(table)}")
 
 
 def _select(columns: str, source: str) -> str:

@@ -19,12 +19,12 @@ from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow,
 from forecasting_platform.adapters.spark.errors import SPARK_ERRORS, translated
 from forecasting_platform.adapters.spark.schema import (
     LOGS,
-    ONLY,
     TABLES,
     Log,
     log_creation,
     log_of,
     log_widening,
+    rows_of,
     view_creations,
 )
 from forecasting_platform.adapters.spark.session import SparkOptions, spark_session
@@ -252,7 +252,7 @@ class SparkTableStore:
         log = self._table_log(log_of(table))
 
         def rows(days: DataFrame) -> DataFrame:
-            return query(days.where(ONLY[table])).select(table.column_names)
+            return query(days.where(rows_of(table))).select(table.column_names)
 
         with self.translated(table.name):
             return log.read_days(period, rows) if log.log.replaces_days else rows(log.scan(period)).toArrow()

@@ -4,8 +4,9 @@ No model and no backtest is needed: the reference is the years before the newest
 (`learn`), kept, and the newest days are judged by it (`judge`). All series are computed side by side.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -33,6 +34,7 @@ from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
@@ -54,27 +56,48 @@ class DriftReference:
     seasons: tuple[float, ...] = ()
     why: str = ""
 
+    def to_json(self) -> str | None:
+        """The chart and the weights, to the last bit; None without a chart."""
+        return json.dumps({"chart": asdict(self.chart), "seasons": self.seasons}) if self.chart else None
+
+    @classmethod
+    def from_json(cls, document: str | None, why: str | None) -> "DriftReference":
+        """The inverse of `to_json`."""
+        if document is None:
+            return cls(None, (), why or "")
+        stored = json.loads(document)
+        chart = Reference(**{**stored["chart"], "thresholds": tuple(stored["chart"]["thresholds"])})
+        return cls(chart, tuple(stored["seasons"]))
+
 
 def reference_until(newest: date) -> date:
     """The last day of the reference by which the days up to `newest` are judged, if it is learnt for them alone."""
     return newest - timedelta(days=CONTROL_DAYS)
 
 
-def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
-    """The rows with those of each exogenous series that is of all series, as both reports need them.
+def monthly_reference_until(newest: date) -> date:
+    """The last day of the reference by which all days of the month of `newest` are judged.
 
-    Covariates of some series, and plans, which somebody decides on, are not watched.
+    >>> str(monthly_reference_until(date(2023, 7, 31))), str(monthly_reference_until(date(2023, 8, 1)))
+    ('2023-03-02', '2023-04-02')
+    """
+    return reference_until(newest.replace(day=1) - timedelta(days=1))
 
-    A family of columns known in advance is represented by the value for the next day: its members move together, and
-    each would spend its own budget of false pages.
+
+def exogenous_features(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd.DataFrame:
+    """`unique_id`, `ds`, `y` and `mean_91` of the exogenous series that are watched: each that is of all series.
+
+    Covariates of some series, and plans, which somebody decides on, are not watched. A family of columns known in
+    advance is represented by the value for the next day: its members move together, and each would spend its own budget
+    of false pages.
 
     Args:
-        features: rows of `FEATURE_TABLE`.
+        features: `ds` and `exogenous` of rows of `FEATURE_TABLE`.
     """
-    if not exogenous or features.empty:
-        return features
+    if features.empty or not any(map(_is_watched, exogenous)):
+        return pd.DataFrame({name: FEATURE_TABLE.empty()[name] for name in ("unique_id", "ds", "y", "mean_91")})
     days = features.drop_duplicates("ds").sort_values("ds")
-    names = [each.columns(1)[0] for each in exogenous if each.is_of_all and not isinstance(each, KnownByTargetDay)]
+    names = [each.columns(1)[0] for each in exogenous if _is_watched(each)]
     values = pd.DataFrame(exogenous_values(days["exogenous"], names), columns=names, index=pd.DatetimeIndex(days["ds"]))
     series = [
         pd.DataFrame(
@@ -82,7 +105,11 @@ def with_exogenous(features: pd.DataFrame, exogenous: Sequence[Exogenous]) -> pd
         )
         for name, y in ((name, values[name].dropna()) for name in names)
     ]
-    return pd.concat([features, *series], ignore_index=True)
+    return pd.concat(series, ignore_index=True)
+
+
+def _is_watched(exogenous: Exogenous) -> bool:
+    return exogenous.is_of_all and not isinstance(exogenous, KnownByTargetDay)
 
 
 def learn(
@@ -142,8 +169,10 @@ def judge(
         not_normal: periods of which no day is judged, or part of what others are compared with.
     """
     every = columns_of(features, question.columns)
+    days = every.days[-CONTROL_DAYS:]
+    # One that has no value of these days has ended, which another check says.
+    every = every.of(np.atleast_1d(np.isfinite(every.at("y", days)).any(axis=1)))
     columns = every.without(not_normal)
-    days = columns.days[-CONTROL_DAYS:]
     own = [references.get(unique_id, _NO_REFERENCE) for unique_id in columns.unique_ids]
     values = question.values(columns, days)
     if question.has_seasons:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
@@ -69,6 +70,11 @@ class Columns:
     unique_ids: tuple[str, ...]
     days: Days
     values: Mapping[str, Floats]
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> "Columns":
+        """Only the chosen series; shape (S,)."""
+        named = tuple(name for name, is_chosen in zip(self.unique_ids, chosen, strict=True) if is_chosen)
+        return Columns(named, self.days, {name: values[chosen] for name, values in self.values.items()})
 
     def at(self, name: str, days: Days) -> Floats:
         """A column on some days, NaN where they lie outside; shape (S, len(days))."""

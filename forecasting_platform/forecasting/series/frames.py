@@ -211,8 +211,24 @@ HELD_OBSERVATIONS = Table(
     day_column="ds",
 )
 
-REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS)
+DRIFT_REFERENCES = Table(
+    "drift_references",
+    "One row is what a drift check compares a series' newest days with; learnt once a month, the newest is kept.",
+    (
+        UNIQUE_ID,
+        Column("ds", "date", "Last day of the years that it was learnt from."),
+        Column("question", "text", "Name of the check."),
+        Column("learnt_from", "text", "SHA-256 of the values that it was learnt from, and of what was declared."),
+        Column("known_as", "text", "SHA-256 of how many versions of observations there were of any series."),
+        Column("reference", "text", "Its chart's reference and the seasons' weights, a JSON object.", nullable=True),
+        Column("why", "text", "Why nothing could be learnt.", nullable=True),
+    ),
+    key=("unique_id", "ds", "question"),
+    day_column="ds",
+)
+
+REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS, DRIFT_REFERENCES)
 """Tables whose days are replaced as a whole."""
 
-DERIVED_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS)
+DERIVED_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS, DRIFT_REFERENCES)
 """What the platform makes of observations, in this order."""

@@ -5,7 +5,7 @@ In pandas a `date` is `datetime64[ns]` at midnight without a zone, a `timestamp`
 may hold nulls (`NaN`, `NaT`, `None`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -59,6 +59,17 @@ class Table:
     def column_names(self) -> list[str]:
         """The columns' names, in order."""
         return [column.name for column in self.columns]
+
+    def only(self, *names: str) -> "Table":
+        """This table with its key, its day column and some other columns: a store reads no others.
+
+        Raises:
+            KeyError: it has no such column.
+        """
+        if unknown := set(names) - set(self.column_names):
+            raise KeyError(f"{self.name} has no columns {sorted(unknown)}")
+        chosen = {*self.key, self.day_column, *names}
+        return replace(self, columns=tuple(column for column in self.columns if column.name in chosen))
 
     def empty(self) -> pd.DataFrame:
         """A frame of this table without rows, with its dtypes."""

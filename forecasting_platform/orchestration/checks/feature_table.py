@@ -1,19 +1,12 @@
 """Checks of `feature_table`."""
 
 from datetime import timedelta
-from typing import Protocol
 
 import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.monitoring.control_report import ControlReport
-from forecasting_platform.forecasting.monitoring.drift import (
-    drift_report,
-    earlier_years_report,
-    with_exogenous,
-)
-from forecasting_platform.forecasting.monitoring.drift_questions import NEEDED_DAYS
+from forecasting_platform.forecasting.monitoring.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import (
     exogenous_columns,
@@ -24,23 +17,16 @@ from forecasting_platform.forecasting.series.exogenous_values import unknown_col
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
-from forecasting_platform.forecasting.series.not_normal import NotNormal
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.drift import DriftJudge
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import declared_not_normal
-
-
-class _Report(Protocol):
-    def __call__(
-        self, newest: pd.DataFrame, /, *, pages_a_year: float, calendars: Calendars, not_normal: NotNormal
-    ) -> ControlReport: ...
-
 
 RHYTHM_DAYS = 730
 """How far back a series' gaps are looked at."""
@@ -112,7 +98,7 @@ def feature_table_has_every_series(
     keys = ["unique_id", "ds"]
     observed = plausible_observations(table_store, days, calendars)[keys]
     observed = observed[~is_exogenous(observed["unique_id"].tolist(), exogenous_from(settings.exogenous))]
-    built = table_store.read(FEATURE_TABLE, days)[keys]
+    built = table_store.read(FEATURE_TABLE.only(), days)
     missing = observed.merge(built, on=keys, how="left", indicator="found").query("found == 'left_only'")
     return dg.AssetCheckResult(
         passed=missing.empty,
@@ -130,7 +116,7 @@ def exogenous_values_are_known(
     """The last day has a value of every declared exogenous column; a missing one is forecast by the season's mean."""
     end = checked_period(context).end
     names = exogenous_columns(exogenous_from(settings.exogenous), settings.horizon_days)
-    rows = table_store.read(FEATURE_TABLE, DateRange(end, end))
+    rows = table_store.read(FEATURE_TABLE.only("exogenous"), DateRange(end, end))
     # Without rows nothing is forecast from that day, which other checks tell of.
     unknown = unknown_columns(rows["exogenous"], names) if names and len(rows) else []
     return dg.AssetCheckResult(
@@ -154,10 +140,11 @@ def every_series_goes_on(
 ) -> dg.AssetCheckResult:
     """No series ended in the last week: none was silent for longer than its own rhythm explains."""
     end = checked_period(context).end
-    newest = table_store.read_newest(FEATURE_TABLE, at_or_before=end)
+    days_of_rows = FEATURE_TABLE.only()
+    newest = table_store.read_newest(days_of_rows, at_or_before=end)
     last = newest.set_index("unique_id")["ds"]
     silent = last[last < last.max() - timedelta(days=MIN_SILENT_DAYS)].index.tolist()
-    known = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=RHYTHM_DAYS), end), unique_ids=silent)
+    known = table_store.read(days_of_rows, DateRange(end - timedelta(days=RHYTHM_DAYS), end), unique_ids=silent)
     series = last_days(known, last.max().date() if silent else None, calendars).query("ended")
     news = series.query("is_news")
     found = examples(f"{name} ({day.date()})" for name, day in news["last"].items())
@@ -174,37 +161,28 @@ def every_series_goes_on(
     )
 
 
-def _drift_check(name: str, description: str, report: _Report) -> dg.AssetChecksDefinition:
+def _drift_check(question: DriftQuestion, description: str) -> dg.AssetChecksDefinition:
     """Make a check that compares the newest days with the years before, exogenous series too."""
 
-    @dg.asset_check(asset=feature_table, name=name, description=description)
+    @dg.asset_check(asset=feature_table, name=question.name, description=description)
     def check(
         context: dg.AssetCheckExecutionContext,
         table_store: dg.ResourceParam[TableStore],
         settings: dg.ResourceParam[Settings],
         calendars: dg.ResourceParam[Calendars],
     ) -> dg.AssetCheckResult:
-        end = checked_period(context).end
-        newest = table_store.read(FEATURE_TABLE, DateRange(end - timedelta(days=NEEDED_DAYS), end))
-        newest = with_exogenous(newest, exogenous_from(settings.exogenous))
-        found = report(
-            newest,
-            pages_a_year=settings.false_pages_of(name),
-            calendars=calendars,
-            not_normal=declared_not_normal(settings),
-        )
-        return check_result(found, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)
+        drift = DriftJudge(table_store, exogenous_from(settings.exogenous), calendars, declared_not_normal(settings))
+        budget = settings.false_pages_of(question.name)
+        found = drift.report(question, checked_period(context).end, pages_a_year=budget)
+        return check_result(found, settings.runbook_url(question.name), dg.AssetCheckSeverity.WARN)
 
     return check
 
 
 feature_table_matches_reference = _drift_check(
-    "feature_table_matches_reference",
-    "The newest days look like the three years before, seasons and slow trends taken out; exogenous series too.",
-    drift_report,
+    LEVEL, "The newest days look like the three years before, seasons and slow trends taken out; exogenous series too."
 )
 actuals_match_earlier_years = _drift_check(
-    "actuals_match_earlier_years",
+    EARLIER_WEEKS,
     "The level moved against the same weeks of earlier years as it has moved before; that of exogenous series too.",
-    earlier_years_report,
 )

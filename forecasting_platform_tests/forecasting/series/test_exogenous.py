@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.monitoring.drift import drift_report, with_exogenous
+from forecasting_platform.forecasting.monitoring.drift import drift_report, exogenous_features
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.calendar import yearly_waves
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -328,7 +328,8 @@ def test_an_exogenous_series_that_leaves_its_own_past_is_drift_and_a_season_is_n
     reports = {}
     for name, temperature in (("as ever", weather), ("moved", weather.assign(y=weather["y"] + 12.0 * moved))):
         both = pd.concat([long(simulate_gas_supply(period)[[DEMAND]]), temperature], ignore_index=True)
-        watched = with_exogenous(build_features(both, period, "IE", WEATHER), WEATHER)
+        built = build_features(both, period, "IE", WEATHER)
+        watched = pd.concat([built, exogenous_features(built, WEATHER)], ignore_index=True)
         assert sorted(watched["unique_id"].unique()) == [DEMAND, "Temperature", "Temperature +1"]
         reports[name] = drift_report(watched, pages_a_year=1.0).series.set_index("unique_id")["state"].to_dict()
     assert reports["as ever"] == {DEMAND: "good", "Temperature": "good", "Temperature +1": "good"}
@@ -336,4 +337,4 @@ def test_an_exogenous_series_that_leaves_its_own_past_is_drift_and_a_season_is_n
 
 
 def test_without_exogenous_series_the_rows_watched_are_those_of_the_table(features: pd.DataFrame) -> None:
-    assert with_exogenous(features, ()) is features
+    assert exogenous_features(features, ()).empty

@@ -64,6 +64,13 @@ CREATE TABLE forecasting.forecast_errors (
 );
 CREATE INDEX ON forecasting.forecast_errors (ds);
 
+CREATE TABLE forecasting.drift_references (
+    unique_id text COLLATE "C", ds date, question text COLLATE "C", learnt_from text NOT NULL COLLATE "C",
+    known_as text NOT NULL COLLATE "C", reference text COLLATE "C", why text COLLATE "C",
+    PRIMARY KEY (unique_id, ds, question)
+);
+CREATE INDEX ON forecasting.drift_references (ds);
+
 CREATE TABLE forecasting.prediction_log (
     request_id text COLLATE "C", served_at timestamptz NOT NULL, unique_id text COLLATE "C", cutoff date NOT NULL,
     ds date, model_version text NOT NULL COLLATE "C", y_hat float8 NOT NULL, given_inputs boolean NOT NULL,
