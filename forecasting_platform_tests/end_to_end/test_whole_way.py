@@ -251,6 +251,7 @@ def test_every_command_that_the_pages_show_to_ask_answers_as_shown(platform: Pla
         assert done.stdout.strip(), words
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl: run .ci/system-packages, or install it")
 def test_every_request_that_the_pages_show_is_answered(platform: Platform) -> None:
     requests_shown = [
         shlex.split(line)

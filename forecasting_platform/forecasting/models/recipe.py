@@ -11,10 +11,16 @@ import numpy as np
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
 from forecasting_platform.forecasting.models.candidates.guarded import fit_candidate
-from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES, candidate_named, in_order
+from forecasting_platform.forecasting.models.candidates.registry import (
+    DEFAULTS,
+    WITH_COVARIATES,
+    candidate_named,
+    in_order,
+)
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
+    KnownAtCutoff,
     exogenous_columns,
     exogenous_document,
     exogenous_from,
@@ -26,14 +32,14 @@ from forecasting_platform.forecasting.series.series_calendars import DAILY, Cale
 
 
 def default_candidates(names: Sequence[str] = ()) -> tuple[Candidate, ...]:
-    """Some of the candidates, all by default, with their own options; the simplest first.
+    """Some of the candidates, by default those of the default recipe, with their own options; the simplest first.
 
     Their prior weights keep their proportions and sum to 1; candidates that had none share equally.
 
     Raises:
         ConfigurationError: a name that is no candidate's.
     """
-    return share_weight([candidate_named(name)() for name in in_order(names or CANDIDATES)])
+    return share_weight([candidate_named(name)() for name in in_order(names or DEFAULTS)])
 
 
 def share_weight(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -191,9 +197,15 @@ def default_recipe(
 ) -> Recipe:
     """The default recipe, with some of the candidates only where any are named (`default_candidates`).
 
+    Where an exogenous series says something of the days to come, trees are among them: `benchmarks.accuracy` shows what
+    they gain, and that they gain nothing without one.
+
     Raises:
         ConfigurationError: a name that is no candidate's.
     """
+    tells_of_days_to_come = any(not isinstance(declared, KnownAtCutoff) for declared in exogenous)
+    own = WITH_COVARIATES if tells_of_days_to_come else DEFAULTS
     return Recipe(
-        default_candidates(names), horizon=horizon, country=country, exogenous=tuple(exogenous), calendars=calendars
-    )
+        default_candidates(names or own), horizon=horizon, country=country, exogenous=tuple(exogenous),
+        calendars=calendars,
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply, simulate_weather
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates import ridge_equations
+from forecasting_platform.forecasting.models.candidates.registry import DEFAULTS
 from forecasting_platform.forecasting.models.candidates.ridge_equations import _seasonal_mean
 from forecasting_platform.forecasting.models.candidates.ridge_regressors import seasonal_basis
 from forecasting_platform.forecasting.models.forecasts import PARTS
@@ -60,7 +61,8 @@ def features(observations: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(features: pd.DataFrame) -> ForecastModel:
-    return train(features, PERIOD.end, default_recipe(15, "IE", exogenous=WEATHER), code_version="test").model
+    recipe = default_recipe(15, "IE", DEFAULTS, WEATHER)
+    return train(features, PERIOD.end, recipe, code_version="test").model
 
 
 def test_exogenous_series_have_no_rows_and_stand_in_those_of_others(features: pd.DataFrame) -> None:
@@ -155,18 +157,21 @@ def test_a_value_that_is_not_known_counts_as_its_mean_of_the_season(model: Forec
     np.testing.assert_array_equal(forecasts[15:], model.predict(inputs).y_hat[15:])
 
 
-def test_without_its_values_a_forecast_is_about_as_good_as_one_that_never_had_them(features: pd.DataFrame) -> None:
+@pytest.mark.parametrize("candidate", ["direct_ridge", "pooled_trees"])
+def test_without_its_values_a_forecast_is_about_as_good_as_one_that_never_had_them(
+    features: pd.DataFrame, candidate: str
+) -> None:
     panel = panel_from(features)
     fitted = np.datetime64("2019-12-31")
     cutoffs = panel.days[(panel.days > fitted) & (panel.days < panel.days[-15])]
     ahead, actuals = calendar_ahead(cutoffs, 15, "IE"), panel.actuals(cutoffs, 15)
     rmse = {}
     for name, exogenous in (("unknown", WEATHER), ("never known", ())):
-        recipe = default_recipe(15, "IE", exogenous=exogenous)
+        recipe = default_recipe(15, "IE", (candidate,), exogenous)
         own = panel.with_exogenous(recipe.exogenous_columns)
         rows = own.at(cutoffs)
         rows[:, :, len(FEATURE_NAMES) :] = np.nan
-        forecasts = recipe.fit(own.until(fitted))[-1].predict_block(InputBlock(cutoffs, rows, ahead))
+        forecasts = recipe.fit(own.until(fitted))[-1].predict_block(InputBlock(cutoffs, rows, ahead, own.exogenous))
         rmse[name] = np.sqrt(np.nanmean(np.square(actuals - forecasts)[:, :, :3]))
     assert rmse["unknown"] < 1.1 * rmse["never known"]
 
@@ -180,7 +185,7 @@ def test_an_effect_that_begins_at_a_threshold_is_learnt_as_one_that_bends(monkey
     rows = [pd.DataFrame({"unique_id": name, "ds": days, "y": of}) for name, of in (("y", y), ("wind +1", wind))]
     declared = (KnownInAdvance("wind +{step}"),)
     features = build_features(pd.concat(rows), DateRange(days[0].date(), days[-1].date()), "IE", declared)
-    panel, recipe = panel_from(features), default_recipe(1, "IE", exogenous=declared)
+    panel, recipe = panel_from(features), default_recipe(1, "IE", ("direct_ridge",), declared)
     cutoffs = panel.days[1000:-1]
     rmse = []
     for knots in (ridge_equations.KNOTS, ()):

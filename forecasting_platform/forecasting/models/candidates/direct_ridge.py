@@ -105,6 +105,11 @@ class FittedDirectRidge(FittedCandidate):
             **({"exogenous": self._exogenous_part(inputs, series)} if inputs.exogenous else {}),
         )
 
+    def weekday_effects(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What each weekday would add, Monday first; shape (n, 7), each row's mean is 0."""
+        effects = self.coefficients[series, self._step(inputs)][:, WEEKDAYS_AHEAD]
+        return effects - effects.mean(axis=1, keepdims=True)
+
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
         """Whether a value that a regressor of the step is made of is not known."""
         coefficients = self.coefficients[series, self._step(inputs)][:, REGRESSORS:]

@@ -14,23 +14,26 @@ import numpy.typing as npt
 from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import (
+    NAMED_PARTS,
     Candidate,
     FittedCandidate,
     Positions,
     Task,
     named_parts,
 )
+from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge, FittedDirectRidge
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     centre_and_scale,
     covariate_columns,
     lacks_covariate,
     pooled_matrix,
-    with_each_weekday,
+    with_other_ridge,
+    with_weekday,
     without_covariates,
     without_holidays,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.inputs import ModelInputs, input_values
+from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, ModelInputs, input_values
 from forecasting_platform.forecasting.series.panel import Panel
 
 MAX_CHANGE = 20.0
@@ -42,6 +45,11 @@ MIN_YEARLY_DAYS = 730
 MIN_EXAMPLES = 100
 """Of fewer nothing is learned: the forecast is the naive one."""
 
+UNKNOWN_SHARE = 0.1
+"""The share of the examples whose covariates are taken away."""
+
+_RIDGE = "ridge_"
+
 
 @dataclass(frozen=True, slots=True)
 class FittedPooled(FittedCandidate):
@@ -51,12 +59,14 @@ class FittedPooled(FittedCandidate):
         document: position in `documents` for each series, -1 of one that has none; shape (S,).
         covariates: which exogenous column describes the day of each step; shape (horizon, D).
         is_yearly: whether the position in the year was learned from; shape ().
+        ridge: the regression of each series, whose forecast is a column: what is known of the one series alone.
         documents: what each block learned.
     """
 
     document: Positions
     covariates: Positions
     is_yearly: npt.NDArray[np.bool_]
+    ridge: FittedDirectRidge
     documents: tuple[bytes, ...]
 
     @abstractmethod
@@ -69,7 +79,7 @@ class FittedPooled(FittedCandidate):
     def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
         """The centre of each row and the change; the newest value of a series without a document; shape (n,)."""
         centre, scale = centre_and_scale(inputs.values)
-        changed = centre + scale * self._changes(self._matrix(inputs), series)
+        changed = centre + scale * self._changes(self._matrix(inputs, series), series)
         return np.where(self.document[series] >= 0, changed, inputs.column("y"))
 
     def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
@@ -77,17 +87,27 @@ class FittedPooled(FittedCandidate):
 
         Each is changed alone, so they need not add up to what was learned: the rest stands under the newest days.
         """
-        matrix, (_, scale) = self._matrix(inputs), centre_and_scale(inputs.values)
-        whole = self._changes(matrix, series)
+        matrix, (_, scale) = self._matrix(inputs, series), centre_and_scale(inputs.values)
+        ridge = dict(zip(NAMED_PARTS, self.ridge.parts(inputs, series).T, strict=True))
+        lacking = {name: with_other_ridge(matrix, -part, scale) for name, part in ridge.items()}
+        effects = self.ridge.weekday_effects(inputs, series)
+        weekdays = [
+            with_other_ridge(with_weekday(matrix, weekday, inputs.step), effects[:, weekday] - ridge["weekly"], scale)
+            for weekday in range(7)
+        ]
         without = {
-            "weekly": np.mean([self._changes(of, series) for of in with_each_weekday(matrix, inputs.step)], axis=0),
-            "holiday": self._changes(without_holidays(matrix), series),
-            "exogenous": self._changes(without_covariates(matrix), series),
+            "trend": self._changes(lacking["trend"], series),
+            "weekly": np.mean([self._changes(of, series) for of in weekdays], axis=0),
+            "yearly": self._changes(lacking["yearly"], series),
+            "holiday": self._changes(without_holidays(lacking["holiday"]), series),
+            "exogenous": self._changes(without_covariates(lacking["exogenous"]), series),
         }
+        whole = self._changes(matrix, series)
         return named_parts(inputs, **{name: scale * (whole - of) for name, of in without.items()})
 
-    def _matrix(self, inputs: ModelInputs) -> Floats:
-        return pooled_matrix(inputs.values, inputs.step, self.covariates, is_yearly=bool(self.is_yearly))
+    def _matrix(self, inputs: ModelInputs, series: Positions) -> Floats:
+        ridge = self.ridge.predict(inputs, series)
+        return pooled_matrix(inputs.values, inputs.step, ridge, self.covariates, is_yearly=bool(self.is_yearly))
 
     def _changes(self, matrix: Floats, series: Positions) -> Floats:
         """What each row's document says of it; 0 without one; shape (n,)."""
@@ -104,7 +124,7 @@ class FittedPooled(FittedCandidate):
 
     def unfitted(self, count: int) -> Self:
         """Without a document."""
-        return replace(self, document=np.full(count, -1), documents=())
+        return replace(self, document=np.full(count, -1), ridge=self.ridge.unfitted(count), documents=())
 
     def take(self, series: Positions) -> Self:
         """Some series, with the documents that they use."""
@@ -112,7 +132,7 @@ class FittedPooled(FittedCandidate):
         # -1, which stands for none, comes first where there is one.
         without = int((used < 0).sum())
         kept = tuple(self.documents[number] for number in used[without:])
-        return replace(self, document=document - without, documents=kept)
+        return replace(self, document=document - without, ridge=self.ridge.take(series), documents=kept)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -122,7 +142,8 @@ class FittedPooled(FittedCandidate):
         for part in parts:
             numbers = [place.setdefault(document, len(place)) for document in part.documents]
             documents.append(np.array([*numbers, -1], dtype=np.int64)[part.document])
-        return replace(parts[0], document=np.concatenate(documents), documents=tuple(place))
+        ridge = FittedDirectRidge.join([part.ridge for part in parts])
+        return replace(parts[0], document=np.concatenate(documents), ridge=ridge, documents=tuple(place))
 
     @classmethod
     def average(cls, parts: Sequence[Self]) -> Self:
@@ -132,6 +153,7 @@ class FittedPooled(FittedCandidate):
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The documents as bytes one after the other, with the end of each."""
         return {
+            **{f"{_RIDGE}{name}": values for name, values in self.ridge.to_arrays().items()},
             "document": self.document,
             "covariates": self.covariates,
             "is_yearly": self.is_yearly,
@@ -152,7 +174,10 @@ class FittedPooled(FittedCandidate):
             raise ValueError(f"the documents of the candidate {cls.name!r} are not whole")
         # There is one more start than there are ends.
         documents = tuple(content[start:end] for start, end in zip([0, *ends], ends, strict=False))
-        return cls(document, arrays["covariates"], arrays["is_yearly"], documents)
+        ridge = FittedDirectRidge.from_arrays(
+            {name.removeprefix(_RIDGE): values for name, values in arrays.items() if name.startswith(_RIDGE)}
+        )
+        return cls(document, arrays["covariates"], arrays["is_yearly"], ridge, documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +208,16 @@ class PooledCandidate(Candidate):
             raise TypeError(f"{self.fitted.__name__} was found as `fitted`; it must extend FittedPooled")
         known, series = panel.newest_days(self.training_days), len(panel.unique_ids)
         covariates, is_yearly = covariate_columns(task), np.array(len(known.days) >= MIN_YEARLY_DAYS)
-        matrix, changes = self._examples(known, task, covariates, is_yearly=bool(is_yearly))
+        ridge = DirectRidge(training_days=self.training_days).fit(panel, task)
+        matrix, changes = self._examples(known, task, ridge, covariates, is_yearly=bool(is_yearly))
         if len(changes) < MIN_EXAMPLES:
-            return self.fitted(np.full(series, -1), covariates, is_yearly, ())
+            return self.fitted(np.full(series, -1), covariates, is_yearly, ridge, ())
         document = self.learn(matrix, changes)
-        return self.fitted(np.zeros(series, dtype=np.int64), covariates, is_yearly, (document,))
+        return self.fitted(np.zeros(series, dtype=np.int64), covariates, is_yearly, ridge, (document,))
 
-    def _examples(self, panel: Panel, task: Task, covariates: Positions, *, is_yearly: bool) -> tuple[Floats, Floats]:
+    def _examples(
+        self, panel: Panel, task: Task, ridge: FittedDirectRidge, covariates: Positions, *, is_yearly: bool
+    ) -> tuple[Floats, Floats]:
         """Rows of series, cutoffs and steps whose value came, and those values as changes."""
         ahead = panel.actuals(panel.days, task.horizon)
         place = np.flatnonzero(np.isfinite(ahead) & panel.observed[:, :, None])
@@ -198,8 +226,12 @@ class PooledCandidate(Candidate):
         series, cutoff, step = np.unravel_index(place, ahead.shape)
         block = panel.block(panel.days, task.horizon, task.country)
         values = input_values(block.features[series, cutoff], block.calendar[cutoff, step])
+        # A source of covariates may fail: what to forecast then is learned from examples that lack them.
+        values[np.random.default_rng(1).random(len(values)) < UNKNOWN_SHARE, len(INPUT_NAMES) :] = np.nan
         centre, scale = centre_and_scale(values)
         moves = scale > 0
-        changes = (ahead.ravel()[place][moves] - centre[moves]) / scale[moves]
-        matrix = pooled_matrix(values[moves], step[moves] + 1, covariates, is_yearly=is_yearly)
-        return matrix, np.clip(changes, -MAX_CHANGE, MAX_CHANGE)
+        values, centre, scale, step = values[moves], centre[moves], scale[moves], step[moves] + 1
+        days, names = panel.days[cutoff[moves]], np.full(len(step), "", dtype=object)
+        inputs = ModelInputs(names, days, days + step, values, panel.exogenous)
+        matrix = pooled_matrix(values, step, ridge.predict(inputs, series[moves]), covariates, is_yearly=is_yearly)
+        return matrix, np.clip((ahead.ravel()[place][moves] - centre) / scale, -MAX_CHANGE, MAX_CHANGE)

@@ -17,7 +17,7 @@ from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, TARGET_N
 VALUES = tuple(name for name in FEATURE_NAMES if name.startswith(("y", "lag_", "mean_", "level_")))
 SPREADS = tuple(name for name in FEATURE_NAMES if name.startswith(("weekday_effect_", "volatility_")))
 FLAGS = tuple(name for name in FEATURE_NAMES if name not in VALUES + SPREADS)
-OWN_NAMES = ("same_weekday", "effect_ahead", "relative_level", "step")
+OWN_NAMES = ("same_weekday", "effect_ahead", "ridge", "relative_level", "step")
 POOLED_NAMES: tuple[str, ...] = VALUES + SPREADS + FLAGS + TARGET_NAMES + OWN_NAMES
 """The columns in their order; those of the covariates follow."""
 
@@ -30,6 +30,7 @@ _OTHERS = [_PLACE[name] for name in FLAGS + TARGET_NAMES]
 LAST_WEEK = ("y", *(f"lag_{lag}" for lag in LAGS[:6]))
 _LAST_WEEK = [_PLACE[name] for name in LAST_WEEK]
 _AT = {name: position for position, name in enumerate(POOLED_NAMES)}
+_NEWEST_WEEK, _EFFECTS_AHEAD = (np.array([_AT[name] for name in names]) for names in (LAST_WEEK, EFFECTS))
 _HOLIDAYS = [position for name, position in _AT.items() if "holiday" in name or "year_end" in name]
 _YEARLY = np.array([name.startswith("target_yearly_") for name in FLAGS + TARGET_NAMES])
 _EFFECTS, _CENTRE = [_PLACE[name] for name in EFFECTS], _PLACE[LEVEL]
@@ -50,12 +51,13 @@ def centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
     return centre, np.where(np.isfinite(scale) & (scale > MIN_RELATIVE_SCALE * largest), scale, 0.0)
 
 
-def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_yearly: bool) -> Floats:
+def pooled_matrix(values: Floats, step: Positions, ridge: Floats, covariates: Positions, *, is_yearly: bool) -> Floats:
     """The columns `POOLED_NAMES` and those of D covariates, NaN of one that is not known; shape (n, P + D), float32.
 
     Args:
         values: `ModelInputs.values`; shape (n, …).
         step: days ahead of each row; beyond the horizon a trained one of the same weekday answers.
+        ridge: what the regression of the row's series forecasts; shape (n,).
         covariates: `covariate_columns`; shape (horizon, D).
         is_yearly: whether the position in the year is told; else its columns are 0.
     """
@@ -70,6 +72,7 @@ def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_
         np.where(_YEARLY & ~np.bool_(is_yearly), 0.0, values[:, _OTHERS]),
         (same_weekday - centre)[:, None] / unit,
         effect_ahead[:, None] / unit,
+        (ridge - centre)[:, None] / unit,
         np.log1p(np.abs(centre)[:, None] / unit),
         trained[:, None],
         covariate_values(values, step, covariates),
@@ -79,21 +82,33 @@ def pooled_matrix(values: Floats, step: Positions, covariates: Positions, *, is_
     return np.clip(np.hstack(columns), -limit, limit).astype(np.float32)
 
 
-def with_each_weekday(matrix: Floats, step: Positions) -> list[Floats]:
-    """The rows as if their day were each of the seven weekdays, with what is known of that one.
+def with_weekday(matrix: Floats, weekday: int, step: Positions) -> Floats:
+    """The rows as if their day were a weekday, with what is known of that one.
 
     Args:
         matrix: `pooled_matrix`; shape (n, …).
+        weekday: Monday is 0.
         step: days ahead of each row; shape (n,).
     """
-    of_cutoff, found = matrix[:, _AT["target_weekday"]] - step % 7, []
-    for ahead in range(1, 8):
-        changed = matrix.copy()
-        changed[:, _AT["same_weekday"]] = matrix[:, _AT[LAST_WEEK[7 - ahead]]]
-        changed[:, _AT["effect_ahead"]] = matrix[:, _AT[EFFECTS[ahead - 1]]]
-        changed[:, _AT["target_weekday"]] = (of_cutoff + ahead) % 7
-        found.append(changed)
-    return found
+    changed, rows = matrix.copy(), np.arange(len(matrix))
+    of_cutoff = (matrix[:, _AT["target_weekday"]].astype(np.int64) - step) % 7
+    ahead = (weekday - of_cutoff - 1) % 7
+    changed[:, _AT["same_weekday"]] = matrix[rows, _NEWEST_WEEK[6 - ahead]]
+    changed[:, _AT["effect_ahead"]] = matrix[rows, _EFFECTS_AHEAD[ahead]]
+    changed[:, _AT["target_weekday"]] = weekday
+    return changed
+
+
+def with_other_ridge(matrix: Floats, change: Floats, scale: Floats) -> Floats:
+    """The rows as if the regression had forecast something else.
+
+    Args:
+        change: of its forecast, in the unit of the series; shape (n,).
+        scale: of `centre_and_scale`; shape (n,).
+    """
+    changed = matrix.copy()
+    changed[:, _AT["ridge"]] += np.divide(change, scale, out=np.zeros(len(change)), where=scale > 0)
+    return changed
 
 
 def without_holidays(matrix: Floats) -> Floats:

@@ -18,12 +18,20 @@ from forecasting_platform.forecasting.models.candidates.direct_ridge import Dire
 from forecasting_platform.forecasting.models.candidates.exponential_smoothing import ExponentialSmoothing
 from forecasting_platform.forecasting.models.candidates.naive import Naive
 from forecasting_platform.forecasting.models.candidates.pickles import refuse_pickles
+from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import SeasonalNaive
 
 CANDIDATES: dict[str, type[Candidate]] = {
-    candidate.fitted.name: candidate for candidate in (Naive, SeasonalNaive, ExponentialSmoothing, DirectRidge)
+    candidate.fitted.name: candidate
+    for candidate in (Naive, SeasonalNaive, ExponentialSmoothing, DirectRidge, PooledTrees)
 }
-"""The default recipe's by name, the simplest first: its first one serves what no error decides."""
+"""The platform's own by name, the simplest first: a recipe's first one serves what no error decides."""
+
+DEFAULTS = ("naive", "seasonal_naive", "exponential_smoothing", "direct_ridge")
+"""Those of the default recipe."""
+
+WITH_COVARIATES = (*DEFAULTS, "pooled_trees")
+"""Those of the default recipe where something is known of the days to come besides the calendar."""
 
 GROUP = "forecasting_platform.candidates"
 """The entry points by which other packages add candidates, each named as its candidate."""

@@ -16,12 +16,14 @@ from forecasting_platform.forecasting.models.candidates.exponential_smoothing im
     FittedExponentialSmoothing,
 )
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
+from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
 from forecasting_platform.forecasting.models.candidates.ridge_equations import clip_changes
 from forecasting_platform.forecasting.models.candidates.ridge_regressors import regressors
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive, SeasonalNaive
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
+from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff, KnownByTargetDay
 from forecasting_platform.forecasting.series.frames import LEVEL_SMOOTHINGS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead, panel_from
@@ -44,6 +46,10 @@ class TestExponentialSmoothing(CandidateContract):
 
 class TestDirectRidge(CandidateContract):
     candidate = DirectRidge()
+
+
+class TestPooledTrees(CandidateContract):
+    candidate = PooledTrees(iterations=20)
 
 
 def test_every_candidate_is_held_to_the_contract() -> None:
@@ -225,3 +231,10 @@ def test_a_candidate_is_fitted_by_its_own_options() -> None:
     panel = panel_of(seasonal(400))
     own, other = (each.fit(panel)[1].to_arrays()["coefficients"] for each in (recipe, changed))
     assert np.abs(other).sum() < 0.5 * np.abs(own).sum()
+
+
+def test_trees_are_in_the_default_recipe_only_where_something_is_known_of_the_days_to_come() -> None:
+    plain, measured = default_recipe(15, "IE"), default_recipe(15, "IE", exogenous=[KnownAtCutoff("wind")])
+    assert plain.names == measured.names == ("naive", "seasonal_naive", "exponential_smoothing", "direct_ridge")
+    planned = default_recipe(15, "IE", exogenous=[KnownByTargetDay("{series} promotion")])
+    assert planned.names == (*plain.names, "pooled_trees")

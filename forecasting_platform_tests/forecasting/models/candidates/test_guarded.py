@@ -29,8 +29,10 @@ from forecasting_platform.candidates import (
     register_candidate,
 )
 from forecasting_platform.errors import CandidateError
+from forecasting_platform.forecasting.models.candidates.direct_ridge import FittedDirectRidge
 from forecasting_platform.forecasting.models.candidates.pickles import PickleError, is_pickle
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
+from forecasting_platform.forecasting.models.candidates.ridge_regressors import REGRESSORS
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.reports.model_card import model_card
 from forecasting_platform_tests.support.example_series import days_after, seasonal, trained
@@ -120,9 +122,11 @@ class Pickled(PooledCandidate):
 
 
 def stored_with(document: bytes) -> Mapping[str, npt.NDArray[Any]]:
-    return candidate_arrays(
-        [FittedPickled(np.array([0]), np.empty((15, 0), dtype=np.int64), np.array(True), (document,))]
+    ridge = FittedDirectRidge(
+        np.zeros((1, 15)), np.zeros((1, 15, REGRESSORS)), np.empty((1, 0, 5)), np.empty((1, 0, 0))
     )
+    fitted = FittedPickled(np.array([0]), np.empty((15, 0), dtype=np.int64), np.array(True), ridge, (document,))
+    return candidate_arrays([fitted])
 
 
 def test_a_document_that_is_a_pickle_is_refused_by_name() -> None:
