@@ -19,7 +19,7 @@ from forecasting_platform.commands.options import (
 )
 from forecasting_platform.commands.output import print_json, print_rows, records
 from forecasting_platform.commands.sparkline import sparkline
-from forecasting_platform.errors import NoChampionError, examples
+from forecasting_platform.errors import NoChampionError
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
@@ -52,8 +52,9 @@ def backtest(
     with connection.table_store() as store:
         features = stored_history(store, range_of(start, end) if start and end else None, series)
     tried = backtest_features(features, chosen, name=name)
-    if unknown := chosen.not_normal.unknown_series(tried.panel.unique_ids):
-        click.echo(f"the recipe names {examples(unknown)}, of which there is no series here", err=True)
+    first, last = tried.panel.days[[0, -1]].tolist()
+    for remark in chosen.remarks(tried.panel.unique_ids, first, last):
+        click.echo(remark, err=True)
     judged = None
     if against is not None:
         other, name = _other_recipe(connection, against)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.block_training import TrainedModel
+from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.series.exogenous_values import refuse_never_known
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
@@ -16,12 +18,12 @@ class Challenger:
     """A trained model and the version it was registered as.
 
     Attributes:
-        unknown_series: those that periods of the recipe name and that there are none of.
+        remarks: sentences about what the recipe declares of series or days that there are not.
     """
 
     trained: TrainedModel
     version: ModelVersion
-    unknown_series: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def train_challenger(
@@ -54,4 +56,9 @@ def train_challenger(
     refuse_never_known(trained.model.metadata["exogenous_known"], recipe.exogenous)
     model = trained.model.with_lower_bounds(lower_bounds)
     version = registry.register(model, plots=trained.plots, run_tags=run_tags)
-    return Challenger(trained, version, recipe.not_normal.unknown_series(model.unique_ids))
+    return Challenger(trained, version, _remarks(recipe, model))
+
+
+def _remarks(recipe: Recipe, model: ForecastModel) -> list[str]:
+    days = max(of["observed_days"] for of in model.metadata["series"].values())
+    return recipe.remarks(model.unique_ids, model.cutoff - timedelta(days=days - 1), model.cutoff)

@@ -28,6 +28,7 @@ from forecasting_platform.forecasting.models.intervals import (
 )
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS, refuse_unreachable
 from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.events import NO_EVENTS, Events
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.lifetime import SeriesState, has_ended, series_states
@@ -63,6 +64,7 @@ class ForecastModel:
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
         exogenous: names of the E exogenous columns of its input frame.
         calendars: the days on which values of each series are due; a closed day has no forecast, or 0.
+        events: those of its recipe, which give their exogenous columns their values.
     """
 
     unique_ids: tuple[str, ...]
@@ -85,6 +87,7 @@ class ForecastModel:
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
     calendars: Calendars = DAILY
+    events: Events = NO_EVENTS
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,9 +115,14 @@ class ForecastModel:
         rows = rows[rows["unique_id"].isin(self.unique_ids)]
         positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
         features, feature_days = self.features.copy(), self.feature_days.copy()
-        features[positions] = feature_values(rows, self.exogenous)
+        features[positions] = self.values_of(rows)
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
         return replace(self, features=features, feature_days=feature_days)
+
+    def values_of(self, rows: pd.DataFrame) -> Floats:
+        """`FEATURE_NAMES` of rows of `FEATURE_TABLE`, then the exogenous columns; shape (n, F + E)."""
+        values, days = feature_values(rows, self.exogenous), rows["ds"].to_numpy().astype("datetime64[D]")
+        return self.events.fill_rows(values, self.exogenous, rows["unique_id"].tolist(), days, self.horizon)
 
     def with_widths(self, log_widths: Floats) -> "ForecastModel":
         """The same model with other widths of its intervals.

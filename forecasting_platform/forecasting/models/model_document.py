@@ -17,6 +17,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
 )
 from forecasting_platform.forecasting.models.first_days import FirstDays
 from forecasting_platform.forecasting.models.model import BY_SERIES, ForecastModel
+from forecasting_platform.forecasting.series.events import Events
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 
@@ -43,6 +44,7 @@ def document_of(model: ForecastModel) -> dict[str, Any]:
         "exogenous": list(model.exogenous),
         "metadata": model.metadata,
         **({"calendars": model.calendars.to_document()} if model.calendars.each else {}),
+        **({"events": model.events.to_document()} if model.events else {}),
         **({"packages": packages} if (packages := _packages(model)) else {}),
     }
 
@@ -71,6 +73,7 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             metadata=dict(document["metadata"]),
             exogenous=tuple(document["exogenous"]),
             calendars=Calendars.from_document(document.get("calendars", ())),
+            events=Events.from_document(document.get("events", ())),
             **{name: arrays[name] for name in ("probabilities", *BY_SERIES)},
         )
     except KeyError as error:

@@ -10,7 +10,6 @@ from forecasting_platform.forecasting.models.joining import join_models
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import ROUNDING, UNKNOWN_RHYTHM_DAYS, constant_series
-from forecasting_platform.forecasting.series.panel import feature_values
 
 _Y = FEATURE_NAMES.index("y")
 _PAST = [_Y, *(FEATURE_NAMES.index(name) for name in FEATURE_NAMES if name.startswith(("lag_", "mean_")))]
@@ -60,7 +59,7 @@ def _with_new(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
 def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
     """The same model of new series only."""
     first, count = model.first_days, len(rows)
-    features, days = feature_values(rows, model.exogenous), rows["observed_days"].to_numpy(dtype=np.int64)
+    features, days = model.values_of(rows), rows["observed_days"].to_numpy(dtype=np.int64)
     age, own = age_of(days), features[:, : len(FEATURE_NAMES)]
     scale = scale_of(own, days, float(first.level[0]))
     # 0 bounds a series that was never negative, of a model that knows none that was.

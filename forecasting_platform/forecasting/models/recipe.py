@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     in_order,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.events import NO_EVENTS, Events, is_event
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
     KnownAtCutoff,
@@ -66,6 +68,7 @@ class Recipe:
         exogenous: series that are not forecast but regressed on.
         calendars: the days on which values of each series are due; the others are not forecast.
         not_normal: periods that teach and judge nothing.
+        events: own holidays and other days, which are exogenous columns too.
 
     Raises:
         ConfigurationError: prior weights that are negative or do not sum to 1, or an exogenous column with the name of
@@ -81,6 +84,7 @@ class Recipe:
     exogenous: tuple[Exogenous, ...] = ()
     calendars: Calendars = DAILY
     not_normal: NotNormal = ALL_NORMAL
+    events: Events = NO_EVENTS
 
     def __post_init__(self) -> None:
         if self.prior.min(initial=0) < 0 or abs(self.prior.sum() - 1) > 1e-9:
@@ -88,7 +92,8 @@ class Recipe:
             raise ConfigurationError("options", f"the prior weights {found} were found; they must sum to 1")
         known = [*KEYS, *INPUT_NAMES, "exogenous", *self.exogenous_columns]
         if taken := sorted(name for name in set(self.exogenous_columns) if known.count(name) > 1):
-            raise ConfigurationError("FORECASTING_EXOGENOUS", f"names {taken}, which the input frame has already")
+            setting = "events" if any(map(is_event, taken)) else "FORECASTING_EXOGENOUS"
+            raise ConfigurationError(setting, f"names {taken}, which the input frame has already")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,20 +109,42 @@ class Recipe:
     def fingerprint(self) -> str:
         """SHA-256 of the recipe: equal recipes have equal fingerprints, whatever they were made in.
 
-        Periods that are not normal do not count: they say what happened, as a corrected value does, not how a model is
-        trained. A strike that is declared today is no new recipe, which would have to beat the champion's.
+        Periods that are not normal and the single days of events do not count: they say what happens, as a corrected
+        value does, not how a model is trained. A strike that is declared today, or the next sale, is no new recipe,
+        which would have to beat the champion's.
         """
-        counted = replace(self, not_normal=ALL_NORMAL).to_document()
+        days = Events(tuple(replace(event, days=()) for event in self.events.each))
+        counted = replace(self, not_normal=ALL_NORMAL, events=days).to_document()
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def declared(self) -> tuple[Exogenous, ...]:
+        """What its exogenous columns are declared by, in their order: those of events come last."""
+        return (*self.exogenous, *self.events.declared)
 
     @property
     def exogenous_columns(self) -> tuple[str, ...]:
         """The exogenous columns of its input frame."""
-        return exogenous_columns(self.exogenous, self.horizon)
+        return exogenous_columns(self.declared, self.horizon)
 
     def view(self, panel: Panel) -> Panel:
         """A panel as its candidates see it: with its exogenous columns, without what is not normal."""
-        return panel.with_exogenous(self.exogenous_columns).without(self.not_normal)
+        known = self.events.fill_panel(panel.with_exogenous(self.exogenous_columns), self.horizon)
+        return known.without(self.not_normal)
+
+    def remarks(self, unique_ids: Iterable[str], first: date, last: date) -> list[str]:
+        """Sentences about what it declares of series or days that there are not.
+
+        Args:
+            first, last: of the days to learn from.
+        """
+        names = list(unique_ids)
+        unknown = sorted({*self.not_normal.unknown_series(names), *self.events.unknown_series(names)})
+        never = self.events.without_days(first, last)
+        return [
+            *([f"the recipe names {examples(unknown)}, of which there is no series"] if unknown else []),
+            *([f"nothing is learned of {examples(never)}, which have no day from {first} to {last}"] if never else []),
+        ]
 
     def with_options(self, name: str, **options: Any) -> "Recipe":
         """The same recipe with other options of one candidate.
@@ -151,19 +178,20 @@ class Recipe:
         # The app reads recipes and fits none: it is installed without this package.
         from threadpoolctl import threadpool_limits
 
-        task = Task(self.horizon, self.country, self.exogenous)
+        task = Task(self.horizon, self.country, self.declared)
         # Products this small gain nothing from threads, and lose a factor of five where others want the cores too.
         with threadpool_limits(1):
             return tuple(fit_candidate(candidate, panel, task) for candidate in self.candidates)
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-ready: the candidates by name, each with its options; calendars and periods where there are any."""
-        own = {name: of for name, of in asdict(self).items() if name not in {"calendars", "not_normal"}}
+        """JSON-ready: the candidates by name, each with its options; days that are declared where there are any."""
+        own = {name: of for name, of in asdict(self).items() if name not in {"calendars", "not_normal", "events"}}
         calendars = {"calendars": self.calendars.to_document()} if self.calendars.each else {}
         return (
             own
             | calendars
             | ({"not_normal": self.not_normal.to_document()} if self.not_normal else {})
+            | ({"events": self.events.to_document()} if self.events else {})
             | {
                 "candidates": {candidate.name: asdict(candidate) for candidate in self.candidates},
                 "exogenous": exogenous_document(self.exogenous),
@@ -184,6 +212,7 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
         "exogenous": exogenous_from(document["exogenous"]),
         "calendars": Calendars.from_document(document.get("calendars", ())),
         "not_normal": NotNormal.from_document(document.get("not_normal", ())),
+        "events": Events.from_document(document.get("events", ())),
     }
     return Recipe(**{**document, **read})
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from forecasting_platform.errors import ConfigurationError, RecipeFileError, shortened
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate
@@ -26,7 +26,8 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     refuse_taken_names,
 )
 from forecasting_platform.forecasting.models.recipe import Recipe, share_weight
-from forecasting_platform.forecasting.series.calendar import is_holiday
+from forecasting_platform.forecasting.series.calendar import is_holiday, public_holidays
+from forecasting_platform.forecasting.series.events import MAX_WINDOW_DAYS, Event, Events
 from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 
@@ -56,6 +57,52 @@ class NotNormalWords(BaseModel):
         return self
 
 
+class EventWords(BaseModel):
+    """Days that are like each other and unlike the rest, such as a sale; one table each.
+
+    Several tables of one name are one event, such as one of other days in other series.
+    """
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[^{}]*[^{}\s][^{}]*$", description="How it is named wherever it is shown.")
+    days: list[date] = Field(default=[], min_length=1, description="Its days, past ones and those to come.")
+    every: list[str] = Field(default=[], min_length=1, description="Days of each year, as `MM-DD`.")
+    holidays_of: str = Field(
+        default="", description="A country or a part of one (`DE-BY`) whose public holidays are its days."
+    )
+    days_before: int = Field(
+        default=0, ge=0, le=MAX_WINDOW_DAYS, description="Days before each that are unlike others too, in another way."
+    )
+    days_after: int = Field(default=0, ge=0, le=MAX_WINDOW_DAYS, description="The same after each.")
+    unique_id: list[str] = Field(default=[], min_length=1, description="The series that it is of; by default all.")
+
+    @model_validator(mode="after")
+    def _refuse_no_days(self) -> Self:
+        if not (self.days or self.every or self.holidays_of):
+            raise ValueError("it has no day: give `days`, `every` or `holidays_of`")
+        return self
+
+    @field_validator("every")
+    @classmethod
+    def _refuse_no_day_of_a_year(cls, every: list[str]) -> list[str]:
+        for day in every:
+            try:
+                date.fromisoformat(f"2024-{day}")
+            except ValueError as error:
+                raise ValueError(f"{day!r} is no day of a year; write it as MM-DD, such as 12-06") from error
+        return every
+
+    @field_validator("holidays_of")
+    @classmethod
+    def _refuse_no_country(cls, country: str) -> str:
+        try:
+            public_holidays(country, 2024)
+        except NotImplementedError as error:
+            raise ValueError("it is no country the holidays package knows; give a code such as DE-BY") from error
+        return country
+
+
 class RecipeWords(BaseModel):
     """The keys of a recipe file. What is left out is as in the recipe that trains without a file."""
 
@@ -81,6 +128,11 @@ class RecipeWords(BaseModel):
         default=[],
         description="Periods that are left out of fitting, weighing, intervals, scores, promotion and control, as "
         "tables `[[not_normal]]`. Their days stay stored and shown, and lags of later days.",
+    )
+    events: list[EventWords] = Field(
+        default=[],
+        description="Own holidays and other days that a forecast knows in advance, as tables `[[events]]`. A forecast "
+        "knows those that its model's recipe had.",
     )
     candidates: dict[str, dict[str, Any]] = Field(
         default={},
@@ -125,12 +177,9 @@ def parse_recipe(text: str, defaults: Recipe, file: str = "given") -> Recipe:
     try:
         found = _checked(RecipeWords, document, ()).model_dump(exclude_unset=True)
         if "not_normal" in found:
-            found["not_normal"] = NotNormal(
-                tuple(
-                    NotNormalPeriod(**period | {"unique_id": tuple(period.get("unique_id", ()))})
-                    for period in found["not_normal"]
-                )
-            )
+            found["not_normal"] = NotNormal(tuple(NotNormalPeriod(**_tuples(of)) for of in found["not_normal"]))
+        if "events" in found:
+            found["events"] = Events(tuple(Event(**_tuples(of)) for of in found["events"]))
         if "candidates" in found:
             found["candidates"] = _candidates(found["candidates"])
         if "exogenous" in found:
@@ -172,6 +221,10 @@ def _candidates(tables: Mapping[str, Mapping[str, Any]]) -> tuple[Candidate, ...
         for name, kind in kinds.items()
     }
     return share_weight([found[name] for name in in_order(found)])
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
 def _checked(words: type[BaseModel], document: Mapping[str, Any], at: Sequence[str]) -> BaseModel:

@@ -29,6 +29,7 @@ from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import series_scores
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_columns
 from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
 from forecasting_platform.forecasting.series.lifetime import ended_after_days
@@ -99,6 +100,7 @@ def train(
         first_days=learn_first_days(panel, recipe, candidates),
         is_new=new,
         calendars=recipe.calendars,
+        events=recipe.events,
     )
     if new.any():
         # Series that are new at their training are forecast as those that the model will never have seen.
@@ -182,7 +184,7 @@ def _metadata(
     metadata = {
         "recipe": recipe.to_document(),
         "recipe_fingerprint": recipe.fingerprint,
-        "data_fingerprint": fingerprint(features, panel.exogenous),
+        "data_fingerprint": fingerprint(features, exogenous_columns(recipe.exogenous, recipe.horizon)),
         "code_version": code_version,
         # On which share of the observed days the value of each exogenous column was known.
         "exogenous_known": dict(zip(panel.exogenous, known.mean(axis=0).tolist(), strict=True)),

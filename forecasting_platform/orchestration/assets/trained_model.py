@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
@@ -64,6 +63,6 @@ def trained_model(
         run_tags={"dagster/run_id": context.run.run_id},
         failing_loads=lambda: failing_load_checks(context.instance),
     )
-    if challenger.unknown_series:
-        context.log.warning(f"the recipe names {examples(challenger.unknown_series)}, of which there is no series")
+    for remark in challenger.remarks:
+        context.log.warning(remark)
     return dg.MaterializeResult(metadata=training_metadata(challenger))

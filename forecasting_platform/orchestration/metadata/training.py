@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.reports.training import not_normal_table, scores_table, series_apart
 from forecasting_platform.orchestration.metadata.values import plot, table
 from forecasting_platform.services.trained_model import Challenger
@@ -18,7 +17,7 @@ def training_metadata(challenger: Challenger) -> dict[str, Any]:
         "series_apart": table(series_apart(model)),
         "mlflow_run_id": registered.run_id,
         **({"not_normal": table(left_out)} if len(left_out := not_normal_table(model)) else {}),
-        **({"unknown_series": examples(challenger.unknown_series)} if challenger.unknown_series else {}),
+        **({"remarks": "; ".join(challenger.remarks)} if challenger.remarks else {}),
         **{f"known: {name}": share for name, share in model.metadata["exogenous_known"].items()},
         "scores": table(scores_table(model.metadata)),
         **{name.removesuffix(".png"): plot(png) for name, png in challenger.trained.plots.items()},

@@ -136,3 +136,55 @@ def test_a_file_declares_periods_that_are_not_normal() -> None:
 def test_a_wrong_period_is_refused_with_its_table(old: str, new: str, said: str) -> None:
     with pytest.raises(RecipeFileError, match=said):
         parse_recipe(PERIODS.replace(old, new), Recipe())
+
+
+EVENTS = """
+[[events]]
+name = "sale"
+days = [2023-11-24, 2024-11-29]
+days_before = 2
+days_after = 1
+unique_id = ["Total"]
+
+[[events]]
+name = "town fair"
+every = ["06-24"]
+
+[[events]]
+name = "Bavaria"
+holidays_of = "DE-BY"
+"""
+
+
+def test_a_file_declares_events() -> None:
+    recipe = parse_recipe(EVENTS, Recipe())
+    assert recipe.events.to_document() == [
+        {
+            "name": "sale", "days": ["2023-11-24", "2024-11-29"], "days_before": 2, "days_after": 1,
+            "unique_id": ["Total"],
+        },
+        {"name": "town fair", "every": ["06-24"]},
+        {"name": "Bavaria", "holidays_of": "DE-BY"},
+    ]  # fmt: skip
+    assert recipe_from(recipe.to_document()) == recipe
+    assert "event: before sale +15" in recipe.exogenous_columns
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('every = ["06-24"]', "", r"`events\[2\]`: it has no day: give `days`, `every` or `holidays_of`"),
+        ("06-24", "24 June", r"`events\[2\].every`: '24 June' is no day of a year; write it as MM-DD"),
+        ("06-24", "02-30", r"`events\[2\].every`: '02-30' is no day"),
+        ("DE-BY", "DE-XX", r"`events\[3\].holidays_of`: it is no country .*DE-XX"),
+        ("days_before = 2", "days_before = 31", r"`events\[1\].days_before`: .*less than or equal to 30"),
+        ("2024-11-29", '"29/11/2024"', r"`events\[1\].days\[2\]`: input should be a valid date"),
+        ('name = "sale"', "", r"`events\[1\].name`: field required"),
+        ("town fair", "{series}", r"`events\[2\].name`"),
+        ('["Total"]', "[]", r"`events\[1\].unique_id`"),
+        ("town fair", "before sale", r"`events`: names .'event: before sale'"),
+    ],
+)
+def test_a_wrong_event_is_refused_with_its_table(old: str, new: str, said: str) -> None:
+    with pytest.raises(RecipeFileError, match=said):
+        parse_recipe(EVENTS.replace(old, new), Recipe())

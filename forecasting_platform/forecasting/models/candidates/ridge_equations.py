@@ -30,6 +30,7 @@ from forecasting_platform.forecasting.series.calendar import (
     weekday,
     yearly_waves,
 )
+from forecasting_platform.forecasting.series.events import is_event
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.panel import Panel
 
@@ -65,7 +66,7 @@ def fit_regressions(
     Args:
         panel: the days to learn from.
         penalty: on the correlation matrix.
-        clip_sigmas: changes beyond median ± this many robust sigmas are clipped.
+        clip_sigmas: changes beyond median ± this many robust sigmas are clipped, except to and from days of events.
         usable_exogenous: which of the panel's exogenous columns are regressed on at each step; shape (horizon, E).
 
     Returns:
@@ -79,20 +80,43 @@ def fit_regressions(
     exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
     knots = np.zeros((shape[0], len(panel.exogenous), len(KNOTS)))
     basis = seasonal_basis(yearly_waves(panel.days + 1))
+    events = np.array([is_event(name) for name in panel.exogenous], dtype=bool)
     # The flags of the days ahead of each day, cut out of one calendar; shape (horizon, T, 4).
     calendar = calendar_values(np.arange(panel.days[0], panel.days[-1] + horizon + 1), country)
     own = calendar_regressors(calendar)[:, : len(_FLAGS)]
     flags = np.stack([own[step : step + len(panel.days)] for step in range(1, horizon + 1)])
     for start in range(0, shape[0], BLOCK_SERIES):
         block = slice(start, start + BLOCK_SERIES)
-        changes = clip_changes(_changes(panel, block, horizon), clip_sigmas)
         values = panel.features[block, :, len(FEATURE_NAMES) :]
+        every = _changes(panel, block, horizon)
+        changes = clip_changes(every, clip_sigmas)
+        if events.any():
+            # What is declared as unlike other days is no outlier: it is what is to be learned.
+            told = np.einsum("bte,he->bht", np.nan_to_num(values[:, :, events]) != 0, usable_exogenous[:, events]) > 0
+            changes = np.where(told, every, changes)
         exogenous_mean[block], knots[block] = _seasonal_mean(values, basis), _knots(values)
         expected = basis @ exogenous_mean[block].swapaxes(1, 2)
         exogenous = exogenous_regressors(values, expected, knots[block, None])
-        gram, moment = _products(_shared_columns(panel, block, exogenous), flags, changes)
-        intercept[block], coefficients[block] = _solve(gram, moment, penalty, usable)
+        columns = _shared_columns(panel, block, exogenous)
+        intercept[block], solved = _regress(columns, flags, changes, penalty, usable)
+        in_order = np.argsort([*_SHARED, *range(REGRESSORS, usable.shape[1]), *_FLAGS])
+        coefficients[block] = _of_the_day_ahead(solved[..., in_order])
     return intercept, coefficients, exogenous_mean, knots
+
+
+def _regress(
+    columns: Floats, flags: Floats, changes: Floats, penalty: float, usable: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Intercepts (B, horizon) and coefficients (B, horizon, P), in the order of `usable`; 0 of what is not usable."""
+    if usable.all():
+        return _solve(*_products(columns, flags, changes), penalty)
+    intercept, coefficients = np.zeros(changes.shape[:2]), np.zeros((*changes.shape[:2], usable.shape[1]))
+    for step, used in enumerate(usable):
+        # Of a plan each step has its own columns: products of all would grow with the square of the horizon.
+        chosen = columns[:, :, np.append(True, used[: -len(_FLAGS)])]
+        at = slice(step, step + 1)
+        intercept[:, at], coefficients[:, at, used] = _solve(*_products(chosen, flags[at], changes[:, at]), penalty)
+    return intercept, coefficients
 
 
 def _seasonal_mean(values: Floats, basis: Floats) -> Floats:
@@ -227,8 +251,8 @@ def _products(columns: Floats, flags: Floats, changes: Floats) -> tuple[Floats, 
     return gram, moment
 
 
-def _solve(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Intercepts (B, horizon) and coefficients (B, horizon, P), in the order and form of `FittedDirectRidge`.
+def _solve(gram: Floats, moment: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Intercepts (B, horizon) and coefficients (B, horizon, P) of the columns after the first.
 
     Ridge regression of centred columns (Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning,
     3.4.1), each penalised in units of its own variance: as if all had been scaled to variance 1.
@@ -244,9 +268,7 @@ def _solve(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.
     # A view: what is added to it below is added to the matrix.
     diagonal = np.einsum("...pp->...p", covariance)
     # A column that never changes says nothing; rounding may leave it a variance all the same.
-    varies = usable & (diagonal > MIN_VARIANCE * (1.0 + np.square(mean)))
-    if not usable.all():
-        covariance *= usable[:, :, None] & usable[:, None, :]
+    varies = diagonal > MIN_VARIANCE * (1.0 + np.square(mean))
     # A penalty on the correlation matrix is one times the variances here; 1 gives an unused column the coefficient 0.
     diagonal += np.where(varies, penalty * diagonal, 1.0)
     solved = solve_each(covariance, np.where(varies, target, 0.0)[..., None])[..., 0].astype(np.float64, copy=False)
@@ -254,8 +276,7 @@ def _solve(gram: Floats, moment: Floats, penalty: float, usable: npt.NDArray[np.
     solved[(rows < MIN_ROWS) | ~np.isfinite(solved).all(axis=-1)] = 0.0
     # The regression passes through the means: the intercept follows from them.
     intercept = np.where(rows >= MIN_ROWS, mean_change - (solved * mean).sum(axis=-1), 0.0)
-    exogenous = range(REGRESSORS, usable.shape[1])
-    return intercept, _of_the_day_ahead(solved[..., np.argsort([*_SHARED, *exogenous, *_FLAGS])])
+    return intercept, solved
 
 
 def _of_the_day_ahead(coefficients: Floats) -> Floats:
