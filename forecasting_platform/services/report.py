@@ -86,7 +86,7 @@ class Report:
 
     def html(self, incidents: pd.DataFrame) -> str:
         """One page without references to anything else."""
-        charts = [evidence_plot(found.daily) for found in self._drift.values() if len(found.daily)]
+        charts = [evidence_plot(found.telling_days()) for found in self._drift.values() if len(found.daily)]
         return PAGE.format(
             accuracy=_table(self.accuracy),
             left_out=_table(self.left_out),

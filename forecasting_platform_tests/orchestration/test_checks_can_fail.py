@@ -130,6 +130,7 @@ ELSEWHERE = {
     "newest_values_are_complete", "feed_document_gives_values",
 }  # fmt: skip
 NAMED = {key.name: check for check in CHECKS for key in check.check_keys}
+KEYS = {key.name: key for check in CHECKS for key in check.check_keys}
 
 
 def passes(name: str, world: World) -> bool:
@@ -144,7 +145,7 @@ def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
         assets=ASSETS,
         asset_checks=[NAMED[name]],
         resources={**dict.fromkeys(("observation_feed", "trainer", "ledger", "mlflow", "feed_loads")), **resources},
-        jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(*NAMED[name].check_keys))],
+        jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(KEYS[name]))],
     )
     done = definitions.resolve_job_def("check").execute_in_process(tags=range_tags(MONTH))
     (found,) = done.get_asset_check_evaluations()

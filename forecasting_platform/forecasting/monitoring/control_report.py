@@ -62,6 +62,19 @@ class ControlReport:
         """No series is bad."""
         return not (self.series["state"] == "bad").any()
 
+    def telling_days(self) -> pd.DataFrame:
+        """The rows of `daily` of the bad series, those with the most evidence for its threshold first; where none is
+        bad, of the one series that is nearest to its threshold.
+        """
+        known = self.series[self.series["state"] != "unknown"]
+        share = (known["evidence"] / known["threshold"]).sort_values(ascending=False, kind="stable")
+        ordered = known.loc[share.index]
+        bad = ordered[ordered["state"] == "bad"]
+        names = (bad if len(bad) else ordered.head(1))["unique_id"].tolist()
+        days = self.daily[self.daily["unique_id"].isin(names)]
+        rank = days["unique_id"].map({name: at for at, name in enumerate(names)})
+        return days.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
+
     @property
     def state(self) -> State:
         """`bad` where a series is, else `good` where one is, else `unknown`."""

@@ -155,8 +155,7 @@ def revision_report(
     """
     normal, left_out = _normal(errors, references, not_normal, "ds")
     rows = SeriesRows.of(normal.frame.dropna(subset=["y_first"]), references, normal.unique_ids)
-    different = np.unique(np.column_stack([rows.series, rows.days.astype(np.int64)]), axis=0)[:, 0]
-    days = np.bincount(different, minlength=len(rows.unique_ids))
+    days = rows.count_days()
     by_first, by_latest = ((rows["y_hat"] - rows[name]) / rows.unit() for name in ("y_first", "y"))
 
     def effect(window: int) -> Floats:
@@ -234,7 +233,8 @@ def _normal(
         day: the column of days that a chart goes by.
     """
     is_out = not_normal.rows(every, "cutoff", "ds")
-    rows = SeriesRows.of(every[~is_out], references, sorted(every["unique_id"].unique()))
+    normal = every[~is_out] if is_out.any() else every
+    rows = SeriesRows.of(normal, references, sorted(every["unique_id"].unique()))
     if not is_out.any():
         return rows, (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
     days = every[["unique_id", day]].assign(kept=~is_out).groupby(["unique_id", day], sort=True)["kept"].any()

@@ -65,6 +65,11 @@ class SeriesRows:
         unit: Floats = self.rmse[self.series, season_of(self.days), bucket_of(steps)]
         return unit
 
+    def count_days(self) -> npt.NDArray[np.int64]:
+        """How many different days each series has; shape (S,)."""
+        different = np.unique(self.series * DAYS_APART + self.days.astype(np.int64)) // DAYS_APART
+        return np.bincount(different, minlength=len(self.unique_ids))
+
     def newest(self, days: int) -> Self:
         """With only the newest days of each series chosen."""
         return replace(self, chosen=_is_newest(self.series, self.days, days, len(self.unique_ids)))
@@ -98,10 +103,11 @@ def newest_means(daily: DailyValues, window: int, count: int) -> Floats:
 
 
 def _is_newest(series: npt.NDArray[np.int64], days: Days, window: int, count: int) -> npt.NDArray[np.bool_]:
-    last = np.full(count, np.datetime64("NaT"), dtype="datetime64[D]")
-    np.fmax.at(last, series, days)
-    is_newest: npt.NDArray[np.bool_] = days > (last - window)[series]
-    return is_newest
+    # As numbers: numpy is slow with dates here.
+    day = days.astype(np.int64)
+    last = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(last, series, day)
+    return day > last[series] - window
 
 
 def _means(series: npt.NDArray[np.int64], values: Floats, count: int) -> Floats:

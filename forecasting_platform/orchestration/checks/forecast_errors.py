@@ -1,6 +1,7 @@
 """Checks of `forecast_errors`: does the champion still forecast as well as in its backtest?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
+from forecasting_platform.forecasting.models.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, ControlReport
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
@@ -34,11 +36,6 @@ from forecasting_platform.wiring import declared_not_normal
 MAX_MISSING_DAYS = 3
 
 
-def _errors(context: dg.AssetCheckExecutionContext, table_store: TableStore) -> pd.DataFrame:
-    end = checked_period(context).end
-    return table_store.read(FORECAST_ERRORS, DateRange(end - timedelta(days=CONTROL_DAYS), end))
-
-
 def champion_metadata(model_registry: ModelRegistry) -> Mapping[str, Any]:
     """The champion's metadata, with the references of its backtest; empty without a champion."""
     champion = model_registry.version_at("champion")
@@ -62,68 +59,81 @@ class _Report(Protocol):
     ) -> ControlReport: ...
 
 
-def _control_check(
-    name: str, description: str, report: _Report, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-) -> dg.AssetChecksDefinition:
-    """Make a check that compares the newest errors with the references of the champion's backtest."""
-
-    @dg.asset_check(asset=forecast_errors, name=name, description=description)
-    def check(
-        context: dg.AssetCheckExecutionContext,
-        table_store: dg.ResourceParam[TableStore],
-        model_registry: dg.ResourceParam[ModelRegistry],
-        settings: dg.ResourceParam[Settings],
-        calendars: dg.ResourceParam[Calendars],
-    ) -> dg.AssetCheckResult:
-        champion = champion_metadata(model_registry)
-        found = report(
-            _errors(context, table_store),
-            references_from(champion),
-            pages_a_year=settings.false_pages_of(name),
-            calendars=calendars,
-            not_normal=judged_without(champion, settings),
-        )
-        return check_result(found, settings.runbook_url(name), severity)
-
-    return check
+def _revisions(
+    errors: pd.DataFrame, references: Mapping[str, SeriesReference], *, not_normal: NotNormal, **_: object
+) -> ControlReport:
+    return revision_report(errors, references, not_normal=not_normal)
 
 
-forecast_bias_within_budget = _control_check(
-    "forecast_bias_within_budget",
-    "The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say.",
-    bias_report,
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A check of the newest errors.
+
+    Attributes:
+        columns: of `FORECAST_ERRORS` that it looks at.
+    """
+
+    description: str
+    report: _Report
+    columns: tuple[str, ...]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+CONTROL = {
+    "forecast_bias_within_budget": _Question(
+        "The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say.",
+        bias_report,
+        ("y", "y_hat"),
+    ),
+    "forecast_rmse_within_budget": _Question(
+        "Errors are as wide as in the backtest at the same season and step.", rmse_report, ("y", "y_hat")
+    ),
+    "forecast_coverage_within_budget": _Question(
+        "The 80 % interval holds as many of the actuals as it did in the backtest.",
+        coverage_report,
+        ("y", "y_hat", "y_hat_lo_80", "y_hat_hi_80"),
+    ),
+    "forecasts_beat_naive": _Question(
+        "The forecasts are not clearly behind the better naive forecast.",
+        naive_report,
+        ("y", "y_hat", *(f"y_hat_{name}" for name in BASELINES)),
+        dg.AssetCheckSeverity.WARN,
+    ),
+    "revisions_leave_errors_unchanged": _Question(
+        "Errors computed from first published actuals agree with errors computed from the latest ones.",
+        _revisions,
+        ("y", "y_hat", "y_first"),
+        dg.AssetCheckSeverity.WARN,
+    ),
+}
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(name, asset=forecast_errors, description=question.description)
+        for name, question in CONTROL.items()
+    ],
+    can_subset=True,
 )
-forecast_rmse_within_budget = _control_check(
-    "forecast_rmse_within_budget",
-    "Errors are as wide as in the backtest at the same season and step.",
-    rmse_report,
-)
-forecast_coverage_within_budget = _control_check(
-    "forecast_coverage_within_budget",
-    "The 80 % interval holds as many of the actuals as it did in the backtest.",
-    coverage_report,
-)
-forecasts_beat_naive = _control_check(
-    "forecasts_beat_naive",
-    "The forecasts are not clearly behind the better naive forecast.",
-    naive_report,
-    dg.AssetCheckSeverity.WARN,
-)
-
-
-@dg.asset_check(asset=forecast_errors)
-def revisions_leave_errors_unchanged(
+def forecast_control(
     context: dg.AssetCheckExecutionContext,
     table_store: dg.ResourceParam[TableStore],
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
-) -> dg.AssetCheckResult:
-    """Errors computed from first published actuals agree with errors computed from the latest ones."""
+    calendars: dg.ResourceParam[Calendars],
+) -> Iterator[dg.AssetCheckResult]:
+    """Compare the newest errors with the references of the champion's backtest: errors and champion are read once."""
+    asked = [key.name for key in context.op_execution_context.selected_asset_check_keys]
     champion = champion_metadata(model_registry)
-    report = revision_report(
-        _errors(context, table_store), references_from(champion), not_normal=judged_without(champion, settings)
-    )
-    return check_result(report, settings.runbook_url("revisions_leave_errors_unchanged"), dg.AssetCheckSeverity.WARN)
+    references, not_normal = references_from(champion), judged_without(champion, settings)
+    columns = {column for name in asked for column in CONTROL[name].columns}
+    end = checked_period(context).end
+    newest = DateRange(end - timedelta(days=CONTROL_DAYS), end)
+    errors = table_store.read(FORECAST_ERRORS.only("issued_at", *columns), newest)
+    for name in sorted(asked):
+        question, budget = CONTROL[name], settings.false_pages_of(name)
+        found = question.report(errors, references, pages_a_year=budget, calendars=calendars, not_normal=not_normal)
+        yield check_result(found, settings.runbook_url(name), question.severity, name=name)
 
 
 @dg.asset_check(asset=forecast_errors)
@@ -140,13 +150,13 @@ def actuals_are_complete(
     """
     days = checked_period(context)
     window = DateRange(days.end - timedelta(days=CONTROL_DAYS), days.end)
-    observations, issued = table_store.read_observations(window), table_store.read(FORECASTS, window)
+    observations, issued = table_store.read_observations(window), table_store.count(FORECASTS, window)
     exogenous = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
     known = last_days(observations[~exogenous], calendars=calendars)
     known = known[~known["ended"]]
     going_on, missing = known["last"], days_late(known, days.end, calendars, datetime.now(UTC))
     late = going_on[missing > MAX_MISSING_DAYS]
-    is_known = len(going_on) > 0 and len(issued) > 0
+    is_known = len(going_on) > 0 and issued > 0
     is_stale = len(late) == len(going_on)
     complete_to = going_on.min().date() if len(going_on) else None
     return dg.AssetCheckResult(

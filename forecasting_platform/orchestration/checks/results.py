@@ -13,9 +13,17 @@ STATE = "state"
 
 
 def check_result(
-    report: ControlReport, runbook: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    report: ControlReport,
+    runbook: str,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    *,
+    name: str | None = None,
 ) -> dg.AssetCheckResult:
-    """Convert a report to a check result: verdict, summary, one row per series, chart and runbook."""
+    """Convert a report to a check result: verdict, summary, one row per series, chart and runbook.
+
+    Args:
+        name: of the check, where it is one of several that are evaluated together.
+    """
     states = report.series["state"].value_counts()
     metadata: dict[str, Any] = {
         STATE: report.state,
@@ -24,8 +32,9 @@ def check_result(
         "runbook": dg.MetadataValue.url(runbook),
     }
     if len(report.daily):
-        metadata["chart"] = plot(evidence_plot(report.daily))
+        metadata["chart"] = plot(evidence_plot(report.telling_days()))
     return dg.AssetCheckResult(
+        check_name=name,
         passed=report.passed,
         # Unknown does not fail, but is not shown as if all were well.
         severity=dg.AssetCheckSeverity.WARN if report.state == "unknown" else severity,

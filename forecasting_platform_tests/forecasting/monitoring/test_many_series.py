@@ -1,5 +1,6 @@
 """All series side by side are judged as each would be alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,17 @@ def test_revisions_of_many_series_are_those_of_each() -> None:
     expected = one_by_one.revisions(errors, known)
     pd.testing.assert_frame_equal(found[expected.columns.tolist()], expected, rtol=1e-12, check_dtype=False)
     assert set(found["state"]) == {"good", "bad", "unknown"}
+
+
+def test_what_is_shown_are_the_bad_series_the_worst_first_and_else_the_one_nearest_to_its_threshold() -> None:
+    errors, known = matured(9, 150, 4, 0), references(9)
+    found = questions.bias_report(errors, known, pages_a_year=one_by_one.BUDGET)
+    bad = found.series[found.series["state"] == "bad"].set_index("unique_id")
+    worst = (bad["evidence"] / bad["threshold"]).sort_values(ascending=False)
+    assert len(worst) > 0
+    assert found.telling_days()["unique_id"].unique().tolist() == worst.index.tolist()
+    calm = found.series["state"].where(found.series["state"] != "bad", "good")
+    shown = replace(found, series=found.series.assign(state=calm)).telling_days()
+    judged = found.series[found.series["state"] != "unknown"].set_index("unique_id")
+    assert shown["unique_id"].unique().tolist() == [(judged["evidence"] / judged["threshold"]).idxmax()]
+    assert len(shown) == judged.loc[shown["unique_id"].iloc[0], "days"]
