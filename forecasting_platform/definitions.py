@@ -11,6 +11,7 @@ from forecasting_platform.orchestration.assets.forecast_errors import forecast_e
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.assets.trained_model import trained_model
+from forecasting_platform.orchestration.catalog.entries import catalogued
 from forecasting_platform.orchestration.checks import champion_model as champion_model_checks
 from forecasting_platform.orchestration.checks import feature_table as feature_table_checks
 from forecasting_platform.orchestration.checks import forecast_errors as forecast_errors_checks
@@ -58,7 +59,7 @@ def build_definitions(
     """All definitions, by the settings (the environment's, by default); `resources` replace those of the same key."""
     settings = with_covariates(settings or Settings())
     return dg.Definitions(
-        assets=partition_by(settings, ASSETS),
+        assets=catalogued(settings, partition_by(settings, ASSETS)),
         asset_checks=[*CHECKS, *raw_observations_checks.feed_checks(names_of_several_feeds(settings))],
         jobs=[load_job, training_job, promotion_job, rollback_job, forecast_job, retention_job],
         schedules=build_schedules(settings),

@@ -3,11 +3,12 @@
 The prefix is `FORECASTING_`. A secret has no default: code that needs one raises an error that names it.
 """
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, SecretStr
+from pydantic import Field, FiniteFloat, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecasting_platform.errors import ConfigurationError
@@ -177,6 +178,18 @@ class Settings(BaseSettings):
         default={},
         description="False pages that a series may cause in a year, per check, as JSON; `default` for the others (1).",
     )
+    owners: dict[str, str] = Field(
+        default={},
+        description="Owner per asset, as JSON, who is named in its incidents: `team:name` or a mail address; `default` "
+        "for the others.",
+    )
+    git_url: str | None = Field(
+        default=None, description="Repository of this code, such as `https://github.com/you/it`, to which assets link."
+    )
+    git_revision: str = Field(default="main", description="Branch, tag or commit of that repository.")
+    git_platform: Literal["github", "gitlab"] | None = Field(
+        default=None, description="How that repository links to a line, where its URL does not show it."
+    )
     runbooks_url: str = Field(
         default="docs/runbooks", description="URL or path of the runbooks, for the links in checks and messages."
     )
@@ -209,6 +222,14 @@ class Settings(BaseSettings):
     model_cache_dir: Path | None = Field(
         default=None, description="Folder where the app keeps its last valid champion, to start without MLflow."
     )
+
+    @field_validator("owners")
+    @classmethod
+    def _are_owners(cls, owners: dict[str, str]) -> dict[str, str]:
+        for asset, owner in owners.items():
+            if not re.fullmatch(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+", owner):
+                raise ValueError(f"the owner of {asset} is {owner!r}; write team:name, or a mail address")
+        return owners
 
     def runbook_url(self, name: str) -> str:
         """The page of a check, or of another kind of incident; the checks of several feeds share one.

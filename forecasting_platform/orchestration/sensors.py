@@ -18,6 +18,7 @@ from forecasting_platform.orchestration.assets.champion_model import champion_mo
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.catalog.external import fetches
 from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.event_log import (
     backfill_results,
@@ -57,6 +58,7 @@ def reconcile_sensor(
     context: dg.SensorEvaluationContext,
     observation_feed: dg.ResourceParam[ObservationFeed],
     table_store: dg.ResourceParam[TableStore],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Each hour: requests the loaded days on which the feed's values differ from the table's; the newest for a plan."""
     loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
@@ -66,6 +68,8 @@ def reconcile_sensor(
         return dg.SkipReason("a load is in progress; what it leaves is compared next time")
     days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
     document = observation_feed.fetch(days)
+    for fetch in fetches(document, settings):
+        context.instance.report_runless_asset_event(fetch)
     published = document.observations
     differing = differing_values(published, table_store.read_observations(days))
     plans = differing_plans(document, table_store)

@@ -105,7 +105,7 @@ class Platform:
     def look(self) -> dg.RunRequest | dg.SkipReason:
         """What the sensor answers now."""
         context = dg.build_sensor_context(instance=self.instance)
-        answer = reconcile_sensor(context, observation_feed=self.feed, table_store=self.store)
+        answer = reconcile_sensor(context, observation_feed=self.feed, table_store=self.store, settings=Settings())
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 

@@ -44,7 +44,7 @@ def test_a_changed_plan_is_loaded_with_the_newest_day_and_once(tmp_path: Path) -
 
         def look() -> dg.RunRequest | dg.SkipReason:
             context = dg.build_sensor_context(instance=instance)
-            answer = reconcile_sensor(context, observation_feed=feed_of(settings), table_store=store)
+            answer = reconcile_sensor(context, observation_feed=feed_of(settings), table_store=store, settings=settings)
             assert isinstance(answer, dg.RunRequest | dg.SkipReason)
             return answer
 

@@ -130,8 +130,13 @@ def test_what_a_feed_had_to_miss_is_loaded_once_it_is_back(installation: Install
         dg.build_sensor_context(instance=installation.instance),
         observation_feed=feed_of(installation.settings),
         table_store=installation.store,
+        settings=installation.settings,
     )
     assert isinstance(asked, dg.RunRequest)
+    # The load and the look fetched each feed once, and each fetch is shown.
+    for name in ("gas", "power"):
+        fetched = installation.instance.fetch_observations(dg.AssetKey(["feeds", name]), limit=9).records
+        assert len(fetched) == 2
     installation.load()
     assert installation.loaded == {"gas": 5, "power": 5}
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from forecasting_platform.definitions import CHECKS
+from forecasting_platform.definitions import ASSETS, CHECKS
 from forecasting_platform.errors import NoChampionError
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
@@ -124,6 +124,22 @@ def test_a_month_later_forecasts_are_matched_with_actuals_and_judged(
     }
     assert "forecast_bias_within_budget" in judged
     assert served.checks(july).keys() == judged
+
+
+@pytest.mark.usefixtures("july")
+def test_every_materialization_tells_its_rows_and_every_fetch_its_checksum(served: InProcessPlatform) -> None:
+    counted = {"dagster/row_count", "dagster/partition_row_count"}
+    for asset in ASSETS:
+        made = served.instance.fetch_materializations(asset.key, limit=5000).records
+        assert made
+        lacking = [each.partition_key for each in made if not counted & each.asset_materialization.metadata.keys()]
+        assert lacking == [], asset.key
+    days = {each.partition_key: each for each in made}
+    errors = served.store.read(FORECAST_ERRORS, JULY)
+    last = days[JULY.end.isoformat()].asset_materialization.metadata["dagster/partition_row_count"].value
+    assert last == int((errors["ds"] == pd.Timestamp(JULY.end)).sum()) > 0
+    fetched = served.instance.fetch_observations(dg.AssetKey(["feeds", "feed"]), limit=100).records
+    assert {each.asset_observation.metadata["sha256"].value for each in fetched} == {"0" * 64}
 
 
 @pytest.mark.usefixtures("july")

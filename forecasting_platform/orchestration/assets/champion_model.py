@@ -46,7 +46,8 @@ def champion_model(
     """
     decision = _decided(promoter_of(table_store, model_registry, ledger, declared_not_normal(settings)), config)
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
-    return dg.MaterializeResult(metadata=decision_metadata(decision))
+    recorded = len(ledger.decisions(with_evidence=False))
+    return dg.MaterializeResult(metadata={**decision_metadata(decision), "dagster/row_count": recorded})
 
 
 def _decided(promoter: Promoter, config: PromotionConfig) -> PromotionDecision:

@@ -6,6 +6,7 @@ from forecasting_platform.forecasting.series.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.holding import accepted_days
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.metadata.values import show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
@@ -40,6 +41,7 @@ def feature_table(
     exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
     built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous, accepted, calendars)
     observations = built.observations
+    show_row_counts(context, loaded, built.features["ds"])
     return dg.MaterializeResult(
         metadata={
             "rows": len(built.features),

@@ -8,7 +8,7 @@ from forecasting_platform.forecasting.reports.plots import errors_plot
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
-from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
+from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day, show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, earlier_cutoffs, one_run, partition_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecast_errors import match_forecast_errors
@@ -37,6 +37,7 @@ def forecast_errors(
     days = partition_period(context)
     found = match_forecast_errors(table_store, days, settings.horizon_days, calendars)
     matched = found.matched
+    show_row_counts(context, days, matched["ds"])
     if len(matched):
         shown = errors_plot(forecasts_of_record(matched), declared_not_normal(settings, context.log.warning))
         show_on_last_day(context, {"means": plot(shown)})

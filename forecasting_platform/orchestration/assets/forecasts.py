@@ -9,10 +9,11 @@ import pandas as pd
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.reports.plots import HISTORY_DAYS, forecasts_plot
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.forecasting.series.not_normal import NotNormal
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
+from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day, show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
@@ -47,6 +48,7 @@ def forecasts(
     for number, reason in issued.failed.items():
         context.log.warning(f"version {number} forecasts no shadow: {reason}")
     record = issued.record
+    show_row_counts(context, cutoffs, table_store.read(FORECASTS, cutoffs)["cutoff"])
     show_on_last_day(context, _newest_forecast(table_store, cutoffs, record, not_normal))
     return dg.MaterializeResult(
         metadata={

@@ -4,6 +4,7 @@ import dagster as dg
 
 from forecasting_platform.forecasting.reports.plots import observations_plot
 from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.orchestration.catalog.external import fetches
 from forecasting_platform.orchestration.metadata.load import load_metadata, named_days, partition_metadata
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
@@ -43,6 +44,8 @@ def raw_observations(
     days = partition_period(context)
     load = load_observations(observation_feed, table_store, days, feed_loads, context.log)
     document, report = load.document, load.report
+    for fetch in fetches(document, settings):
+        context.log_event(fetch)
     closed = calendars.closed_for_all(days)
     if without_value := report.empty_days - closed:
         context.log.warning(f"no value for {named_days(without_value)}; these days are materialized with 0 rows")

@@ -14,6 +14,8 @@ def training_metadata(challenger: Challenger) -> dict[str, Any]:
         "model_version": registered.version,
         "cutoff": registered.cutoff.isoformat(),
         "series": len(model.unique_ids),
+        # The rows of `feature_table` that it learned from.
+        "dagster/row_count": sum(found["observed_days"] for found in model.metadata["series"].values()),
         "series_apart": table(series_apart(model)),
         "mlflow_run_id": registered.run_id,
         **({"not_normal": table(left_out)} if len(left_out := not_normal_table(model)) else {}),

@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
+from forecasting_platform.forecasting.series.date_range import DateRange
 
 
 def plot(png: bytes) -> dg.MarkdownMetadataValue:
@@ -20,6 +21,18 @@ def plot(png: bytes) -> dg.MarkdownMetadataValue:
 def show_on_last_day(context: dg.AssetExecutionContext, metadata: Mapping[str, Any]) -> None:
     """Attach large metadata to the last day of a run only; Dagster stores metadata once per day."""
     context.add_asset_metadata(metadata, partition_key=context.partition_key_range.end)
+
+
+def show_row_counts(context: dg.AssetExecutionContext, days: DateRange, of: pd.Series) -> None:
+    """Attach to each day's partition the number of its rows.
+
+    Args:
+        of: the day of each row.
+    """
+    counts = of.value_counts().to_dict()
+    for day in days:
+        rows = counts.get(pd.Timestamp(day), 0)
+        context.add_asset_metadata({"dagster/partition_row_count": rows}, partition_key=day.isoformat())
 
 
 def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
