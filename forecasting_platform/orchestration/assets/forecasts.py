@@ -48,7 +48,7 @@ def forecasts(
     for number, reason in issued.failed.items():
         context.log.warning(f"version {number} forecasts no shadow: {reason}")
     record = issued.record
-    show_row_counts(context, cutoffs, table_store.read(FORECASTS, cutoffs)["cutoff"])
+    show_row_counts(context, cutoffs, table_store.read(FORECASTS.only(), cutoffs)["cutoff"])
     show_on_last_day(context, _newest_forecast(table_store, cutoffs, record, not_normal))
     return dg.MaterializeResult(
         metadata={

@@ -10,6 +10,7 @@ from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.catalog.columns import DECISION_SCHEMA, MODEL_SCHEMA, table_schema
 from forecasting_platform.orchestration.catalog.external import app_spec, described, feed_specs
+from forecasting_platform.orchestration.catalog.freshness import freshness_policies
 from forecasting_platform.orchestration.catalog.places import Place, model_place, postgres_place, table_place
 from forecasting_platform.orchestration.catalog.references import with_references
 from forecasting_platform.settings import Settings
@@ -48,6 +49,8 @@ def catalogued(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> lis
         problem = f"names {examples(sorted(unknown))}, of which there is no asset; there are {', '.join(sorted(names))}"
         raise ConfigurationError("FORECASTING_OWNERS", problem)
 
+    policies = freshness_policies(settings)
+
     def entered(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
         if name in REFRESHED:
@@ -57,7 +60,11 @@ def catalogued(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> lis
                 metadata=described(entry.place, entry.schema),
                 tags={"forecasting/refreshed": REFRESHED[name]},
             )
-        return spec.replace_attributes(owners=_owners(spec, settings), code_version=version("forecasting-platform"))
+        return spec.replace_attributes(
+            owners=_owners(spec, settings),
+            code_version=version("forecasting-platform"),
+            freshness_policy=policies.get(name),
+        )
 
     return with_references(settings, [asset.map_asset_specs(entered) for asset in everything])
 
