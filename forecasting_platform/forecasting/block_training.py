@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.training import train
 from forecasting_platform.forecasting.monitoring.references import add_control_references
+from forecasting_platform.forecasting.promotion.kept_evidence import KEPT, join_kept, keep_evidence
 from forecasting_platform.forecasting.reports.plots import training_plots
 from forecasting_platform.forecasting.series.date_range import DateRange
 
@@ -72,9 +73,9 @@ def train_block(
         InsufficientHistoryError: fewer than `MIN_HISTORY_DAYS` days.
     """
     training = train(features, days.end, recipe, code_version=code_version, first=days.start)
-    model = replace(
-        training.model, metadata=add_control_references(training.model.metadata, training.results, training.panel)
-    )
+    metadata = add_control_references(training.model.metadata, training.results, training.panel)
+    metadata = keep_evidence(metadata, training.results, training.panel, training.intervals, training.model.is_new)
+    model = replace(training.model, metadata=metadata)
     return TrainedModel(model, training_plots(training) if with_plots else {})
 
 
@@ -90,17 +91,24 @@ def join_blocks(models: Sequence[ForecastModel]) -> ForecastModel:
     return replace(join_models(models), first_days=first_days, metadata=_joined([model.metadata for model in models]))
 
 
+def join_fingerprints(of_blocks: Sequence[str]) -> str:
+    """The fingerprint of all data from those of the blocks, in their order; at least one.
+
+    The same blocks give the same one wherever they were trained.
+    """
+    return of_blocks[0] if len(of_blocks) == 1 else hashlib.sha256("".join(of_blocks).encode()).hexdigest()
+
+
 def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    # Of the blocks' fingerprints, in their order: the same blocks give the same one wherever they were trained.
-    fingerprints = "".join(document["data_fingerprint"] for document in documents)
     control = {key: value for document in documents for key, value in document["control"]["series"].items()}
     return {
         **documents[0],
-        "data_fingerprint": hashlib.sha256(fingerprints.encode()).hexdigest(),
+        "data_fingerprint": join_fingerprints([document["data_fingerprint"] for document in documents]),
         "exogenous_known": {
             name: max(document["exogenous_known"][name] for document in documents)
             for name in documents[0]["exogenous_known"]
         },
         "series": {key: value for document in documents for key, value in document["series"].items()},
         "control": {**documents[0]["control"], "series": control},
+        KEPT: join_kept([document[KEPT] for document in documents]),
     }

@@ -1,8 +1,10 @@
 """The backtest evidence for a promotion: two recipes at the same cutoffs on the data known now."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.models.backtest import Backtest, backtest
@@ -117,31 +119,60 @@ def build_evidence(
     Raises:
         MissingMetricError: no cell is left to judge by.
     """
-    scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
     constant = results.constant
-    decides = ~constant if not constant.all() else constant
-    scored = np.where(np.isfinite(scale) & decides[:, None, None], errors[:, results.scored], np.nan)
-    measured = np.isfinite(scored).any(axis=(0, 2))
+    losses = measure_series(results, panel, errors, ~constant if not constant.all() else constant)
+    measured = np.isfinite(losses.by_series).any(axis=0)
     if not measured.any():
         raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
-    unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
-    # The seasonal naive forecast has no error on a constant series: where all are constant, errors count unscaled.
-    scaled = (scored / np.where(unit > 0, unit, 1.0)[:, None, None])[:, measured]
-    by_series = _root_mean_square(scaled, axis=2)
+    by_series = losses.by_series[:, measured]
     return Evidence(
         loss=_mean(by_series),
-        rmse=dict(zip(results.unique_ids, np.nan_to_num(_root_mean_square(scored, axis=(1, 2))).tolist(), strict=True)),
+        rmse=dict(zip(results.unique_ids, losses.rmse.tolist(), strict=True)),
         coverage_80=coverage_80,
         within_80=within_80,
         constant=tuple(np.array(results.unique_ids, dtype=object)[constant].tolist()),
         cutoffs=tuple(results.cutoffs[results.scored][measured].tolist()),
-        by_step=_by_step(scaled),
+        by_step=_by_step({steps: loss[:, measured] for steps, loss in losses.by_step.items()}),
         by_series=dict(zip(results.unique_ids, by_series, strict=True)),
     )
 
 
-def _by_step(scaled: Floats) -> dict[str, Floats]:
-    losses = {name: _mean(_root_mean_square(scaled[:, :, steps], axis=2)) for name, steps in TRAINED_BUCKETS.items()}
+@dataclass(frozen=True, slots=True)
+class SeriesLosses:
+    """Losses of each series at each scored cutoff, NaN where it was not scored.
+
+    Attributes:
+        by_series: over the horizon; shape (S, C).
+        by_step: the same of some steps alone.
+        rmse: over all cutoffs, in the series' own unit; shape (S,), 0 without any.
+    """
+
+    by_series: Floats
+    by_step: dict[str, Floats]
+    rmse: Floats
+
+
+def measure_series(results: Backtest, panel: Panel, errors: Floats, decides: npt.NDArray[np.bool_]) -> SeriesLosses:
+    """The losses of each series that decides, in the unit of its seasonal naive forecast.
+
+    Args:
+        errors: as of `build_evidence`.
+        decides: which series count; shape (S,).
+    """
+    scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
+    scored = np.where(np.isfinite(scale) & decides[:, None, None], errors[:, results.scored], np.nan)
+    unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
+    # The seasonal naive forecast has no error on a constant series: where all are constant, errors count unscaled.
+    scaled = scored / np.where(unit > 0, unit, 1.0)[:, None, None]
+    return SeriesLosses(
+        by_series=_root_mean_square(scaled, axis=2),
+        by_step={name: _root_mean_square(scaled[:, :, steps], axis=2) for name, steps in TRAINED_BUCKETS.items()},
+        rmse=np.nan_to_num(_root_mean_square(scored, axis=(1, 2))),
+    )
+
+
+def _by_step(by_series: Mapping[str, Floats]) -> dict[str, Floats]:
+    losses = {name: _mean(of_steps) for name, of_steps in by_series.items()}
     # The newest cutoffs have no actuals for far steps yet: a group of steps is judged on the cutoffs that have them.
     return {name: loss[np.isfinite(loss)] for name, loss in losses.items() if np.isfinite(loss).any()}
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 import pandas as pd
 
+from forecasting_platform.forecasting.block_training import join_fingerprints, series_blocks
 from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
+from forecasting_platform.forecasting.promotion.kept_evidence import kept_comparison, kept_series
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import (
     RollbackTrigger,
@@ -19,6 +21,8 @@ from forecasting_platform.forecasting.promotion.rollback import (
 )
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
+from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
@@ -46,7 +50,14 @@ class PromotionEvidence:
     @cached_property
     def errors(self) -> pd.DataFrame:
         """The rows of `FORECAST_ERRORS` that may decide, of every version that ever forecast."""
-        errors = self.store.read(FORECAST_ERRORS)
+        return self._errors_since(date.min)
+
+    def _errors_since(self, day: date) -> pd.DataFrame:
+        """Those of the days from one on: a version forecasts no day before its own cutoff."""
+        span = self.store.span(FORECAST_ERRORS)
+        if span is None or span.end < day:
+            return FORECAST_ERRORS.empty()
+        errors = self.store.read(FORECAST_ERRORS, DateRange(max(day, span.start), span.end))
         return errors[~self.not_normal.rows(errors, "cutoff", "ds")]
 
     def besides(self, model: ForecastModel) -> "PromotionEvidence":
@@ -54,13 +65,35 @@ class PromotionEvidence:
         return replace(self, not_normal=self.not_normal | not_normal_of(model.metadata))
 
     def compare(self, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
-        """Backtest the recipes of a challenger and of the version that serves, on the series that both know."""
+        """Backtest the recipes of a challenger and of the version that serves, on the series that both know.
+
+        Where the challenger's training has made this very backtest, it is not made again: nothing serves, or its
+        recipe does already, and the data are still those that it was trained on.
+        """
         shared = set(model.unique_ids) & set(serving.unique_ids if serving else model.unique_ids)
         # A series new to one of them is forecast by what the others say, and judges no recipe.
         known = shared - new_series(model.metadata) - new_series(serving.metadata if serving else {})
-        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
+        recipe = recipe_from(model.metadata["recipe"])
         champion = recipe_from(serving.metadata["recipe"]) if serving else None
-        return compare_recipes(panel, recipe_from(model.metadata["recipe"]), champion)
+        is_same = champion is None or champion.fingerprint == recipe.fingerprint
+        # Where periods are not normal, what is left out is counted on the data.
+        is_normal = not recipe.not_normal and not (champion and champion.not_normal)
+        if is_same and is_normal and known == kept_series(model.metadata) and self._has_data_of(model, recipe):
+            return kept_comparison(model.metadata, with_champion=champion is not None)
+        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
+        return compare_recipes(panel, recipe, champion)
+
+    def _has_data_of(self, model: ForecastModel, recipe: Recipe) -> bool:
+        """Whether `feature_table` holds exactly what a model was trained on, block by block as it was."""
+        columns = FEATURE_TABLE.only("y", *(["exogenous"] if recipe.exogenous_columns else []))
+        names = self.store.read_newest(FEATURE_TABLE.only())["unique_id"]
+        if set(names) != set(model.unique_ids):
+            return False
+        found = [
+            fingerprint(self.store.read(columns, unique_ids=block), recipe.exogenous_columns)
+            for block in series_blocks(names)
+        ]
+        return join_fingerprints(found) == model.metadata["data_fingerprint"]
 
     def shadow(self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float]) -> Shadow | None:
         """Compare the shadow forecasts of two recipes, over all versions of each; None if they share no days.
@@ -70,7 +103,8 @@ class PromotionEvidence:
         """
         if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
             # Of one recipe, so only the two frozen versions themselves can be told apart.
-            return measure_shadow(self.errors, [challenger.version], [champion.version], unit)
+            both = self._errors_since(max(challenger.cutoff, champion.cutoff))
+            return measure_shadow(both, [challenger.version], [champion.version], unit)
         recipes = {version: self._recipe_of(version) for version in self.errors["model_version"].unique().tolist()}
 
         def versions_of(version: ModelVersion) -> list[str]:
@@ -105,7 +139,7 @@ class PromotionEvidence:
         """Why the champion must be rolled back, None where nothing shows it or there is no earlier version."""
         if previous is None:
             return None
-        errors = of_deciding_series(self.errors, model)
+        errors = of_deciding_series(self._errors_since(champion.cutoff), model)
         own = errors[errors["model_version"] == champion.version]
         trigger = find_rollback_trigger(own, self.impossible(model), self.policy)
         if trigger is not None:
