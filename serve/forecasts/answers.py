@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
 from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
+from forecasting_platform.forecasting.models.model_covariates import covariate_parts
 from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -27,6 +28,8 @@ from serve.forecasts.rendering import Record
 
 MAX_CELLS = 250_000
 """Rows × columns of one answer; writing them as text takes a second of a core at most."""
+OF_COVARIATE = "exogenous: "
+"""Begins the name of the part of a covariate."""
 MAX_INPUT_ROWS = 5_000
 """Rows of the input frame in one answer, or in one request."""
 CHUNK_ROWS = 10_000
@@ -222,14 +225,23 @@ def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
 
 
 def parts_of(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:
-    """The parts of the forecast of each input row: `PARTS`, which add up to its `y_hat`."""
-    chunks = [champion.model.explain(part) for part in _chunks(inputs)]
-    return pd.concat(chunks, ignore_index=True)[list(PARTS)]
+    """The parts of the forecast of each input row: `PARTS`, which add up to its `y_hat`, then those of covariates.
+
+    The columns of these are `OF_COVARIATE` and the covariate's name; they say what `exogenous` is made of.
+    """
+    chunks = [
+        pd.concat(
+            [champion.model.explain(part)[list(PARTS)], covariate_parts(champion.model, part).add_prefix(OF_COVARIATE)],
+            axis=1,
+        )
+        for part in _chunks(inputs)
+    ]
+    return pd.concat(chunks, ignore_index=True)
 
 
 def explanation(parts: pd.DataFrame) -> dict[str, list[float]]:
     """The result of `parts_of` as columns of an answer: `explain_` and the part's name -> its values."""
-    return {f"explain_{part}": parts[part].tolist() for part in PARTS}
+    return {f"explain_{part}": parts[part].tolist() for part in parts.columns}
 
 
 def moved_since(
@@ -249,8 +261,8 @@ def moved_since(
         since: the earlier last day known, inclusive.
 
     Returns:
-        `moved`, and `moved_` and a part's name -> its values, which add up to it; None where all series were asked
-        for and one could not be forecast then.
+        `moved`, and `moved_` and a part's name -> its values, of which `PARTS` add up to it; None where all series
+        were asked for and one could not be forecast then.
 
     Raises:
         InvalidRangeError: the day does not lie before the newest cutoff, or what was known then is not.
@@ -267,8 +279,8 @@ def moved_since(
         for of, rows in ((parts, inputs), (parts_of(champion, earlier), earlier))
     )
     moved = now - before.reindex(now.index)
-    moved.insert(0, "moved", moved.sum(axis=1, skipna=False))
-    names = {"moved": "moved"} | {part: f"moved_{part}" for part in PARTS}
+    moved.insert(0, "moved", moved[list(PARTS)].sum(axis=1, skipna=False))
+    names = {"moved": "moved"} | {part: f"moved_{part}" for part in parts.columns}
     known = moved.notna().all(axis=1).tolist()
     return {
         name: [value if there else None for value, there in zip(moved[of].tolist(), known, strict=True)]

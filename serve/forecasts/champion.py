@@ -18,6 +18,7 @@ import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_covariates import model_covariates
 from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.series_calendars import Calendars
@@ -76,6 +77,7 @@ def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = Non
         "scores": {unique_id: of.get("scores") for unique_id, of in metadata["series"].items()},
         "metadata": metadata | ({"control": control | {"series": _select_series(control, wanted)}} if control else {}),
         "horizon": model.horizon,
+        "covariates": [of.name for of in model_covariates(model)],
         "series_count": len(model.unique_ids),
         "series": [
             {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}

@@ -14,7 +14,8 @@ from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
-from forecasting_platform.forecasting.models.forecasts import Forecasts
+from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
+from forecasting_platform.forecasting.models.model_covariates import model_covariates
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -111,7 +112,8 @@ def predict(body: PredictBody) -> Response:
 
 
 def _compute(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    row_limit = max_rows(body.level, body.further_columns)
+    parts = len(PARTS) + len(model_covariates(champion.model))
+    row_limit = max_rows(body.level, body.further_columns(parts))
     if isinstance(body, InputsBody):
         inputs = inputs_from(champion, body.rows, min(row_limit, MAX_INPUT_ROWS))
     else:
@@ -171,8 +173,8 @@ def whatif(body: WhatIfBody) -> Response:
     service = current_service()
     champion = service.watch.require()
     inputs = inputs_for(champion, body.forecast_request, service.store, min(MAX_INPUT_ROWS, max_rows(body.level) // 2))
-    scenario = apply_changes(inputs, body.changed_columns, body.changed_exogenous)
-    warnings = warnings_of(scenario, body.changed_names, champion.model)
+    scenario = apply_changes(inputs, body.changed_columns, body.changed_exogenous, champion.model)
+    warnings = warnings_of(scenario, list(body.changed_columns), champion.model, list(body.changed_exogenous))
     return whatif_answer(
         champion, forecast(champion, inputs, body.level), forecast(champion, scenario, body.level), warnings
     )

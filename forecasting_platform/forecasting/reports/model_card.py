@@ -8,6 +8,7 @@ from typing import Any
 from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate
 from forecasting_platform.forecasting.models.candidates.registry import package_of
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.model_covariates import model_covariates
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
 from forecasting_platform.forecasting.reports.training import not_normal_table
 from forecasting_platform.forecasting.series.frames import LEVELS
@@ -40,7 +41,7 @@ are quantiles of past errors, wider when the series is restless, corrected by wh
 ## What it is not for
 
 Days more than {horizon} ahead repeat the last week with growing intervals. It sees the calendar of {country} and the
-series' own past: no weather, no price, no announced outage. After a break in a series the errors of the next fortnight
+series' own past{sees}. After a break in a series the errors of the next fortnight
 are larger than its intervals say.
 """,
 )
@@ -63,6 +64,7 @@ def model_card(model: ForecastModel) -> str:
         table="\n".join(f"| {' | '.join(row)} |" for row in rows),
         unexplained=_unexplained(model),
         not_normal=_not_normal(model),
+        sees=_sees(model),
         more=f"\n{more} more are in `metadata.json`.\n" if more > 0 else "",
         **{key: metadata[key] for key in ("code_version", "data_fingerprint")},
         **metadata["backtest"],
@@ -76,6 +78,12 @@ def _unexplained(model: ForecastModel) -> str:
     if not names:
         return ""
     return f"\nNot explained: what {', '.join(names)} adds to a forecast; all of it stands under `recent`.\n"
+
+
+def _sees(model: ForecastModel) -> str:
+    """What else the model sees, each covariate by its name."""
+    names = [markdown_cell(of.name) for of in model_covariates(model)]
+    return f", and {', '.join(names)}: nothing else" if names else ": no weather, no price, no announced outage"
 
 
 def _not_normal(model: ForecastModel) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.forecasts import PARTS
+from forecasting_platform.forecasting.models.model_covariates import covariate_parts
 from forecasting_platform.forecasting.models.training import Training
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_SERIES = 6
+MAX_SERIES, MAX_COVARIATES = 6, 8
 TITLE_WIDTH = 105
 HISTORY_DAYS = 120
 INK, ACCENT, SOFT, SHADE = "#1f2937", "#0f766e", "#94a3b8", "#fde68a"
@@ -139,10 +140,15 @@ def coverage_plot(training: Training) -> bytes:
 
 
 def parts_plot(training: Training) -> bytes:
-    """How much each part of a forecast varied over a year (its standard deviation); the first six series."""
+    """How much each part of a forecast varied over a year (its standard deviation), and of the exogenous part each
+    covariate; the first six series.
+    """
 
     def draw(axes: "Axes", series: int) -> None:
-        spread = training.model.explain(_inputs_of_a_year(training, series))[list(PARTS)].std(ddof=0)
+        inputs = _inputs_of_a_year(training, series)
+        covariates = covariate_parts(training.model, inputs).std(ddof=0)
+        moving = covariates[covariates > 0].nlargest(MAX_COVARIATES)
+        spread = pd.concat([training.model.explain(inputs)[list(PARTS)].std(ddof=0), moving])
         axes.barh(spread.index[::-1], spread[::-1], color=ACCENT)
         axes.set_xlabel("standard deviation, in the unit of the series")
 

@@ -18,7 +18,12 @@ class ModelName(BaseModel):
 
 
 class ForecastRow(BaseModel):
-    """One forecast of one day; other levels have columns of the same pattern (`y_hat_lo_90`)."""
+    """One forecast of one day; other levels have columns of the same pattern (`y_hat_lo_90`).
+
+    Where `explain` was requested each covariate has a column too, such as `explain_exogenous: promotion on the day`:
+    what `explain_exogenous` is made of, as far as the candidates tell; where `since` was, one such as
+    `moved_exogenous: promotion on the day`.
+    """
 
     unique_id: str
     cutoff: date = Field(description="Last day the forecast may know, inclusive.")
@@ -158,6 +163,7 @@ class ModelAnswer(ModelName):
     scores: dict[str, Any] = Field(description="Backtest scores, as the training recorded them.")
     metadata: dict[str, Any]
     horizon: int = Field(description="Trained steps ahead, in days.")
+    covariates: list[str] = Field(description="Names of its exogenous values, as explanation and what-if have them.")
     series_count: int = Field(description="How many series it has in all.")
     series: list[SeriesState]
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self, cast, get_args
 
 from pydantic import AfterValidator, Discriminator, FailFast, Field, RootModel, Tag, create_model, model_validator
 
-from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES
@@ -68,11 +67,14 @@ class PredictRangeBody(RangeBody):
         description="An earlier last day known: add `moved`, how far the forecast has moved since, in all and by part.",
     )
 
-    @property
-    def further_columns(self) -> int:
-        """Columns of the answer besides the forecast and its bounds."""
-        moved = 0 if self.since is None else 1 + len(PARTS)
-        return self.actuals + self.explain * len(PARTS) + moved
+    def further_columns(self, parts: int) -> int:
+        """Columns of the answer besides the forecast and its bounds.
+
+        Args:
+            parts: in how many a forecast is explained.
+        """
+        moved = 0 if self.since is None else 1 + parts
+        return self.actuals + self.explain * parts + moved
 
     @property
     def is_plain(self) -> bool:
@@ -109,7 +111,11 @@ Changes = create_model(
     __doc__="Columns of the input frame to change, in every row.",
     exogenous=(
         Annotated[dict[Series, ChangeBody], max_items(MAX_EXOGENOUS)],
-        Field(default={}, description="Changes of exogenous columns, by name."),
+        Field(
+            default={},
+            description="Changes of covariates by name, such as `promotion on the day`, or `promotion` alone "
+            "(`/model` lists them); or of single exogenous columns, such as `promotion +3`.",
+        ),
     ),
     **dict.fromkeys(INPUT_NAMES, (ChangeBody | None, None)),  # type: ignore[call-overload] # the columns are known at run time only
 )
@@ -129,11 +135,6 @@ class WhatIfBody(RangeBody):
     def changed_exogenous(self) -> dict[str, Change]:
         """The changes by exogenous column."""
         return {name: given.change for name, given in self.changes.exogenous.items()}  # type: ignore[attr-defined] # made at run time
-
-    @property
-    def changed_names(self) -> list[str]:
-        """All changed columns."""
-        return [*self.changed_columns, *self.changed_exogenous]
 
 
 InputRow = create_model(
@@ -164,10 +165,13 @@ class InputsBody(StrictModel):
     level: Levels = LEVELS
     explain: Explain = False
 
-    @property
-    def further_columns(self) -> int:
-        """Columns of the answer besides the forecast and its bounds."""
-        return self.explain * len(PARTS)
+    def further_columns(self, parts: int) -> int:
+        """Columns of the answer besides the forecast and its bounds.
+
+        Args:
+            parts: in how many a forecast is explained.
+        """
+        return self.explain * parts
 
     @property
     def rows(self) -> list[dict[str, Any]]:

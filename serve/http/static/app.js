@@ -71,9 +71,9 @@ function fillSeries() {
   showChampion();
 }
 
-// Exogenous columns (weather and the like), where the champion uses any.
+// Covariates (weather, promotions, events), where the champion uses any.
 function fillExogenous() {
-  const names = Object.keys(page.model.metadata.exogenous_known ?? {});
+  const names = page.model.covariates ?? [];
   element("exogenous").replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
   element("exogenous").hidden = !names.length;
 }
@@ -196,7 +196,8 @@ function showForecast(forecasts, history, scenario = []) {
   const changed = new Map(scenario.map(({ ds, y_hat }) => [ds, y_hat]));
   fillTable("values", forecasts, (row) =>
     [show(row.y_hat), showInterval(row, 80), showInterval(row, 95), show(actuals.get(row.ds)), scenario.length ? show(changed.get(row.ds)) : "", note(row, held.get(row.ds))]);
-  fillTable("parts", forecasts, (row) => [...PARTS.map((part) => show(row[`explain_${part}`])), show(row.y_hat)]);
+  const covariates = fillCovariates("parts", forecasts, "explain_exogenous: ");
+  fillTable("parts", forecasts, (row) => [...PARTS.map((part) => show(row[`explain_${part}`])), show(row.y_hat), ...covariates.map((name) => show(row[name]))]);
   element("scenario-legend").hidden = !scenario.length;
   element("compare").disabled = !forecasts.length;
   if (!forecasts.length) showProblem("No value is due on these days: choose others.");
@@ -215,11 +216,22 @@ async function showMoved() {
   try {
     const answer = await ask("/predict", { ...range, since: addDays(cutoff, -1) });
     if (asked !== page.asked) return;
-    fillTable("moved", answer.forecasts, (row) => [...PARTS.map((part) => showMove(row[`moved_${part}`])), showMove(row.moved)]);
+    const covariates = fillCovariates("moved", answer.forecasts, "moved_exogenous: ");
+    fillTable("moved", answer.forecasts, (row) => [...PARTS.map((part) => showMove(row[`moved_${part}`])), showMove(row.moved), ...covariates.map((name) => showMove(row[name]))]);
   } catch (error) {
     element("moved").tBodies[0].replaceChildren();
     element("why-said").textContent = error.message;
   }
+}
+
+// Heads of a column for each covariate that adds something on one of the days; their fields.
+function fillCovariates(id, forecasts, prefix) {
+  const fields = [...new Set(forecasts.flatMap((row) => Object.keys(row).filter((name) => name.startsWith(prefix))))];
+  const shown = fields.filter((name) => forecasts.some((row) => Math.abs(row[name] ?? 0) >= 0.005));
+  const head = element(id).tHead.rows[0];
+  head.querySelectorAll(".covariate").forEach((cell) => cell.remove());
+  head.append(...shown.map((name) => make("th", { scope: "col", className: "covariate", textContent: `of it ${name.slice(prefix.length)}` })));
+  return shown;
 }
 
 const showMove = (by) => (by > 0 ? `+${show(by)}` : show(by));

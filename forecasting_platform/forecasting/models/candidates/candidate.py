@@ -82,6 +82,10 @@ class FittedCandidate(ABC):
         """
         return named_parts(inputs)
 
+    def exogenous_parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What each exogenous column adds to the part `exogenous`; shape (n, E). By default none is told apart."""
+        return np.zeros(inputs.exogenous_values.shape)
+
     def lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
         """Whether an exogenous value that the forecast depends on is not known; shape (n,)."""
         return np.zeros(len(inputs), dtype=bool)

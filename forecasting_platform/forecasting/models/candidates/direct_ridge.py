@@ -122,12 +122,23 @@ class FittedDirectRidge(FittedCandidate):
         """The position of the step that answers each row's."""
         return trained_step(inputs.step, self.intercept.shape[1]) - 1
 
+    def exogenous_parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The shares of each column and of its bends, which add up to the part."""
+        count = len(inputs.exogenous)
+        shares = self._exogenous_shares(inputs, series)
+        return shares.reshape(len(inputs), shares.shape[1] // count, count).sum(axis=1) if count else shares
+
     def _exogenous_part(self, inputs: ModelInputs, series: Positions) -> Floats:
-        """What the exogenous columns add; shape (n,). No column describes a day beyond the horizon."""
+        """What the exogenous columns add; shape (n,)."""
+        part: Floats = self._exogenous_shares(inputs, series).sum(axis=1)
+        return part
+
+    def _exogenous_shares(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The share of each of their regressors; shape (n, (1 + K) · E). None describes a day beyond the horizon."""
         mean = np.einsum("nek,nk->ne", self.exogenous_mean[series], seasonal_basis(yearly_waves(inputs.cutoff + 1)))
         away = exogenous_regressors(inputs.exogenous_values, mean, self.exogenous_knots[series])
-        part = (away * self.coefficients[series, self._step(inputs)][:, REGRESSORS:]).sum(axis=1)
-        return np.where(inputs.step <= self.intercept.shape[1], part, 0.0)
+        shares = away * self.coefficients[series, self._step(inputs)][:, REGRESSORS:]
+        return np.where((inputs.step <= self.intercept.shape[1])[:, None], shares, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

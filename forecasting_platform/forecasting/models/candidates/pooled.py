@@ -24,6 +24,7 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
 from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge, FittedDirectRidge
 from forecasting_platform.forecasting.models.candidates.pooled_columns import (
     centre_and_scale,
+    columns_of,
     covariate_columns,
     lacks_covariate,
     pooled_matrix,
@@ -104,6 +105,19 @@ class FittedPooled(FittedCandidate):
         }
         whole = self._changes(matrix, series)
         return named_parts(inputs, **{name: scale * (whole - of) for name, of in without.items()})
+
+    def exogenous_parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """How the forecast differs from one that lacks a covariate of the day; each is taken away alone."""
+        found, ridge = np.zeros(inputs.exogenous_values.shape), self.ridge.exogenous_parts(inputs, series)
+        matrix, (_, scale) = self._matrix(inputs, series), centre_and_scale(inputs.values)
+        whole, columns = self._changes(matrix, series), columns_of(inputs.step, self.covariates)
+        for covariate, column in enumerate(columns.T):
+            rows = np.flatnonzero(column >= 0)
+            own = np.zeros(len(inputs))
+            own[rows] = ridge[rows, column[rows]]
+            without = without_covariates(with_other_ridge(matrix, -own, scale), covariate)
+            found[rows, column[rows]] = (scale * (whole - self._changes(without, series)))[rows]
+        return found
 
     def _matrix(self, inputs: ModelInputs, series: Positions) -> Floats:
         ridge = self.ridge.predict(inputs, series)

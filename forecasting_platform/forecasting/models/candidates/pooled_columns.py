@@ -118,10 +118,10 @@ def without_holidays(matrix: Floats) -> Floats:
     return changed
 
 
-def without_covariates(matrix: Floats) -> Floats:
-    """The rows as if no covariate were known."""
+def without_covariates(matrix: Floats, only: int | None = None) -> Floats:
+    """The rows as if no covariate were known, or one of them were not."""
     changed = matrix.copy()
-    changed[:, len(POOLED_NAMES) :] = np.nan
+    changed[:, slice(len(POOLED_NAMES), None) if only is None else len(POOLED_NAMES) + only] = np.nan
     return changed
 
 
@@ -142,18 +142,19 @@ def covariate_columns(task: Task) -> Positions:
 
 def covariate_values(values: Floats, step: Positions, covariates: Positions) -> Floats:
     """The covariates of each row's day, NaN of one that is not known; shape (n, D). See `pooled_matrix`."""
-    columns = _columns_of(step, covariates)
+    columns = columns_of(step, covariates)
     rows = np.arange(len(values))[:, None]
     return np.where(columns >= 0, values[rows, len(INPUT_NAMES) + np.maximum(columns, 0)], np.nan)
 
 
 def lacks_covariate(values: Floats, step: Positions, covariates: Positions) -> npt.NDArray[np.bool_]:
     """Whether a covariate that there is of the row's day is not known; shape (n,). See `pooled_matrix`."""
-    unknown = np.isnan(covariate_values(values, step, covariates)) & (_columns_of(step, covariates) >= 0)
+    unknown = np.isnan(covariate_values(values, step, covariates)) & (columns_of(step, covariates) >= 0)
     return np.asarray(unknown.any(axis=1))
 
 
-def _columns_of(step: Positions, covariates: Positions) -> Positions:
+def columns_of(step: Positions, covariates: Positions) -> Positions:
+    """The exogenous column of each row that each covariate is, -1 for none; shape (n, D). See `pooled_matrix`."""
     horizon = len(covariates)
     # No column describes a day beyond the horizon.
     return np.where((step <= horizon)[:, None], covariates[np.minimum(step, horizon) - 1], -1)
