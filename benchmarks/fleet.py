@@ -200,19 +200,23 @@ class Fleet:
         """Match forecasts of some days with their actuals."""
         match_forecast_errors(self.store, days, self._settings.horizon_days)
 
-    def check_names(self, asset: str) -> list[str]:
-        """The checks of an asset."""
-        keys = dg.AssetSelection.checks_for_assets(asset).resolve_checks(self._definitions.resolve_asset_graph())
-        return sorted(key.name for key in keys)
+    def checks(self, asset: str) -> dict[str, list[str]]:
+        """The checks of an asset, those that are evaluated together under one name."""
+        found = {}
+        for definition in self._definitions.asset_checks or ():
+            names = [key.name for key in definition.check_keys if key.asset_key == dg.AssetKey(asset)]
+            if names:
+                found[definition.node_def.name if len(names) > 1 else names[0]] = names
+        return dict(sorted(found.items()))
 
-    def check(self, asset: str, name: str, days: DateRange) -> None:
-        """Run one check as Dagster runs it."""
-        selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name))
+    def check(self, asset: str, names: list[str], days: DateRange) -> None:
+        """Run checks as Dagster runs them."""
+        selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(asset), name) for name in names))
         job = dg.define_asset_job("check", selection=selection)
         definitions = dg.Definitions.merge(self._definitions, dg.Definitions(jobs=[job]))
         run = definitions.resolve_job_def("check").execute_in_process(instance=self._instance, tags=range_tags(days))
         if not run.success:
-            raise RuntimeError(f"the check {name} broke")
+            raise RuntimeError(f"the checks {names} broke")
 
     def close(self) -> None:
         """Give back the connections."""
@@ -228,8 +232,8 @@ def live(fleet: Fleet, stations: Stations, history: DateRange) -> None:
             work(*arguments)
 
     def checks(phase: str, asset: str, days: DateRange) -> None:
-        for name in fleet.check_names(asset):
-            station(phase, f"check {name}", fleet.check, asset, name, days)
+        for name, together in fleet.checks(asset).items():
+            station(phase, f"check {name}", fleet.check, asset, together, days)
 
     def load(phase: str, days: DateRange) -> None:
         fleet.publish(days.end)
@@ -243,8 +247,8 @@ def live(fleet: Fleet, stations: Stations, history: DateRange) -> None:
     fleet.publish(warm_up.end)
     fleet.load(warm_up)
     for asset in ("raw_observations", "feature_table"):
-        for name in fleet.check_names(asset):
-            fleet.check(asset, name, warm_up)
+        for together in fleet.checks(asset).values():
+            fleet.check(asset, together, warm_up)
 
     load("initial load", history)
     station("training", "training", fleet.train)
@@ -257,7 +261,7 @@ def live(fleet: Fleet, stations: Stations, history: DateRange) -> None:
     fleet.forecast(lived)
     fleet.match(lived)
     for name in MONTHLY:
-        station(MONTH, f"check {name}", fleet.check, "feature_table", name, lived)
+        station(MONTH, f"check {name}", fleet.check, "feature_table", [name], lived)
 
     today = DateRange(lived.end + timedelta(days=1), lived.end + timedelta(days=1))
     load("one more day", today)
@@ -293,7 +297,7 @@ def main() -> None:
     parser.add_argument("--series", type=int)
     parser.add_argument("--days", type=int, help="days of history before the first training")
     arguments = parser.parse_args()
-    logging.getLogger("dagster").setLevel(logging.ERROR)
+    logging.disable(logging.INFO)
     is_small = arguments.small or os.environ.get("FULL", "1") == "0"
     usual = SMALL if is_small else FULL
     series, days = arguments.series or usual[0], arguments.days or usual[1]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, UnknownVersionError
-from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
+from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_actuals
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, interval_columns
 from forecasting_platform.forecasting.series.lifetime import new_series
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
@@ -76,13 +76,14 @@ def _issue(
 ) -> pd.DataFrame:
     """Issue and record one version's forecasts; returns all that it ever issued for these cutoffs."""
     since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
-    recorded = _of_version(store.read(FORECASTS, since), version)
+    recorded = _of_version(store.read(FORECASTS.only(*interval_columns()), since), version)
+    actuals = plausible_observations(store, since)[["unique_id", "ds", "y"]]
     issued = issue_forecasts(
         model,
         features,
         model_version=version.version,
         issued_at=datetime.now(UTC),
-        matured=match_errors(recorded, plausible_observations(store, since), since, model.calendars),
+        matured=match_actuals(recorded, actuals, since, model.calendars),
         not_normal=not_normal,
     )
     store.record_forecasts(issued)

@@ -9,7 +9,7 @@ import pandas as pd
 from forecasting_platform.forecasting.models.intervals import adapt_widths
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
@@ -31,7 +31,8 @@ def issue_forecasts(
         features: rows of `FEATURE_TABLE`; each row's `ds` is a cutoff. Rows before the model's own
             cutoff are left out: the model was fitted on the days they would forecast. Series that are new to the
             model are forecast too: what was known of them at the cutoff is in its row, as for any other.
-        matured: rows of `FORECAST_ERRORS` of the version, from which the widths of its intervals learn.
+        matured: errors of the version, from which the widths of its intervals learn: the key, intervals and `y` of
+            rows of `FORECAST_ERRORS`.
         not_normal: periods from which they do not, besides those of the model's recipe.
 
     Returns:
@@ -40,10 +41,11 @@ def issue_forecasts(
     errors = FORECAST_ERRORS.empty() if matured is None else matured
     errors = errors[~(not_normal | not_normal_of(model.metadata)).rows(errors, "cutoff", "ds")]
     usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
-    frames = [
-        _issue(model.with_widths(learn_widths(errors[errors["ds"] <= cutoff], model.unique_ids)), rows, cutoff)
-        for cutoff, rows in usable.groupby("ds", sort=True)
-    ]
+    days, widths = learn_widths(errors, model.unique_ids)
+    frames = []
+    for cutoff, rows in usable.groupby("ds", sort=True):
+        known_days = np.searchsorted(days, pd.Timestamp(str(cutoff)).to_datetime64(), side="right")
+        frames.append(_issue(model.with_widths(widths[known_days]), rows, cutoff))
     if not frames:
         return FORECASTS.empty()
     issued = pd.concat(frames, ignore_index=True).assign(model_version=model_version, issued_at=pd.Timestamp(issued_at))
@@ -59,26 +61,32 @@ def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataF
     return known.predict(known.inputs(days, unique_ids=rows["unique_id"].tolist())).to_frame()
 
 
-def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> Floats:
+def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days, Floats]:
     """Adapt the widths of a version's intervals to its own forecasts, day by day as they matured.
 
     Args:
-        matured: rows of `FORECAST_ERRORS`.
+        matured: `unique_id`, `ds`, `y` and the intervals of rows of `FORECAST_ERRORS`.
 
     Returns:
-        Logarithm of the factor of each of `LEVELS`; shape (len(unique_ids), len(LEVELS)), 0 without errors.
+        The days that have errors, ascending, shape (D,), and the logarithms of the factors of each of `LEVELS` before
+        the first and after each of them; shape (D + 1, len(unique_ids), len(LEVELS)), 0 before the first.
     """
-    widths = np.zeros((len(unique_ids), len(LEVELS)))
-    missed = pd.DataFrame(
-        {
-            level: (matured["y"] < matured[f"y_hat_lo_{level}"]) | (matured["y"] > matured[f"y_hat_hi_{level}"])
-            for level in LEVELS
-        }
-    )
-    daily = missed.astype(float).groupby([matured["unique_id"], matured["ds"]]).mean()
-    for _, day in daily.groupby(level="ds", sort=True):
-        widths = adapt_widths(widths, day.droplevel("ds").reindex(list(unique_ids)).to_numpy())
-    return widths
+    series = pd.Index(list(unique_ids), dtype=object).get_indexer(pd.Index(matured["unique_id"], dtype=object))
+    known = series >= 0
+    days, day = np.unique(matured["ds"].to_numpy()[known].astype("datetime64[D]"), return_inverse=True)
+    shape = (len(days), len(unique_ids))
+    cell, y = day * shape[1] + series[known], matured["y"].to_numpy()[known]
+    count = np.bincount(cell, minlength=shape[0] * shape[1])
+    missed = np.empty((*shape, len(LEVELS)))
+    for position, level in enumerate(LEVELS):
+        low, high = (matured[f"y_hat_{side}_{level}"].to_numpy()[known] for side in ("lo", "hi"))
+        with np.errstate(invalid="ignore"):
+            share = np.bincount(cell, (y < low) | (y > high), minlength=len(count)) / count
+        missed[:, :, position] = share.reshape(shape)
+    widths = np.zeros((len(days) + 1, len(unique_ids), len(LEVELS)))
+    for position in range(len(days)):
+        widths[position + 1] = adapt_widths(widths[position], missed[position])
+    return days, widths
 
 
 def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
@@ -131,9 +139,22 @@ def match_errors(
     newest = by_age.drop_duplicates(["unique_id", "ds"], keep="last")
     first = by_age.drop_duplicates(["unique_id", "ds"], keep="first").rename(columns={"y": "y_first"})
     actuals = newest[["unique_id", "ds", "y"]].merge(first[["unique_id", "ds", "y_first"]], on=["unique_id", "ds"])
+    matched = match_actuals(forecasts, actuals, days, calendars)
+    return FORECAST_ERRORS.conform(matched[FORECAST_ERRORS.column_names], days)
+
+
+def match_actuals(
+    forecasts: pd.DataFrame, actuals: pd.DataFrame, days: DateRange, calendars: Calendars = DAILY
+) -> pd.DataFrame:
+    """Forecasts of some days with the columns of their actuals, without those of closed days or that have none yet.
+
+    Args:
+        forecasts: the key, and any other columns, of rows of `FORECASTS`; those of other days are ignored.
+        actuals: `unique_id`, `ds` and what else is known of the days; one row a series and day.
+    """
     inside = forecasts[forecasts["ds"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))]
     matched = inside.merge(actuals, on=["unique_id", "ds"])
-    if not calendars.is_every_day:
-        days_matched = matched["ds"].to_numpy().astype("datetime64[D]")
-        matched = matched[~calendars.closed_rows(matched["unique_id"].tolist(), days_matched)]
-    return FORECAST_ERRORS.conform(matched[FORECAST_ERRORS.column_names], days)
+    if calendars.is_every_day:
+        return matched
+    days_matched = matched["ds"].to_numpy().astype("datetime64[D]")
+    return matched[~calendars.closed_rows(matched["unique_id"].tolist(), days_matched)]

@@ -32,10 +32,10 @@ EXPLAINED_DAYS, EXPLAINED_STEP = 365, 7
 """A forecast is explained a week ahead, on each day of the last year."""
 
 
-def _figure(panels: int, height: float = 2.4) -> "Figure":
+def _figure(panels: int, height: float = 2.4, *, is_placed: bool = False) -> "Figure":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, height * max(1, panels)), layout="constrained")
+    figure = Figure(figsize=(9, height * max(1, panels)), layout=None if is_placed else "constrained")
     figure.subplots(max(1, panels), 1)
     return figure
 
@@ -221,12 +221,24 @@ def errors_plot(errors: pd.DataFrame, not_normal: NotNormal = ALL_NORMAL) -> byt
 
 
 def _series_plot(rows: pd.DataFrame, draw) -> bytes:  # type: ignore[no-untyped-def] # a callback on matplotlib's Axes
-    figure = _figure(min(rows["unique_id"].nunique(), MAX_SERIES), height=1.8)
+    names = rows["unique_id"].unique()[:MAX_SERIES]
+    is_placed = all(len(name) <= TITLE_WIDTH for name in names)
+    figure = _figure(len(names), height=1.8, is_placed=is_placed)
+    if is_placed:
+        _place(figure)
     # A panel may be given a second axis while it is drawn.
-    for axes, (unique_id, series) in zip(list(figure.axes), rows.groupby("unique_id", sort=False), strict=False):
-        draw(axes, series)
+    for axes, unique_id in zip(list(figure.axes), names, strict=False):
+        draw(axes, rows[rows["unique_id"] == unique_id])
         _title(axes, str(unique_id))
     return _png(_dated(figure))
+
+
+def _place(figure: "Figure") -> None:
+    """Fixed margins, for panels with a title of one line: to find them by drawing takes as long as the picture."""
+    count, (side, above, below, between) = len(figure.axes), (0.75, 0.3, 0.5, 0.65)
+    width, height = figure.get_size_inches()
+    panel = (height - above - below - between * (count - 1)) / count
+    figure.subplots_adjust(side / width, below / height, 1 - side / width, 1 - above / height, hspace=between / panel)
 
 
 def decision_plot(decision: PromotionDecision) -> bytes:

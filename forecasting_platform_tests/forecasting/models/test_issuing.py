@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecasting_platform.forecasting.models.intervals import adapt_widths
 from forecasting_platform.forecasting.models.issuing import (
     cutoffs_of,
     issue_forecasts,
@@ -172,7 +173,27 @@ def test_a_series_without_matured_forecasts_learns_nothing(model: ForecastModel,
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
     known = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp(AT))
     matured = match_errors(issued, known, DateRange(date(2023, 7, 1), JULY))
-    widths = learn_widths(matured, ["new", "a"])
+    widths = learn_widths(matured, ["new", "a"])[1][-1]
     assert (widths[0] == 0).all()
     assert (widths[1] != 0).any()
-    assert (learn_widths(matured.iloc[:0], ["a"]) == 0).all()
+    assert (learn_widths(matured.iloc[:0], ["a"])[1] == 0).all()
+
+
+def test_the_widths_after_each_day_are_those_of_the_errors_up_to_it() -> None:
+    generator = np.random.default_rng(0)
+    days = pd.date_range("2023-07-01", periods=30)
+    matured = pd.DataFrame(
+        [(name, day) for name in ("a", "b", "unknown") for day in days for _ in range(3)], columns=["unique_id", "ds"]
+    ).assign(y=lambda rows: generator.standard_normal(len(rows)))
+    for level, half in ((80, 1.28), (95, 1.96)):
+        matured[f"y_hat_lo_{level}"], matured[f"y_hat_hi_{level}"] = -half, half
+    matured = matured[generator.random(len(matured)) > 0.4]
+    expected = np.zeros((2, 2))
+    found, widths = learn_widths(matured, ["a", "b"])
+    for position, day in enumerate(found):
+        today = matured[matured["ds"] == day]
+        missed = pd.DataFrame(
+            {level: ~today["y"].between(today[f"y_hat_lo_{level}"], today[f"y_hat_hi_{level}"]) for level in (80, 95)}
+        )
+        expected = adapt_widths(expected, missed.groupby(today["unique_id"]).mean().reindex(["a", "b"]).to_numpy())
+        assert widths[position + 1].tolist() == expected.tolist()
