@@ -28,10 +28,11 @@ from forecasting_platform.forecasting.models.candidates.registry import (
 from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownAtCutoff
 from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.history import with_history
 from forecasting_platform.forecasting.series.inputs import InputBlock
 from forecasting_platform.forecasting.series.panel import Panel, panel_from
 
@@ -124,7 +125,7 @@ class CandidateContract:
         for horizon, exogenous in cases:
             panel = panel_of(VALUES, with_wind=bool(exogenous))
             fitted = self._fit(panel, horizon, exogenous)
-            block = panel.block(panel.days[-30:], horizon, "IE")
+            block = self._block(panel, panel.days[-30:], horizon)
             found = fitted.predict_block(block)
             assert found.shape == block.shape, f"horizon {horizon}: {found.shape} instead of {block.shape}"
             # NaN where a cutoff has no row, and nowhere else.
@@ -135,7 +136,7 @@ class CandidateContract:
         """A forecast of one series is the one that it has in a request for all."""
         panel = panel_of(VALUES)
         fitted = self._fit(panel)
-        rows, series, _ = panel.block(panel.days[-9:], 15, "IE").rows(7)
+        rows, series, _ = self._block(panel, panel.days[-9:], 15).rows(7)
         alone = [fitted.predict(rows.rows(slice(at, at + 1)), series[at : at + 1])[0] for at in range(len(rows))]
         np.testing.assert_allclose(fitted.predict(rows, series), alone, rtol=self.tolerance, atol=0)
 
@@ -148,15 +149,15 @@ class CandidateContract:
         loaded = [stored(fit) for fit in fits]
         joined = stored(type(loaded[0]).join(loaded))
         cutoffs = together.days[-20:]
-        blocks = [part.block(cutoffs, 15, "IE") for part in parts]
+        blocks = [self._block(part, cutoffs, 15) for part in parts]
         expected = np.concatenate([forecasts_of(fit, block) for fit, block in zip(fits, blocks, strict=True)])
-        self._same(forecasts_of(joined, together.block(cutoffs, 15, "IE")), expected)
+        self._same(forecasts_of(joined, self._block(together, cutoffs, 15)), expected)
         order = np.array([2, 0, 1])
-        turned = replace(together, features=together.features[order]).block(cutoffs, 15, "IE")
+        turned = self._block(replace(together, features=together.features[order]), cutoffs, 15)
         self._same(forecasts_of(joined.take(order), turned), expected[order])
         # The app takes series out of a model and joins new ones to it, again and again.
         again = type(joined).join([joined.take(np.array([1])), joined.unfitted(1), joined.take(np.array([2, 0]))])
-        kept = forecasts_of(again.take(np.array([3, 0, 2])), together.block(cutoffs, 15, "IE"))
+        kept = forecasts_of(again.take(np.array([3, 0, 2])), self._block(together, cutoffs, 15))
         self._same(kept, expected)
 
     def test_nothing_after_the_cutoff_reaches_a_forecast(self) -> None:
@@ -183,7 +184,7 @@ class CandidateContract:
         panel = panel_of(VALUES, with_wind=True)
         panel.features.flags.writeable = False
         fitted = self._fit(panel, exogenous=(WIND,))
-        block = panel.block(panel.days[-9:], 15, "IE")
+        block = self._block(panel, panel.days[-9:], 15)
         block.features.flags.writeable = block.calendar.flags.writeable = False
         fitted.predict_block(block)
         rows, series, _ = block.rows(3)
@@ -200,7 +201,7 @@ class CandidateContract:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 fitted = self._fit(panel)
-                found = forecasts_of(fitted, panel.block(panel.days[-3:], 40, "IE"))
+                found = forecasts_of(fitted, self._block(panel, panel.days[-3:], 40))
             assert np.isfinite(found[np.isfinite(panel.features[:, -3:, 0])]).all(), f"{name}: not finite"
 
     def test_a_series_without_any_value_keeps_no_other_from_being_forecast(self) -> None:
@@ -209,7 +210,7 @@ class CandidateContract:
         features = panel.features[:, :350].copy()
         features[-1] = np.nan
         fitted = self._fit(replace(panel, days=panel.days[:350], features=features))
-        newest = panel.block(panel.days[-1:], 15, "IE")
+        newest = self._block(panel, panel.days[-1:], 15)
         assert np.isfinite(forecasts_of(fitted, newest)).all(), "not finite after a fit without one of the series"
         assert np.isfinite(forecasts_of(stored(fitted.unfitted(2)), newest)).all(), "not finite without a fit"
 
@@ -224,7 +225,7 @@ class CandidateContract:
         """`parts` and `lacks_exogenous` have the shapes that the app reads."""
         panel = panel_of(VALUES, with_wind=True)
         fitted = self._fit(panel, exogenous=(WIND,))
-        rows, series, _ = panel.block(panel.days[-9:], 15, "IE").rows(14)
+        rows, series, _ = self._block(panel, panel.days[-9:], 15).rows(14)
         parts, lacks = fitted.parts(rows, series), fitted.lacks_exogenous(rows, series)
         assert parts.shape == (len(rows), len(NAMED_PARTS)), f"parts of shape {parts.shape}"
         assert np.isfinite(parts).all(), "a part is not finite"
@@ -242,7 +243,8 @@ class CandidateContract:
         recipe = Recipe((replace(self.candidate, prior_weight=1.0),), backtest_days=200, refit_days=60)
         features = features_of({"a": seasonal(400), "b": seasonal(400, 1)})
         model = train(features, END, recipe, code_version="contract").model
-        taken_in = answer_from(model, features_of({"new": seasonal(9)}).tail(1))
+        new = features_of({"new": seasonal(9)})
+        taken_in = answer_from(model, with_history(new.tail(1), new, max(model.window_days, 1)))
         forecasts = taken_in.predict(taken_in.inputs([END + timedelta(days=step) for step in range(1, 41)]))
         assert set(forecasts.unique_id) == {"a", "b", "new"}
         assert forecasts.new_series.sum() == 40
@@ -254,10 +256,15 @@ class CandidateContract:
         alone = replace(self.candidate, prior_weight=1.0)
         return Recipe((alone,), horizon=horizon, exogenous=exogenous).fit(panel)[0]
 
+    def _block(self, panel: Panel, cutoffs: Days, horizon: int = 15) -> InputBlock:
+        # One day more than it needs: another candidate of a recipe may look further back.
+        window_days = self.candidate.fitted.window_days
+        return panel.block(cutoffs, horizon, "IE", window_days + 1 if window_days else 0)
+
     def _before_the_last_40_days(self, values: Mapping[str, Floats]) -> Floats:
         panel = panel_of(values)
         fitted = self._fit(panel.until(panel.days[-41]))
-        return forecasts_of(fitted, panel.block(panel.days[-49:-40], 15, "IE"))
+        return forecasts_of(fitted, self._block(panel, panel.days[-49:-40], 15))
 
     def _same(self, found: Floats, expected: npt.NDArray[np.float64]) -> None:
         np.testing.assert_allclose(found, expected, rtol=self.tolerance, atol=0)

@@ -19,6 +19,7 @@ from forecasting_platform.forecasting.models.candidates.registry import GROUP, r
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, ModelInputs
 from forecasting_platform.forecasting.series.panel import Panel
 
@@ -27,6 +28,7 @@ __all__ = [
     "GROUP",
     "INPUT_NAMES",
     "LEVEL",
+    "MAX_WINDOW_DAYS",
     "NAMED_PARTS",
     "POOLED_NAMES",
     "Candidate",

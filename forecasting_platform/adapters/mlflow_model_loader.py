@@ -21,7 +21,8 @@ class PyfuncForecaster:
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Forecasts of the input frame that `/simulate` gives: `y_hat` and its intervals, in its order."""
-        return self.model.predict(ModelInputs.from_frame(model_input, self.model.exogenous)).to_frame()
+        inputs = ModelInputs.from_frame(model_input, self.model.exogenous, self.model.window_days)
+        return self.model.predict(inputs).to_frame()
 
 
 def _load_pyfunc(path: str) -> PyfuncForecaster:

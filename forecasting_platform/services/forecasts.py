@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNo
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
+from forecasting_platform.services.newest_features import with_windows
 from forecasting_platform.settings import REGISTERED_MODEL
 
 
@@ -80,7 +81,7 @@ def _issue(
     actuals = plausible_observations(store, since)[["unique_id", "ds", "y"]]
     issued = issue_forecasts(
         model,
-        features,
+        with_windows(store, features, model.window_days),
         model_version=version.version,
         issued_at=datetime.now(UTC),
         matured=match_actuals(recorded, actuals, since, model.calendars),

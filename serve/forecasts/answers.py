@@ -22,6 +22,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.newest_features import newest_features
 from serve.forecasts.champion import Champion
 from serve.forecasts.precomputed import describe_left_out, is_finite
 from serve.forecasts.rendering import Record
@@ -99,7 +100,7 @@ def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore |
             raise InvalidRangeError(
                 f"what was known on {known_until} cannot be read: the app has no store of past days; ask for later days"
             )
-        rows = store.read_newest(FEATURE_TABLE, at_or_before=known_until, unique_ids=past)
+        rows = newest_features(store, model.window_days, at_or_before=known_until, unique_ids=past)
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
         if len(begun) < len(wanted) and (request.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
@@ -165,7 +166,7 @@ def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], row_limit: i
         found = examples(known) if known else "none"
         raise InvalidInputsError(f"{examples(unknown)} is no exogenous column of the champion; it has {found}")
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
-    inputs = ModelInputs.from_records(ordered, champion.model.exogenous)
+    inputs = ModelInputs.from_records(ordered, champion.model.exogenous, champion.model.window_days)
     _refuse_far_or_repeated(inputs)
     return inputs
 

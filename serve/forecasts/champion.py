@@ -20,10 +20,11 @@ from forecasting_platform.errors import InvalidArtifactError, NoChampionError
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_covariates import model_covariates
 from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.history import has_history
 from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.newest_features import newest_features
 from forecasting_platform.settings import REGISTERED_MODEL
 from serve.forecasts.last_good import load_copy, save_copy
 from serve.forecasts.precomputed import PrecomputedForecasts
@@ -198,7 +199,8 @@ class ChampionWatch:
         """Read the newest feature rows once; a failure is raised and leaves the present ones."""
         if self._store is None:
             return
-        rows = self._store.read_newest(FEATURE_TABLE)
+        loaded = self._loaded
+        rows = newest_features(self._store, loaded.model.window_days if loaded else 0)
         with self._swap:
             if self._features is None or not rows.equals(self._features):
                 self.current = _with_features(self._loaded, rows)
@@ -270,6 +272,7 @@ class ChampionWatch:
 
 
 def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
-    if champion is None or rows is None:
+    # A champion that needs longer windows than were read answers from its own until the next look at the store.
+    if champion is None or rows is None or not has_history(rows, champion.model.window_days):
         return champion
     return Champion(champion.version, answer_from(champion.model, rows), champion.loaded_at)

@@ -9,6 +9,7 @@ from werkzeug.datastructures import Headers
 
 from forecasting_platform.forecasting.models.forecasts import Forecasts
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.history import HISTORY, history_columns
 from forecasting_platform.forecasting.series.inputs import ModelInputs
 from serve.forecasts.answers import rows_of
 from serve.forecasts.champion import Champion
@@ -87,8 +88,15 @@ def inputs_answer(champion: Champion, inputs: ModelInputs, left_out: Sequence[Re
     """Input rows as the client wants them; streamed when large. In CSV each exogenous column is one of its own."""
     records = (inputs.rows(part).to_records() for part in _parts(len(inputs)))
     if wants_csv():
-        records = ([record | record.pop("exogenous", {}) for record in part] for part in records)
+        records = ([_flat(record) for record in part] for part in records)
     return _answer(champion, _left_out(left_out), "inputs", records, len(inputs))
+
+
+def _flat(record: Record) -> Record:
+    """An input row for CSV: each exogenous column, and each day of the history, is a column of its own."""
+    history = record.pop(HISTORY, [])
+    days = dict(zip(history_columns(len(history)), history, strict=True))
+    return record | record.pop("exogenous", {}) | days
 
 
 def whatif_answer(champion: Champion, baseline: Forecasts, scenario: Forecasts, warnings: Sequence[Record]) -> Response:

@@ -162,7 +162,7 @@ def simulate(body: RangeBody) -> Response:
     """The champion's input frame for a range of days: everything its forecasts are computed from."""
     service = current_service()
     champion = service.watch.require()
-    columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous)
+    columns = len(KEYS) + len(INPUT_NAMES) + len(champion.model.exogenous) + champion.model.window_days
     inputs = inputs_for(champion, body.forecast_request, service.store, min(MAX_INPUT_ROWS, MAX_CELLS // columns))
     return inputs_answer(champion, inputs, list_left_out(champion, inputs, body.forecast_request))
 

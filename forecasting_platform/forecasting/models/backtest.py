@@ -113,7 +113,7 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
     y_hat = np.full(shape, np.nan)
     for fit_day, block in _blocks(fits, cutoffs):
         # Forecasts are made from the rows of the cutoffs, by fits that know nothing after their fit day.
-        rows = panel.block(cutoffs[block], recipe.horizon, recipe.country)
+        rows = panel.block(cutoffs[block], recipe.horizon, recipe.country, recipe.window_days)
         for position, fitted in enumerate(recipe.fit(panel.until(fit_day))):
             y_hat[position, :, block] = forecast_block(fitted, rows)
     unweighted = Backtest(

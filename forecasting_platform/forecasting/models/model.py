@@ -30,6 +30,7 @@ from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.events import NO_EVENTS, Events
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.series.history import history_of
 from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.lifetime import SeriesState, has_ended, series_states
 from forecasting_platform.forecasting.series.panel import feature_values
@@ -59,6 +60,7 @@ class ForecastModel:
         ended_after_days: after how many days without a value a series has ended; shape (S,).
         trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
             shape (S, F + E, 2).
+        history: each series' newest values, as many as a candidate needs; shape (S, window_days).
         is_new: which series are forecast by `first_days`; shape (S,).
         first_days: what was learnt of series that it was not trained on.
         metadata: JSON-ready: recipe, scores, winners, coverage, data fingerprint, code version.
@@ -87,10 +89,13 @@ class ForecastModel:
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
     calendars: Calendars = DAILY
+    history: Floats = field(default_factory=lambda: np.empty((0, 0)))
     events: Events = NO_EVENTS
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not self.history.size:
+            object.__setattr__(self, "history", np.empty((len(self.unique_ids), self.history.shape[1])))
         object.__setattr__(self, "_index", {name: position for position, name in enumerate(self.unique_ids)})
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
@@ -105,19 +110,27 @@ class ForecastModel:
             raise UnknownSeriesError(unknown, self.unique_ids)
         return np.array([self._index[unique_id] for unique_id in wanted], dtype=np.int64)
 
+    @property
+    def window_days(self) -> int:
+        """Days of history that its candidates need beside an input row."""
+        return max((candidate.window_days for candidate in self.candidates), default=0)
+
     def with_features(self, rows: pd.DataFrame) -> "ForecastModel":
         """The same model, answering from other feature rows.
 
         Args:
             rows: rows of `FEATURE_TABLE`, at most one a series: what was known at its `ds`, which becomes
-                the cutoff. A series without a row keeps the one it has; other series are ignored.
+                the cutoff; with their windows where the model needs some (`with_history`). A series without a row
+                keeps the one it has; other series are ignored.
         """
         rows = rows[rows["unique_id"].isin(self.unique_ids)]
         positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
         features, feature_days = self.features.copy(), self.feature_days.copy()
         features[positions] = self.values_of(rows)
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
-        return replace(self, features=features, feature_days=feature_days)
+        history = self.history.copy()
+        history[positions] = history_of(rows, self.window_days)
+        return replace(self, features=features, feature_days=feature_days, history=history)
 
     def values_of(self, rows: pd.DataFrame) -> Floats:
         """`FEATURE_NAMES` of rows of `FEATURE_TABLE`, then the exogenous columns; shape (n, F + E)."""
@@ -174,7 +187,9 @@ class ForecastModel:
         positions = self.positions(wanted)
         cutoffs = self.feature_days[positions]
         refuse_unreachable(days, cutoffs)
-        inputs = build_inputs(wanted, cutoffs, self.features[positions], days, self.country, self.exogenous)
+        inputs = build_inputs(
+            wanted, cutoffs, self.features[positions], days, self.country, self.exogenous, self.history[positions]
+        )
         closed = self.calendars.closed_rows(inputs.unique_id, inputs.ds, "left_out")
         return inputs.rows(~closed) if closed.any() else inputs
 
@@ -304,6 +319,6 @@ class ForecastModel:
 
 BY_SERIES = (
     "weights", "error_quantiles", "calm_volatility", "lower_bound", "plausible", "features", "feature_days",
-    "ended_after_days", "trained_ranges", "is_new",
+    "ended_after_days", "trained_ranges", "is_new", "history",
 )  # fmt: skip
 """The model's own arrays with the series as first axis."""

@@ -28,6 +28,8 @@ FORMAT = 3
 def arrays_of(model: ForecastModel) -> dict[str, npt.NDArray[np.generic]]:
     """Every number of the model, by name."""
     own = {name: getattr(model, name) for name in ("probabilities", *BY_SERIES)}
+    if not model.window_days:
+        del own["history"]
     return candidate_arrays(model.candidates) | own | model.first_days.to_arrays()
 
 
@@ -74,7 +76,8 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             exogenous=tuple(document["exogenous"]),
             calendars=Calendars.from_document(document.get("calendars", ())),
             events=Events.from_document(document.get("events", ())),
-            **{name: arrays[name] for name in ("probabilities", *BY_SERIES)},
+            **{name: arrays[name] for name in ("probabilities", *BY_SERIES) if name != "history"},
+            history=arrays.get("history", np.empty((0, 0))),
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

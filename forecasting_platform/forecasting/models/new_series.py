@@ -9,6 +9,7 @@ from forecasting_platform.forecasting.models.first_days import age_of, scale_of
 from forecasting_platform.forecasting.models.joining import join_models
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.history import history_of
 from forecasting_platform.forecasting.series.lifetime import ROUNDING, UNKNOWN_RHYTHM_DAYS, constant_series
 
 _Y = FEATURE_NAMES.index("y")
@@ -83,4 +84,5 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
         ended_after_days=np.full(count, UNKNOWN_RHYTHM_DAYS),
         trained_ranges=np.stack(ranges),
         is_new=np.ones(count, dtype=bool),
+        history=history_of(rows, model.window_days),
     )

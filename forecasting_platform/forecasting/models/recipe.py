@@ -101,6 +101,11 @@ class Recipe:
         return tuple(candidate.name for candidate in self.candidates)
 
     @property
+    def window_days(self) -> int:
+        """Days of history that its candidates need beside an input row."""
+        return max((candidate.fitted.window_days for candidate in self.candidates), default=0)
+
+    @property
     def prior(self) -> Floats:
         """The candidates' weights before there is evidence; shape (K,)."""
         return np.array([candidate.prior_weight for candidate in self.candidates])

@@ -92,6 +92,7 @@ def train(
         plausible=_plausible(panel),
         features=newest,
         feature_days=newest_days,
+        history=panel.newest_history(newest_days, recipe.window_days),
         metadata=_metadata(known, panel, results, weights, judged.coverage(), new, recipe, code_version),
         exogenous=panel.exogenous,
         ended_after_days=ended_after_days(panel.observed, panel.days, panel.unique_ids, recipe.calendars),

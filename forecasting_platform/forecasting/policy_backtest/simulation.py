@@ -19,7 +19,7 @@ from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, count_tries, recipes_compared_by
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.inputs import build_inputs
-from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.panel import Panel, panel_from
 
 
 def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Policy]) -> list[Outcome]:
@@ -33,7 +33,7 @@ def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Seq
     cutoffs = panel.days[panel.days >= np.datetime64(cycles[0].day)][:-1]
     horizon = cycles[0].fits[0].model.horizon
     actuals = panel.actuals(cutoffs, horizon)
-    forecasts = _Forecasts(panel.at(cutoffs), cutoffs)
+    forecasts = _Forecasts(panel, cutoffs)
     outcomes = []
     for (every, rule), alike in itertools.groupby(grid, key=lambda policy: (policy.train_every_days, policy.rule)):
         trained = [found for found in cycles if (found.day - cycles[0].day).days % every == 0]
@@ -97,8 +97,9 @@ def _scored_version(fit: Fit, evidence: Evidence) -> ScoredVersion:
 class _Forecasts:
     """Forecasts at past cutoffs, each computed once and shared by the policies."""
 
-    def __init__(self, features: Floats, cutoffs: Days) -> None:
-        self._features = features
+    def __init__(self, panel: Panel, cutoffs: Days) -> None:
+        self._panel = panel
+        self._features = panel.at(cutoffs)
         self._cutoffs = cutoffs
         self._known: dict[int, Floats] = {}
 
@@ -121,6 +122,7 @@ class _Forecasts:
             days = [first + timedelta(days=step) for step in range(1, model.horizon + 1)]
             names = [name for name, there in zip(model.unique_ids, observed, strict=True) if there]
             known = np.repeat(cutoff, len(names))
-            inputs = build_inputs(names, known, features[observed], days, model.country, model.exogenous)
+            windows = self._panel.history(self._cutoffs[[position]], model.window_days)[observed, 0]
+            inputs = build_inputs(names, known, features[observed], days, model.country, model.exogenous, windows)
             forecasts[observed] = model.predict(inputs, levels=()).y_hat.reshape(len(names), model.horizon)
         return forecasts

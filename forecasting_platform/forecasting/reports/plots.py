@@ -162,7 +162,8 @@ def _inputs_of_a_year(training: Training, series: int) -> ModelInputs:
     cutoffs, ds = cutoffs[known], cutoffs[known] + EXPLAINED_STEP
     unique_id = np.full(len(cutoffs), training.model.unique_ids[series], dtype=object)
     values = input_values(rows[known], calendar_values(ds, training.model.country))
-    return ModelInputs(unique_id, cutoffs, ds, values, training.model.exogenous)
+    history = training.panel.history(cutoffs, training.model.window_days)[series]
+    return ModelInputs(unique_id, cutoffs, ds, values, training.model.exogenous, history)
 
 
 def _mean(cells: Floats) -> Floats:

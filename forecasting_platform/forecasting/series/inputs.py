@@ -6,7 +6,7 @@ sent back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from forecasting_platform.errors import InvalidDataError, examples
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.calendar import CALENDAR_NAMES, calendar_values
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.history import HISTORY, history_columns
 
 KEYS = ("unique_id", "cutoff", "ds")
 TARGET_NAMES: tuple[str, ...] = tuple(f"target_{name}" for name in CALENDAR_NAMES)
@@ -25,6 +26,10 @@ INPUT_NAMES: tuple[str, ...] = FEATURE_NAMES + TARGET_NAMES
 """Numeric columns of an input row, in the order of `ModelInputs.values`."""
 
 _POSITIONS = {name: position for position, name in enumerate(INPUT_NAMES)}
+
+
+def _no_history() -> Floats:
+    return np.empty((0, 0))
 
 
 class InvalidInputsError(InvalidDataError):
@@ -42,6 +47,8 @@ class ModelInputs:
         values: the columns `INPUT_NAMES`, finite, then `exogenous`; shape (n, len(INPUT_NAMES) + E), NaN where
             the value of an exogenous column is not known.
         exogenous: names of the E exogenous columns.
+        history: the values of the days up to the cutoff, the oldest first, where a candidate needs them; shape (n, W),
+            NaN where there was none.
 
     Raises:
         InvalidInputsError: a value is infinite or one of `INPUT_NAMES` not known, or a `ds` is not after its `cutoff`.
@@ -52,8 +59,14 @@ class ModelInputs:
     ds: Days
     values: Floats
     exogenous: tuple[str, ...] = ()
+    history: Floats = field(default_factory=_no_history)
 
     def __post_init__(self) -> None:
+        if self.history.size == 0:
+            object.__setattr__(self, "history", np.empty((len(self.ds), self.history.shape[1])))
+        if np.isinf(self.history).any():
+            found = examples(int(row) for row in np.flatnonzero(np.isinf(self.history).any(axis=1)))
+            raise InvalidInputsError(f"the input frame holds an infinite value in the history of rows {found}")
         usable = np.isfinite(self.values)
         if self.exogenous:
             usable[:, len(INPUT_NAMES) :] |= np.isnan(self.exogenous_values)
@@ -84,7 +97,12 @@ class ModelInputs:
     def rows(self, part: slice | npt.NDArray[np.bool_]) -> "ModelInputs":
         """Some of the rows."""
         return replace(
-            self, unique_id=self.unique_id[part], cutoff=self.cutoff[part], ds=self.ds[part], values=self.values[part]
+            self,
+            unique_id=self.unique_id[part],
+            cutoff=self.cutoff[part],
+            ds=self.ds[part],
+            values=self.values[part],
+            history=self.history[part],
         )
 
     def column(self, name: str) -> Floats:
@@ -103,7 +121,8 @@ class ModelInputs:
     def to_records(self) -> list[dict[str, Any]]:
         """One dictionary a row, days as ISO text: what `/simulate` answers.
 
-        The exogenous columns are a dictionary of their own, `exogenous`, where there are any.
+        The exogenous columns are a dictionary of their own, `exogenous`, where there are any, and the window of values
+        is a list, `history`, where a candidate needs one.
         """
         keys = zip(self.unique_id.tolist(), self.cutoff.astype(str).tolist(), self.ds.astype(str).tolist(), strict=True)
         own = self.values[:, : len(INPUT_NAMES)].tolist()
@@ -116,27 +135,35 @@ class ModelInputs:
                 # A value that is not known is no number in JSON.
                 known = (None if value != value else value for value in row)
                 record["exogenous"] = dict(zip(self.exogenous, known, strict=True))
+        if self.history.shape[1]:
+            for record, row in zip(records, self.history.tolist(), strict=True):
+                record[HISTORY] = [None if value != value else value for value in row]
         return records
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows as a frame: `unique_id`, `cutoff`, `ds`, `INPUT_NAMES`, and the exogenous columns."""
+        """The rows as a frame: `unique_id`, `cutoff`, `ds`, `INPUT_NAMES`, the exogenous columns, and a column for each
+        day of the history.
+        """
         keys = {"unique_id": self.unique_id, "cutoff": self.cutoff, "ds": self.ds}
-        frame = pd.DataFrame(self.values, columns=[*INPUT_NAMES, *self.exogenous])
+        names = [*INPUT_NAMES, *self.exogenous, *history_columns(self.history.shape[1])]
+        frame = pd.DataFrame(np.hstack([self.values, self.history]), columns=names)
         for position, (name, values) in enumerate(keys.items()):
             frame.insert(position, name, values if name == "unique_id" else values.astype("datetime64[ns]"))
         return frame
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, exogenous: Sequence[str] = ()) -> "ModelInputs":
+    def from_frame(cls, frame: pd.DataFrame, exogenous: Sequence[str] = (), window_days: int = 0) -> "ModelInputs":
         """The inverse of `to_frame`; other columns are ignored.
 
         Args:
             exogenous: the exogenous columns that the model knows.
+            window_days: days of history that it needs.
 
         Raises:
             InvalidInputsError: a column is missing or holds values that are neither numbers nor days.
         """
-        missing = [name for name in (*KEYS, *INPUT_NAMES, *exogenous) if name not in frame.columns]
+        windows = history_columns(window_days)
+        missing = [name for name in (*KEYS, *INPUT_NAMES, *exogenous, *windows) if name not in frame.columns]
         if missing:
             raise InvalidInputsError(f"the input frame lacks the columns {examples(missing)}")
         try:
@@ -146,6 +173,7 @@ class ModelInputs:
                 ds=pd.to_datetime(frame["ds"]).to_numpy().astype("datetime64[D]"),
                 values=frame[[*INPUT_NAMES, *exogenous]].to_numpy(dtype=np.float64),
                 exogenous=tuple(exogenous),
+                history=frame[list(windows)].to_numpy(dtype=np.float64),
             )
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputsError(
@@ -153,14 +181,17 @@ class ModelInputs:
             ) from error
 
     @classmethod
-    def from_records(cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = ()) -> "ModelInputs":
+    def from_records(
+        cls, records: Sequence[Mapping[str, Any]], exogenous: Sequence[str] = (), window_days: int = 0
+    ) -> "ModelInputs":
         """The inverse of `to_records`; other keys are ignored, and days may be dates as well.
 
         Args:
             exogenous: the exogenous columns that the model knows.
+            window_days: days of history that it needs; more are cut off.
 
         Raises:
-            InvalidInputsError: a key is missing, or a value is no number or day; names the row.
+            InvalidInputsError: a key is missing, a history is too short, or a value is no number or day; names the row.
         """
         try:
             return cls(
@@ -171,6 +202,7 @@ class ModelInputs:
                     len(records), len(INPUT_NAMES) + len(exogenous)
                 ),
                 exogenous=tuple(exogenous),
+                history=_histories(records, window_days),
             )
         except KeyError as error:
             name = error.args[0]
@@ -192,12 +224,18 @@ class InputBlock:
         features: `FEATURE_NAMES` at each cutoff, then `exogenous`; shape (S, C, F + E), NaN where a cutoff has no row.
         calendar: `CALENDAR_NAMES` of the days ahead of each cutoff; shape (C, horizon, N).
         exogenous: names of the E exogenous columns.
+        history: the values of the days up to each cutoff, the oldest first; shape (S, C, W), NaN where there was none.
     """
 
     cutoffs: Days
     features: Floats
     calendar: Floats
     exogenous: tuple[str, ...] = ()
+    history: Floats = field(default_factory=_no_history)
+
+    def __post_init__(self) -> None:
+        if self.history.ndim < len(self.features.shape):
+            object.__setattr__(self, "history", np.empty((*self.features.shape[:2], 0)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -215,13 +253,28 @@ class InputBlock:
         values = input_values(self.features[series, cutoff], self.calendar[cutoff, step])
         # Nobody looks at the names: whose row it is, its position says.
         names = np.full(len(series), "", dtype=object)
-        return ModelInputs(names, days, days + step + 1, values, self.exogenous), series, cutoff
+        inputs = ModelInputs(names, days, days + step + 1, values, self.exogenous, self.history[series, cutoff])
+        return inputs, series, cutoff
 
 
 def _numbers(record: Mapping[str, Any], exogenous: Sequence[str]) -> list[float]:
     own = [float(record[name]) for name in INPUT_NAMES]
     given = record.get("exogenous") or {}
     return own + [np.nan if given[name] is None else float(given[name]) for name in exogenous]
+
+
+def _histories(records: Sequence[Mapping[str, Any]], window_days: int) -> Floats:
+    found = np.full((len(records), window_days), np.nan)
+    if window_days:
+        for position, record in enumerate(records):
+            given = record[HISTORY] or ()
+            if len(given) < window_days:
+                raise InvalidInputsError(
+                    f"row {position} of the input frame has a history of {len(given)} days; a candidate of the "
+                    f"champion needs {window_days}, the oldest first, null where there was no value"
+                )
+            found[position] = [np.nan if value is None else float(value) for value in given[-window_days:]]
+    return found
 
 
 def _days(days: Sequence[Any]) -> Days:
@@ -236,6 +289,7 @@ def build_inputs(
     days: Sequence[date],
     country: str,
     exogenous: Sequence[str] = (),
+    history: Floats | None = None,
 ) -> ModelInputs:
     """Input rows of some series for some days.
 
@@ -246,6 +300,7 @@ def build_inputs(
         days: the D days to forecast, each after every cutoff.
         country: whose holidays the calendar knows.
         exogenous: names of the exogenous columns.
+        history: each series' window up to its cutoff, where a candidate needs one; shape (S, W).
 
     Returns:
         S × D rows, ordered as `unique_ids`, then as `days`.
@@ -261,6 +316,7 @@ def build_inputs(
         ds=np.tile(ds, len(unique_ids)),
         values=input_values(np.repeat(features, len(ds), axis=0), np.tile(target, (len(unique_ids), 1))),
         exogenous=tuple(exogenous),
+        history=_no_history() if history is None else np.repeat(history, len(ds), axis=0),
     )
 
 

@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.series.calendar import calendar_values
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous_values import exogenous_names, exogenous_values
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
+from forecasting_platform.forecasting.series.history import windows_until
 from forecasting_platform.forecasting.series.inputs import InputBlock
 from forecasting_platform.forecasting.series.not_normal import NotNormal
 
@@ -84,9 +85,24 @@ class Panel:
         rows: Floats = self.features[:, (cutoffs - self.days[0]).astype(np.int64)]
         return rows
 
-    def block(self, cutoffs: Days, horizon: int, country: str) -> InputBlock:
-        """The input rows of every series at some cutoffs, for every step up to `horizon`."""
-        return InputBlock(cutoffs, self.at(cutoffs), calendar_ahead(cutoffs, horizon, country), self.exogenous)
+    def block(self, cutoffs: Days, horizon: int, country: str, window_days: int = 0) -> InputBlock:
+        """The input rows of every series at some cutoffs, for every step up to `horizon`, with their windows."""
+        calendar = calendar_ahead(cutoffs, horizon, country)
+        return InputBlock(cutoffs, self.at(cutoffs), calendar, self.exogenous, self.history(cutoffs, window_days))
+
+    def history(self, cutoffs: Days, window_days: int) -> Floats:
+        """The values of the days up to each cutoff; shape (S, C, window_days), NaN where there is none."""
+        return windows_until(self.y, (cutoffs - self.days[0]).astype(np.int64), window_days)
+
+    def newest_history(self, last: Days, window_days: int) -> Floats:
+        """The values of the days up to a day of each series; shape (S, window_days), NaN where there is none.
+
+        Args:
+            last: shape (S,).
+        """
+        days, of = np.unique(last, return_inverse=True)
+        windows: Floats = self.history(days, window_days)[np.arange(len(last)), of]
+        return windows
 
     def actuals(self, cutoffs: Days, horizon: int) -> Floats:
         """The values that came after each cutoff, to learn from and to judge by; shape (S, C, horizon).

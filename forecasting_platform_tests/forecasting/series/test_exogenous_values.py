@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.recipe import default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.monitoring.drift import with_exogenous
+from forecasting_platform.forecasting.monitoring.drift import exogenous_features
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.exogenous import (
     Exogenous,
@@ -270,4 +270,6 @@ def test_a_plan_is_refused_only_where_no_day_ahead_was_ever_known() -> None:
 def test_what_is_of_one_series_and_what_is_planned_is_not_watched_for_drift() -> None:
     features = build_features(promoted(), PERIOD, "IE", [PROMOTION])
     declared = [PROMOTION, KnownByTargetDay("plan"), KnownAtCutoff("price of {series}")]
-    assert set(with_exogenous(features, declared)["unique_id"]) == {"1 sales", "2 sales"}
+    assert exogenous_features(features, declared).empty
+    watched = exogenous_features(features, [*declared, KnownAtCutoff("price")])
+    assert set(watched["unique_id"]) <= {"price"}

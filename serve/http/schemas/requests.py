@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, FailFast, Field, RootModel, 
 
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import LEVELS
+from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES
 from serve.forecasts.answers import MAX_INPUT_ROWS, ForecastRequest
 from serve.forecasts.whatif import Change, Operation
@@ -147,6 +148,14 @@ InputRow = create_model(
     exogenous=(
         Annotated[dict[Series, Number | None], max_items(MAX_EXOGENOUS)] | None,
         Field(default=None, description="Exogenous columns, where the champion has any; null where not known."),
+    ),
+    history=(
+        Annotated[list[Number | None], max_items(MAX_WINDOW_DAYS)] | None,
+        Field(
+            default=None,
+            description="The values up to `cutoff`, the oldest first, where a candidate of the champion needs them; "
+            "null where there was none.",
+        ),
     ),
     **dict.fromkeys(INPUT_NAMES, (Number, ...)),  # type: ignore[call-overload] # the columns are known at run time only
 )

@@ -53,9 +53,12 @@ class FittedCandidate(ABC):
     Attributes:
         name: of the candidate, in recipes, models and answers.
         needs: modules that forecasting needs and an installation may lack, each with the requirement to install.
+        window_days: days of history up to the cutoff, its own included, that a forecast is made from besides the input
+            row: `ModelInputs.history`; at most `MAX_WINDOW_DAYS`.
     """
 
     name: ClassVar[str]
+    window_days: ClassVar[int] = 0
     needs: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -63,7 +66,8 @@ class FittedCandidate(ABC):
         """Point forecasts, each from its own row only; shape (n,), finite.
 
         Args:
-            inputs: n input rows, of any step from 1 on, also beyond the horizon of the task.
+            inputs: n input rows, of any step from 1 on, also beyond the horizon of the task. Their `history` has at
+                least `window_days` days: more where another candidate needs them, so count from the end.
             series: each row's position on the first axis of the fields; shape (n,).
         """
 

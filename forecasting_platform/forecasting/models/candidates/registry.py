@@ -16,14 +16,16 @@ from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate
 from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge
 from forecasting_platform.forecasting.models.candidates.exponential_smoothing import ExponentialSmoothing
+from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import Naive
 from forecasting_platform.forecasting.models.candidates.pickles import refuse_pickles
 from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import SeasonalNaive
+from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
 
 CANDIDATES: dict[str, type[Candidate]] = {
     candidate.fitted.name: candidate
-    for candidate in (Naive, SeasonalNaive, ExponentialSmoothing, DirectRidge, PooledTrees)
+    for candidate in (Naive, SeasonalNaive, ExponentialSmoothing, DirectRidge, PooledTrees, IntermittentDemand)
 }
 """The platform's own by name, the simplest first: a recipe's first one serves what no error decides."""
 
@@ -174,6 +176,8 @@ def _refuse_unusable(candidate: Any, name: str) -> None:
         problem = "is no dataclass that extends forecasting_platform.candidates.Candidate"
     elif getattr(getattr(candidate, "fitted", None), "name", None) != name:
         problem = f"has the name {getattr(getattr(candidate, 'fitted', None), 'name', None)!r}: give both one name"
+    elif not 0 <= getattr(candidate.fitted, "window_days", 0) <= MAX_WINDOW_DAYS:
+        problem = f"asks for {candidate.fitted.window_days} days of history; 0 to {MAX_WINDOW_DAYS} are given"
     else:
         try:
             candidate()

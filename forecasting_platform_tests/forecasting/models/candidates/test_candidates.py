@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.models.candidates.exponential_smoothing im
     ExponentialSmoothing,
     FittedExponentialSmoothing,
 )
+from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
 from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
@@ -50,6 +51,10 @@ class TestDirectRidge(CandidateContract):
 
 class TestPooledTrees(CandidateContract):
     candidate = PooledTrees(iterations=20)
+
+
+class TestIntermittentDemand(CandidateContract):
+    candidate = IntermittentDemand()
 
 
 def test_every_candidate_is_held_to_the_contract() -> None:
