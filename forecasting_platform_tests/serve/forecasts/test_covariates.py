@@ -1,6 +1,5 @@
 """Explanation and what-if speak of each covariate by its name."""
 
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,47 +9,27 @@ from flask.testing import FlaskClient
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
-from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_covariates import covariate_parts
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.reports.model_card import model_card
-from forecasting_platform.forecasting.series.events import Event, Events
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.support.example_series import (
-    END,
     days_after,
     features_of,
     observations,
-    seasonal,
-    trained,
 )
+from forecasting_platform_tests.support.sale_model import NEXT, SALE, sale_model, sales
 from forecasting_platform_tests.support.served_model import MakeApp
 from serve.service import service_of
 
-LENGTH = 500
-FIRST = END - timedelta(days=LENGTH - 1)
-PAST = tuple(FIRST + timedelta(days=day) for day in range(20, LENGTH, 24))
-SALE = Events((Event("sale", days=(*PAST, END + timedelta(days=3))), Event("fair", days=PAST[:2], days_after=1)))
 DAYS = {"start": "2023-07-01", "end": "2023-07-06", "unique_id": "a"}
 ON_THE_DAY = "event: sale on the day"
 
 
-def sales() -> np.ndarray:
-    values = seasonal(LENGTH)
-    values[[(day - FIRST).days for day in PAST]] *= 1.3
-    return values
-
-
-@pytest.fixture(scope="module")
-def sale_model() -> ForecastModel:
-    recipe = Recipe(backtest_days=100, refit_days=60, events=SALE)
-    return trained({"a": sales(), "b": sales() + seasonal(LENGTH, 3)}, recipe).model
-
-
 @pytest.fixture
-def client(sale_model: ForecastModel, make_app: MakeApp) -> FlaskClient:
+def client(make_app: MakeApp) -> FlaskClient:
     registry = MemoryModelRegistry()
-    registry.move_champion(registry.register(sale_model, plots={}, run_tags={}), expected=None)
+    registry.move_champion(registry.register(sale_model(), plots={}, run_tags={}), expected=None)
     app = make_app(registry=registry, store=MemoryTableStore())
     service_of(app).watch.look()
     return app.test_client()
@@ -62,14 +41,15 @@ def ask(client: FlaskClient, path: str, **body: Any) -> Any:
     return answer.json
 
 
-def test_the_parts_of_covariates_are_what_the_exogenous_part_is_made_of(sale_model: ForecastModel) -> None:
-    inputs = sale_model.inputs(days_after(20))
-    parts, explained = covariate_parts(sale_model, inputs), sale_model.explain(inputs)
+def test_the_parts_of_covariates_are_what_the_exogenous_part_is_made_of() -> None:
+    model = sale_model()
+    inputs = model.inputs(days_after(20))
+    parts, explained = covariate_parts(model, inputs), model.explain(inputs)
     np.testing.assert_allclose(parts.sum(axis=1), explained["exogenous"], atol=1e-9)
-    is_sale = inputs.ds == np.datetime64(END) + 3
+    is_sale = inputs.ds == np.datetime64(NEXT)
     assert (parts.loc[is_sale, ON_THE_DAY] > 15).all()
     assert (parts.loc[~is_sale, ON_THE_DAY].abs() < 5).all()
-    assert (parts[inputs.step > sale_model.horizon] == 0).all(axis=None)
+    assert (parts[inputs.step > model.horizon] == 0).all(axis=None)
 
 
 def test_trees_tell_covariates_apart_too() -> None:
@@ -126,5 +106,5 @@ def test_a_covariate_that_there_is_not_is_refused_with_those_that_there_are(clie
     assert "'sales' is no covariate of the champion; it has 'event: sale on the day'" in answer.json["detail"]
 
 
-def test_the_card_names_what_the_model_sees(sale_model: ForecastModel) -> None:
-    assert "own past, and event: sale on the day, event: sale on the last known day" in model_card(sale_model)
+def test_the_card_names_what_the_model_sees() -> None:
+    assert "own past, and event: sale on the day, event: sale on the last known day" in model_card(sale_model())

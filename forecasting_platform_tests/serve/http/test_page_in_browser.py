@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.models.forecasts import PARTS
 from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
+from forecasting_platform_tests.support.sale_model import sale_model
 from forecasting_platform_tests.support.web_servers import served
 
 pytestmark = [
@@ -240,3 +243,23 @@ def test_a_person_says_on_the_page_that_they_are_on_an_alert_and_mutes_it(
     (alert,), (mute,) = ledger.alerts(), ledger.mutes()
     assert alert.acknowledged_by == "Áine"
     assert (mute.pattern, mute.reason, mute.muted_by) == (alert.fingerprint, "a known outage", "Áine")
+
+
+def test_covariates_and_periods_that_are_not_normal_have_their_names(make_app: Any, serve: Any, open_page: Any) -> None:
+    from playwright.sync_api import expect
+
+    registry = MemoryModelRegistry()
+    registry.move_champion(registry.register(sale_model(), plots={}, run_tags={}), expected=None)
+    page = open_page(serve(make_app(registry=registry, store=MemoryTableStore())))
+    expect_rows(page, 15)
+    expect(page.locator("#parts thead")).to_contain_text("of it event: sale on the day")
+    expect(page.locator("#champion")).to_contain_text("1 Jun 2023 to 3 Jun 2023: strike")
+    expect(page.locator("#not-normal-legend")).to_be_visible()
+    page.locator("summary", has_text="What if").click()
+    page.locator("#column").select_option("event: sale on the day")
+    page.locator("#operation").select_option("set")
+    page.locator("#amount").fill("1")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#scenario-legend")).to_be_visible()
+    page.locator("#series").select_option("b")
+    expect(page.locator("#not-normal-legend")).to_be_hidden()
