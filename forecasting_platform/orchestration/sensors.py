@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_platform.errors import shortened
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -43,6 +44,8 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS]
 ASKED_TAG = "forecasting/asked"
+WHY_TAG = "forecasting/why"
+"""Tag of a requested run: why it was requested, in a sentence; for a person, shown with the run."""
 CURSORS = ","
 """Between the last event and the last decision that the alert sensor has taken in."""
 BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
@@ -79,7 +82,7 @@ def reconcile_sensor(
     found = f"{len(differing):,} of {len(published):,} published values and {len(plans):,} planned ones differ"
     context.log.info(f"{found}; {wanted} is loaded again")
     key = "-".join(difference_key(each) for each in (differing, plans) if len(each))
-    return _request(context.instance, f"reconcile-{wanted}-{key}", days=wanted)
+    return _request(context.instance, f"reconcile-{wanted}-{key}", found, days=wanted)
 
 
 def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey) -> bool:
@@ -105,11 +108,13 @@ def promotion_sensor(
     owed = promoter.versions.owed()
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.
-        return _request(context.instance, f"promotion-finish-{owed.decision_id}", run_config=BY_PROMOTION_SENSOR)
+        why = f"decision {owed.decision_id} was made, but not carried out"
+        return _request(context.instance, f"promotion-finish-{owed.decision_id}", why, run_config=BY_PROMOTION_SENSOR)
     lost = promoter.versions.lost()
     if lost is not None:
         # Its version was deleted from MLflow, and the alias with it: the asset finds another one.
-        return _request(context.instance, f"promotion-lost-{lost.decision_id}", run_config=BY_PROMOTION_SENSOR)
+        why = f"version {lost.challenger_version}, which decision {lost.decision_id} made champion, is gone from MLflow"
+        return _request(context.instance, f"promotion-lost-{lost.decision_id}", why, run_config=BY_PROMOTION_SENSOR)
     return _by_new_days(context, promoter) or _by_versions(context.instance, promoter)
 
 
@@ -124,7 +129,7 @@ def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.
     if why is None:
         return None
     context.log.info(why)
-    return _request(context.instance, f"promotion-days-{newest}", run_config=BY_PROMOTION_SENSOR)
+    return _request(context.instance, f"promotion-days-{newest}", why, run_config=BY_PROMOTION_SENSOR)
 
 
 def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequest | dg.SkipReason:
@@ -136,7 +141,9 @@ def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequ
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
     decision = newest_decision(promoter.ledger.decisions(limit=50), challenger.version, serving)
     if decision is None:
-        return _request(instance, asked, run_config=BY_PROMOTION_SENSOR)
+        against = f"was not compared with version {serving} yet" if serving else "is there, and no champion serves"
+        why = f"version {challenger.version} {against}"
+        return _request(instance, asked, why, run_config=BY_PROMOTION_SENSOR)
     if decision.verdict == "rollback":
         return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
     return dg.SkipReason(
@@ -148,6 +155,7 @@ def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequ
 def _request(
     instance: dg.DagsterInstance,
     asked: str,
+    why: str,
     *,
     run_config: Mapping[str, Any] | None = None,
     days: DateRange | None = None,
@@ -155,7 +163,7 @@ def _request(
     """Request a run once for what was found; if an ended run left it as it was, once an hour."""
     ended = dg.RunsFilter(statuses=ENDED, tags={ASKED_TAG: asked})
     run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(ended) else asked
-    tags = {ASKED_TAG: asked} | (range_tags(days) if days else {})
+    tags = {ASKED_TAG: asked, WHY_TAG: shortened(why)} | (range_tags(days) if days else {})
     return dg.RunRequest(run_key=run_key, run_config=run_config, tags=tags)
 
 
@@ -174,7 +182,8 @@ def forecast_sensor(
     if not waiting:
         return dg.SkipReason(f"all {len(loaded)} loaded days since {champion.cutoff} have forecasts and errors")
     days = DateRange(date.fromisoformat(min(waiting)), date.fromisoformat(max(waiting)))
-    return _request(context.instance, f"forecast-{days}-{max(waiting.values())}", days=days)
+    why = f"{len(waiting)} days were loaded since their forecasts and errors were made"
+    return _request(context.instance, f"forecast-{days}-{max(waiting.values())}", why, days=days)
 
 
 def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:

@@ -106,6 +106,7 @@ class TestPromotionSensor:
         assert isinstance(first, dg.RunRequest)
         assert isinstance(again, dg.RunRequest)
         assert first.run_key == again.run_key == "promotion-1-against-none"
+        assert first.tags["forecasting/why"] == "version 1 is there, and no champion serves"
 
     def test_says_what_was_decided_instead_of_asking_again(
         self, registry: MemoryModelRegistry, ledger: MemoryLedger
@@ -217,6 +218,7 @@ class TestForecastSensor:
         request = self.ask(instance, champion)
         assert isinstance(request, dg.RunRequest)
         assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2023-06-30", "2023-07-01")
+        assert request.tags["forecasting/why"] == "2 days were loaded since their forecasts and errors were made"
 
     def test_is_content_once_forecasts_and_errors_are_made(
         self, instance: dg.DagsterInstance, champion: MemoryModelRegistry
