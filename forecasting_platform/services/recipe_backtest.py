@@ -302,7 +302,8 @@ def _same_data(first: Panel, second: Panel) -> bool:
 
 
 def _scored(found: RecipeBacktest, evidence: Evidence) -> ScoredVersion:
-    return ScoredVersion(found.name, found.panel.days[-1].item(), found.recipe.fingerprint, evidence)
+    recipe = found.recipe
+    return ScoredVersion(found.name, found.panel.days[-1].item(), recipe.fingerprint, evidence, recipe.declared_days)
 
 
 def _by_series(challenger: Evidence, champion: Evidence) -> pd.DataFrame:

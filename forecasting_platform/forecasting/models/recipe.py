@@ -123,6 +123,13 @@ class Recipe:
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     @property
+    def declared_days(self) -> str:
+        """SHA-256 of the days that the fingerprint does not count; empty where there are none."""
+        days = [[day.isoformat() for day in event.days] for event in self.events.each]
+        found = [self.not_normal.to_document(), days]
+        return hashlib.sha256(json.dumps(found).encode()).hexdigest() if self.not_normal or any(days) else ""
+
+    @property
     def declared(self) -> tuple[Exogenous, ...]:
         """What its exogenous columns are declared by, in their order: those of events come last."""
         return (*self.exogenous, *self.events.declared)

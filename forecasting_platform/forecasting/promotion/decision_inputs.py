@@ -56,12 +56,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ScoredVersion:
-    """A version with its evidence, as challenger or champion."""
+    """A version with its evidence, as challenger or champion.
+
+    Attributes:
+        declared_days: `Recipe.declared_days`.
+    """
 
     version: str
     cutoff: date
     recipe_fingerprint: str
     evidence: Evidence
+    declared_days: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ def _record_scored(scored: ScoredVersion) -> Numbers:
         "version": scored.version,
         "cutoff": scored.cutoff.isoformat(),
         "recipe_fingerprint": scored.recipe_fingerprint,
+        **({"declared_days": scored.declared_days} if scored.declared_days else {}),
         "loss": evidence.loss.tolist(),
         "by_step": {steps: loss.tolist() for steps, loss in evidence.by_step.items()},
         "rmse": evidence.rmse,

@@ -43,12 +43,18 @@ def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:
         "days_newer": age.days,
         # Versions without a fingerprint do not count as the same recipe.
         "same_recipe": inputs["challenger"]["recipe_fingerprint"] == inputs["champion"]["recipe_fingerprint"] != "",
+        **({"declares_other_days": True} if _declares_other_days(inputs) else {}),
         **_compare_recipes(champion, challenger, inputs, policy, asked["recipe"]),
         "clearly_worse": _find_clearly_worse(inputs, policy),
         "shadow": _compare_shadow(inputs, policy, asked["shadow"]),
         # Decisions that counted no tries recorded no such number, and are judged again to the same numbers.
         **({"asked": asked} if inputs.get("tries") else {}),
     }
+
+
+def _declares_other_days(inputs: Numbers) -> bool:
+    challenger, champion = (inputs[side].get("declared_days", "") for side in ("challenger", "champion"))
+    return bool(challenger != champion)
 
 
 def _ask_chances(inputs: Numbers, policy: PromotionPolicy, p_better: float) -> dict[str, float]:

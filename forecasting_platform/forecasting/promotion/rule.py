@@ -136,6 +136,8 @@ def _reach_verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy
         return "promote", f"{better} than version {champion['version']}'s"
     if statistics["same_recipe"] and statistics["days_newer"] >= policy.refresh_after_days:
         return "refresh", f"same recipe as version {champion['version']}, {statistics['days_newer']} days newer"
+    if statistics["same_recipe"] and statistics.get("declares_other_days") and statistics["days_newer"] >= 0:
+        return "refresh", f"same recipe as version {champion['version']}, with other days of events or not normal"
     return "hold", f"not shown to be better than version {champion['version']}"
 
 

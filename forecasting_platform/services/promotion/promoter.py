@@ -20,6 +20,7 @@ from forecasting_platform.errors import (
     UnknownVersionError,
 )
 from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.recipe import recipe_from
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion
 from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
@@ -263,8 +264,10 @@ class Promoter:
         comparison = gathered.compare(model, serving.model)
         unit, at = comparison.naive["seasonal_naive"].rmse, self.now()
         decision = decide(
-            _scored_version(challenger, comparison.challenger),
-            _scored_version(champion, comparison.champion) if champion and comparison.champion else None,
+            _scored_version(challenger, comparison.challenger, model),
+            _scored_version(champion, comparison.champion, serving.model)
+            if champion and comparison.champion and serving.model
+            else None,
             comparison.naive,
             self.policy,
             horizon=model.horizon,
@@ -300,5 +303,9 @@ def _provenance(version: ModelVersion) -> dict[str, str | None]:
     return {name: version.tags.get(name) for name in (*FINGERPRINTS, "artifact_sha256")}
 
 
-def _scored_version(version: ModelVersion, evidence: Evidence) -> ScoredVersion:
-    return ScoredVersion(version.version, version.cutoff, version.tags.get("recipe_fingerprint", ""), evidence)
+def _scored_version(version: ModelVersion, evidence: Evidence, model: ForecastModel) -> ScoredVersion:
+    declared, fingerprint = (
+        recipe_from(model.metadata["recipe"]).declared_days,
+        version.tags.get("recipe_fingerprint", ""),
+    )
+    return ScoredVersion(version.version, version.cutoff, fingerprint, evidence, declared)

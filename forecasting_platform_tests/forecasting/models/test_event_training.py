@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.models.training import Training
 from forecasting_platform.forecasting.series.events import Event, Events
+from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.support.example_series import (
     END,
@@ -121,3 +122,11 @@ def test_what_names_no_series_or_has_no_day_in_the_history_is_told() -> None:
         f"nothing is learned of 'fair', which have no day from {FIRST} to {END}",
     ]
     assert WITH.remarks(["a", "b"], FIRST, END) == []
+
+
+def test_what_the_fingerprint_does_not_count_is_told_apart_as_declared_days() -> None:
+    fewer = replace(RECIPE, events=Events((replace(SALE.each[0], days=PAST),)))
+    strike = replace(RECIPE, not_normal=NotNormal((NotNormalPeriod(FIRST, FIRST, "strike"),)))
+    assert RECIPE.declared_days == ""
+    assert len({recipe.declared_days for recipe in (RECIPE, WITH, fewer, strike)}) == 4
+    assert recipe_from(WITH.to_document()).declared_days == WITH.declared_days

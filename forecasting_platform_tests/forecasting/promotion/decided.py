@@ -28,15 +28,20 @@ def judged(
     same_recipe: bool = False,
     coverage: float | None = 0.8,
     naive: float = 1.0,
+    declared: tuple[str, str] = ("", ""),
     **more: Any,
 ) -> PromotionDecision:
-    """Version 2 against version 1."""
+    """Version 2 against version 1.
+
+    Args:
+        declared: what each says of days (`Recipe.declared_days`).
+    """
     own = challenger if isinstance(challenger, Evidence) else evidence(challenger, coverage)
     other = evidence(champion) if isinstance(champion, np.ndarray) else champion
     recipe, older = "x" if same_recipe else "y", CUTOFF - timedelta(days=newer_days)
     return decide(
-        ScoredVersion("2", CUTOFF, "x", own),
-        None if other is None else ScoredVersion("1", older, recipe, other),
+        ScoredVersion("2", CUTOFF, "x", own, declared[0]),
+        None if other is None else ScoredVersion("1", older, recipe, other, declared[1]),
         {"naive": evidence(np.full(len(own.loss), naive))},
         PromotionPolicy.packaged(),
         horizon=15,

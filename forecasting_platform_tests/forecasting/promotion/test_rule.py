@@ -79,6 +79,27 @@ def test_losses_are_not_truncated_to_integers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "newer_days", "same_recipe", "verdict"),
+    [
+        (("strike", ""), 0, True, "refresh"),
+        (("next sale", "sale"), 1, True, "refresh"),
+        (("sale", "sale"), 1, True, "hold"),
+        (("strike", ""), -1, True, "hold"),
+        (("strike", ""), 1, False, "hold"),
+    ],
+)
+def test_a_recipe_that_declares_other_days_refreshes_at_once(
+    declared: tuple[str, str], newer_days: int, same_recipe: bool, verdict: str
+) -> None:
+    """A strike that was declared, or the next sale, is known by the champion without waiting for newer data."""
+    decision = judged(NOISE, NOISE, newer_days=newer_days, same_recipe=same_recipe, declared=declared)
+    assert decision.verdict == verdict
+    assert verify_decision(decision) == "same"
+    unfit = judged(NOISE, NOISE, newer_days=1, same_recipe=True, declared=("strike", ""), coverage=0.3)
+    assert unfit.verdict == "reject"
+
+
+@pytest.mark.parametrize(
     ("days", "same_recipe", "verdict"), [(15, True, "refresh"), (14, True, "hold"), (30, False, "hold")]
 )
 def test_newer_data_refresh_the_same_recipe_only(days: int, same_recipe: bool, verdict: str) -> None:
