@@ -12,6 +12,7 @@ from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.schema import description_schema
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
 from forecasting_platform.forecasting.models.recipe_file import RecipeWords, options_of
+from forecasting_platform.forecasting.models.recipe_schema import recipe_schema
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -35,7 +36,8 @@ def write(folder: Path) -> None:
         "feed-description": feed_description_page(),
         "recipe": recipe_page(),
     }
-    files = {f"{name}.md": page for name, page in pages.items()} | {"feed.schema.json": description_schema()}
+    schemas = {"feed.schema.json": description_schema(), "recipe.schema.json": recipe_schema()}
+    files = {f"{name}.md": page for name, page in pages.items()} | schemas
     for name, page in files.items():
         file = folder / name
         if not file.exists() or file.read_text(encoding="utf-8") != page:
@@ -131,7 +133,8 @@ def feed_description_page() -> str:
     )
 
 
-EXAMPLE_RECIPE = """horizon = 15
+EXAMPLE_RECIPE = """#:schema docs/reference/recipe.schema.json
+horizon = 15
 country = "IE"
 
 [candidates.exponential_smoothing]
@@ -154,7 +157,8 @@ def recipe_page() -> str:
         "The keys of a recipe file",
         "How models are trained, in one TOML file: the setting `FORECASTING_RECIPE` for every training, or "
         "`forecasting-platform train --recipe my.toml` for one. What is left out is as without a file; a key that is "
-        "not here is an error, told with what there is. [Forecasting](../forecasting.md) says what each does.",
+        "not here is an error, told with what there is. [Forecasting](../forecasting.md) says what each does. "
+        "Editors complete and check the file by [its schema](recipe.schema.json).",
         f"```toml\n{EXAMPLE_RECIPE}\n```",
         _words("A recipe", schema, required=[]),
         *tables,
