@@ -85,11 +85,13 @@ class Judged:
     Attributes:
         evidence: of either side, whichever is larger; shape (S, T).
         paging: whether the last day belongs to a stretch of evidence that reached the threshold; shape (S,).
+        was_paging: whether the day before it did.
         since: where in its stream the evidence of the last day began to grow, -1 without evidence; shape (S,).
     """
 
     evidence: Floats
     paging: npt.NDArray[np.bool_]
+    was_paging: npt.NDArray[np.bool_]
     since: npt.NDArray[np.int64]
 
 
@@ -113,18 +115,26 @@ def judge_each(
     innovations = whiten(streams - each("centre"), each("persistence"), each("spread"))
     scores = (raw_scores(chart, innovations) - each("score_mean")) / each("score_spread")
     evidence = cusum(scores, chart, thresholds)
-    day = np.arange(streams.shape[1])
-    is_known = day < lengths[:, None]
-    is_quiet = (evidence == 0) & is_known
-    # The last quiet day of each side, counted from the end; a side that never was quiet grows from its first day on.
-    quiet = np.where(is_quiet.any(axis=-1), len(day) - 1 - is_quiet[..., ::-1].argmax(axis=-1), -1)
-    in_stretch = (day >= quiet[..., None]) & is_known
-    paging = (np.where(in_stretch, evidence, 0.0).max(axis=-1) >= thresholds).any(axis=0)
     own = np.arange(len(streams))
     last = evidence[:, own, lengths - 1]
     side = last.argmax(axis=0)
-    since = np.where(last.max(axis=0) > 0, quiet[side, own] + 1, -1)
-    return Judged(evidence.max(axis=0), paging, since)
+    since = np.where(last.max(axis=0) > 0, _newest_quiet(evidence, lengths)[side, own] + 1, -1)
+    paging, before = (_pages(evidence, thresholds, until) for until in (lengths, lengths - 1))
+    return Judged(evidence.max(axis=0), paging, before, since)
+
+
+def _newest_quiet(evidence: Floats, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each side of each stream was last without evidence, -1 if it never was; shape (sides, S)."""
+    is_quiet = (evidence == 0) & (np.arange(evidence.shape[-1]) < lengths[:, None])
+    from_end: npt.NDArray[np.int64] = evidence.shape[-1] - 1 - is_quiet[..., ::-1].argmax(axis=-1)
+    return np.where(is_quiet.any(axis=-1), from_end, -1)
+
+
+def _pages(evidence: Floats, thresholds: Floats, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    day = np.arange(evidence.shape[-1])
+    in_stretch = (day >= _newest_quiet(evidence, lengths)[..., None]) & (day < lengths[:, None])
+    reached: npt.NDArray[np.bool_] = np.where(in_stretch, evidence, 0.0).max(axis=-1, initial=0.0) >= thresholds
+    return np.logical_or.reduce(reached, axis=0)
 
 
 def is_paging(evidence: Floats, threshold: float) -> bool:

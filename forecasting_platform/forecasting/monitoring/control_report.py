@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, judge_each
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
@@ -22,6 +23,8 @@ CONTROL_DAYS = 120
 """A chart starts this many days back, with no evidence."""
 MIN_DAYS = 7
 MAX_AGE_DAYS = 7
+MOVED_TOGETHER_DAYS, MIN_TOGETHER, MIN_SHARE_TOGETHER = 7, 5, 0.1
+"""So many series whose evidence begins within so many days moved together."""
 EPOCH = np.datetime64("1970-01-01")
 
 State = Literal["good", "bad", "unknown"]
@@ -29,6 +32,7 @@ State = Literal["good", "bad", "unknown"]
 SERIES_COLUMNS = [
     "unique_id",
     "state",
+    "day_before",
     "days",
     "evidence",
     "threshold",
@@ -45,10 +49,10 @@ class ControlReport:
     """One question's answer.
 
     Attributes:
-        series: one row a series: `unique_id`, `state`, `days` that were judged, `evidence` of a change
-            and the `threshold` where it pages, `since` when the evidence grows (an estimate of when
-            the change began), what was measured over 7, 28 and 90 days, `why` it is unknown, and how many of its days
-            are `left_out` as not normal.
+        series: one row a series: `unique_id`, `state`, that of the `day_before` by the same chart, `days` that were
+            judged, `evidence` of a change and the `threshold` where it pages, `since` when the evidence grows (an
+            estimate of when the change began), what was measured over 7, 28 and 90 days, `why` it is unknown, and how
+            many of its days are `left_out` as not normal.
         daily: `unique_id`, `ds`, the day's `value`, and the chart over it.
         summary: one sentence for a person.
     """
@@ -158,6 +162,7 @@ def judge_streams(
 
     series = _unknown(recent, counts, why)
     series["state"][judged] = np.where(found.paging, "bad", "good")
+    series["day_before"][judged] = np.where(found.was_paging, "bad", "good")
     series["threshold"][judged] = thresholds
     series["evidence"][judged] = found.evidence[np.arange(len(judged)), counts[judged] - 1]
     grows = found.since >= 0
@@ -189,6 +194,7 @@ def _unknown(streams: Streams, counts: npt.NDArray[np.int64], why: Sequence[str]
     return {
         "unique_id": np.array(streams.unique_ids, dtype=object),
         "state": np.full(len(why), "unknown", dtype=object),
+        "day_before": np.full(len(why), "unknown", dtype=object),
         "days": counts,
         "evidence": np.full(len(why), np.nan),
         "threshold": np.full(len(why), np.nan),
@@ -241,13 +247,30 @@ def _summary(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
 
 def _verdict(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
     bad, good = series[series["state"] == "bad"], int((series["state"] == "good").sum())
+    recovered = series.loc[(series["state"] == "good") & (series["day_before"] == "bad"), "unique_id"]
+    ended = f"; recovered since the day before: {examples(recovered)}" if len(recovered) else ""
     if len(bad):
-        worst = ", ".join(
-            f"{row.unique_id} ({row.value_28:.3g} over 28 days, since {row.since})" for row in bad.head(5).itertuples()
+        worst = bad.loc[(bad["evidence"] / bad["threshold"]).sort_values(ascending=False, kind="stable").index].head(5)
+        named = ", ".join(
+            f"{row.unique_id} ({row.value_28:.3g} over 28 days, since {row.since})" for row in worst.itertuples()
         )
-        return f"{question}: {len(bad)} series out of a budget of {pages_a_year:g} false pages a year: {worst}"
+        new = int((bad["day_before"] == "good").sum())
+        news = f", {new} of them new," if 0 < new < len(bad) else ""
+        said = f"{len(bad)} series{news} out of a budget of {pages_a_year:g} false pages a year: {named}"
+        return f"{question}: {said}{_at_once(bad, good + len(bad))}{ended}"
     unknown = series[series["state"] == "unknown"]
     reasons = f"; {len(unknown)} unknown ({unknown['why'].iloc[0]})" if len(unknown) else ""
     return (
-        f"{question}: {good} of {len(series)} series within budget{reasons}" if len(series) else f"{question}: no data"
+        f"{question}: {good} of {len(series)} series within budget{reasons}{ended}"
+        if len(series)
+        else f"{question}: no data"
     )
+
+
+def _at_once(bad: pd.DataFrame, judged: int) -> str:
+    """That many series moved within one week, which one cause explains better than many; empty where they did not."""
+    since = np.sort(bad["since"].dropna().to_numpy(dtype="datetime64[D]"))
+    within = np.searchsorted(since, since + MOVED_TOGETHER_DAYS) - np.arange(len(since))
+    if not len(since) or (most := int(within.max())) < max(MIN_TOGETHER, MIN_SHARE_TOGETHER * judged):
+        return ""
+    return f"; {most} of {judged} series moved within a week from {since[within.argmax()]}: look for one cause first"

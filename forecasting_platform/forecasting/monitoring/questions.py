@@ -168,6 +168,7 @@ def revision_report(
     judged = {
         "unique_id": rows.unique_ids,
         "state": np.where(is_known, np.where(effects[28] > MAX_REVISION_EFFECT, "bad", "good"), "unknown"),
+        "day_before": "unknown",
         "days": days,
         "evidence": effects[28],
         "threshold": MAX_REVISION_EFFECT,

@@ -46,7 +46,8 @@ def judged(
     rows, paths = [], []
     for unique_id, (daily, reference, measures, why) in sorted(streams.items()):
         recent, due = daily[daily["ds"] > end - timedelta(days=CONTROL_DAYS)], calendars.of(unique_id)
-        row: dict[str, Any] = {"unique_id": unique_id, "state": "unknown", "days": len(recent), "since": None}
+        row: dict[str, Any] = {"unique_id": unique_id, "state": "unknown", "day_before": "unknown"}
+        row |= {"days": len(recent), "since": None}
         row |= {f"value_{window}": measures.get(window, np.nan) for window in WINDOWS}
         unknown = why if reference is None else _immature(recent, end, due)
         if reference is None or unknown:
@@ -58,6 +59,7 @@ def judged(
         quiet = np.flatnonzero(side == 0)
         since = str(recent["ds"].iloc[quiet[-1] + 1 if len(quiet) else 0].date()) if side[-1] else None
         state = "bad" if is_paging(evidence, threshold) else "good"
+        row["day_before"] = "bad" if is_paging(evidence[:, :-1], threshold) else "good"
         found = {"state": state, "evidence": evidence[:, -1].max(), "threshold": threshold, "since": since, "why": ""}
         rows.append(row | found)
         paths.append(recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold))

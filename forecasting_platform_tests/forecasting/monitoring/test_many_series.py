@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.monitoring.references import SeriesReferen
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
-from forecasting_platform_tests.forecasting.monitoring import one_by_one
+from forecasting_platform_tests.forecasting.monitoring import controlled, one_by_one
 from forecasting_platform_tests.forecasting.monitoring.controlled import reference
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
@@ -136,3 +136,61 @@ def test_what_is_shown_are_the_bad_series_the_worst_first_and_else_the_one_neare
     judged = found.series[found.series["state"] != "unknown"].set_index("unique_id")
     assert shown["unique_id"].unique().tolist() == [(judged["evidence"] / judged["threshold"]).idxmax()]
     assert len(shown) == judged.loc[shown["unique_id"].iloc[0], "days"]
+
+
+def days_of(names: list[str], days: int) -> pd.DataFrame:
+    """One-step errors of calm series, all alike."""
+    return pd.concat([controlled.errors(days).assign(unique_id=name) for name in names], ignore_index=True)
+
+
+def summary_of(rows: pd.DataFrame) -> str:
+    known = dict.fromkeys(rows["unique_id"].unique(), reference())
+    return questions.bias_report(rows, known, pages_a_year=1.0).summary
+
+
+def test_a_summary_says_which_series_are_new_and_names_the_worst_first() -> None:
+    rows = days_of(["a", "b", "calm"], 60)
+    for name, size, since in (("a", 1.5, 30), ("b", 4.0, 40)):
+        late = (rows["unique_id"] == name) & (rows["ds"] >= rows["ds"].min() + pd.Timedelta(days=since))
+        rows.loc[late, "y_hat"] += size
+    known = dict.fromkeys(["a", "b", "calm"], reference())
+    days = pd.date_range(rows["ds"].min() + pd.Timedelta(days=41), rows["ds"].max())
+    reports = {day: questions.bias_report(rows[rows["ds"] <= day], known, pages_a_year=1.0) for day in days}
+    first = {name: min(day for day, of in reports.items() if name in bad_in(of)) for name in ("a", "b")}
+    late = max(first.values())
+    assert first["a"] != first["b"]
+    assert "2 series, 1 of them new, out of a budget" in reports[late].summary
+    assert "new" not in reports[late + pd.Timedelta(days=1)].summary
+    last = reports[days[-1]]
+    worst = (last.series["evidence"] / last.series["threshold"])[last.series["state"] == "bad"].idxmax()
+    assert f"a year: {last.series['unique_id'][worst]} (" in last.summary
+
+
+def bad_in(report: Any) -> set[str]:
+    return set(report.series.loc[report.series["state"] == "bad", "unique_id"])
+
+
+def test_a_summary_says_that_a_series_has_recovered_on_the_day_it_does() -> None:
+    rows = days_of(["a", "calm"], 100)
+    moved = rows["ds"].between(rows["ds"].min() + pd.Timedelta(days=20), rows["ds"].min() + pd.Timedelta(days=30))
+    rows.loc[moved & (rows["unique_id"] == "a"), "y_hat"] += 4
+    known = dict.fromkeys(["a", "calm"], reference())
+    said = [
+        questions.bias_report(rows[rows["ds"] <= day], known, pages_a_year=1.0)
+        for day in pd.date_range(rows["ds"].min() + pd.Timedelta(days=25), rows["ds"].max())
+    ]
+    recovered = [position for position, of in enumerate(said) if "recovered since the day before: 'a'" in of.summary]
+    assert len(recovered) == 1
+    assert not said[recovered[0] - 1].passed
+    assert said[recovered[0]].passed
+
+
+@pytest.mark.parametrize(("moved", "is_told"), [(6, True), (3, False)])
+def test_many_series_that_move_within_a_week_are_said_to_have_one_cause(moved: int, is_told: bool) -> None:
+    names = [f"s{number}" for number in range(20)]
+    rows = days_of(names, 60)
+    late = rows["ds"] >= rows["ds"].min() + pd.Timedelta(days=40)
+    rows.loc[late & rows["unique_id"].isin(names[:moved]), "y_hat"] += 4
+    said = summary_of(rows)
+    assert f"{moved} series" in said
+    assert (f"{moved} of 20 series moved within a week from 2023-08" in said) == is_told

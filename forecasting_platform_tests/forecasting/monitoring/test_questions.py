@@ -368,7 +368,10 @@ def test_a_summary_names_five_bad_series_and_no_more() -> None:
     report = bias_report(many, dict.fromkeys("abcdefg", REFERENCES["a"]), pages_a_year=0.5)
     value = 3.0 + NOISE[12:40].mean()
     named = ", ".join(f"{name} ({value:.3g} over 28 days, since 2023-07-01)" for name in "abcde")
-    assert report.summary == f"bias: 7 series out of a budget of 0.5 false pages a year: {named}"
+    assert report.summary == (
+        f"bias: 7 series out of a budget of 0.5 false pages a year: {named}; "
+        "7 of 7 series moved within a week from 2023-07-01: look for one cause first"
+    )
     assert report.series["unique_id"].tolist() == list("abcdefg")
 
 
