@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from forecasting_platform.errors import ConfigurationError
 
 REGISTERED_MODEL = "forecasting_platform"
-"""Name of the registered model and of the experiment in MLflow."""
+"""Name of the registered model and of the experiment in MLflow, unless FORECASTING_MODEL_NAME gives another."""
 
 
 class Settings(BaseSettings):
@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     )
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server of the runs and registered models."
+    )
+    model_name: str = Field(
+        default=REGISTERED_MODEL,
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$",
+        description="Name of the registered model and of the experiment in MLflow: one for each platform of a server.",
     )
     feed_url: str | None = Field(
         default=None,

@@ -106,7 +106,7 @@ def model_registry_of(settings: Settings) -> ModelRegistry:
     """
     from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 
-    return MlflowModelRegistry(settings.require_mlflow_tracking_uri())
+    return MlflowModelRegistry(settings.require_mlflow_tracking_uri(), name=settings.model_name)
 
 
 def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:

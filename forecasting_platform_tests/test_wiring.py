@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark import session as spark_session
@@ -11,8 +11,15 @@ from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.forecasting.models.recipe import default_recipe
 from forecasting_platform.forecasting.series.series_calendars import DAILY
+from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import calendars_of, declared_not_normal, recipe_of, table_store_of
+from forecasting_platform.wiring import (
+    calendars_of,
+    declared_not_normal,
+    model_registry_of,
+    recipe_of,
+    table_store_of,
+)
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -102,3 +109,12 @@ def test_what_is_declared_as_not_normal_is_read_of_the_recipe_file(tmp_path: Pat
     told: list[str] = []
     assert not declared_not_normal(settings, told.append)
     assert "no period counts as not normal: " in told[0]
+
+
+def test_two_platforms_of_one_mlflow_server_have_a_model_and_an_experiment_each() -> None:
+    settings = Settings(mlflow_tracking_uri="http://127.0.0.1:1", model_name="gas")
+    assert model_registry_of(settings).name == "gas"
+    configured = build_resources(settings)["mlflow"].apply_config_mapping({"config": {}})
+    assert configured.value["config"]["experiment_name"] == "gas"
+    with pytest.raises(ValidationError, match="model_name"):
+        Settings(model_name="models:/gas")

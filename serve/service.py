@@ -105,6 +105,7 @@ def build_service(
         chosen_store,
         poll_seconds=settings.champion_poll_seconds,
         cache_dir=settings.model_cache_dir,
+        model_name=settings.model_name,
     )
     log = PredictionLog(postgres)
     chosen_ledger = ledger or (ledger_of(settings) if settings.postgres_dsn else None)

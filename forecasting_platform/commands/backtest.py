@@ -25,7 +25,6 @@ from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
 from forecasting_platform.services.policy_backtest import stored_history
 from forecasting_platform.services.recipe_backtest import Judgement, RecipeBacktest, backtest_features, judge
-from forecasting_platform.settings import REGISTERED_MODEL
 from forecasting_platform.wiring import calendars_of, model_registry_of, recipe_of
 
 CHAMPION = "champion"
@@ -83,7 +82,7 @@ def _other_recipe(connection: Connection, against: str) -> tuple[Recipe, str]:
     registry = model_registry_of(connection.settings)
     version = registry.version_at("champion")
     if version is None:
-        raise NoChampionError(REGISTERED_MODEL)
+        raise NoChampionError(registry.name)
     return recipe_from(registry.load(version).metadata["recipe"]), version.version
 
 

@@ -128,7 +128,10 @@ class EmbeddedPlatform:
         spark = spark_settings(self.directory, self.addresses) if self._spark else {}
         if "FORECASTING_SPARK_CONF" in self._caller:
             spark.pop("spark_conf", None)
-        return {**weather, **spark, **self._described, **self._first_partition}
+        # Commands are started from elsewhere, and ask for the same model.
+        name = self._caller.get("FORECASTING_MODEL_NAME")
+        model = {"model_name": name} if name else {}
+        return {**weather, **spark, **model, **self._described, **self._first_partition}
 
     @property
     def _described(self) -> dict[str, Any]:

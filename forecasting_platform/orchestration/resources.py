@@ -16,7 +16,7 @@ from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.services.feed_loads import FeedLoads
-from forecasting_platform.settings import REGISTERED_MODEL, Settings
+from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import (
     calendars_of,
     feed_loads_of,
@@ -99,7 +99,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         from forecasting_platform.adapters.mlflow.address import address_of
 
         uri = address_of(settings.require_mlflow_tracking_uri())
-        return {"experiment_name": REGISTERED_MODEL, "mlflow_tracking_uri": uri}
+        return {"experiment_name": settings.model_name, "mlflow_tracking_uri": uri}
 
     return {
         "settings": dg.ResourceDefinition(lambda _context: settings, description="The platform's settings."),

@@ -49,6 +49,11 @@ def fingerprint_tags(model: ForecastModel) -> dict[str, str]:
 class ModelRegistry(Protocol):
     """Registered versions of one model."""
 
+    @property
+    def name(self) -> str:
+        """The model's name; each of its versions bears it."""
+        ...
+
     def register(self, model: ForecastModel, *, plots: dict[str, bytes], run_tags: dict[str, str]) -> ModelVersion:
         """Store the model with its scores, plots (file name -> PNG), signature and input example, as a
         new version with alias `challenger`.

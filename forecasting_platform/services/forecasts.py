@@ -16,7 +16,6 @@ from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersio
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.services.newest_features import with_windows
-from forecasting_platform.settings import REGISTERED_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_no
     """
     champion = registry.version_at("champion")
     if champion is None:
-        raise NoChampionError(REGISTERED_MODEL)
+        raise NoChampionError(registry.name)
     features = store.read(FEATURE_TABLE, cutoffs)
     model = registry.load(champion)
     record = _issue(store, model, champion, features, cutoffs, not_normal)

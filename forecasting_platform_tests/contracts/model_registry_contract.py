@@ -56,7 +56,7 @@ class ModelRegistryContract:
         assert registry.version_at("challenger") == version == registry.get_version(version.version)
         assert registry.version_at("champion") is None
         assert registry.version_at("previous") is None
-        assert version.version == "1"
+        assert (version.name, version.version) == (registry.name, "1")
         assert version.cutoff == PERIOD.end
         assert version.run_id
         assert abs((datetime.now(UTC) - version.trained_at).total_seconds()) < 600

@@ -182,3 +182,9 @@ def test_a_described_feed_is_all_that_the_processes_are_told_of(tmp_path: Path, 
     }
     assert platform.settings["first_partition_date"] == "2016-01-01"
     assert platform.feed_url == feed.as_uri()
+
+
+def test_commands_ask_for_the_model_that_the_platform_was_started_with(tmp_path: Path) -> None:
+    platform = EmbeddedPlatform(tmp_path / "data", environment={"FORECASTING_MODEL_NAME": "gas"})
+    assert platform.settings["model_name"] == "gas"
+    assert "model_name" not in EmbeddedPlatform(tmp_path / "data", environment={}).settings

@@ -81,6 +81,8 @@ def test_places_and_kinds_are_of_the_stores_that_are_used() -> None:
     assert table.metadata["dagster/uri"] == "postgresql://db:5433/forecasting/forecasting.forecasts"
     assert (table.kinds, on_postgres["trained_model"].kinds) == ({"postgres"}, {"mlflow", "numpy"})
     assert on_postgres["trained_model"].metadata["dagster/uri"] == "http://mlflow:5000/#/models/forecasting_platform"
+    named = specs(NAMED.model_copy(update={"model_name": "gas"}))
+    assert named["champion_model"].metadata["dagster/uri"] == "http://mlflow:5000/#/models/gas"
     table = on_spark["forecasts"]
     assert (table.metadata["dagster/uri"], table.kinds) == ("s3a://lake/t/forecasts", {"spark", "hive"})
     assert on_spark["trained_model"].kinds == {"mlflow", "spark"}

@@ -119,6 +119,7 @@ class ChampionWatch:
         store: has the newest feature rows; without one the model's own rows are used.
         poll_seconds: time between two looks at the registry.
         cache_dir: where the last good champion is kept for a start without the registry.
+        model_name: of the registered model; a copy of another one is not used.
     """
 
     def __init__(
@@ -128,10 +129,12 @@ class ChampionWatch:
         *,
         poll_seconds: float,
         cache_dir: Path | None = None,
+        model_name: str = REGISTERED_MODEL,
     ) -> None:
         self._registry = registry
         self._store = store
         self._cache_dir = cache_dir
+        self._model_name = model_name
         self._swap = threading.Lock()
         self._loaded: Champion | None = None
         self._features: pd.DataFrame | None = None
@@ -169,7 +172,7 @@ class ChampionWatch:
             self.wait_for_first_look(FIRST_LOOK_SECONDS)
         champion = self.current
         if champion is None:
-            raise NoChampionError(REGISTERED_MODEL)
+            raise NoChampionError(self._model_name)
         return champion
 
     def trouble(self) -> str | None:
@@ -266,7 +269,9 @@ class ChampionWatch:
         except (OSError, InvalidArtifactError) as error:
             _log.error("the champion kept on disk cannot be used", exc_info=error)
             return
-        if kept is not None:
+        if kept is not None and kept[0].name != self._model_name:
+            _log.warning("the champion kept on disk is of %s and not of %s: unused", kept[0].name, self._model_name)
+        elif kept is not None:
             self._swap_in(Champion(*kept, datetime.now(UTC)))
             _log.info("version %s, kept on disk, answers until the registry does", kept[0].version)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from forecasting_platform.adapters.postgres.schema import SCHEMA
 from forecasting_platform.redaction import shown
-from forecasting_platform.settings import REGISTERED_MODEL, Settings
+from forecasting_platform.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ def postgres_place(settings: Settings, table: str) -> Place:
 def model_place(settings: Settings, alias: str) -> Place:
     """Where the version is that has an alias of the registered model."""
     server = shown(settings.mlflow_tracking_uri).rstrip("/") if settings.mlflow_tracking_uri else ""
-    uri = f"{server}/#/models/{REGISTERED_MODEL}" if server else f"models:/{REGISTERED_MODEL}@{alias}"
+    uri = f"{server}/#/models/{settings.model_name}" if server else f"models:/{settings.model_name}@{alias}"
     library = "spark" if settings.trainer == "spark" else "numpy"
-    return Place(f"{REGISTERED_MODEL}@{alias}", uri, "mlflow", frozenset({"mlflow", library}))
+    return Place(f"{settings.model_name}@{alias}", uri, "mlflow", frozenset({"mlflow", library}))
 
 
 def _database(settings: Settings) -> str:

@@ -45,7 +45,6 @@ from forecasting_platform.services.promotion.versions import (
     Versions,
     describe_lost,
 )
-from forecasting_platform.settings import REGISTERED_MODEL
 
 PROMOTION_SENSOR = "promotion_sensor"
 
@@ -181,7 +180,7 @@ class Promoter:
             self.finish()
             champion, lost = self.versions.serving_number(), describe_lost(self.versions.lost())
             if champion is None and lost is None:
-                raise NoChampionError(REGISTERED_MODEL)
+                raise NoChampionError(self.registry.name)
             to = self._wanted(verdict, to_version, champion)
             self.registry.load(to)
             decision = self._rollback(champion, to, reason, decided_by)
@@ -245,7 +244,7 @@ class Promoter:
     def _judge(self, serving: Serving, gathered: PromotionEvidence, decided_by: str) -> PromotionDecision:
         challenger, champion = self.registry.version_at("challenger"), serving.version if serving.model else None
         if challenger is None:
-            raise NoChallengerError(REGISTERED_MODEL)
+            raise NoChallengerError(self.registry.name)
         model, problem = self.versions.load(challenger)
         if model is None:
             return self._unjudged("reject", problem or "", challenger, serving, decided_by)

@@ -162,6 +162,16 @@ def test_a_cold_start_without_the_registry_answers_from_the_copy_on_disk(registr
     assert document_of(watch.require().model) == document_of(registry.load(watch.require().version))
 
 
+def test_a_copy_of_another_model_never_answers(registry: Registry, tmp_path: Path) -> None:
+    watch_of(registry, cache_dir=tmp_path).look()
+    registry.down = True
+    watch = ChampionWatch(lambda: registry, None, poll_seconds=1.0, cache_dir=tmp_path, model_name="gas")
+    with pytest.raises(RegistryUnavailableError):
+        watch.look()
+    with pytest.raises(NoChampionError, match="gas has no champion yet"):
+        watch.require()
+
+
 def test_the_copy_on_disk_is_the_newest_and_the_only_one(
     tmp_path: Path, registry: Registry, model: ForecastModel
 ) -> None:
