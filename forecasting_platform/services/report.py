@@ -121,10 +121,10 @@ def _series_apart(champion: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _left_out(errors: pd.DataFrame, not_normal: NotNormal) -> pd.DataFrame:
-    """The periods, each with how many days of how many series have an error that counts for nothing."""
+    """The periods, each with how many of its days have an error that counts for nothing."""
     rows = []
     for period in not_normal.periods:
-        inside = errors[NotNormal((period,)).rows(errors, "cutoff", "ds")]
+        inside = errors[NotNormal((period,)).rows(errors, "ds")]
         series = ", ".join(period.unique_id) or "every series"
         rows.append([*map(str, (period.start, period.end)), period.reason, series, inside["ds"].nunique()])
     return pd.DataFrame(rows, columns=["start", "end", "reason", "series", "days_left_out"])

@@ -155,7 +155,7 @@ class Recipe:
         never = self.events.without_days(first, last)
         return [
             *([f"the recipe names {examples(unknown)}, of which there is no series"] if unknown else []),
-            *([f"nothing is learned of {examples(never)}, which have no day from {first} to {last}"] if never else []),
+            *([f"nothing is learned of {examples(never)}: no day from {first} to {last}"] if never else []),
         ]
 
     def with_options(self, name: str, **options: Any) -> "Recipe":

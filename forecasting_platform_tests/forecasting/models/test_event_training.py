@@ -119,7 +119,7 @@ def test_what_names_no_series_or_has_no_day_in_the_history_is_told() -> None:
     remarks = replace(RECIPE, events=events).remarks(["a", "b"], FIRST, END)
     assert remarks == [
         "the recipe names 'gone', of which there is no series",
-        f"nothing is learned of 'fair', which have no day from {FIRST} to {END}",
+        f"nothing is learned of 'fair': no day from {FIRST} to {END}",
     ]
     assert WITH.remarks(["a", "b"], FIRST, END) == []
 
