@@ -193,7 +193,8 @@ def judge(
     tries = count_tries(compared, recipes, at, policy.promising_p)
     champion = champion.on_the_cutoffs_of(challenger)
     not_normal = challenger.recipe.not_normal | champion.recipe.not_normal
-    results = compare_backtests(challenger.panel, challenger.results, champion.results, not_normal)
+    loss = challenger.recipe.loss
+    results = compare_backtests(challenger.panel, challenger.results, champion.results, not_normal, loss)
     other = results.champion or results.challenger
     decision = decide(
         _scored(challenger, results.challenger),
@@ -205,6 +206,7 @@ def judge(
         decided_by="backtest",
         tries=tries,
         left_out=results.left_out,
+        loss=loss,
     )
     cutoffs = pd.to_datetime(pd.Series(results.challenger.cutoffs))
     losses = pd.DataFrame({"cutoff": cutoffs, "challenger": results.challenger.loss, "champion": other.loss})

@@ -146,6 +146,6 @@ def _blocks(fits: Days, cutoffs: Days) -> Iterator[tuple[np.datetime64, slice]]:
 def _weights(results: Backtest, fits: Days, recipe: Recipe) -> Floats:
     weights = results.weights.copy()
     for fit_day, block in list(_blocks(fits, results.cutoffs))[1:]:
-        known = combination_weights(results.known_at(fit_day), recipe.prior, recipe.shrinkage)
+        known = combination_weights(results.known_at(fit_day), recipe.prior, recipe.shrinkage, recipe.loss)
         weights[:, block] = known[:, None]
     return weights

@@ -8,18 +8,26 @@ the errors of one short past are uncertain.
 from itertools import chain, combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.candidates.solving import solve_each
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
 
+ABSOLUTE_ROUNDS = 30
+LEAST_RESIDUAL = 1e-2
+"""Of the mean residual; what is nearer counts no more."""
 
-def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floats:
+
+def combination_weights(errors: Floats, prior: Floats, shrinkage: float, loss: Loss = "squared") -> Floats:
     """Weights of K candidates in each series' forecast; shape (S, K), rows sum to 1.
 
     Args:
         errors: `y - y_hat`; shape (K, S, C, horizon). Only cells known for every candidate count.
         prior: the weights without evidence; shape (K,), sums to 1.
         shrinkage: how many times the candidates' mean squared error a squared distance from the prior costs.
+        loss: what is least: of the absolute and the pinball loss the mean absolute error, by least squares that are
+            weighed anew by the errors left (Schlossmacher 1973, doi:10.1080/01621459.1973.10481460).
 
     Returns:
         The first candidate alone, which is the simplest, where no error is known, all are 0, or they are too large to
@@ -33,6 +41,20 @@ def combination_weights(errors: Floats, prior: Floats, shrinkage: float) -> Floa
     known = np.isfinite(errors).all(axis=0)
     cells = np.where(known, errors, 0.0).reshape(*errors.shape[:2], -1).swapaxes(0, 1)
     count = known.sum(axis=(1, 2))
+    weights = _weigh(cells, count, prior, shrinkage)
+    if loss == "squared":
+        return weights
+    for _ in range(ABSOLUTE_ROUNDS):
+        left = np.abs(np.einsum("sk,skn->sn", weights, cells))
+        least = LEAST_RESIDUAL * left.sum(axis=1) / np.maximum(count, 1)
+        # Where nothing is left at all every cell counts alike.
+        shares = 1 / np.sqrt(np.maximum(left, np.where(least > 0, least, 1.0)[:, None]))
+        weights = _weigh(cells * shares[:, None], count, prior, shrinkage)
+    return weights
+
+
+def _weigh(cells: Floats, count: npt.NDArray[np.int64], prior: Floats, shrinkage: float) -> Floats:
+    """The weights of the least squares of cells with shape (S, K, N)."""
     products, judged = cells @ cells.swapaxes(1, 2) / np.maximum(count, 1)[:, None, None], count > 0
     # The mean squared error over the candidates makes one shrinkage fit series of any size.
     unit = np.trace(products, axis1=1, axis2=2) / len(prior)

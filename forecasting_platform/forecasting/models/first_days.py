@@ -166,7 +166,7 @@ def learn_first_days(panel: Panel, recipe: Recipe, candidates: Sequence[FittedCa
             fits = tuple(candidate.take(np.array([position])) for candidate in default.candidates)
             parts.append((fits, default.weights[position], default.errors[position]))
         else:
-            parts.append(_learn_age(age, examples, ahead, level, candidates, recipe.shrinkage))
+            parts.append(_learn_age(age, examples, ahead, level, candidates, recipe))
     # A handful of known series shows little of what else may come: the default counts as a few more.
     share = known.sum() / (known.sum() + DEFAULT_SERIES)
     fits_by_age, weights, errors = zip(*parts, strict=True)
@@ -210,7 +210,7 @@ def _known_at(age: int, days: Days, features: Floats, windows: Floats, recipe: R
 
 
 def _learn_age(
-    age: int, examples: InputBlock, ahead: Floats, level: float, candidates: Sequence[FittedCandidate], shrinkage: float
+    age: int, examples: InputBlock, ahead: Floats, level: float, candidates: Sequence[FittedCandidate], recipe: Recipe
 ) -> tuple[tuple[FittedCandidate, ...], Floats, Floats]:
     """The fit and the weight of each candidate, and the error quantiles, of series of which `age` days are known."""
     rows = examples.features[0]
@@ -233,5 +233,5 @@ def _learn_age(
     weights, stacked = np.zeros(len(chosen)), np.stack(each)
     prior = np.full(chosen.sum(), 1 / chosen.sum())
     # All windows count as cutoffs of one series: what is learnt is the same for every new one.
-    weights[chosen] = combination_weights(stacked[chosen][:, None], prior, shrinkage)[0]
+    weights[chosen] = combination_weights(stacked[chosen][:, None], prior, recipe.shrinkage, recipe.loss)[0]
     return tuple(fits), weights, weibull_quantiles(np.einsum("k,knh->hn", weights, stacked))

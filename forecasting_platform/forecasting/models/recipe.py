@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     candidate_named,
     in_order,
 )
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.events import NO_EVENTS, Events, is_event
 from forecasting_platform.forecasting.series.exogenous import (
@@ -69,6 +70,7 @@ class Recipe:
         calendars: the days on which values of each series are due; the others are not forecast.
         not_normal: periods that teach and judge nothing.
         events: own holidays and other days, which are exogenous columns too.
+        loss: what candidates are weighed by, and what promotion judges the recipe by.
 
     Raises:
         ConfigurationError: prior weights that are negative or do not sum to 1, or an exogenous column with the name of
@@ -85,6 +87,7 @@ class Recipe:
     calendars: Calendars = DAILY
     not_normal: NotNormal = ALL_NORMAL
     events: Events = NO_EVENTS
+    loss: Loss = "squared"
 
     def __post_init__(self) -> None:
         if self.prior.min(initial=0) < 0 or abs(self.prior.sum() - 1) > 1e-9:
@@ -190,14 +193,15 @@ class Recipe:
         # The app reads recipes and fits none: it is installed without this package.
         from threadpoolctl import threadpool_limits
 
-        task = Task(self.horizon, self.country, self.declared)
+        task = Task(self.horizon, self.country, self.declared, self.loss)
         # Products this small gain nothing from threads, and lose a factor of five where others want the cores too.
         with threadpool_limits(1):
             return tuple(fit_candidate(candidate, panel, task) for candidate in self.candidates)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready: the candidates by name, each with its options; days that are declared where there are any."""
-        own = {name: of for name, of in asdict(self).items() if name not in {"calendars", "not_normal", "events"}}
+        apart = {"calendars", "not_normal", "events", *(["loss"] if self.loss == "squared" else [])}
+        own = {name: of for name, of in asdict(self).items() if name not in apart}
         calendars = {"calendars": self.calendars.to_document()} if self.calendars.each else {}
         return (
             own

@@ -25,6 +25,7 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     in_order,
     refuse_taken_names,
 )
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.models.recipe import Recipe, share_weight
 from forecasting_platform.forecasting.series.calendar import is_holiday, public_holidays
 from forecasting_platform.forecasting.series.events import MAX_WINDOW_DAYS, Event, Events
@@ -113,6 +114,11 @@ class RecipeWords(BaseModel):
         default="IE",
         description="ISO code of the country, or of a part of one such as `GB-SCT`, whose public holidays count "
         "for the days to forecast. Those of the days before are of FORECASTING_HOLIDAY_COUNTRY.",
+    )
+    loss: Loss = Field(
+        default="squared",
+        description="What candidates are weighed by and promotion judges by: `squared` errors, `absolute` ones, or "
+        "`pinball`, which judges the intervals too.",
     )
     shrinkage: float = Field(
         default=0.1, ge=0, description="How strongly the weights of each series are drawn to the prior weights."

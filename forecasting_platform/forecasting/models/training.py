@@ -69,7 +69,7 @@ def train(
     panel = panel_from(known, DateRange(first, cutoff) if first else None).until(cutoff)
     panel = recipe.view(panel)
     results, candidates = backtest(panel, recipe), recipe.fit(panel)
-    weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage)
+    weights = combination_weights(results.errors, recipe.prior, recipe.shrinkage, recipe.loss)
     # Errors on a constant series are rounding: the first candidate, which is the simplest, serves it.
     weights[results.constant] = np.eye(len(candidates))[0]
     judged = judge_intervals(results, panel)

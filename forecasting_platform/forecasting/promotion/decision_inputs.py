@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from forecasting_platform.errors import MissingMetricError
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.promotion.paired_tests import long_run_variance
 from forecasting_platform.forecasting.promotion.tries import Tries
 from forecasting_platform.forecasting.series.arrays import Floats
@@ -26,7 +27,7 @@ class Evidence:
     """One recipe's losses on the cutoffs that every recipe was scored on.
 
     The loss at a cutoff is the mean over series of the RMSE over its horizon, in units of the RMSE that the
-    seasonal naive forecast of that series has over all cutoffs.
+    seasonal naive forecast of that series has over all cutoffs; of another loss of the recipe the mean loss.
 
     Attributes:
         loss: per cutoff, shape (C,).
@@ -37,6 +38,7 @@ class Evidence:
         by_series: the loss of each series alone, shape (C,), NaN where it was not scored.
         within_80: coverage with the bounds excluded; an actual on a bound is no sign of too wide an interval.
         constant: the series that never changed; they are left out of these numbers.
+        unit: per series, the loss of its seasonal naive forecast over all cutoffs, in the series' own unit.
     """
 
     loss: Floats
@@ -47,6 +49,7 @@ class Evidence:
     by_series: dict[str, Floats] = field(default_factory=dict)
     within_80: float | None = None
     constant: tuple[str, ...] = ()
+    unit: dict[str, float] = field(default_factory=dict)
 
     @property
     def mean_loss(self) -> float:
@@ -122,6 +125,7 @@ def record_inputs(
     fitness: Fitness | None,
     tries: Tries | None,
     left_out: Numbers | None = None,
+    loss: Loss = "squared",
 ) -> Numbers:
     """Everything a verdict is made from, JSON-ready; days that are left out as not normal only where there are some."""
     return {
@@ -142,6 +146,7 @@ def record_inputs(
         "fitness": None if fitness is None else asdict(fitness),
         "tries": None if tries is None else tries.record(),
         **({"left_out": left_out} if left_out else {}),
+        **({"loss": loss} if loss != "squared" else {}),
     }
 
 

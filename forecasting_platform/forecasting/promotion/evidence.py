@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.models.backtest import Backtest, backtest
+from forecasting_platform.forecasting.models.intervals import WalkForward
+from forecasting_platform.forecasting.models.losses import Loss, average, losses_of
 from forecasting_platform.forecasting.models.recipe import Recipe
 from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors
 from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
@@ -35,7 +37,7 @@ class Comparison:
 
 
 def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -> Comparison:
-    """Backtest both recipes at the same cutoffs.
+    """Backtest both recipes at the same cutoffs; they are judged by the loss of the challenger's.
 
     Args:
         panel: all data known now, of the series that both models have.
@@ -48,40 +50,54 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     same = champion is None or champion.fingerprint == challenger.fingerprint
     other = results if same or champion is None else backtest(panel, evaluated_as(champion, challenger))
     not_normal = challenger.not_normal | (champion.not_normal if champion else ALL_NORMAL)
-    comparison = compare_backtests(panel, results, other, not_normal)
+    comparison = compare_backtests(panel, results, other, not_normal, challenger.loss)
     return comparison if champion is not None else replace(comparison, champion=None)
 
 
 def compare_backtests(
-    panel: Panel, results: Backtest, other: Backtest, not_normal: NotNormal = ALL_NORMAL
+    panel: Panel,
+    results: Backtest,
+    other: Backtest,
+    not_normal: NotNormal = ALL_NORMAL,
+    loss: Loss = "squared",
 ) -> Comparison:
     """Compare two backtests at the same cutoffs of the same panel, the challenger's first.
 
     Args:
         not_normal: the periods that either leaves out.
+        loss: what both are judged by.
 
     Raises:
         MissingMetricError: nothing could be scored.
     """
     naive = {name: naive_errors(results, panel, name) for name in BASELINES}
+    intervals = [judge_intervals(own, panel) for own in (results, other)]
+    cells = [_cells(own, judged, loss) for own, judged in zip((results, other), intervals, strict=True)]
     # The same cells for all: one that a forecaster lacks counts for none.
-    shared = np.isfinite(results.served_errors) & np.isfinite(other.served_errors)
+    shared = np.isfinite(cells[0]) & np.isfinite(cells[1])
     for errors in naive.values():
         shared &= np.isfinite(errors)
 
-    def evidence(own: Backtest) -> Evidence:
-        judged, errors = judge_intervals(own, panel), np.where(shared, own.served_errors, np.nan)
+    def evidence(own: Backtest, judged: WalkForward, cells: Floats) -> Evidence:
+        errors, found = np.where(shared, own.served_errors, np.nan), np.where(shared, cells, np.nan)
         both = (_mean_80(found[~results.constant]) for found in (judged.coverage(), judged.coverage_within()))
-        return build_evidence(results, panel, errors, *both)
+        return build_evidence(results, panel, errors, *both, loss=loss, cells=found)
+
+    def of_naive(errors: Floats) -> Evidence:
+        known = np.where(shared, errors, np.nan)
+        return build_evidence(results, panel, known, loss=loss, cells=losses_of(known, loss))
 
     return Comparison(
-        challenger=evidence(results),
-        champion=evidence(other),
-        naive={
-            name: build_evidence(results, panel, np.where(shared, errors, np.nan)) for name, errors in naive.items()
-        },
+        challenger=evidence(results, intervals[0], cells[0]),
+        champion=evidence(other, intervals[1], cells[1]),
+        naive={name: of_naive(errors) for name, errors in naive.items()},
         left_out=_left_out(panel, results, not_normal),
     )
+
+
+def _cells(own: Backtest, judged: WalkForward, loss: Loss) -> Floats:
+    scores = dict(zip(LEVELS, np.moveaxis(judged.score, -1, 0), strict=True))
+    return losses_of(own.served_errors, loss, scores)
 
 
 def _left_out(panel: Panel, results: Backtest, not_normal: NotNormal) -> Numbers:
@@ -109,18 +125,24 @@ def build_evidence(
     errors: Floats,
     coverage_80: float | None = None,
     within_80: float | None = None,
+    *,
+    loss: Loss = "squared",
+    cells: Floats | None = None,
 ) -> Evidence:
     """Evidence from errors on a backtest's scored cutoffs, without constant series unless all are constant.
 
     Args:
         errors: `y - y_hat`; shape (S, C, horizon). Cells that are NaN here, or whose naive error is
             unknown, are left out; so are cutoffs without any cell.
+        loss: what is judged by.
+        cells: what the loss makes of each error (`losses_of`), of the same shape; by default of a point forecast.
 
     Raises:
         MissingMetricError: no cell is left to judge by.
     """
     constant = results.constant
-    losses = measure_series(results, panel, errors, ~constant if not constant.all() else constant)
+    decides = ~constant if not constant.all() else constant
+    losses = measure_series(results, panel, errors, decides, loss=loss, cells=cells)
     measured = np.isfinite(losses.by_series).any(axis=0)
     if not measured.any():
         raise MissingMetricError("the loss", "a recipe", "not measured on any cutoff")
@@ -134,6 +156,7 @@ def build_evidence(
         cutoffs=tuple(results.cutoffs[results.scored][measured].tolist()),
         by_step=_by_step({steps: loss[:, measured] for steps, loss in losses.by_step.items()}),
         by_series=dict(zip(results.unique_ids, by_series, strict=True)),
+        unit=dict(zip(results.unique_ids, losses.unit.tolist(), strict=True)),
     )
 
 
@@ -145,29 +168,42 @@ class SeriesLosses:
         by_series: over the horizon; shape (S, C).
         by_step: the same of some steps alone.
         rmse: over all cutoffs, in the series' own unit; shape (S,), 0 without any.
+        unit: the loss of the seasonal naive forecast, likewise.
     """
 
     by_series: Floats
     by_step: dict[str, Floats]
     rmse: Floats
+    unit: Floats
 
 
-def measure_series(results: Backtest, panel: Panel, errors: Floats, decides: npt.NDArray[np.bool_]) -> SeriesLosses:
+def measure_series(
+    results: Backtest,
+    panel: Panel,
+    errors: Floats,
+    decides: npt.NDArray[np.bool_],
+    *,
+    loss: Loss = "squared",
+    cells: Floats | None = None,
+) -> SeriesLosses:
     """The losses of each series that decides, in the unit of its seasonal naive forecast.
 
     Args:
-        errors: as of `build_evidence`.
+        errors, loss, cells: as of `build_evidence`.
         decides: which series count; shape (S,).
     """
     scale = naive_errors(results, panel, "seasonal_naive")[:, results.scored]
-    scored = np.where(np.isfinite(scale) & decides[:, None, None], errors[:, results.scored], np.nan)
-    unit = _root_mean_square(np.where(np.isfinite(scored), scale, np.nan), axis=(1, 2))
+    judged = np.isfinite(scale) & decides[:, None, None]
+    scored = np.where(judged, (losses_of(errors, loss) if cells is None else cells)[:, results.scored], np.nan)
+    unit = average(np.where(np.isfinite(scored), losses_of(scale, loss), np.nan), loss, (1, 2))
     # The seasonal naive forecast has no error on a constant series: where all are constant, errors count unscaled.
     scaled = scored / np.where(unit > 0, unit, 1.0)[:, None, None]
+    own = np.where(judged, errors[:, results.scored], np.nan)
     return SeriesLosses(
-        by_series=_root_mean_square(scaled, axis=2),
-        by_step={name: _root_mean_square(scaled[:, :, steps], axis=2) for name, steps in TRAINED_BUCKETS.items()},
-        rmse=np.nan_to_num(_root_mean_square(scored, axis=(1, 2))),
+        by_series=average(scaled, loss, 2),
+        by_step={name: average(scaled[:, :, steps], loss, 2) for name, steps in TRAINED_BUCKETS.items()},
+        rmse=np.nan_to_num(average(own, "squared", (1, 2))),
+        unit=np.nan_to_num(unit),
     )
 
 
@@ -182,10 +218,3 @@ def _mean(by_series: Floats) -> Floats:
     known = np.isfinite(by_series)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(known, by_series, 0.0).sum(axis=0) / known.sum(axis=0))
-
-
-def _root_mean_square(errors: Floats, axis: int | tuple[int, ...]) -> Floats:
-    """Over the known cells; NaN where there is none."""
-    known = np.isfinite(errors)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.sqrt((np.where(known, errors, 0.0) ** 2).sum(axis=axis) / known.sum(axis=axis)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.promotion.decision_inputs import (
     Evidence,
     Fitness,
@@ -36,6 +37,7 @@ def decide(
     fitness: Fitness | None = None,
     tries: Tries | None = None,
     left_out: Numbers | None = None,
+    loss: Loss = "squared",
     provenance: Numbers | None = None,
 ) -> PromotionDecision:
     """The verdict on a challenger. A tie keeps the champion.
@@ -47,6 +49,7 @@ def decide(
         tries: the place of this comparison among those of a year; None where none is counted, such as of a recipe with
             itself.
         left_out: days that no evidence is of since they are not normal, as `Comparison` has them.
+        loss: what the evidence is judged by.
         provenance: what else to record, such as checksums; JSON-ready.
 
     Returns:
@@ -56,7 +59,7 @@ def decide(
         MissingMetricError: a loss is not a finite number, or the two were scored on different cutoffs.
     """
     refuse_unmeasured(challenger, champion, naive, shadow)
-    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness, tries, left_out)
+    inputs = record_inputs(challenger, champion, naive, horizon, shadow, fitness, tries, left_out, loss)
     verdict, reason, statistics = _judge(inputs, policy)
     return PromotionDecision(
         verdict=verdict,
@@ -105,6 +108,8 @@ def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numb
         reason = f"{reason}: {_describe_power(statistics, policy, inputs['horizon'])}"
         if "asked" in statistics:
             reason = f"{reason}; {_describe_tries(inputs['tries'], statistics['asked'], policy)}"
+    if loss := inputs.get("loss"):
+        reason = f"{reason}; judged by the {loss} loss"
     if left_out := inputs.get("left_out"):
         reason = f"{reason}; {_describe_left_out(left_out)}"
     return verdict, reason, statistics

@@ -4,13 +4,19 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
+from forecasting_platform.forecasting.models.losses import Loss, interval_score, losses_of
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
+from forecasting_platform.forecasting.series.frames import LEVELS
 
 _KEY = ["unique_id", "cutoff", "ds"]
 
 
 def measure_shadow(
-    errors: pd.DataFrame, challengers: Collection[str], champions: Collection[str], unit: Mapping[str, float]
+    errors: pd.DataFrame,
+    challengers: Collection[str],
+    champions: Collection[str],
+    unit: Mapping[str, float],
+    loss: Loss = "squared",
 ) -> Shadow | None:
     """Daily losses of two recipes on the days that both forecast from the same cutoff.
 
@@ -20,7 +26,8 @@ def measure_shadow(
     Args:
         errors: rows of `FORECAST_ERRORS`.
         challengers, champions: model versions of the two recipes.
-        unit: RMSE of each series' seasonal naive forecast; a series without one is left out.
+        unit: RMSE, or mean loss, of each series' seasonal naive forecast; a series without one is left out.
+        loss: what both are judged by.
 
     Returns:
         One loss a day (`Evidence` says of what), in the order of days; None when the two have no forecast in
@@ -34,7 +41,7 @@ def measure_shadow(
     pairs = pairs[pairs["unique_id"].map(unit).fillna(0) > 0]
     if pairs.empty:
         return None
-    challenger, champion = (_daily_loss(pairs, f"y_hat{suffix}", unit) for suffix in ("", "_champion"))
+    challenger, champion = (_daily_loss(pairs, suffix, unit, loss) for suffix in ("", "_champion"))
     days = pd.DatetimeIndex(challenger.index).date
     return Shadow(tuple(days.tolist()), challenger.to_numpy(), champion.to_numpy())
 
@@ -44,8 +51,16 @@ def _first_issued(errors: pd.DataFrame, versions: Collection[str]) -> pd.DataFra
     return own.sort_values([*_KEY, "issued_at"], na_position="first", kind="stable").drop_duplicates(_KEY)
 
 
-def _daily_loss(pairs: pd.DataFrame, y_hat: str, unit: Mapping[str, float]) -> pd.Series:
-    squares = (pairs["y"] - pairs[y_hat]) ** 2
-    rmse = squares.groupby([pairs["unique_id"], pairs["ds"]]).mean() ** 0.5
-    units = rmse.index.get_level_values("unique_id").map(unit)
-    return (rmse / units.to_numpy()).groupby(level="ds").mean().sort_index()
+def _daily_loss(pairs: pd.DataFrame, suffix: str, unit: Mapping[str, float], loss: Loss) -> pd.Series:
+    y = pairs["y"].to_numpy()
+    scores = {
+        level: interval_score(
+            y, *(pairs[f"y_hat_{side}_{level}{suffix}"].to_numpy() for side in ("lo", "hi")), level=level
+        )
+        for level in LEVELS
+    }
+    cells = pd.Series(losses_of(y - pairs[f"y_hat{suffix}"].to_numpy(), loss, scores), index=pairs.index)
+    by_day = (cells**2 if loss == "squared" else cells).groupby([pairs["unique_id"], pairs["ds"]]).mean()
+    found = by_day**0.5 if loss == "squared" else by_day
+    units = found.index.get_level_values("unique_id").map(unit)
+    return (found / units.to_numpy()).groupby(level="ds").mean().sort_index()

@@ -8,6 +8,7 @@ from functools import cached_property
 import pandas as pd
 
 from forecasting_platform.forecasting.block_training import join_fingerprints, series_blocks
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
@@ -22,6 +23,7 @@ from forecasting_platform.forecasting.promotion.rollback import (
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
 from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.exogenous import exogenous_columns
 from forecasting_platform.forecasting.series.features import fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
@@ -78,39 +80,43 @@ class PromotionEvidence:
         is_same = champion is None or champion.fingerprint == recipe.fingerprint
         # Where periods are not normal, what is left out is counted on the data.
         is_normal = not recipe.not_normal and not (champion and champion.not_normal)
-        if is_same and is_normal and known == kept_series(model.metadata) and self._has_data_of(model, recipe):
+        # What is kept is of squared errors.
+        is_kept = is_same and is_normal and recipe.loss == "squared"
+        if is_kept and known == kept_series(model.metadata) and self._has_data_of(model, recipe):
             return kept_comparison(model.metadata, with_champion=champion is not None)
         panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
         return compare_recipes(panel, recipe, champion)
 
     def _has_data_of(self, model: ForecastModel, recipe: Recipe) -> bool:
         """Whether `feature_table` holds exactly what a model was trained on, block by block as it was."""
-        columns = FEATURE_TABLE.only("y", *(["exogenous"] if recipe.exogenous_columns else []))
+        # The columns of events are no data: they are made of the recipe.
+        exogenous = exogenous_columns(recipe.exogenous, recipe.horizon)
+        columns = FEATURE_TABLE.only("y", *(["exogenous"] if exogenous else []))
         names = self.store.read_newest(FEATURE_TABLE.only())["unique_id"]
         if set(names) != set(model.unique_ids):
             return False
-        found = [
-            fingerprint(self.store.read(columns, unique_ids=block), recipe.exogenous_columns)
-            for block in series_blocks(names)
-        ]
+        found = [fingerprint(self.store.read(columns, unique_ids=block), exogenous) for block in series_blocks(names)]
         return join_fingerprints(found) == model.metadata["data_fingerprint"]
 
-    def shadow(self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float]) -> Shadow | None:
+    def shadow(
+        self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float], loss: Loss = "squared"
+    ) -> Shadow | None:
         """Compare the shadow forecasts of two recipes, over all versions of each; None if they share no days.
 
         Args:
             unit: by series, what losses are divided by.
+            loss: what both are judged by.
         """
         if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
             # Of one recipe, so only the two frozen versions themselves can be told apart.
             both = self._errors_since(max(challenger.cutoff, champion.cutoff))
-            return measure_shadow(both, [challenger.version], [champion.version], unit)
+            return measure_shadow(both, [challenger.version], [champion.version], unit, loss)
         recipes = {version: self._recipe_of(version) for version in self.errors["model_version"].unique().tolist()}
 
         def versions_of(version: ModelVersion) -> list[str]:
             return [found for found, recipe in recipes.items() if recipe == version.tags.get("recipe_fingerprint")]
 
-        return measure_shadow(self.errors, versions_of(challenger), versions_of(champion), unit)
+        return measure_shadow(self.errors, versions_of(challenger), versions_of(champion), unit, loss)
 
     def tries(self, challenger: ModelVersion, champion: ModelVersion, at: datetime) -> Tries | None:
         """The place of a comparison that is made now among those of a year; None for two versions of one recipe."""
@@ -125,7 +131,8 @@ class PromotionEvidence:
         Args:
             model: the champion's.
         """
-        shadow = self.shadow(challenger, champion, naive_rmse(of_deciding_series(self.errors, model)))
+        loss = _loss_of(model)
+        shadow = self.shadow(challenger, champion, naive_loss(of_deciding_series(self.errors, model), loss), loss)
         better = find_better_version(shadow, self.policy, model.horizon)
         tries = self.tries(challenger, champion, at) if better else None
         if tries is None:
@@ -144,7 +151,8 @@ class PromotionEvidence:
         trigger = find_rollback_trigger(own, self.impossible(model), self.policy)
         if trigger is not None:
             return trigger
-        shadow = measure_shadow(errors, [previous.version], [champion.version], naive_rmse(own))
+        loss = _loss_of(model)
+        shadow = measure_shadow(errors, [previous.version], [champion.version], naive_loss(own, loss), loss)
         return find_better_version(shadow, self.policy, model.horizon)
 
     def _recipe_of(self, version: str) -> str:
@@ -163,7 +171,13 @@ def of_deciding_series(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFra
     return errors[errors["unique_id"].isin(decides)]
 
 
-def naive_rmse(errors: pd.DataFrame) -> dict[str, float]:
-    """RMSE of each series' seasonal naive forecast, on the very days that are compared."""
-    squares = (errors["y"] - errors["y_hat_seasonal_naive"]) ** 2
-    return dict(squares.groupby(errors["unique_id"]).mean() ** 0.5)
+def naive_loss(errors: pd.DataFrame, loss: Loss) -> dict[str, float]:
+    """RMSE, or mean loss, of each series' seasonal naive forecast, on the very days that are compared."""
+    error = errors["y"] - errors["y_hat_seasonal_naive"]
+    if loss == "squared":
+        return dict((error**2).groupby(errors["unique_id"]).mean() ** 0.5)
+    return dict(error.abs().groupby(errors["unique_id"]).mean())
+
+
+def _loss_of(model: ForecastModel) -> Loss:
+    return recipe_from(model.metadata["recipe"]).loss

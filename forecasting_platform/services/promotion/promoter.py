@@ -261,7 +261,8 @@ class Promoter:
             return self._unjudged("hold", reason, challenger, serving, decided_by)
         gathered = gathered.besides(model)
         comparison = gathered.compare(model, serving.model)
-        unit, at = comparison.naive["seasonal_naive"].rmse, self.now()
+        loss, naive, at = recipe_from(model.metadata["recipe"]).loss, comparison.naive["seasonal_naive"], self.now()
+        unit = naive.rmse if loss == "squared" else naive.unit
         decision = decide(
             _scored_version(challenger, comparison.challenger, model),
             _scored_version(champion, comparison.champion, serving.model)
@@ -272,10 +273,11 @@ class Promoter:
             horizon=model.horizon,
             decided_at=at,
             decided_by=decided_by,
-            shadow=gathered.shadow(challenger, champion, unit) if champion else None,
+            shadow=gathered.shadow(challenger, champion, unit, loss) if champion else None,
             fitness=fitness,
             tries=gathered.tries(challenger, champion, at) if champion else None,
             left_out=comparison.left_out,
+            loss=loss,
             provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
         )
         if serving.broken is None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.exogenous import Exogenous
 from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
@@ -36,11 +37,13 @@ class Task:
         horizon: days ahead.
         country: whose holidays count.
         exogenous: the declared series behind the exogenous columns, in the order of the panel's columns.
+        loss: what forecasts are judged by; a candidate may fit by it.
     """
 
     horizon: int
     country: str
     exogenous: tuple[Exogenous, ...] = ()
+    loss: Loss = "squared"
 
 
 @dataclass(frozen=True, slots=True)

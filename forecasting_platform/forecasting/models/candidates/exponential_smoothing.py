@@ -71,7 +71,7 @@ class FittedExponentialSmoothing(FittedCandidate):
 
 @dataclass(frozen=True, slots=True)
 class ExponentialSmoothing(Candidate):
-    """The smoothing, with or without the weekday, of the least squared errors over all steps.
+    """The smoothing, with or without the weekday, of the least errors over all steps: squared, or as the loss has it.
 
     Attributes:
         smoothing_days: the newest days whose forecasts are compared.
@@ -91,7 +91,8 @@ class ExponentialSmoothing(Candidate):
         levels = features[:, :, _LEVEL_FEATURES]
         # To forecast level + effect is to forecast the level of what is left without the effect.
         adjusted = ahead - _effects_ahead(features, task.horizon)
-        errors = np.stack([_squared_errors(levels, targets) for targets in (ahead, adjusted)], axis=1)
+        measure = _squared_errors if task.loss == "squared" else _absolute_errors
+        errors = np.stack([measure(levels, targets) for targets in (ahead, adjusted)], axis=1)
         best = np.argmin(errors.reshape(len(errors), -1), axis=1)
         # The position in the flattened (weekday, smoothing) grid, taken apart again.
         weekday_weight, smoothing = np.divmod(best, len(LEVEL_SMOOTHINGS))
@@ -120,3 +121,9 @@ def _squared_errors(levels: Floats, targets: Floats) -> Floats:
     total = found.sum(axis=2)[:, :, None]
     errors: Floats = (np.square(offsets) * count[:, :, None] - 2 * offsets * total).sum(axis=1)
     return errors + np.square(found).sum(axis=(1, 2))[:, None]
+
+
+def _absolute_errors(levels: Floats, targets: Floats) -> Floats:
+    """Summed over cutoffs and steps; shape (S, smoothings)."""
+    each = [np.nansum(np.abs(targets - level[:, :, None]), axis=(1, 2)) for level in np.moveaxis(levels, -1, 0)]
+    return np.column_stack(each)
