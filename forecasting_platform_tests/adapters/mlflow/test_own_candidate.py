@@ -139,13 +139,15 @@ def test_the_example_goes_the_whole_way(
 
 
 @pytest.mark.slow
-def test_the_example_keeps_what_every_candidate_promises(installed: Path) -> None:
+def test_the_examples_one_line_of_a_test_runs_the_contract(installed: Path) -> None:
+    # The whole of it runs on trees of the same kind in test_onnx.py.
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(EXAMPLE),
-         str(EXAMPLE / "test_boosted_trees.py")],
+         str(EXAMPLE / "test_boosted_trees.py"), "-k", "found_by_its_name or same_bits or pickle"],
         capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS * 5,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
+    assert "3 passed" in done.stdout
 
 
 def test_the_docs_show_the_example_as_it_is_in_at_most_30_lines() -> None:
