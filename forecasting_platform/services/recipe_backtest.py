@@ -291,6 +291,10 @@ class _Timed(Candidate):
     def name(self) -> str:
         return self.of.name
 
+    @property
+    def window_days(self) -> int:
+        return self.of.window_days
+
     def fit(self, panel: Panel, task: Task) -> FittedCandidate:
         began = time.process_time()
         fitted = self.of.fit(panel, task)

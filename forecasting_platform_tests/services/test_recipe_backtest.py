@@ -29,6 +29,7 @@ from forecasting_platform.services.recipe_backtest import RecipeBacktest, backte
 
 DAYS = DateRange(date(2020, 1, 1), date(2022, 6, 30))
 QUICK = Recipe(backtest_days=300, refit_days=100)
+SPARSE = replace(QUICK, candidates=default_candidates(["intermittent_demand"]))
 SMOOTHING = replace(QUICK, candidates=default_candidates(["exponential_smoothing"]))
 NAIVE = replace(QUICK, candidates=default_candidates(["naive"]))
 
@@ -57,10 +58,12 @@ def test_scores_are_those_of_the_forecasts_shown(tried: RecipeBacktest) -> None:
         assert scores["forecasts"].tolist() == by_series.count().tolist()
 
 
-def test_scores_are_those_that_a_training_records(observations: pd.DataFrame, tried: RecipeBacktest) -> None:
-    features = build_features(observations, DAYS, QUICK.country)
-    recorded = train(features, DAYS.end, QUICK, code_version="test").model.metadata["series"]
-    overall = tried.scores[tried.scores["steps"] == "all"].set_index("unique_id")
+@pytest.mark.parametrize("recipe", [QUICK, SPARSE], ids=["default", "with windows"])
+def test_scores_are_those_that_a_training_records(observations: pd.DataFrame, recipe: Recipe) -> None:
+    features = build_features(observations, DAYS, recipe.country)
+    recorded = train(features, DAYS.end, recipe, code_version="test").model.metadata["series"]
+    scores = backtest(observations, recipe).scores
+    overall = scores[scores["steps"] == "all"].set_index("unique_id")
     for unique_id, found in recorded.items():
         assert found["scores"]["rmse"] == overall.loc[unique_id, "rmse"]
         assert found["coverage"]["80"] == pytest.approx(overall.loc[unique_id, "coverage_80"])

@@ -106,7 +106,7 @@ class Recipe:
     @property
     def window_days(self) -> int:
         """Days of history that its candidates need beside an input row."""
-        return max((candidate.fitted.window_days for candidate in self.candidates), default=0)
+        return max((candidate.window_days for candidate in self.candidates), default=0)
 
     @property
     def prior(self) -> Floats:

@@ -157,6 +157,11 @@ class Candidate(ABC):
         """The name of what it fits."""
         return self.fitted.name
 
+    @property
+    def window_days(self) -> int:
+        """Days of history that its forecasts need."""
+        return self.fitted.window_days
+
     @abstractmethod
     def fit(self, panel: Panel, task: Task) -> FittedCandidate:
         """Fit all series of a panel at once.
