@@ -44,12 +44,12 @@ class PooledTrees(PooledCandidate):
 
     fitted: ClassVar[type[FittedPooledTrees]] = FittedPooledTrees
     prior_weight: float = 1.8
-    iterations: Annotated[int, Field(ge=1, le=2000)] = 200
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.08
+    iterations: Annotated[int, Field(ge=1, le=2000)] = 100
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.12
     leaves: Annotated[int, Field(ge=2, le=1024)] = 31
     min_leaf_examples: Annotated[int, Field(ge=1)] = 40
     penalty: Annotated[float, Field(ge=0)] = 10.0
-    column_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    column_share: Annotated[float, Field(gt=0, le=1)] = 0.3
 
     def learn(self, matrix: Floats, changes: Floats) -> bytes:
         """See `PooledCandidate`.
