@@ -29,7 +29,7 @@ class Run:
 def test_it_ends_once_and_as_the_training_did(monkeypatch: pytest.MonkeyPatch, job: str, status: str) -> None:
     run = Run()
     if status == "FINISHED":
-        monkeypatch.setattr(module, "train_challenger", lambda *_, **__: SimpleNamespace())
+        monkeypatch.setattr(module, "train_challenger", lambda *_, **__: SimpleNamespace(remarks=[]))
         monkeypatch.setattr(module, "training_metadata", lambda _: {})
     resources = {"mlflow": run, "table_store": MemoryTableStore(), "model_registry": MemoryModelRegistry()}
     job_def = build_definitions(resources=resources).resolve_job_def(job)

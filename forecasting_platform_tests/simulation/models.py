@@ -52,7 +52,7 @@ def compared(challenger: str, champion: str | None) -> Comparison:
 
 
 def issued(
-    model: ForecastModel, features: pd.DataFrame, *, model_version: str, issued_at: datetime, matured: pd.DataFrame
+    model: ForecastModel, features: pd.DataFrame, *, model_version: str, issued_at: datetime, **_others: object
 ) -> pd.DataFrame:
     """As `issue_forecasts`, much faster: forecasts that tell by which version, of which features and when."""
     since, at = nanoseconds(model.cutoff), nanoseconds(issued_at)

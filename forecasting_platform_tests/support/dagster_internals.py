@@ -7,6 +7,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import EngineEventData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.instance import InstanceRef
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
@@ -43,6 +44,7 @@ __all__ = [
     "EngineEventData",
     "FreshnessState",
     "FreshnessStateChange",
+    "InstanceRef",
     "InstigatorState",
     "InstigatorStatus",
     "InstigatorType",

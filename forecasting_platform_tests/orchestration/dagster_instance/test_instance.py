@@ -12,13 +12,13 @@ import psutil
 import pytest
 import yaml
 from dagster import DagsterInstance
-from dagster._core.instance import InstanceRef
 
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster_stores import JOINED_VARIABLE, join_or_start
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
 from forecasting_platform.orchestration.dagster_instance.instance import PlatformInstance
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.dagster_internals import InstanceRef
 
 ROOT = Path(__file__).parents[3]
 
