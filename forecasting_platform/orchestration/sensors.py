@@ -182,7 +182,8 @@ def forecast_sensor(
     if not waiting:
         return dg.SkipReason(f"all {len(loaded)} loaded days since {champion.cutoff} have forecasts and errors")
     days = DateRange(date.fromisoformat(min(waiting)), date.fromisoformat(max(waiting)))
-    why = f"{len(waiting)} days were loaded since their forecasts and errors were made"
+    loaded_since = "1 day was" if len(waiting) == 1 else f"{len(waiting)} days were"
+    why = f"{loaded_since} loaded after forecasts and errors were made last"
     return _request(context.instance, f"forecast-{days}-{max(waiting.values())}", why, days=days)
 
 

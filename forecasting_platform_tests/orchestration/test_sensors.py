@@ -218,7 +218,7 @@ class TestForecastSensor:
         request = self.ask(instance, champion)
         assert isinstance(request, dg.RunRequest)
         assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2023-06-30", "2023-07-01")
-        assert request.tags["forecasting/why"] == "2 days were loaded since their forecasts and errors were made"
+        assert request.tags["forecasting/why"] == "2 days were loaded after forecasts and errors were made last"
 
     def test_is_content_once_forecasts_and_errors_are_made(
         self, instance: dg.DagsterInstance, champion: MemoryModelRegistry
@@ -235,6 +235,7 @@ class TestForecastSensor:
         materialize(instance, "feature_table", "2023-07-01")
         request = self.ask(instance, champion)
         assert isinstance(request, dg.RunRequest)
+        assert request.tags["forecasting/why"].startswith("1 day was loaded after")
         assert request.tags[RANGE_END] == "2023-07-01"
 
 
