@@ -118,8 +118,8 @@ class DriftJudge:
         same: set[str] = set(kept["unique_id"]) - set(wanted)
         for names, features in self._blocks(wanted, period):
             inside = features[features["ds"] >= pd.Timestamp(period.start)]
-            values = dict(iter(inside.groupby("unique_id", sort=True)))
-            of_each = {name: _fingerprint(values.get(name, features[:0]), self._declared(name)) for name in names}
+            values = _digests(inside)
+            of_each = {name: _digest((values.get(name, "") + self._declared(name)).encode()) for name in names}
             same |= {name for name, found in of_each.items() if learnt_from.get(name) == found}
             changed = [name for name in names if name not in same]
             rows += _rows_of(changed, features, period, of_each, known_as, self)
@@ -151,11 +151,17 @@ def _learning_period(until: date) -> DateRange:
     return DateRange(min(question.learning_period(until).start for question in QUESTIONS), until)
 
 
-def _fingerprint(rows: pd.DataFrame, declared: str) -> str:
-    """Of what a series' reference is learnt from: its values, and what is declared of it."""
-    ordered = rows.sort_values("ds")
-    days, values = (ordered[names].to_numpy() for names in ("ds", list(COLUMNS)))
-    return _digest(days.astype("datetime64[D]").tobytes(), values.astype(np.float64).tobytes(), declared.encode())
+def _digests(rows: pd.DataFrame) -> dict[str, str]:
+    """Of the days and values of each series; rows are ordered by series and day."""
+    names = rows["unique_id"].to_numpy()
+    days = rows["ds"].to_numpy().astype("datetime64[D]")
+    values = np.ascontiguousarray(rows[list(COLUMNS)].to_numpy(dtype=np.float64))
+    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])) if len(names) else np.empty(0, np.int64)
+    stops = np.append(starts[1:], len(names))
+    return {
+        str(names[start]): _digest(days[start:stop].tobytes(), values[start:stop].tobytes())
+        for start, stop in zip(starts, stops, strict=True)
+    }
 
 
 def _digest(*parts: bytes) -> str:

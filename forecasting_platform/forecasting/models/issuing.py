@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.models.intervals import adapt_widths
 from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
@@ -71,7 +72,8 @@ def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days
         The days that have errors, ascending, shape (D,), and the logarithms of the factors of each of `LEVELS` before
         the first and after each of them; shape (D + 1, len(unique_ids), len(LEVELS)), 0 before the first.
     """
-    series = pd.Index(list(unique_ids), dtype=object).get_indexer(pd.Index(matured["unique_id"], dtype=object))
+    codes, names = code_names(matured["unique_id"].to_numpy(dtype=object))
+    series = pd.Index(list(unique_ids), dtype=object).get_indexer(pd.Index(names, dtype=object))[codes]
     known = series >= 0
     days, day = np.unique(matured["ds"].to_numpy()[known].astype("datetime64[D]"), return_inverse=True)
     shape = (len(days), len(unique_ids))
@@ -152,9 +154,29 @@ def match_actuals(
         forecasts: the key, and any other columns, of rows of `FORECASTS`; those of other days are ignored.
         actuals: `unique_id`, `ds` and what else is known of the days; one row a series and day.
     """
-    inside = forecasts[forecasts["ds"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))]
-    matched = inside.merge(actuals, on=["unique_id", "ds"])
+    own, names = code_names(actuals["unique_id"].to_numpy(dtype=object))
+    first = np.datetime64(days.start, "D")
+    # Where the actual of each series and day stands, -1 where there is none.
+    row_of = np.full((len(names) + 1, len(days)), -1)
+    known, day = _inside(actuals["ds"], first, len(days))
+    row_of[own[known], day] = np.flatnonzero(known)
+    codes, asked = code_names(forecasts["unique_id"].to_numpy(dtype=object))
+    series = pd.Index(names, dtype=object).get_indexer(pd.Index(asked, dtype=object))[codes]
+    inside, day = _inside(forecasts["ds"], first, len(days))
+    found = row_of[series[inside], day]
+    values = actuals.drop(columns=["unique_id", "ds"]).iloc[found[found >= 0]].reset_index(drop=True)
+    kept = forecasts[inside][found >= 0].reset_index(drop=True)
+    matched = pd.concat([kept, values], axis=1)
     if calendars.is_every_day:
         return matched
     days_matched = matched["ds"].to_numpy().astype("datetime64[D]")
     return matched[~calendars.closed_rows(matched["unique_id"].tolist(), days_matched)]
+
+
+def _inside(
+    ds: "pd.Series[pd.Timestamp]", first: np.datetime64, count: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which rows lie within so many days from one on, and at which of them those do."""
+    day = (ds.to_numpy().astype("datetime64[D]") - first).astype(np.int64)
+    inside: npt.NDArray[np.bool_] = (day >= 0) & (day < count)
+    return inside, day[inside]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.features import trailing_mean, trailing_sum
 from forecasting_platform.forecasting.series.not_normal import NotNormal
@@ -107,13 +107,13 @@ def columns_of(features: pd.DataFrame, names: Sequence[str]) -> Columns:
     """Columns of rows of `FEATURE_TABLE`."""
     if features.empty:
         return Columns((), np.empty(0, "datetime64[D]"), {name: np.empty((0, 0)) for name in names})
-    series, unique_ids = pd.factorize(features["unique_id"].to_numpy(dtype=object), sort=True)
+    series, unique_ids = code_names(features["unique_id"].to_numpy(dtype=object))
     ds = features["ds"].to_numpy().astype("datetime64[D]")
     days = np.arange(ds.min(), ds.max() + 1)
     values = {name: np.full((len(unique_ids), len(days)), np.nan) for name in names}
     for name, array in values.items():
         array[series, (ds - days[0]).astype(np.int64)] = features[name].to_numpy(dtype=np.float64)
-    return Columns(tuple(unique_ids.tolist()), days, values)
+    return Columns(tuple(unique_ids), days, values)
 
 
 def _level(columns: Columns, days: Days) -> Floats:

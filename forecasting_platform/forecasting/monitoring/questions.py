@@ -34,7 +34,7 @@ from forecasting_platform.forecasting.monitoring.references import (
     SeriesReference,
 )
 from forecasting_platform.forecasting.monitoring.series_rows import DailyValues, SeriesRows, daily_means, newest_means
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.lifetime import last_days
 from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
@@ -235,7 +235,7 @@ def _normal(
     """
     is_out = not_normal.rows(every, "cutoff", "ds")
     normal = every[~is_out] if is_out.any() else every
-    rows = SeriesRows.of(normal, references, sorted(every["unique_id"].unique()))
+    rows = SeriesRows.of(normal, references, code_names(every["unique_id"].to_numpy(dtype=object))[1])
     if not is_out.any():
         return rows, (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
     days = every[["unique_id", day]].assign(kept=~is_out).groupby(["unique_id", day], sort=True)["kept"].any()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
 from forecasting_platform.forecasting.monitoring.references import SeriesReference
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
 
 DAYS_APART = 10**6
@@ -41,8 +41,9 @@ class SeriesRows:
         cls, frame: pd.DataFrame, references: Mapping[str, SeriesReference], unique_ids: list[str] | None = None
     ) -> Self:
         """The rows of a frame, of the series that it has unless some are named."""
-        names = sorted(frame["unique_id"].unique()) if unique_ids is None else unique_ids
-        series = pd.Index(names, dtype=object).get_indexer(pd.Index(frame["unique_id"], dtype=object))
+        series, names = code_names(frame["unique_id"].to_numpy(dtype=object))
+        if unique_ids is not None and names != unique_ids:
+            series, names = _places(unique_ids, names)[series], unique_ids
         known = [references.get(name) for name in names]
         rmse = np.full((len(names), len(SEASONS), len(STEP_BUCKETS)), np.nan)
         for position, reference in enumerate(known):
@@ -100,6 +101,11 @@ def newest_means(daily: DailyValues, window: int, count: int) -> Floats:
     series, days, values = daily
     newest = _is_newest(series, days, window, count)
     return _means(series[newest], values[newest], count)
+
+
+def _places(unique_ids: list[str], names: list[str]) -> npt.NDArray[np.int64]:
+    """Of each name its place among the series."""
+    return pd.Index(unique_ids, dtype=object).get_indexer(pd.Index(names, dtype=object))
 
 
 def _is_newest(series: npt.NDArray[np.int64], days: Days, window: int, count: int) -> npt.NDArray[np.bool_]:

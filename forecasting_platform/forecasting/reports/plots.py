@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_SERIES, MAX_COVARIATES = 6, 8
+MAX_SERIES, MAX_EVIDENCE_SERIES, MAX_COVARIATES = 6, 3, 8
 TITLE_WIDTH = 105
 HISTORY_DAYS = 120
 INK, ACCENT, SOFT, SHADE = "#1f2937", "#0f766e", "#94a3b8", "#fde68a"
@@ -261,7 +261,7 @@ def decision_plot(decision: PromotionDecision) -> bytes:
 
 
 def evidence_plot(daily: pd.DataFrame) -> bytes:
-    """What a control chart saw each day, and the evidence it added up against its threshold; the first six series.
+    """What a control chart saw each day, and the evidence it added up against its threshold; the first three series.
 
     Args:
         daily: `unique_id`, `ds`, `value`, `evidence`, `threshold`.
@@ -276,4 +276,5 @@ def evidence_plot(daily: pd.DataFrame) -> bytes:
         evidence.set_ylim(0, None)
         evidence.set_ylabel("evidence", color=ACCENT)
 
-    return _series_plot(daily, draw)
+    shown = daily["unique_id"].unique()[:MAX_EVIDENCE_SERIES]
+    return _series_plot(daily[daily["unique_id"].isin(shown)], draw)

@@ -99,7 +99,12 @@ def feature_table_has_every_series(
     observed = plausible_observations(table_store, days, calendars)[keys]
     observed = observed[~is_exogenous(observed["unique_id"].tolist(), exogenous_from(settings.exogenous))]
     built = table_store.read(FEATURE_TABLE.only(), days)
-    missing = observed.merge(built, on=keys, how="left", indicator="found").query("found == 'left_only'")
+    # Both are ordered by key: where all are there nothing is looked for.
+    is_same = len(observed) == len(built) and all(
+        (observed[key].to_numpy() == built[key].to_numpy()).all() for key in keys
+    )
+    found = observed.iloc[:0] if is_same else observed.merge(built, on=keys, how="left", indicator="found")
+    missing = found if is_same else found.query("found == 'left_only'")
     return dg.AssetCheckResult(
         passed=missing.empty,
         description=f"{days}: {len(built)} of {len(observed)} observed values have a feature row",
