@@ -156,7 +156,9 @@ def _digests(rows: pd.DataFrame) -> dict[str, str]:
     names = rows["unique_id"].to_numpy()
     days = rows["ds"].to_numpy().astype("datetime64[D]")
     values = np.ascontiguousarray(rows[list(COLUMNS)].to_numpy(dtype=np.float64))
-    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])) if len(names) else np.empty(0, np.int64)
+    if not len(names):
+        return {}
+    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]]))
     stops = np.append(starts[1:], len(names))
     return {
         str(names[start]): _digest(days[start:stop].tobytes(), values[start:stop].tobytes())

@@ -217,6 +217,13 @@ def test_exogenous_series_are_judged_as_any_other(features: pd.DataFrame, questi
     pd.testing.assert_frame_equal(found.series, expected.series, rtol=1e-6, atol=1e-6)
 
 
+def test_series_without_any_day_of_reference_are_unknown(features: pd.DataFrame) -> None:
+    young = features[features["ds"] > pd.Timestamp(MONTH_END - timedelta(days=60))]
+    for found in ask(store_of(young), MONTH_END):
+        assert set(found.series["state"]) == {"unknown"}
+        assert set(found.series["why"]) == {"it has no days of reference"}
+
+
 def test_no_features_are_no_drift() -> None:
     assert [found.state for found in ask(MemoryTableStore(), MONTH_END)] == ["unknown", "unknown"]
 
