@@ -33,8 +33,10 @@ from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay
 from forecasting_platform.forecasting.series.features import build_features
 
 FULL = os.environ.get("FULL", "1") != "0"
-SHOPS, CUTOFFS, APART = (20, 13, 28) if FULL else (5, 4, 28)
+SHOPS, CUTOFFS, APART = (10, 13, 28) if FULL else (5, 4, 28)
 PEERS = ("SeasonalNaive", "LightGBM", "CatBoost", "Prophet", "AutoARIMA") if FULL else ("SeasonalNaive", "LightGBM")
+EVERY = {"AutoARIMA": 4}
+"""The slow one at each fourth cutoff; ours is compared with it on those."""
 OURS, WITHOUT = "ours", "ours, without"
 OWN = ["unique_id", "country", "ds", "y", "is_cutoff"]
 KEYS = ["unique_id", "cutoff", "step"]
@@ -127,7 +129,8 @@ def ours(panel: pd.DataFrame, *, with_covariates: bool) -> Iterator[pd.DataFrame
 def run_peer(peer: str, panel: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """A peer's forecasts."""
     source, target = folder / f"{peer}.panel.csv", folder / f"{peer}.csv"
-    panel.to_csv(source, index=False)
+    cutoffs = np.sort(panel.loc[panel["is_cutoff"], "ds"].unique())[:: EVERY.get(peer, 1)]
+    panel.assign(is_cutoff=panel["ds"].isin(cutoffs)).to_csv(source, index=False)
     python = python_with("arena", listed(HERE / "arena-requirements.txt"))
     single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([python, HERE / "arena_peers.py", peer, source, target], check=True, env=os.environ | single)
@@ -173,7 +176,7 @@ def aims(rows: list[dict[str, Any]]) -> list[Aim]:
     beaten, behind = int((peers["from"] > 1).sum()), int((peers["ours to it"] > 1).sum())
     off = float((frame[frame["package"] == OURS]["coverage 80"] - 0.8).abs().max())
     return [
-        Aim("RMSE on Rossmann to the recipe without covariates", float(shops), "<= 0.55", shops <= 0.55),
+        Aim("RMSE on Rossmann to the recipe without covariates", float(shops), "<= 0.55", bool(shops <= 0.55)),
         Aim("panels and peers that beat ours significantly", beaten, "0", beaten == 0),
         Aim("panels and peers that ours is behind", behind, "0", behind == 0),
         Aim("largest distance of 80 % coverage", off, "<= 0.02", off <= 0.02),
