@@ -34,6 +34,7 @@ from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownAt
 from forecasting_platform.forecasting.series.features import build_features
 from forecasting_platform.forecasting.series.history import with_history
 from forecasting_platform.forecasting.series.inputs import InputBlock
+from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.panel import Panel, panel_from
 
 END = date(2023, 6, 30)
@@ -230,6 +231,21 @@ class CandidateContract:
         assert parts.shape == (len(rows), len(NAMED_PARTS)), f"parts of shape {parts.shape}"
         assert np.isfinite(parts).all(), "a part is not finite"
         assert (lacks.shape, lacks.dtype) == ((len(rows),), np.dtype(bool)), f"{lacks.dtype} of shape {lacks.shape}"
+        by_column = fitted.exogenous_parts(rows, series)
+        assert by_column.shape == (len(rows), 1), f"exogenous parts of shape {by_column.shape}"
+        assert np.isfinite(by_column).all(), "an exogenous part is not finite"
+
+    def test_nothing_is_learned_from_days_that_are_not_normal(self) -> None:
+        """Two histories that differ on such days only are one to it: it learns from `targets` and `actuals`."""
+        panel, strike = panel_of(VALUES), NotNormalPeriod(END - timedelta(days=80), END - timedelta(days=60), "strike")
+        declared = panel.without(NotNormal((strike,)))
+        features = declared.features.copy()
+        features[:, strike.holds(panel.days), 0] *= 1.5
+        one, other = (self._fit(of) for of in (declared, replace(declared, features=features)))
+        block = self._block(panel, panel.days[-9:])
+        np.testing.assert_allclose(
+            forecasts_of(one, block), forecasts_of(other, block), rtol=1e-6, err_msg="it learned from such a day"
+        )
 
     def test_a_recipe_carries_its_options(self) -> None:
         """A version stores its recipe as JSON, and its challengers are compared by it."""
