@@ -75,12 +75,14 @@ def fit_regressions(
     shape = (len(panel.unique_ids), horizon)
     always = [np.ones((horizon, len(kind)), dtype=bool) for kind in (_SHARED, _FLAGS)]
     # In the order of `_products`: a bend is usable where its column is.
-    usable = np.hstack([always[0], np.tile(usable_exogenous, 1 + len(KNOTS)), always[1]])
+    events = np.array([is_event(name) for name in panel.exogenous], dtype=bool)
+    # A flag has no line that could bend.
+    bends = np.tile(usable_exogenous & ~events, len(KNOTS))
+    usable = np.hstack([always[0], usable_exogenous, bends, always[1]])
     intercept, coefficients = np.zeros(shape), np.zeros((*shape, usable.shape[1]))
     exogenous_mean = np.zeros((shape[0], len(panel.exogenous), SEASONAL_MEAN))
     knots = np.zeros((shape[0], len(panel.exogenous), len(KNOTS)))
     basis = seasonal_basis(yearly_waves(panel.days + 1))
-    events = np.array([is_event(name) for name in panel.exogenous], dtype=bool)
     # The flags of the days ahead of each day, cut out of one calendar; shape (horizon, T, 4).
     calendar = calendar_values(np.arange(panel.days[0], panel.days[-1] + horizon + 1), country)
     own = calendar_regressors(calendar)[:, : len(_FLAGS)]
