@@ -95,7 +95,7 @@ def test_colder_weather_takes_more_gas_and_weather_never_seen_is_warned_of(clien
 def test_a_column_the_champion_lacks_is_refused_by_name(client: FlaskClient) -> None:
     refused = client.post("/whatif", json=NEXT | {"changes": {"exogenous": {"Wind": {"add": 1.0}}}})
     assert refused.status_code == 422
-    assert "'Wind' is no exogenous column of the champion" in refused.json["detail"]
+    assert "'Wind' is no covariate of the champion" in refused.json["detail"]
     inputs = answer(client, "/simulate", NEXT)["inputs"]
     more = [row | {"exogenous": row["exogenous"] | {"Wind": 1.0}} for row in inputs]
     refused = client.post("/predict", json={"inputs": more})

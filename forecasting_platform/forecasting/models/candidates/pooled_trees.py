@@ -58,7 +58,9 @@ class PooledTrees(PooledCandidate):
             RuntimeError: what is stored says something else than scikit-learn does: a version of it that stores trees
                 in another way.
         """
-        estimator = self._estimator().fit(matrix, changes)
+        # Scikit-learn finds no thresholds in a column without a value; a constant one has no split either.
+        valued = np.where(np.isnan(matrix).all(axis=0), 0.0, matrix)
+        estimator = self._estimator().fit(valued, changes)
         trees, some = trees_of(estimator), matrix[:CHECKED_ROWS]
         if not np.allclose(trees.predict(some), estimator.predict(some), rtol=1e-6, atol=1e-9):
             import sklearn

@@ -57,3 +57,12 @@ def test_another_scikit_learn_that_stores_trees_otherwise_stops_the_training_in_
     recipe = Recipe((PooledTrees(prior_weight=1.0, iterations=2),))
     with pytest.raises(RuntimeError, match=r"trees of scikit-learn .* are stored in a way that is not known"):
         recipe.fit(panel_of(VALUES))
+
+
+def test_a_column_without_any_value_is_learnt_from_as_if_it_were_not_there() -> None:
+    generator = np.random.default_rng(0)
+    known = generator.normal(size=(500, 3))
+    lacking = np.column_stack([known, np.full(500, np.nan)])
+    trees = PooledTrees(iterations=5, column_share=1.0)
+    learnt, without = (trees_from(trees.learn(matrix, known[:, 0])).predict(matrix) for matrix in (lacking, known))
+    assert np.array_equal(learnt, without)
