@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate, fit_in_one_thread
 from forecasting_platform.forecasting.series.arrays import Floats
 
 SESSIONS = 512
@@ -56,7 +56,7 @@ class OnnxCandidate(PooledCandidate):
         except ImportError as error:
             problem = f"the candidate {self.name!r} is trained with skl2onnx, which is not installed: pip install"
             raise ConfigurationError("options", f"{problem} 'forecasting-platform[onnx-training]'") from error
-        fitted = self.estimator().fit(matrix, changes)
+        fitted = fit_in_one_thread(self.estimator(), matrix, changes)
         with warnings.catch_warnings():
             # The converter's own, of how it writes numbers: turned into errors they would stop it.
             warnings.simplefilter("ignore")

@@ -249,3 +249,15 @@ class PooledCandidate(Candidate):
         inputs = ModelInputs(names, days, days + step, values, panel.exogenous)
         matrix = pooled_matrix(values, step, ridge.predict(inputs, series[moves]), covariates, is_yearly=is_yearly)
         return matrix, np.clip((ahead.ravel()[place][moves] - centre) / scale, -MAX_CHANGE, MAX_CHANGE)
+
+
+def fit_in_one_thread(estimator: Any, matrix: Floats, changes: Floats) -> Any:
+    """Fit an estimator of scikit-learn.
+
+    A recipe's fits have one thread each, but of the libraries that are loaded when it begins: threads of one that came
+    later would wait for each other for twenty times as long as they work.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return estimator.fit(matrix, changes)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate, fit_in_one_thread
 from forecasting_platform.forecasting.models.candidates.trees import trees_from, trees_of
 from forecasting_platform.forecasting.series.arrays import Floats
 
@@ -60,7 +60,7 @@ class PooledTrees(PooledCandidate):
         """
         # Scikit-learn finds no thresholds in a column without a value; a constant one has no split either.
         valued = np.where(np.isnan(matrix).all(axis=0), 0.0, matrix)
-        estimator = self._estimator().fit(valued, changes)
+        estimator = fit_in_one_thread(self._estimator(), valued, changes)
         trees, some = trees_of(estimator), matrix[:CHECKED_ROWS]
         if not np.allclose(trees.predict(some), estimator.predict(some), rtol=1e-6, atol=1e-9):
             import sklearn
