@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from forecasting_platform.candidate_contract import VALUES, panel_of
 from forecasting_platform.forecasting.models.candidates import pooled_trees
+from forecasting_platform.forecasting.models.candidates.pooled import fit_in_one_thread
 from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.trees import ROWS_AT_ONCE, trees_from, trees_of
 from forecasting_platform.forecasting.models.recipe import Recipe
@@ -66,3 +68,13 @@ def test_a_column_without_any_value_is_learnt_from_as_if_it_were_not_there() -> 
     trees = PooledTrees(iterations=5, column_share=1.0)
     learnt, without = (trees_from(trees.learn(matrix, known[:, 0])).predict(matrix) for matrix in (lacking, known))
     assert np.array_equal(learnt, without)
+
+
+def test_a_fit_has_one_thread_of_a_library_that_was_loaded_before_it() -> None:
+    class Spy:
+        def fit(self, _matrix: np.ndarray, _changes: np.ndarray) -> "Spy":
+            self.threads = {library["num_threads"] for library in threadpool_info()}
+            return self
+
+    with threadpool_limits(2):
+        assert fit_in_one_thread(Spy(), np.zeros((1, 1)), np.zeros(1)).threads == {1}
