@@ -101,8 +101,10 @@ def join_fingerprints(of_blocks: Sequence[str]) -> str:
 
 def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     control = {key: value for document in documents for key, value in document["control"]["series"].items()}
+    # Where the evidence of a block is not kept, that of the others decides nothing.
+    kept = [document[KEPT] for document in documents if KEPT in document]
     return {
-        **documents[0],
+        **{key: value for key, value in documents[0].items() if key != KEPT},
         "data_fingerprint": join_fingerprints([document["data_fingerprint"] for document in documents]),
         "exogenous_known": {
             name: max(document["exogenous_known"][name] for document in documents)
@@ -110,5 +112,5 @@ def _joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         },
         "series": {key: value for document in documents for key, value in document["series"].items()},
         "control": {**documents[0]["control"], "series": control},
-        KEPT: join_kept([document[KEPT] for document in documents]),
+        **({KEPT: join_kept(kept)} if len(kept) == len(documents) else {}),
     }

@@ -17,7 +17,6 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
-from forecasting_platform.forecasting.promotion.kept_evidence import KEPT
 from forecasting_platform.forecasting.series.panel import feature_values
 from forecasting_platform_tests.support.example_series import (
     END,
@@ -172,9 +171,7 @@ def test_whatever_a_recipe_may_use_it_forecasts_new_series(options: tuple[str, .
 
 def test_several_panels_are_joined_into_what_they_say_on_average(model: ForecastModel) -> None:
     other = trained({f"z {seed}": seasonal(500, 20 + seed) for seed in range(3)}).model
-    nothing: dict[str, list[int]] = {key: [] for key in ("cutoffs", "scored", "coverage_80", "within_80", "constant")}
-    kept = nothing | {"loss": {}, "by_step": {}, "rmse": {}}
-    documents = [of.metadata | {"control": {"series": {}}, KEPT: kept} for of in (model, other)]
+    documents = [of.metadata | {"control": {"series": {}}} for of in (model, other)]
     both = join_blocks([replace(of, metadata=document) for of, document in zip((model, other), documents, strict=True)])
     parts = [of.first_days for of in (model, other)]
     np.testing.assert_allclose(both.first_days.errors, (parts[0].errors + parts[1].errors) / 2)
