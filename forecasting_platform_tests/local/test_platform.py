@@ -25,7 +25,9 @@ pytestmark = pytest.mark.slow
 
 def processes_of(directory: Path) -> list[str]:
     """What runs for the platform of a directory."""
-    return [" ".join(process.cmdline()) for process in psutil.process_iter() if belongs_to(process, directory)]
+    # What ends meanwhile has no command line any more.
+    every = psutil.process_iter(["cmdline"])
+    return [" ".join(process.info["cmdline"] or ()) for process in every if belongs_to(process, directory)]
 
 
 def belongs_to(process: psutil.Process, directory: Path) -> bool:
