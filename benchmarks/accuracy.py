@@ -88,17 +88,22 @@ def ours(series: pd.DataFrame) -> Iterator[pd.DataFrame]:
         period = DateRange(rows["ds"].min().date(), rows["ds"].max().date())
         features = build_features(rows[["unique_id", "ds", "y"]], period, recipe.country)
         for cutoff in rows.loc[rows["is_cutoff"], "ds"].unique():
-            began = time.process_time()
-            model = train(features, cutoff.date(), recipe, code_version="benchmark").model
-            days = [(cutoff + pd.Timedelta(days=step)).date() for step in range(1, HORIZON + 1)]
-            alive = set(rows.loc[rows["ds"] == cutoff, "unique_id"])
-            asked = [unique_id for unique_id in model.unique_ids if unique_id in alive]
-            found = model.predict(model.inputs(days, unique_ids=asked), LEVELS)
-            bounds = {f"{side}_{level}": found.bounds[level][side == "hi"] for level in LEVELS for side in ("lo", "hi")}
-            steps = np.tile(np.arange(1, HORIZON + 1), len(asked))
-            yield pd.DataFrame(bounds | {"y_hat": found.y_hat, "unique_id": found.unique_id}).assign(
-                cutoff=cutoff, step=steps, seconds=(time.process_time() - began) / len(model.unique_ids)
-            )
+            yield forecast_at(features, cutoff, recipe, set(rows.loc[rows["ds"] == cutoff, "unique_id"]))
+
+
+def forecast_at(features: pd.DataFrame, cutoff: pd.Timestamp, recipe: Recipe, alive: set[str]) -> pd.DataFrame:
+    """Our forecasts of the living series, trained on what was known at a cutoff, in the peers' columns."""
+    began = time.process_time()
+    model = train(features, cutoff.date(), recipe, code_version="benchmark").model
+    days = [(cutoff + pd.Timedelta(days=step)).date() for step in range(1, HORIZON + 1)]
+    asked = [unique_id for unique_id in model.unique_ids if unique_id in alive]
+    found = model.predict(model.inputs(days, unique_ids=asked), LEVELS)
+    bounds = {f"{side}_{level}": found.bounds[level][side == "hi"] for level in LEVELS for side in ("lo", "hi")}
+    return pd.DataFrame(bounds | {"y_hat": found.y_hat, "unique_id": found.unique_id}).assign(
+        cutoff=cutoff,
+        step=np.tile(np.arange(1, HORIZON + 1), len(asked)),
+        seconds=(time.process_time() - began) / len(model.unique_ids),
+    )
 
 
 def peers_python() -> Path:

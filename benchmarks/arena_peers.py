@@ -9,10 +9,7 @@ series at once.
 FORECASTS.csv: one row a series, cutoff and day, with quantiles and the CPU seconds of its fit.
 """
 
-import logging
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 
 import lightgbm
@@ -22,11 +19,10 @@ from catboost import CatBoostRegressor
 from mlforecast import MLForecast
 from mlforecast.lag_transforms import RollingMean
 from mlforecast.utils import PredictionIntervals
+from peers import HORIZON, LEVELS, SEASON, main  # stands beside this script
 from prophet import Prophet
 from statsforecast import models as statistical
 
-HORIZON, SEASON = 15, 7
-LEVELS = (20, 40, 60, 80, 95)
 OWN = ("unique_id", "country", "ds", "y", "is_cutoff")
 SIDES = [(side, sign, level) for level in LEVELS for side, sign in (("lo", -1), ("hi", 1))]
 
@@ -115,14 +111,5 @@ def forecasts(peer: str, panel: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield found.assign(cutoff=cutoff, step=(found["ds"] - cutoff).dt.days, seconds=seconds).drop(columns="ds")
 
 
-def main() -> None:
-    """Read, forecast, write: each cutoff as it comes."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    peer, source, target = sys.argv[1:4]
-    for position, rows in enumerate(forecasts(peer, pd.read_csv(source, parse_dates=["ds"]))):
-        rows.to_csv(target, mode="a" if position else "w", header=position == 0, index=False)
-
-
 if __name__ == "__main__":
-    main()
+    main(forecasts)

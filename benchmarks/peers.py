@@ -104,12 +104,12 @@ def forecasts(peer: str, series: pd.DataFrame) -> Iterator[pd.DataFrame]:
         )
 
 
-def main() -> None:
+def main(forecasts_of: Callable[[str, pd.DataFrame], Iterator[pd.DataFrame]] = forecasts) -> None:
     """Read, forecast, write: each forecast as it comes, so that what was cut short can be looked at."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     peer, source, target = sys.argv[1:4]
-    for position, rows in enumerate(forecasts(peer, pd.read_csv(source, parse_dates=["ds"]))):
+    for position, rows in enumerate(forecasts_of(peer, pd.read_csv(source, parse_dates=["ds"]))):
         rows.to_csv(target, mode="a" if position else "w", header=position == 0, index=False)
 
 

@@ -23,8 +23,6 @@ from forecasting_platform.forecasting.monitoring.control_report import (
     judge_streams,
 )
 from forecasting_platform.forecasting.monitoring.drift_questions import (
-    EARLIER_WEEKS,
-    LEVEL,
     REFERENCE_DAYS,
     DriftQuestion,
     columns_of,
@@ -195,46 +193,6 @@ def judge(
 
 
 _NO_REFERENCE = DriftReference(None, (), "it has no reference yet")
-
-
-def drift_report(
-    features: pd.DataFrame,
-    *,
-    pages_a_year: float,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """The answer to `LEVEL` by references that are learnt for these days alone.
-
-    Args:
-        features: rows of `FEATURE_TABLE`.
-    """
-    return _learn_and_judge(LEVEL, features, pages_a_year, calendars, not_normal)
-
-
-def earlier_years_report(
-    features: pd.DataFrame,
-    *,
-    pages_a_year: float,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """The answer to `EARLIER_WEEKS` by references that are learnt for these days alone.
-
-    Args:
-        features: rows of `FEATURE_TABLE`.
-    """
-    return _learn_and_judge(EARLIER_WEEKS, features, pages_a_year, calendars, not_normal)
-
-
-def _learn_and_judge(
-    question: DriftQuestion, features: pd.DataFrame, pages_a_year: float, calendars: Calendars, not_normal: NotNormal
-) -> ControlReport:
-    references = {}
-    if len(features):
-        until = reference_until(features["ds"].max().date())
-        references = learn(question, features, until, calendars, not_normal)
-    return judge(question, features, references, pages_a_year=pages_a_year, calendars=calendars, not_normal=not_normal)
 
 
 def _least_reference(due: DueDays) -> int:

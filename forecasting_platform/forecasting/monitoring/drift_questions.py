@@ -20,8 +20,6 @@ EARLIER_YEARS = 3
 SAME_WEEKDAY_DAYS = 364
 YEARLY_WAVES = 3
 LEVEL_DAYS = 91
-NEEDED_DAYS = CONTROL_DAYS + REFERENCE_DAYS + EARLIER_YEARS * SAME_WEEKDAY_DAYS
-"""Days before the newest that both questions need, where references are learnt for these days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.monitoring import drift, questions
+from forecasting_platform.forecasting.monitoring import questions
 from forecasting_platform.forecasting.monitoring.references import SeriesReference
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform_tests.forecasting.monitoring import controlled, one_by_one
 from forecasting_platform_tests.forecasting.monitoring.controlled import reference
+from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 WEEKLY = Calendars((SeriesCalendar(DueDays(weekdays=(END.weekday(),)), prefix="weekly"),))
@@ -57,7 +58,7 @@ def same(found: Any, expected: tuple[pd.DataFrame, pd.DataFrame], *, tolerance: 
 @pytest.mark.parametrize("calendars", [DAILY, WEEKLY], ids=["every day", "with a weekly series"])
 @pytest.mark.parametrize("which", ["level", "earlier"])
 def test_drift_of_many_series_is_the_drift_of_each(features: pd.DataFrame, which: str, calendars: Calendars) -> None:
-    report = {"level": drift.drift_report, "earlier": drift.earlier_years_report}[which]
+    report = {"level": drift_report, "earlier": earlier_years_report}[which]
     found = report(features, pages_a_year=one_by_one.BUDGET, calendars=calendars)
     # Seasons of all series are fitted by one product, whose last bits are other than those of one series' alone.
     same(found, one_by_one.drift(features, calendars, which), tolerance=1e-9)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
     churn_report,
@@ -17,6 +16,7 @@ from forecasting_platform.forecasting.monitoring.questions import (
 )
 from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform_tests.forecasting.monitoring.controlled import REFERENCES, errors, forecasts
+from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 QUESTIONS = (bias_report, rmse_report, coverage_report, naive_report)

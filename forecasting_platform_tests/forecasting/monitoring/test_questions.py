@@ -11,7 +11,6 @@ import pytest
 
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import MAX_AGE_DAYS, ControlReport
-from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
     churn_report,
@@ -37,6 +36,7 @@ from forecasting_platform.forecasting.reports.accuracy import (
 from forecasting_platform.forecasting.series.due_days import DueDays
 from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform_tests.forecasting.monitoring.controlled import NOISE, REFERENCES, errors, forecasts, reference
+from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal, trained
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
 from forecasting_platform.forecasting.models.recipe import Recipe, default_candidates
 from forecasting_platform.forecasting.models.training import Training
-from forecasting_platform.forecasting.monitoring.drift import drift_report, earlier_years_report
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
     coverage_report,
@@ -28,6 +27,7 @@ from forecasting_platform.forecasting.series.date_range import DateRange
 from forecasting_platform.forecasting.series.lifetime import is_constant
 from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, NOISE, evidence, judged
+from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import (
     END,
     days_after,

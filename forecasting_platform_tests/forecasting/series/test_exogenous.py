@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.monitoring.drift import drift_report, exogenous_features
+from forecasting_platform.forecasting.monitoring.drift import exogenous_features
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.calendar import yearly_waves
 from forecasting_platform.forecasting.series.date_range import DateRange
@@ -38,6 +38,7 @@ from forecasting_platform.forecasting.series.features import build_features, fin
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.panel import calendar_ahead, panel_from
+from forecasting_platform_tests.support.drift_reports import drift_report
 
 DEMAND = "Non-daily metered demand"
 WEATHER: tuple[Exogenous, ...] = (KnownAtCutoff("Temperature"), KnownInAdvance("Temperature +{step}"))

@@ -252,10 +252,10 @@ class PooledCandidate(Candidate):
 
 
 def fit_in_one_thread(estimator: Any, matrix: Floats, changes: Floats) -> Any:
-    """Fit an estimator of scikit-learn.
+    """Fit an estimator of scikit-learn in one thread; the fitted estimator.
 
-    A recipe's fits have one thread each, but of the libraries that are loaded when it begins: threads of one that came
-    later would wait for each other for twenty times as long as they work.
+    `Recipe.fit` limits the libraries that are loaded when it begins. Scikit-learn's own comes with the first estimator,
+    and its threads would spend twenty times the work waiting for each other.
     """
     from threadpoolctl import threadpool_limits
 
