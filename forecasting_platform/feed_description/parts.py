@@ -7,6 +7,7 @@ are what a forecaster needs beside: which day a row is of, which columns are ser
 Each field's description is what an editor shows, and what the documentation lists.
 """
 
+from collections import Counter
 from datetime import date, time
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -151,6 +152,12 @@ class Dialect(Part):
     missing_values: tuple[str, ...] = Field(
         default=("",), alias="missingValues", description='Texts that say there is no value: "", N/A, -.'
     )
+    true_values: tuple[str, ...] = Field(
+        default=(), alias="trueValues", description="Texts that are the number 1 in a column of yes and no: `[True]`."
+    )
+    false_values: tuple[str, ...] = Field(
+        default=(), alias="falseValues", description="Texts that are the number 0 there: `[False]`."
+    )
     encoding: str = Field(default="utf-8", description="Such as utf-8, iso-8859-1 or windows-1252.")
 
     @model_validator(mode="after")
@@ -161,6 +168,9 @@ class Dialect(Part):
                 raise ValueError(f"delimiter and quoteChar are both {self.delimiter!r}")
         if self.group_char == self.decimal_char:
             raise ValueError(f"groupChar and decimalChar are both {self.decimal_char!r}")
+        words = Counter((*set(self.missing_values), *set(self.true_values), *set(self.false_values)))
+        if twice := [word for word, count in words.items() if count > 1]:
+            raise ValueError(f"{twice[0]!r} is in more than one of missingValues, trueValues and falseValues")
         try:
             "".encode(self.encoding)
         except LookupError as error:

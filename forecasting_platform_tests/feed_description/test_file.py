@@ -58,6 +58,7 @@ def test_words_that_yaml_takes_for_something_else_stay_words() -> None:
         ("source: {url: x}\nlong:\n  series: a\n", 2, "`long.value`: is missing"),
         ("source: {url: x}\nday:\n  time_zone: Mars/Base\n", 3, "'Mars/Base' is no time zone of the IANA database"),
         ("source: {url: x}\ndialect:\n  encoding: klingon\n", 2, "'klingon' is no encoding"),
+        ("source: {url: x}\ndialect:\n  trueValues: [y]\n  falseValues: [y]\n", 2, "'y' is in more than one of"),
         ('source: {url: x}\ndialect:\n  delimiter: "\\n"\n', 3, "`dialect.delimiter`"),
         ("source: {url: x}\ndialect:\n  delimiter: §\n", 3, "`dialect.delimiter`"),
         ("source: {url: x}\ndialect:\n  groupChar: x\n", 3, "`dialect.groupChar`"),

@@ -55,12 +55,17 @@ def read_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> 
     >>> found = read_values(pa.array(["1,5", "", "x", None, "1e999"]), Dialect(decimalChar=","))
     >>> found.values, found.kinds
     (array([1.5, nan, nan, nan, inf]), array([0, 1, 2, 3, 2], dtype=int8))
+    >>> read_values(pa.array(["yes", "no"]), Dialect(trueValues=("yes",), falseValues=("no",))).values
+    array([1., 0.])
     """
     trimmed = pc.utf8_trim_whitespace(texts)
     missing = pc.is_in(trimmed, value_set=pa.array(["", *dialect.missing_values], pa.string()))
     is_number = pc.fill_null(pc.match_substring_regex(trimmed, _pattern(dialect)), False)
     is_number = pc.and_(is_number, pc.invert(missing))
     written = pc.if_else(is_number, trimmed, None)
+    for words, number in ((dialect.true_values, "1"), (dialect.false_values, "0")):
+        if words:
+            written = pc.if_else(pc.is_in(trimmed, value_set=pa.array(words, pa.string())), number, written)
     if dialect.group_char:
         for mark in _SPACES if dialect.group_char in _SPACES else dialect.group_char:
             written = pc.replace_substring(written, mark, "")

@@ -30,6 +30,8 @@ _WEATHER = re.compile(
     r"weather|degree.?days?)([^a-z]|$)",
     re.IGNORECASE,
 )
+_YES_AND_NO = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
+_YES = frozenset({"true", "yes", "t", "y"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ def _texts(columns: Mapping[str, Sequence[str]], values: Mapping[str, Floats]) -
             why[name] = f"numbers with {unit!r}, which the reader does not take"
         elif len(distinct) == 1:
             why[name] = f"the same text in each row, {quoted(distinct)}"
+        elif {word.lower() for word in distinct} in _YES_AND_NO:
+            no, yes = sorted(distinct, key=lambda word: word.lower() in _YES)
+            why[name] = f"yes or no: to use it as a covariate, declare trueValues [{yes}] and falseValues [{no}]"
         elif all(map(looks_like_day, list(distinct)[:50])):
             why[name] = "days"
         else:

@@ -58,6 +58,19 @@ def test_newest_first_with_a_trailing_comma_and_words_for_no_value() -> None:
     assert document.quarantined.empty
 
 
+@pytest.mark.parametrize("content", [
+    "Date,sales,promotion\n2024-01-01,10,True\n2024-01-02,12,False\n2024-01-03,3,maybe\n",
+    """[{"Date": "2024-01-01", "promotion": true}, {"Date": "2024-01-02", "promotion": false},
+    {"Date": "2024-01-03", "promotion": "maybe"}]""",
+], ids=["csv", "json"])  # fmt: skip
+def test_words_declared_as_true_and_false_are_1_and_0_and_others_are_refused(content: str) -> None:
+    document = read(content, "dialect: {trueValues: [true, True], falseValues: [false, False]}")
+    assert [row for row in values(document) if row[0] == "promotion"] == [
+        ("promotion", "01-01", 1.0), ("promotion", "01-02", 0.0),
+    ]  # fmt: skip
+    assert refused(document) == [("promotion", "not a number")]
+
+
 def test_semicolons_decimal_commas_groups_and_another_encoding() -> None:
     content = "Datum;Größe\n01.02.2024;1.234,5\n02.02.2024;-7\n03.02.2024;1.23,4\n".encode("iso-8859-1")
     document = read(

@@ -331,6 +331,16 @@ def test_columns_that_are_no_series_are_left_out_with_the_reason() -> None:
     assert "#   - unique_id: temp" in proposal.yaml.splitlines()
 
 
+def test_a_column_of_yes_and_no_is_left_out_with_the_words_that_would_make_it_a_covariate() -> None:
+    proposal = proposed(lines("Date,sales,open", *(f"{d},{some(d)},{d.weekday() < 5}" for d in days(60))))
+    why = proposal.left_out["open"]
+    assert why == "yes or no: to use it as a covariate, declare trueValues [True] and falseValues [False]"
+    declared = "dialect: {trueValues: [True], falseValues: [False]}\n"
+    assert parse_description(proposal.yaml.replace("[open]", "[]") + declared, "feed.yaml").dialect.true_values == (
+        "True",
+    )
+
+
 def test_a_series_that_never_changes_is_kept_and_said() -> None:
     proposal = proposed(lines("Date,metro,unit 1", *(f"{d},{some(d)},0" for d in days(60))))
     assert set(proposal.document.observations["unique_id"]) == {"metro", "unit 1"}
