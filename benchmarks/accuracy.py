@@ -28,11 +28,11 @@ from forecasting_platform.adapters.feeds.documents.feed_document import read_doc
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.scores import mean_absolute, root_mean_square, seasonal_scale
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.scores import mean_absolute, root_mean_square, seasonal_scale
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 SINCE = date(2018, 1, 1)
 COUNTRIES = {"spain": "ES", "ireland": "IE"}

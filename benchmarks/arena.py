@@ -25,11 +25,11 @@ import pandas as pd
 from benchmarks.accuracy import HORIZON, LEVELS, crps, forecast_at, ratio_interval, scores
 from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.scores import seasonal_scale
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.training.scores import seasonal_scale
+from forecasting_platform.forecasting.series.covariates.exogenous import KnownByTargetDay
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 FULL = os.environ.get("FULL", "1") != "0"
 SHOPS, CUTOFFS, APART = (10, 13, 28) if FULL else (5, 4, 28)

@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.main_job import LOAD_ASSETS
 from forecasting_platform.local.platform import EmbeddedPlatform
 

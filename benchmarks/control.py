@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.accuracy import feeds
 from benchmarks.control_peers import Streams, run_peers
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
 from forecasting_platform.forecasting.monitoring.control_charts import (
     Chart,
@@ -29,8 +29,8 @@ from forecasting_platform.forecasting.monitoring.control_charts import (
 )
 from forecasting_platform.forecasting.monitoring.references import BIAS, RMSE, daily_errors
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 REFERENCE_DAYS, YEAR, SETTLED, WATCHED = 640, 365, 60, 240
 REAL_BLOCK_DAYS = 91

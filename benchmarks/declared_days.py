@@ -19,11 +19,11 @@ import pandas as pd
 
 from benchmarks.accuracy import COUNTRIES, feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.scores import root_mean_square
-from forecasting_platform.forecasting.series.events import Event, Events
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
-from forecasting_platform.services.recipe_backtest import RecipeBacktest, backtest
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.scores import root_mean_square
+from forecasting_platform.forecasting.series.covariates.events import Event, Events
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
+from forecasting_platform.services.backtests.recipe_backtest import RecipeBacktest, backtest
 
 DIFFERENT_VALUES = 50
 DAYS_AN_EVENT, EVENT, BEFORE = 45, 1.3, 0.9

@@ -19,7 +19,7 @@ from pyarrow import csv as arrow_csv
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 FULL = os.environ.get("FULL", "1") != "0"
 FIRST = date(2018, 1, 1)

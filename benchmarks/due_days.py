@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.scores import naive_errors, root_mean_square
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.data_quality import history_period, judge_days
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.scores import naive_errors, root_mean_square
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform.forecasting.series.quality.data_quality import history_period, judge_days
 
 BUSINESS_DAYS = (0, 1, 2, 3, 4)
 LOOK_BACK_DAYS, LATE_WINDOW_DAYS, MAX_LATE_DAYS = 31, 120, 3

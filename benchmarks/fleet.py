@@ -35,19 +35,19 @@ from forecasting_platform.adapters.model_artifact import read_artifact, write_ar
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.definitions import build_definitions
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.feature_table import build_feature_table
-from forecasting_platform.services.feed_loads import FeedLoads
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.services.forecasts import issue
-from forecasting_platform.services.local_trainer import LocalTrainer
-from forecasting_platform.services.raw_observations import load_observations
-from forecasting_platform.services.trained_model import train_challenger
+from forecasting_platform.services.loading.feed_loads import FeedLoads
+from forecasting_platform.services.loading.raw_observations import load_observations
+from forecasting_platform.services.training.local_trainer import LocalTrainer
+from forecasting_platform.services.training.trained_model import train_challenger
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_at, promoter_of
 

@@ -23,7 +23,7 @@ from psycopg import sql
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import report
 from forecasting_platform.adapters.feeds.simulated_gas_supply import SERIES
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.main_job import LOAD_ASSETS, MainJob
 from forecasting_platform.local.platform import EmbeddedPlatform

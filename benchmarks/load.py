@@ -31,7 +31,7 @@ from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.postgres.blocks import copy_blocks
 from forecasting_platform.adapters.postgres.schema import identifier
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 

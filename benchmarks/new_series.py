@@ -19,14 +19,14 @@ import pandas as pd
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.first_days import FirstDays
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.new_series import answer_from
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 FULL = os.environ.get("FULL", "1") != "0"
 AGES = (1, 2, 3, 4, 6, 7, 9, 14, 20, 30, 45, 59) if FULL else (1, 4, 9, 30)

@@ -15,11 +15,11 @@ import pandas as pd
 from benchmarks.accuracy import COUNTRIES, FULL, feeds
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.policy_backtest.policies import policies
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.services.policy_backtest import backtest_policies
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
+from forecasting_platform.services.backtests.policy_backtest import backtest_policies
 
 SEVEN_YEARS = DateRange(date(2018, 1, 1), date(2024, 12, 31))
 EVERY_DAYS = (15, 30, 91) if FULL else (91,)

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy import feeds
-from forecasting_platform.forecasting.models.backtest import backtest
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.backtest import backtest
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
+from forecasting_platform.forecasting.series.features.panel import panel_from
 
 FULL = os.environ.get("FULL", "1") != "0"
 HORIZON, YEAR, BACKTEST, EVERY = 15, 365, 640, 15

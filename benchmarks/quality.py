@@ -18,9 +18,9 @@ import pandas as pd
 
 from benchmarks.accuracy import feeds
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.series.data_quality import HISTORY_DAYS, history_period, judge_days
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.holding import held_observations
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.data_quality import HISTORY_DAYS, history_period, judge_days
+from forecasting_platform.forecasting.series.quality.holding import held_observations
 
 LOOK_BACK_DAYS = 31
 TICK_DAYS = 5

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from forecasting_platform.commands.output import print_rows
+from forecasting_platform.commands.terminal.output import print_rows
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (

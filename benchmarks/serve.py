@@ -36,10 +36,10 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_ga
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program, family

@@ -15,8 +15,8 @@ from werkzeug.datastructures import Headers
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
 from serve.api_keys import ApiKeys

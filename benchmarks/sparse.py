@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.results_file import Aim, report
 from forecasting_platform import Recipe, backtest
-from forecasting_platform.forecasting.models.recipe import default_candidates
+from forecasting_platform.forecasting.models.recipes.recipe import default_candidates
 
 SERIES, DAYS = 24, 1000
 DEFAULT = "default recipe"

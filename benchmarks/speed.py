@@ -25,11 +25,11 @@ from threadpoolctl import threadpool_limits
 from benchmarks.accuracy import peers_python
 from benchmarks.environments import HERE
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.monitoring.references import control_document
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 DAYS, HORIZON, BLOCK = 730, 15, 100
 END = date(2023, 6, 30)

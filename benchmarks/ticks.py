@@ -23,16 +23,16 @@ import psycopg
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.reconciliation import differing_values
-from forecasting_platform.forecasting.series.series_calendars import DAILY
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
+from forecasting_platform.forecasting.series.quality.reconciliation import differing_values
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.jobs import load_job
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 
 ALL = DateRange(date(2018, 1, 1), date(2023, 6, 30))

@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import report
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.main_job import MainJob
 from forecasting_platform.local.platform import EmbeddedPlatform
 

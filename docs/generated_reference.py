@@ -11,8 +11,8 @@ from forecasting_platform.definitions import build_definitions
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.schema import description_schema
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
-from forecasting_platform.forecasting.models.recipe_file import RecipeWords, options_of
-from forecasting_platform.forecasting.models.recipe_schema import recipe_schema
+from forecasting_platform.forecasting.models.recipes.recipe_file import RecipeWords, options_of
+from forecasting_platform.forecasting.models.recipes.recipe_schema import recipe_schema
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,

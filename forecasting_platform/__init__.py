@@ -14,7 +14,11 @@ Where do I go to …
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
 - add a setting: `settings.py`
-- add a command: a file in `commands/`, its entry in `cli.COMMANDS`; what it does in `services/`
+- add a command: a file in `commands/` (`commands/embedded/` if it needs the embedded platform), its entry in
+  `cli.COMMANDS`; what it does in `services/`
+- know more of a day, a covariate, a feature row or a refused value: the rooms `days`, `covariates`, `features` and
+  `quality` of `forecasting/series/`
+- change a recipe, a trained model or how one is trained: `recipes`, `trained` and `training` in `forecasting/models/`
 - draw a plot: `forecasting/reports/plots.py`
 - add a section to the page: `serve/http/templates/`, `serve/http/static/`, its endpoint in `serve/http/routes.py`
 - know what the platform promises of a port: the docstrings in `ports/`
@@ -26,13 +30,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecasting_platform.forecasting.models.recipe import Recipe
-    from forecasting_platform.services.recipe_backtest import backtest, forecast, judge
+    from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+    from forecasting_platform.services.backtests.recipe_backtest import backtest, forecast, judge
 
 __all__ = ["Recipe", "backtest", "forecast", "judge"]
 
-_HOMES = {"Recipe": "forecasting_platform.forecasting.models.recipe"}
-_SERVICE = "forecasting_platform.services.recipe_backtest"
+_HOMES = {"Recipe": "forecasting_platform.forecasting.models.recipes.recipe"}
+_SERVICE = "forecasting_platform.services.backtests.recipe_backtest"
 
 
 def __getattr__(name: str) -> Any:

@@ -25,17 +25,17 @@ from forecasting_platform.forecasting.models.candidates.registry import (
     candidate_named,
     candidates_from,
 )
-from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.trained.new_series import answer_from
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownAtCutoff
-from forecasting_platform.forecasting.series.features import build_features
-from forecasting_platform.forecasting.series.history import with_history
-from forecasting_platform.forecasting.series.inputs import InputBlock
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
-from forecasting_platform.forecasting.series.panel import Panel, panel_from
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous, KnownAtCutoff
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
+from forecasting_platform.forecasting.series.features.feature_table import build_features
+from forecasting_platform.forecasting.series.features.history import with_history
+from forecasting_platform.forecasting.series.features.inputs import InputBlock
+from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 
 END = date(2023, 6, 30)
 WIND = KnownAtCutoff("Wind")

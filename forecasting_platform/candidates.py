@@ -12,16 +12,16 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
     Task,
     named_parts,
 )
-from forecasting_platform.forecasting.models.candidates.onnx import FittedOnnx, OnnxCandidate
-from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
-from forecasting_platform.forecasting.models.candidates.pooled_columns import POOLED_NAMES
+from forecasting_platform.forecasting.models.candidates.pooled.onnx import FittedOnnx, OnnxCandidate
+from forecasting_platform.forecasting.models.candidates.pooled.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.pooled.pooled_columns import POOLED_NAMES
 from forecasting_platform.forecasting.models.candidates.registry import GROUP, register_candidate
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_DAYS
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
-from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
 
 __all__ = [
     "FEATURE_NAMES",

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, TypedDict
 
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.forecasting.monitoring.incidents import AlertPolicy
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.repetitions import first_repeated
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
     from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
     from forecasting_platform.feed_description.description import FeedDescription
-    from forecasting_platform.forecasting.models.recipe import Recipe
+    from forecasting_platform.forecasting.models.recipes.recipe import Recipe
     from forecasting_platform.ports.alert_channels import AlertChannels
     from forecasting_platform.ports.ledger import Ledger
     from forecasting_platform.ports.model_registry import ModelRegistry
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecasting_platform.ports.table_store import TableStore
     from forecasting_platform.ports.trainer import Trainer
     from forecasting_platform.services.alerts import Alerts
-    from forecasting_platform.services.feed_loads import FeedLoads
+    from forecasting_platform.services.loading.feed_loads import FeedLoads
     from forecasting_platform.services.promotion.promoter import Promoter
     from forecasting_platform.settings import Settings
 
@@ -116,7 +116,7 @@ def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
         ConfigurationError: Spark is to train on tables that are not in Spark.
     """
     if settings.trainer == "local":
-        from forecasting_platform.services.local_trainer import LocalTrainer
+        from forecasting_platform.services.training.local_trainer import LocalTrainer
 
         return LocalTrainer(table_store)
     if settings.table_store != "spark":
@@ -317,8 +317,8 @@ def recipe_of(
         RecipeFileError: there is no such file, or something in it cannot be used; names the key.
         ConfigurationError: a name is no candidate's.
     """
-    from forecasting_platform.forecasting.models.recipe import default_recipe
-    from forecasting_platform.forecasting.models.recipe_file import parse_recipe, read_recipe
+    from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+    from forecasting_platform.forecasting.models.recipes.recipe_file import parse_recipe, read_recipe
 
     recipe = default_recipe(
         settings.horizon_days,
@@ -344,8 +344,8 @@ def declared_not_normal(settings: Settings, warn: Callable[[str], object] | None
     """
     if settings.recipe is None:
         return ALL_NORMAL
-    from forecasting_platform.forecasting.models.recipe import Recipe
-    from forecasting_platform.forecasting.models.recipe_file import read_recipe
+    from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+    from forecasting_platform.forecasting.models.recipes.recipe_file import read_recipe
 
     try:
         return read_recipe(settings.recipe, Recipe()).not_normal
@@ -362,8 +362,8 @@ def feed_loads_of(settings: Settings) -> FeedLoads:
     What is wrong with a description, each load says.
     """
     from forecasting_platform.feed_description.due_days import due_days
-    from forecasting_platform.forecasting.series.due_days import EVERY_DAY
-    from forecasting_platform.services.feed_loads import FeedLoads
+    from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY
+    from forecasting_platform.services.loading.feed_loads import FeedLoads
 
     try:
         described = {each.name: due_days(each) for each in descriptions_of(settings)}

@@ -9,8 +9,8 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.adapters.spark import session as spark_session
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.series.series_calendars import DAILY
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import (

@@ -18,12 +18,12 @@ from benchmarks.local_server import free_ports, open_directory
 from benchmarks.speed import DAYS, END, RECIPE, simulated
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program

@@ -24,7 +24,7 @@ from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 MIB = 1024 * 1024
 LIMIT_BYTES = (64 if FULL else 4) * MIB

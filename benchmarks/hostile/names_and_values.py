@@ -23,8 +23,8 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.block_training import train_block
 from forecasting_platform.forecasting.models.issuing import issue_forecasts
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.services.feature_table import build_feature_table
 

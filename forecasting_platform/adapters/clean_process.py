@@ -11,7 +11,7 @@ import numpy as np
 
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 
 _MEGABYTE = 2**20

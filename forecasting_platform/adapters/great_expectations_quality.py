@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.adapters.whole_files import keep_newest, write_whole
-from forecasting_platform.forecasting.series.data_quality import JUDGED_COLUMNS
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.data_quality import JUDGED_COLUMNS
 
 PAGES_KEPT = 366
 SAMPLE_ROWS = 20

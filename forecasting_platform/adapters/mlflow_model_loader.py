@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.adapters.model_artifact import read_artifact
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.inputs import ModelInputs
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 
 
 class PyfuncForecaster:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
 
 DOCUMENT = "model.json"
 PARAMETERS = "parameters.npz"

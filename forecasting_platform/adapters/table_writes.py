@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import InvalidFrameError, examples
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     OBSERVATIONS,
     PLANNED_VALUES,
@@ -22,7 +22,12 @@ from forecasting_platform.forecasting.series.frames import (
     REPLACEABLE_TABLES,
     UNIQUE_ID,
 )
-from forecasting_platform.forecasting.series.limits import MAX_VALUE, beyond_limits, legal_name, series_name_problem
+from forecasting_platform.forecasting.series.quality.limits import (
+    MAX_VALUE,
+    beyond_limits,
+    legal_name,
+    series_name_problem,
+)
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import COUNTS, LoadReport
 

@@ -1,4 +1,5 @@
 """The command line: parses, calls a service or a running platform, prints. `cli` lists the commands.
 
-Shared: `options` (parsing), `connection` (finding the platform), `output` (printing).
+One command or group of commands a file. `embedded` holds those for the embedded platform on this machine; `terminal`
+what all share: options, finding the platform, printing.
 """

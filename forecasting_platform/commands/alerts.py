@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option
-from forecasting_platform.commands.output import print_rows
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option
+from forecasting_platform.commands.terminal.output import print_rows
 from forecasting_platform.errors import PlatformStateError, UnknownAlertError
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.services.watchers import watch_watchers

@@ -8,12 +8,12 @@ import click
 import pandas as pd
 
 from forecasting_platform.commands.alerts import alert_rows, incident_rows
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import DayOrMoment, data_dir_option, json_option
-from forecasting_platform.commands.output import print_json, print_rows, records
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import DayOrMoment, data_dir_option, json_option
+from forecasting_platform.commands.terminal.output import print_json, print_rows, records
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.reports.as_of import Snapshot
-from forecasting_platform.forecasting.series.features import fingerprint
+from forecasting_platform.forecasting.series.features.feature_table import fingerprint
 from forecasting_platform.services.as_of import stored_snapshot
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from forecasting_platform.commands.connection import Connection, connect
-from forecasting_platform.commands.options import (
+from forecasting_platform.commands.terminal.connection import Connection, connect
+from forecasting_platform.commands.terminal.options import (
     data_dir_option,
     json_option,
     range_of,
@@ -17,14 +17,14 @@ from forecasting_platform.commands.options import (
     recipe_option,
     recipe_text,
 )
-from forecasting_platform.commands.output import print_json, print_rows, records
-from forecasting_platform.commands.sparkline import sparkline
+from forecasting_platform.commands.terminal.output import print_json, print_rows, records
+from forecasting_platform.commands.terminal.sparkline import sparkline
 from forecasting_platform.errors import NoChampionError
-from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
-from forecasting_platform.services.policy_backtest import stored_history
-from forecasting_platform.services.recipe_backtest import Judgement, RecipeBacktest, backtest_features, judge
+from forecasting_platform.services.backtests.policy_backtest import stored_history
+from forecasting_platform.services.backtests.recipe_backtest import Judgement, RecipeBacktest, backtest_features, judge
 from forecasting_platform.wiring import calendars_of, model_registry_of, recipe_of
 
 CHAMPION = "champion"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option
-from forecasting_platform.commands.output import print_rows
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option
+from forecasting_platform.commands.terminal.output import print_rows
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.rule import verify_decision

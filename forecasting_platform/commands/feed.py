@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecasting_platform.commands.options import json_option
-from forecasting_platform.commands.output import print_json, print_rows
-from forecasting_platform.commands.sparkline import sparkline
+from forecasting_platform.commands.terminal.options import json_option
+from forecasting_platform.commands.terminal.output import print_json, print_rows
+from forecasting_platform.commands.terminal.sparkline import sparkline
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.feeds.inspection.dry_load import DryLoad

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option, range_of, range_options
-from forecasting_platform.commands.output import print_csv, print_json, print_rows
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option, range_of, range_options
+from forecasting_platform.commands.terminal.output import print_csv, print_json, print_rows
 
 
 @click.command(epilog="Example: forecasting-platform forecast --start 2023-07-01 --end 2023-07-15 --format csv")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option, range_of, range_options
-from forecasting_platform.commands.output import print_rows
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option, range_of, range_options
+from forecasting_platform.commands.terminal.output import print_rows
 from forecasting_platform.local.main_job import LOAD_ASSETS, loads_of, refused_by
 
 DEADLINE_SECONDS = 3600.0

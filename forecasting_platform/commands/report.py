@@ -8,9 +8,9 @@ import click
 import pandas as pd
 
 from forecasting_platform.commands.alerts import alert_rows, incident_rows
-from forecasting_platform.commands.connection import Connection, connect
-from forecasting_platform.commands.options import data_dir_option, json_option
-from forecasting_platform.commands.output import print_json, print_rows, records
+from forecasting_platform.commands.terminal.connection import Connection, connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option
+from forecasting_platform.commands.terminal.output import print_json, print_rows, records
 from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.services.report import Report
 from forecasting_platform.wiring import declared_not_normal, postgres_store_of

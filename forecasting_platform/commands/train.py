@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from forecasting_platform.commands.connection import connect
-from forecasting_platform.commands.options import data_dir_option, json_option, recipe_option, recipe_text
-from forecasting_platform.commands.output import print_rows
+from forecasting_platform.commands.terminal.connection import connect
+from forecasting_platform.commands.terminal.options import data_dir_option, json_option, recipe_option, recipe_text
+from forecasting_platform.commands.terminal.output import print_rows
 from forecasting_platform.redaction import shown
 
 DEADLINE_SECONDS = 900.0

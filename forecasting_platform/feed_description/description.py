@@ -21,7 +21,7 @@ from forecasting_platform.feed_description.parts import (
     Series,
     Source,
 )
-from forecasting_platform.forecasting.series.exogenous import Exogenous
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
 
 
 def _shifted(moment: datetime, begins_at: time) -> datetime:

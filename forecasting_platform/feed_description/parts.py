@@ -18,8 +18,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.day_format import DayFormat
-from forecasting_platform.forecasting.series.due_days import holidays_of_year
-from forecasting_platform.forecasting.series.exogenous import MAX_DAYS_AHEAD, SERIES, Exogenous, exogenous_from
+from forecasting_platform.forecasting.series.covariates.exogenous import (
+    MAX_DAYS_AHEAD,
+    SERIES,
+    Exogenous,
+    exogenous_from,
+)
+from forecasting_platform.forecasting.series.days.due_days import holidays_of_year
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.models.backtest import MIN_HISTORY_DAYS
-from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.joining import join_models
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.first_days import FirstDays
+from forecasting_platform.forecasting.models.trained.joining import join_models
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.training.backtest import MIN_HISTORY_DAYS
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.monitoring.references import add_control_references
 from forecasting_platform.forecasting.promotion.kept_evidence import KEPT, join_kept, keep_evidence
 from forecasting_platform.forecasting.reports.plots import training_plots
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 BLOCK_SERIES = 100
 """Enough that products fill the processor, few enough that 2,000 days of them take half a gigabyte to train."""

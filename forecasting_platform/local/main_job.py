@@ -11,7 +11,7 @@ from datetime import timedelta
 import requests
 
 from forecasting_platform.errors import PlatformStateError, UnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.app_request import ask_app, problem_of
 from forecasting_platform.local.dagster.answers import BackfillStatus, Materialization
 from forecasting_platform.local.dagster.api import DagsterApi

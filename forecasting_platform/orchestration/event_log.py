@@ -9,7 +9,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.forecasting.monitoring.failures import cause
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration.failed_runs import FailedStep, failed_steps, why
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, days_of_tags
 from forecasting_platform.settings import Settings

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.settings import Settings
 
 daily_partitions = dg.DailyPartitionsDefinition(start_date="2018-01-01")

@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import (
     calendars_of,

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.jobs import load_job, training_job
 from forecasting_platform.orchestration.partitions import range_tags

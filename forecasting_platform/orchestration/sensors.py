@@ -13,8 +13,12 @@ import dagster as dg
 from forecasting_platform.errors import shortened
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.reconciliation import days_to_reload, difference_key, differing_values
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.reconciliation import (
+    days_to_reload,
+    difference_key,
+    differing_values,
+)
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
@@ -34,8 +38,8 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.loading.raw_observations import differing_plans
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
-from forecasting_platform.services.raw_observations import differing_plans
 from forecasting_platform.services.watchers import beat
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import alerts_of, declared_not_normal, promoter_of

@@ -18,9 +18,9 @@ from typing import Protocol
 
 import pandas as pd
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
-from forecasting_platform.forecasting.series.refusals import Refusals
+from forecasting_platform.forecasting.series.quality.refusals import Refusals
 
 
 def no_values() -> pd.DataFrame:

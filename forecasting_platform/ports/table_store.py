@@ -22,7 +22,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.table import Table
 
 COUNTS = ("new", "revised", "unchanged", "quarantined")

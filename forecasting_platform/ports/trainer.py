@@ -7,7 +7,7 @@ same bits for the same table; a table without rows, or with too few days, raises
 from typing import Protocol
 
 from forecasting_platform.forecasting.block_training import TrainedModel
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 
 
 class Trainer(Protocol):

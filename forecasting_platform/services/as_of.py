@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from forecasting_platform.forecasting.reports.as_of import Snapshot, snapshot
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore

@@ -24,17 +24,17 @@ from forecasting_platform.forecasting.monitoring.drift import (
     monthly_reference_until,
 )
 from forecasting_platform.forecasting.monitoring.drift_questions import LEVEL_DAYS, QUESTIONS, DriftQuestion
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous
-from forecasting_platform.forecasting.series.features import WINDOW_DAYS
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.features.feature_table import WINDOW_DAYS
 from forecasting_platform.forecasting.series.frames import (
     DRIFT_REFERENCES,
     FEATURE_TABLE,
     HELD_OBSERVATIONS,
     OBSERVATIONS,
 )
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform.ports.table_store import TableStore
 
 BLOCK_SERIES = 100

@@ -7,14 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from forecasting_platform.errors import OverlappingWritesError
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import (
+from forecasting_platform.forecasting.series.covariates.exogenous import (
     MAX_DAYS_AHEAD,
     Exogenous,
     KnownByTargetDay,
     is_exogenous,
 )
-from forecasting_platform.forecasting.series.features import (
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import (
+    DAILY,
+    Calendars,
+    without_zeros_of_closed_days,
+)
+from forecasting_platform.forecasting.series.features.feature_table import (
     WINDOW_DAYS,
     build_features,
     days_depending_on,
@@ -26,17 +31,12 @@ from forecasting_platform.forecasting.series.frames import (
     OBSERVATIONS,
     PLANNED_VALUES,
 )
-from forecasting_platform.forecasting.series.holding import (
+from forecasting_platform.forecasting.series.quality.holding import (
     Accepted,
     days_judged_by,
     deciding_period,
     held_observations,
     without_held,
-)
-from forecasting_platform.forecasting.series.series_calendars import (
-    DAILY,
-    Calendars,
-    without_zeros_of_closed_days,
 )
 from forecasting_platform.ports.table_store import TableStore
 

@@ -6,10 +6,10 @@ import pandas as pd
 
 from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.models.issuing import cutoffs_of, match_errors
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
-from forecasting_platform.forecasting.series.holding import without_held
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.quality.holding import without_held
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_MATCHES = 20

@@ -7,11 +7,11 @@ import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, UnknownVersionError
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_actuals
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, interval_columns
 from forecasting_platform.forecasting.series.lifetime import new_series
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import plausible_observations

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.history import with_history
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.series.history import with_history
 from forecasting_platform.ports.table_store import TableStore
 
 NEAR_DAYS = 31

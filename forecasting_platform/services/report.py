@@ -15,8 +15,9 @@ from forecasting_platform.forecasting.monitoring.prediction_errors import match_
 from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
 from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.frames import (
     FEATURE_TABLE,
     FORECAST_ERRORS,
@@ -24,7 +25,6 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_ERRORS,
     PREDICTION_LOG,
 )
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.drift import DriftJudge

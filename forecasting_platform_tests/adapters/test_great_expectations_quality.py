@@ -9,7 +9,7 @@ import pytest
 
 from forecasting_platform.adapters import great_expectations_quality
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
-from forecasting_platform.forecasting.series.data_quality import JUDGED_COLUMNS, judge_days
+from forecasting_platform.forecasting.series.quality.data_quality import JUDGED_COLUMNS, judge_days
 from forecasting_platform_tests.support.ordinary_values import JULY, PAST, changed, observations, series
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 

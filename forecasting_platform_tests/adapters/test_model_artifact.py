@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from forecasting_platform.adapters.mlflow_model_loader import _load_pyfunc
 from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model_document import document_of
-from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import recipe_from
+from forecasting_platform.forecasting.models.trained.model_document import document_of
 from forecasting_platform_tests.contracts.model_registry_contract import NEXT, forecasts, trained_model
 
 

@@ -16,9 +16,9 @@ from forecasting_platform.adapters.postgres.schema import TABLES
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.errors import InvalidFrameError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, PREDICTION_LOG
-from forecasting_platform.forecasting.series.limits import MAX_VALUE
+from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.adapters.spark.spark_tables import empty_spark_tables
 from forecasting_platform_tests.contracts.table_store_contract import (

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.due_days import ECB, WEEKLY, WTI, made_up, nights
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 
 YEAR, EVERY = 365, 9
 

@@ -16,10 +16,10 @@ from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.cli import main
 from forecasting_platform.commands.as_of import data_rows, decision_rows, document
-from forecasting_platform.commands.options import DayOrMoment
+from forecasting_platform.commands.terminal.options import DayOrMoment
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, Verdict
 from forecasting_platform.forecasting.reports.as_of import Snapshot
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore

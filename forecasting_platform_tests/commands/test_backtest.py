@@ -17,10 +17,10 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_ga
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.recipe import default_candidates
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import default_candidates
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged

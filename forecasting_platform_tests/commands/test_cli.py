@@ -26,12 +26,12 @@ from forecasting_platform import cli, commands
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.commands.alerts import alerts
-from forecasting_platform.commands.connection import AppRefusedError
+from forecasting_platform.commands.terminal.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
 from forecasting_platform.forecasting.monitoring.incidents import Alert, find_mute_reason
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.local.dagster.answers import Materialization, RunFailedError
 from forecasting_platform.local.data_directory import DataDirectory
@@ -154,7 +154,7 @@ def run(
         table_store=lambda: nullcontext(known),
         ledger=lambda: nullcontext(ledger),
     )
-    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+    for module in pkgutil.walk_packages(commands.__path__, f"{commands.__name__}."):
         monkeypatch.setattr(f"{module.name}.connect", lambda data_dir: connection, raising=False)
     row = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2023-07-01")], "y": [1.0]})
     known.record_observations(
@@ -553,7 +553,7 @@ def test_the_listed_id_is_whole_in_a_narrow_terminal_and_says_who_is_on_it(
     name = "forecast_errors:" + "a_check_with_a_long_name_" * 4
     ledger.save_alerts([replace(INCIDENT, alert_id=f"{name}@7", fingerprint=name, owner="data-science")])
     ledger.acknowledge(f"{name}@7", "ann", NOW)
-    monkeypatch.setattr("forecasting_platform.commands.output.WIDTH", 100)
+    monkeypatch.setattr("forecasting_platform.commands.terminal.output.WIDTH", 100)
     listed = run("alerts", "list").stdout
     cells = [[cell.strip() for cell in line.split("│")] for line in listed.splitlines() if line.startswith("│")]
     assert "".join(row[1] for row in cells) == f"{name}@7"

@@ -16,9 +16,9 @@ from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, Loa
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, Tries
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.refusals import Refusals, Refused
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.quality.refusals import Refusals, Refused
 from forecasting_platform.ports.ledger import Ledger
 
 NUMBERS = (0.1, 1e22, -0.0, 5, 2**60, 1e-300, [1.5, None, True], {"ä": float(2**53)})

@@ -10,12 +10,12 @@ import pytest
 
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
 from forecasting_platform.errors import ChampionMovedError, RegistryUnavailableError, UnknownVersionError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_document import document_of
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_document import document_of
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 
 PERIOD = DateRange(date(2022, 7, 1), date(2023, 6, 30))

@@ -19,7 +19,7 @@ from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.feeds.simulated_gas_supply import published_gas_supply
 from forecasting_platform.errors import ArchiveUnavailableError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument, ObservationFeed
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 

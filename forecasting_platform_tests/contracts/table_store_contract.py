@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     DRIFT_REFERENCES,
     FEATURE_NAMES,
@@ -30,7 +30,7 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
 )
-from forecasting_platform.forecasting.series.limits import MAX_NAME_BYTES, MAX_VALUE
+from forecasting_platform.forecasting.series.quality.limits import MAX_NAME_BYTES, MAX_VALUE
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import TableStore
 

@@ -10,16 +10,16 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_document import arrays_of, document_of
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.covariates.exogenous import KnownAtCutoff
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
-from forecasting_platform.services.local_trainer import LocalTrainer
+from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, seasonal
 
 RECIPE = Recipe(backtest_days=200, refit_days=60, exogenous=(KnownAtCutoff("Temperature"),))

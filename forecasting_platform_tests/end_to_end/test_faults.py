@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform_tests.support.faulty_feed import FaultyFeed, running_feed
 from forecasting_platform_tests.support.ports import free_ports
 from forecasting_platform_tests.support.started_platform import (

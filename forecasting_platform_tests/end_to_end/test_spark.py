@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform_tests.support.started_platform import Platform, processes_of, served_platform
 from forecasting_platform_tests.support.waiting import wait_until

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform_tests.support.pages import commands_of, snippets
 from forecasting_platform_tests.support.started_platform import (

@@ -9,9 +9,9 @@ from forecasting_platform.errors import ConfigurationError, FeedDescriptionError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.due_days import due_days_of
 from forecasting_platform.feed_description.file import parse_description
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays
-from forecasting_platform.forecasting.series.series_calendars import DAILY
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY, DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 
 BUSINESS = """
 source: {url: "https://host/oil.csv"}

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from forecasting_platform.adapters.clean_process import impossible_forecasts
 from forecasting_platform.forecasting.block_training import TrainedModel, train_block
-from forecasting_platform.forecasting.models.first_days import PREFIX
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.models.model_document import arrays_of
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.first_days import PREFIX
+from forecasting_platform.forecasting.models.trained.model_document import arrays_of
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
-from forecasting_platform.forecasting.series.limits import MAX_VALUE, series_name_problem
+from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE, series_name_problem
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 DAYS = 430

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.issuing import issue_forecasts
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.policy_backtest.cycles import (
     FIRST_TRAINING_DAYS,
     Cycle,
@@ -21,8 +21,8 @@ from forecasting_platform.forecasting.policy_backtest.policies import DEFAULT_PO
 from forecasting_platform.forecasting.policy_backtest.simulation import simulate_policies
 from forecasting_platform.forecasting.policy_backtest.summary import summarize
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 RECIPES = recipes_of(Recipe(backtest_days=240, refit_days=60))

@@ -28,7 +28,7 @@ from psycopg import sql
 from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.local.databases import DATABASES

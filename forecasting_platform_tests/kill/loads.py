@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
 
@@ -53,7 +53,7 @@ def _load(days: DateRange, run_id: str | None, environment: dict[str, str], log_
 
 def _load_alone(days: DateRange) -> None:
     from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-    from forecasting_platform.forecasting.series.features import build_features, observations_period
+    from forecasting_platform.forecasting.series.features.feature_table import build_features, observations_period
     from forecasting_platform.wiring import feed_at
 
     settings = Settings()

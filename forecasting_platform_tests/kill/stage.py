@@ -23,7 +23,7 @@ import psycopg
 from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local.dagster.answers import DagsterRequestError
 from forecasting_platform.local.dagster.api import DagsterApi

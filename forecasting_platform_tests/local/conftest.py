@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.local.programs import Entrypoints
 from forecasting_platform_tests.support import ports

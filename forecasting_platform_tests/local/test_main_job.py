@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forecasting_platform.errors import PlatformStateError, UnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local import main_job
 from forecasting_platform.local.dagster.answers import Materialization, RunFailedError
 from forecasting_platform.local.main_job import MainJob

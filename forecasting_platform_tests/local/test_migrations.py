@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.cli import main
-from forecasting_platform.commands.migrate import migrate_platform
+from forecasting_platform.commands.embedded.migrate import migrate_platform
 from forecasting_platform.errors import MigrationError, PlatformStateError
 from forecasting_platform.local.migrations import (
     Migrated,

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 

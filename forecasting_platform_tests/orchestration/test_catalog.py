@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from forecasting_platform.definitions import ASSETS, build_definitions
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.catalog.columns import DECISION_SCHEMA, MODEL_SCHEMA
 from forecasting_platform.orchestration.catalog.external import fetches

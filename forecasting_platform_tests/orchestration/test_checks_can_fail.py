@@ -15,10 +15,10 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import ASSETS, CHECKS
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.orchestration.checks import forecast_errors, forecasts
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings

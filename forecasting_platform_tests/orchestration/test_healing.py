@@ -15,10 +15,10 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import SERIES
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import FeedUnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
@@ -28,7 +28,7 @@ from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import features_as_of
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database

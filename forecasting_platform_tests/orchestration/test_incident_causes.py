@@ -19,7 +19,7 @@ from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.sensors import alert_sensor, run_failure_sensor
 from forecasting_platform.settings import Settings

@@ -21,13 +21,13 @@ from forecasting_platform.adapters.feeds.simulated_feed import create_app
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY, DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import TODAY, SimulatedDocument, published
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS

@@ -27,7 +27,7 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, StoreUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import range_tags

@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import PLANNED_VALUES
 from forecasting_platform.orchestration.partitions import days_of_tags, range_tags
 from forecasting_platform.orchestration.sensors import reconcile_sensor

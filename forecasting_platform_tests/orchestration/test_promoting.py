@@ -23,9 +23,9 @@ from forecasting_platform.errors import (
     ReasonMissingError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.orchestration.assets import champion_model as champion_model_module
 from forecasting_platform.orchestration.decision_results import decision_results

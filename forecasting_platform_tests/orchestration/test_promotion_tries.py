@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.errors import PromotionOvertakenError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.rule import verify_decision
 from forecasting_platform.forecasting.promotion.tries import Tries
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform.services.promotion import evidence
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR

@@ -16,9 +16,9 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.data_quality import history_period
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.quality.data_quality import history_period
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.services.feature_table import build_feature_table

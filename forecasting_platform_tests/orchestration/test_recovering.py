@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.errors import InvalidArtifactError, NoChallengerError, UnknownVersionError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.rollback import BROKEN
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE

@@ -15,16 +15,16 @@ from forecasting_platform.errors import (
     FeedUnavailableError,
     StoreUnavailableError,
 )
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS
-from forecasting_platform.forecasting.series.series_calendars import DAILY
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.orchestration import retries
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 
 pytestmark = pytest.mark.slow

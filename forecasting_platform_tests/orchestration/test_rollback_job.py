@@ -12,8 +12,8 @@ from forecasting_platform.adapters.memory.model_registry import MemoryModelRegis
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.errors import ReasonMissingError
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 

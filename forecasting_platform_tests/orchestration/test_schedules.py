@@ -7,7 +7,7 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.schedules import (
     CYCLE_TAG,

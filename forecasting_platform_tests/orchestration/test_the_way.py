@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from forecasting_platform.definitions import ASSETS, CHECKS
 from forecasting_platform.errors import NoChampionError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.in_process import INITIAL, InProcessPlatform

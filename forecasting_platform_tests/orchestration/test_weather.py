@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.in_process import INITIAL, InProcessPlatform

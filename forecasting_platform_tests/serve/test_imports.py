@@ -31,8 +31,8 @@ import numpy as np
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.first_days import FirstDays
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from serve.http.app import create_app
 
 model = ForecastModel(

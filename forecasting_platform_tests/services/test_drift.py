@@ -18,10 +18,10 @@ from forecasting_platform.forecasting.monitoring.drift import (
     monthly_reference_until,
 )
 from forecasting_platform.forecasting.monitoring.drift_questions import LEVEL, QUESTIONS, DriftQuestion
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.frames import DRIFT_REFERENCES, FEATURE_TABLE
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.services import drift
 from forecasting_platform.services.drift import DriftJudge
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import KnownByTargetDay
+from forecasting_platform.forecasting.series.covariates.exogenous import KnownByTargetDay
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.feature_table import build_feature_table, features_as_of
 

@@ -12,17 +12,17 @@ from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting import block_training
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.evidence import Comparison
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
-from forecasting_platform.services.local_trainer import LocalTrainer
 from forecasting_platform.services.promotion import evidence
 from forecasting_platform.services.promotion.evidence import PromotionEvidence
 from forecasting_platform.services.promotion.versions import Versions
+from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
 LENGTH = 560

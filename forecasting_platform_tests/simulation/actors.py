@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation, Result
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.services.forecasts import issue

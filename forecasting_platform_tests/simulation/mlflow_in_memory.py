@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion, fingerprint_tags
 
 

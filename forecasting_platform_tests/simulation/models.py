@@ -8,14 +8,14 @@ from operator import itemgetter
 import pandas as pd
 
 from forecasting_platform.forecasting.models.issuing import match_errors
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
-from forecasting_platform.forecasting.models.training import train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
-from forecasting_platform.forecasting.series.panel import panel_from
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 from forecasting_platform_tests.simulation.rows import RowsFrame, frame_of, nanoseconds, rows_of, within
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 

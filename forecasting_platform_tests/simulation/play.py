@@ -12,9 +12,9 @@ import pandas as pd
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import ForecastingPlatformError
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
-from forecasting_platform.forecasting.series.holding import held_observations
+from forecasting_platform.forecasting.series.quality.holding import held_observations
 from forecasting_platform.services import feature_table, forecast_errors, forecasts
 from forecasting_platform.services.promotion import evidence
 from forecasting_platform_tests.simulation import actors

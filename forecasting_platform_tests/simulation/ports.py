@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform_tests.simulation.rows import frame_of, nanoseconds, within
 from forecasting_platform_tests.simulation.rows_store import FED

@@ -9,10 +9,10 @@ import pandas as pd
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
 from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import first_break
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import observations_period
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import observations_period
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
-from forecasting_platform.forecasting.series.reconciliation import days_to_reload, differing_values
+from forecasting_platform.forecasting.series.quality.reconciliation import days_to_reload, differing_values
 from forecasting_platform.services import alerts, feature_table
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.models import HORIZON, matched

@@ -13,7 +13,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.schema import TABLES
 from forecasting_platform.adapters.table_writes import check_load, check_replacement, conform, versions_to_add
 from forecasting_platform.forecasting.models.issuing import newly_issued
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     OBSERVATIONS,

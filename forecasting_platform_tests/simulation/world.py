@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.monitoring.incidents import Alert, AlertPo
 from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.ports.alert_channels import Outcome, Parcel
 from forecasting_platform.services.alerts import Alerts

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until
 from serve.forecasts.last_good import save_copy

@@ -6,7 +6,7 @@ from typing import Any
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidArtifactError, RegistryUnavailableError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion
 from serve.forecasts.champion import ChampionWatch
 

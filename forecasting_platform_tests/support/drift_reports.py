@@ -8,8 +8,8 @@ import pandas as pd
 from forecasting_platform.forecasting.monitoring.control_report import ControlReport
 from forecasting_platform.forecasting.monitoring.drift import judge, learn, reference_until
 from forecasting_platform.forecasting.monitoring.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 
 
 def _report(

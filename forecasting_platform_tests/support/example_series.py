@@ -5,10 +5,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import Training, train
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.training import Training, train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 
 END = date(2023, 6, 30)
 

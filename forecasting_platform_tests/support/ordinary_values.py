@@ -5,10 +5,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.series.data_quality import (
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.data_quality import (
     history_period,
 )
-from forecasting_platform.forecasting.series.date_range import DateRange
 
 JULY = DateRange(date(2023, 7, 1), date(2023, 7, 31))
 

@@ -8,10 +8,10 @@ import pandas as pd
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.promotion.promoter import Promoter

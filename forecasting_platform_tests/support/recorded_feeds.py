@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.refusals import Refusals, Refused
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.quality.refusals import Refusals, Refused
 
 AT = datetime(2023, 7, 1, 6, tzinfo=UTC)
 _DAYS = DateRange(date(2023, 6, 17), date(2023, 6, 30))

@@ -5,10 +5,10 @@ from functools import cache
 
 import numpy as np
 
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.events import Event, Events
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.covariates.events import Event, Events
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform_tests.support.example_series import END, seasonal, trained
 
 LENGTH = 500

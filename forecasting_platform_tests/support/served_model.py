@@ -9,9 +9,9 @@ from flask import Flask
 
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive
-from forecasting_platform.forecasting.models.first_days import FirstDays
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.first_days import FirstDays
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import UNKNOWN_RHYTHM_DAYS
 

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import EndedSeriesError, InvalidRangeError, examples
-from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
-from forecasting_platform.forecasting.models.model_covariates import covariate_parts
-from forecasting_platform.forecasting.models.new_series import answer_from
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.forecasts import PARTS, Forecasts
+from forecasting_platform.forecasting.models.trained.model_covariates import covariate_parts
+from forecasting_platform.forecasting.models.trained.new_series import answer_from
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.forecasting.series.inputs import KEYS, InvalidInputsError, ModelInputs
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.newest_features import newest_features
 from serve.forecasts.champion import Champion

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_covariates import model_covariates
-from forecasting_platform.forecasting.models.new_series import answer_from
-from forecasting_platform.forecasting.series.history import has_history
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
+from forecasting_platform.forecasting.models.trained.new_series import answer_from
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
+from forecasting_platform.forecasting.series.features.history import has_history
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.newest_features import newest_features

@@ -8,9 +8,9 @@ import pandas as pd
 
 from forecasting_platform.errors import shortened
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import HELD_OBSERVATIONS
-from forecasting_platform.forecasting.series.refusals import Refused
+from forecasting_platform.forecasting.series.quality.refusals import Refused
 from forecasting_platform.ports.table_store import TableStore
 
 MAX_FEEDS = 200

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting_platform.errors import InvalidRangeError
 from forecasting_platform.forecasting.models.record import newest_of_record
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, HELD_OBSERVATIONS, interval_columns
 from forecasting_platform.ports.table_store import TableStore
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.ports.model_registry import ModelVersion
 
 POINTER = "last_good.json"

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.errors import ForecastingPlatformError
-from forecasting_platform.forecasting.models.forecasts import Forecasts
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.forecasts import Forecasts
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from serve.forecasts.rendering import Record, checksum, forecast_records, json_rows
 
 

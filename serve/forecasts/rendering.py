@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from forecasting_platform.csv_cells import cell
-from forecasting_platform.forecasting.models.forecasts import Forecasts
+from forecasting_platform.forecasting.models.trained.forecasts import Forecasts
 
 PIECE_ROWS = 2_000
 MARKS = ("extrapolated", "replaced", "lacks_exogenous", "new_series", "closed", "in_training")

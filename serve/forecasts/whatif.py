@@ -8,13 +8,13 @@ import numpy as np
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.models.candidates.candidate import Positions
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_covariates import described_columns, model_covariates
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_covariates import described_columns, model_covariates
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.covariates import Covariate
+from forecasting_platform.forecasting.series.covariates.covariate import Covariate
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
 
 Operation = Literal["set", "add", "multiply"]
 MAX_WARNINGS = 100

@@ -20,7 +20,7 @@ from forecasting_platform.errors import (
     UnknownAlertError,
     UnknownSeriesError,
 )
-from forecasting_platform.forecasting.series.inputs import InvalidInputsError
+from forecasting_platform.forecasting.series.features.inputs import InvalidInputsError
 from serve.http.middleware import REQUEST_ID
 
 MAX_ERRORS_SHOWN = 20

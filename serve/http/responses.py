@@ -7,10 +7,10 @@ import orjson
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
-from forecasting_platform.forecasting.models.forecasts import Forecasts
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.history import HISTORY, history_columns
-from forecasting_platform.forecasting.series.inputs import ModelInputs
+from forecasting_platform.forecasting.models.trained.forecasts import Forecasts
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.history import HISTORY, history_columns
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from serve.forecasts.answers import rows_of
 from serve.forecasts.champion import Champion
 from serve.forecasts.precomputed import RenderedForecasts

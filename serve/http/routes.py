@@ -14,13 +14,13 @@ from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
-from forecasting_platform.forecasting.models.forecasts import PARTS, Forecasts
-from forecasting_platform.forecasting.models.model_covariates import model_covariates
+from forecasting_platform.forecasting.models.trained.forecasts import PARTS, Forecasts
+from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, KEYS, ModelInputs
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PREDICTION_ERRORS
-from forecasting_platform.forecasting.series.inputs import INPUT_NAMES, KEYS, ModelInputs
 from serve.forecasts.answers import (
     MAX_CELLS,
     MAX_INPUT_ROWS,

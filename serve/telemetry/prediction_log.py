@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.models.forecasts import Forecasts
+from forecasting_platform.forecasting.models.trained.forecasts import Forecasts
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform.ports.table_store import TableStore
 from serve.forecasts.precomputed import RenderedForecasts

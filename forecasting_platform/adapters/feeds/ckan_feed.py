@@ -23,7 +23,7 @@ from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, examples
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.parts import Pages
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.redaction import shown
 
 _FORMATS: dict[str | None, tuple[str, ...]] = {

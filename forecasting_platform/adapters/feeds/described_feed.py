@@ -9,7 +9,7 @@ from forecasting_platform.adapters.feeds.documents.feed_document import read_doc
 from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.variables import FilledSource
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.redaction import shown
 

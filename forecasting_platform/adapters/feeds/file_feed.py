@@ -8,7 +8,7 @@ from urllib.request import url2pathname
 from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, content_type_of, too_large, unpacked
 from forecasting_platform.errors import ConfigurationError, FeedUnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 
 class FileFeed(DescribedFeed):

@@ -16,7 +16,7 @@ from forecasting_platform.adapters.background import InBackground
 from forecasting_platform.adapters.feeds.described_feed import DescribedFeed
 from forecasting_platform.adapters.feeds.raw_document import RawDocument, content_type_of, too_large, unpacked
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.redaction import without_credentials
 
 _FEEDS = (

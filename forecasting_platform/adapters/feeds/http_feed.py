@@ -9,7 +9,7 @@ from forecasting_platform.adapters.feeds.paged_document import PagedDocument, jo
 from forecasting_platform.adapters.feeds.raw_document import RawDocument
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 
 class HttpFeed(DescribedFeed):

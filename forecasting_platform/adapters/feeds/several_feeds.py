@@ -15,9 +15,9 @@ import pandas as pd
 
 from forecasting_platform.adapters.background import InBackground
 from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError, examples
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import Exogenous, is_exogenous
-from forecasting_platform.forecasting.series.refusals import refusals_together
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous, is_exogenous
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.refusals import refusals_together
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult, ObservationFeed
 
 GRACE_SECONDS = 1.0

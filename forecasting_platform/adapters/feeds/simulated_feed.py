@@ -34,7 +34,7 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import (
     published_weather,
 )
 from forecasting_platform.errors import InvalidRangeError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 FaultName = Literal[
     "down",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 FIRST_DAY = date(2018, 1, 1)
 SeriesName = Literal["Corrib production", "Moffat imports", "Daily metered demand", "Non-daily metered demand"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from forecasting_platform.errors import ChampionMovedError, UnknownVersionError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.settings import REGISTERED_MODEL
 

@@ -29,9 +29,9 @@ from forecasting_platform.errors import (
     RegistryUnavailableError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.reports.model_card import model_card
-from forecasting_platform.forecasting.series.inputs import ModelInputs
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.ports.model_registry import Alias, ModelVersion, fingerprint_tags
 from forecasting_platform.redaction import without_credentials
 from forecasting_platform.settings import REGISTERED_MODEL

@@ -19,8 +19,8 @@ from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, Loa
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chain_entry
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
 
 _NOTHING = sql.SQL("")

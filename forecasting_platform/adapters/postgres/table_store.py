@@ -22,7 +22,7 @@ from forecasting_platform.adapters.table_writes import (
     versions_to_add,
 )
 from forecasting_platform.forecasting.models.issuing import newly_issued
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     OBSERVATIONS,

@@ -20,7 +20,7 @@ from forecasting_platform.adapters.spark.batch_files import BatchFiles
 from forecasting_platform.adapters.spark.errors import SPARK_ERRORS
 from forecasting_platform.adapters.spark.schema import Log
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 _T = TypeVar("_T")
 

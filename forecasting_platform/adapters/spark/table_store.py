@@ -42,7 +42,7 @@ from forecasting_platform.adapters.table_writes import (
 from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.forecasting.models.issuing import newly_issued
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECASTS,
     OBSERVATIONS,

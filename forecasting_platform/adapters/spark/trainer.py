@@ -21,8 +21,8 @@ from forecasting_platform.forecasting.block_training import (
     series_blocks,
     train_block,
 )
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 
 ARTIFACT, PLOTS = "artifact", "plots"

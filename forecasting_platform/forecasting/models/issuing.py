@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.models.intervals import adapt_widths
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.new_series import answer_from
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.new_series import answer_from
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 
 def issue_forecasts(

@@ -16,7 +16,7 @@ import pandas as pd
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, judge_each
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120

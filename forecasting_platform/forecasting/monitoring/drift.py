@@ -29,13 +29,13 @@ from forecasting_platform.forecasting.monitoring.drift_questions import (
     seasons_of,
 )
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.exogenous import Exogenous, KnownByTargetDay
-from forecasting_platform.forecasting.series.exogenous_values import exogenous_values
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous, KnownByTargetDay
+from forecasting_platform.forecasting.series.covariates.exogenous_values import exogenous_values
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.lifetime import is_constant
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 MIN_REFERENCE_DAYS = 180
 

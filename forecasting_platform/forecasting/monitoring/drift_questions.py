@@ -11,9 +11,9 @@ import pandas as pd
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import trailing_mean, trailing_sum
-from forecasting_platform.forecasting.series.not_normal import NotNormal
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal
+from forecasting_platform.forecasting.series.features.feature_table import trailing_mean, trailing_sum
 
 REFERENCE_DAYS = 1095
 EARLIER_YEARS = 3

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import EVERY_DAY, DueDays
-from forecasting_platform.forecasting.series.refusals import Refusals, Refused
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY, DueDays
+from forecasting_platform.forecasting.series.quality.refusals import Refusals, Refused
 
 State = Literal["loaded", "failing", "never loaded"]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.models.scores import BASELINES
+from forecasting_platform.forecasting.models.training.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control_charts import Chart
 from forecasting_platform.forecasting.monitoring.control_report import (
     DAILY_COLUMNS,
@@ -35,9 +35,9 @@ from forecasting_platform.forecasting.monitoring.references import (
 )
 from forecasting_platform.forecasting.monitoring.series_rows import DailyValues, SeriesRows, daily_means, newest_means
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.lifetime import last_days
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
 
 MAX_REVISION_EFFECT = 0.25
 

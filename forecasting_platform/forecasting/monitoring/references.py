@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.backtest import Backtest
-from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors, root_mean_square
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
+from forecasting_platform.forecasting.models.training.backtest import Backtest
+from forecasting_platform.forecasting.models.training.scores import BASELINES, naive_errors, root_mean_square
 from forecasting_platform.forecasting.monitoring.chart_learning import days_to_detect, learn_references
 from forecasting_platform.forecasting.monitoring.control_charts import BUDGETS, Chart, Reference
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.days.calendar import SEASONS, season_of
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 BIAS = Chart("bias", allowance=0.45, two_sided=True, centred=False)
 RMSE = Chart("rmse", allowance=0.4, squared=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
 from forecasting_platform.forecasting.monitoring.references import SeriesReference
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
-from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
+from forecasting_platform.forecasting.series.days.calendar import SEASONS, season_of
 
 DAYS_APART = 10**6
 """More than there are days: a series and a day are one number."""

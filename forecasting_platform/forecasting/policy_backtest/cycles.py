@@ -7,10 +7,10 @@ from datetime import date
 import pandas as pd
 
 from forecasting_platform.errors import InsufficientHistoryError
-from forecasting_platform.forecasting.models.backtest import FIRST_FIT_DAYS
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import Training, train
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.training.backtest import FIRST_FIT_DAYS
+from forecasting_platform.forecasting.models.training.training import Training, train
 from forecasting_platform.forecasting.monitoring.references import (
     SeriesReference,
     add_control_references,

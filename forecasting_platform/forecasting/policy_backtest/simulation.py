@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.policy_backtest.cycles import Cycle, Fit, ServingPeriod
 from forecasting_platform.forecasting.policy_backtest.pages import count_pages
 from forecasting_platform.forecasting.policy_backtest.policies import Outcome, Policy, Rule
@@ -18,8 +18,8 @@ from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, count_tries, recipes_compared_by
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.inputs import build_inputs
-from forecasting_platform.forecasting.series.panel import Panel, panel_from
+from forecasting_platform.forecasting.series.features.inputs import build_inputs
+from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 
 
 def simulate_policies(features: pd.DataFrame, cycles: Sequence[Cycle], grid: Sequence[Policy]) -> list[Outcome]:

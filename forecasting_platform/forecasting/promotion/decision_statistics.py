@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.promotion.paired_tests import (
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.tries import read_tries, recipe_chance, shadow_chance
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.calendar import SEASONS, season_of
+from forecasting_platform.forecasting.series.days.calendar import SEASONS, season_of
 
 
 def compute_statistics(inputs: Numbers, policy: PromotionPolicy) -> Numbers:

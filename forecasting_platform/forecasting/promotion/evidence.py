@@ -7,18 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.errors import MissingMetricError
-from forecasting_platform.forecasting.models.backtest import Backtest, backtest
 from forecasting_platform.forecasting.models.intervals import WalkForward
 from forecasting_platform.forecasting.models.losses import Loss, average, losses_of
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
-from forecasting_platform.forecasting.models.training import judge_intervals
+from forecasting_platform.forecasting.models.training.backtest import Backtest, backtest
+from forecasting_platform.forecasting.models.training.scores import BASELINES, naive_errors
+from forecasting_platform.forecasting.models.training.training import judge_intervals
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Numbers
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.panel import Panel
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.intervals import WalkForward
-from forecasting_platform.forecasting.models.scores import BASELINES, naive_errors
+from forecasting_platform.forecasting.models.training.backtest import Backtest
+from forecasting_platform.forecasting.models.training.scores import BASELINES, naive_errors
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence
 from forecasting_platform.forecasting.promotion.evidence import Comparison, measure_series
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.panel import Panel
 
 KEPT = "evidence"
 """Key of the metadata."""

@@ -6,13 +6,13 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.models.backtest import Backtest
 from forecasting_platform.forecasting.models.intervals import WalkForward
-from forecasting_platform.forecasting.models.scores import series_scores
 from forecasting_platform.forecasting.models.steps_ahead import TRAINED_BUCKETS
+from forecasting_platform.forecasting.models.training.backtest import Backtest
+from forecasting_platform.forecasting.models.training.scores import series_scores
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.panel import Panel
 
 ALL_STEPS = "all"
 _MEASURES = ("rmse", "mae", "mase", "bias", "skill_naive", "skill_seasonal_naive")

@@ -7,8 +7,8 @@ from typing import Any
 
 from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate
 from forecasting_platform.forecasting.models.candidates.registry import package_of
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_covariates import model_covariates
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
 from forecasting_platform.forecasting.reports.training import not_normal_table
 from forecasting_platform.forecasting.series.frames import LEVELS

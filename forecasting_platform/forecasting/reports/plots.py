@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.models.backtest import Backtest
-from forecasting_platform.forecasting.models.forecasts import PARTS
-from forecasting_platform.forecasting.models.model_covariates import covariate_parts
-from forecasting_platform.forecasting.models.training import Training
+from forecasting_platform.forecasting.models.trained.forecasts import PARTS
+from forecasting_platform.forecasting.models.trained.model_covariates import covariate_parts
+from forecasting_platform.forecasting.models.training.backtest import Backtest
+from forecasting_platform.forecasting.models.training.training import Training
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.calendar import calendar_values
+from forecasting_platform.forecasting.series.days.calendar import calendar_values
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs, input_values
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.inputs import ModelInputs, input_values
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

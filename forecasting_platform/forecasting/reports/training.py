@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.not_normal import not_normal_of
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.not_normal import not_normal_of
 
 MAX_SERIES = 100
 

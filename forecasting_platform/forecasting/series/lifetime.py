@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 
 ROUNDING = 1e-9
 """A series whose values differ by less than this share of their size differs by rounding only."""

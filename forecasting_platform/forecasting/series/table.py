@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from forecasting_platform.errors import InvalidFrameError, examples
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 Kind = Literal["text", "date", "timestamp", "float", "integer", "boolean"]
 

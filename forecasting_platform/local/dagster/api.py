@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.dagster import queries
 from forecasting_platform.local.dagster.answers import (
     BackfillStatus,

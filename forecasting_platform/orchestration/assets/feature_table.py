@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from forecasting_platform.forecasting.series.exogenous import exogenous_from
-from forecasting_platform.forecasting.series.holding import accepted_days
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
+from forecasting_platform.forecasting.series.quality.holding import accepted_days
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.values import show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period

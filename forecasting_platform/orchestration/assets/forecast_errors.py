@@ -5,7 +5,7 @@ import dagster as dg
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.questions import watermark
 from forecasting_platform.forecasting.reports.plots import errors_plot
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day, show_row_counts

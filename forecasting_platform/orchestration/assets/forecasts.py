@@ -8,9 +8,9 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.reports.plots import HISTORY_DAYS, forecasts_plot
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal
 from forecasting_platform.forecasting.series.frames import FORECASTS
-from forecasting_platform.forecasting.series.not_normal import NotNormal
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day, show_row_counts

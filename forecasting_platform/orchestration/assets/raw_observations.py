@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.reports.plots import observations_plot
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.orchestration.catalog.external import fetches
 from forecasting_platform.orchestration.metadata.load import load_metadata, named_days, partition_metadata
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day
@@ -12,8 +12,8 @@ from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.services.feed_loads import FeedLoads
-from forecasting_platform.services.raw_observations import load_observations
+from forecasting_platform.services.loading.feed_loads import FeedLoads
+from forecasting_platform.services.loading.raw_observations import load_observations
 from forecasting_platform.settings import Settings
 
 

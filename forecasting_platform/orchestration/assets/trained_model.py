@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata.training import training_metadata
@@ -14,7 +14,7 @@ from forecasting_platform.orchestration.mlflow_run import end_mlflow_run, fail_m
 from forecasting_platform.orchestration.pools import TRAINING
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.trainer import Trainer
-from forecasting_platform.services.trained_model import train_challenger
+from forecasting_platform.services.training.trained_model import train_challenger
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import recipe_of
 

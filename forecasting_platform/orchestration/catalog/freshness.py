@@ -11,7 +11,7 @@ import dagster as dg
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.due_days import due_days
-from forecasting_platform.forecasting.series.due_days import EVERY_WEEKDAY, DueDays
+from forecasting_platform.forecasting.series.days.due_days import EVERY_WEEKDAY, DueDays
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import descriptions_of
 

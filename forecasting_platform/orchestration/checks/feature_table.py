@@ -7,17 +7,17 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import (
+from forecasting_platform.forecasting.series.covariates.exogenous import (
     exogenous_columns,
     exogenous_from,
     is_exogenous,
 )
-from forecasting_platform.forecasting.series.exogenous_values import unknown_columns
+from forecasting_platform.forecasting.series.covariates.exogenous_values import unknown_columns
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
-from forecasting_platform.forecasting.series.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
-from forecasting_platform.forecasting.series.series_calendars import Calendars
+from forecasting_platform.forecasting.series.quality.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.metadata.values import table

@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.models.scores import BASELINES
+from forecasting_platform.forecasting.models.training.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, ControlReport
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
@@ -19,12 +19,12 @@ from forecasting_platform.forecasting.monitoring.questions import (
     rmse_report,
 )
 from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from, is_exogenous
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, not_normal_of
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
-from forecasting_platform.forecasting.series.not_normal import NotNormal, not_normal_of
-from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period

@@ -7,9 +7,9 @@ import dagster as dg
 from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
 from forecasting_platform.forecasting.monitoring.questions import churn_report
 from forecasting_platform.forecasting.monitoring.references import references_from
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.frames import FORECASTS
-from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts
 from forecasting_platform.orchestration.checks.forecast_errors import champion_metadata, judged_without
 from forecasting_platform.orchestration.checks.results import check_result

@@ -8,12 +8,12 @@ import dagster as dg
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
 from forecasting_platform.forecasting.monitoring.next_steps import OF_FEED
-from forecasting_platform.forecasting.series.data_quality import (
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
+from forecasting_platform.forecasting.series.quality.data_quality import (
     history_period,
     judge_days,
     structural_problem,
 )
-from forecasting_platform.forecasting.series.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.metadata.load import (
     EXOGENOUS_REFUSED,

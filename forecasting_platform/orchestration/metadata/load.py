@@ -9,10 +9,10 @@ import dagster as dg
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
-from forecasting_platform.forecasting.series.date_range import DateRange, stretches
+from forecasting_platform.forecasting.series.days.date_range import DateRange, stretches
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult
 from forecasting_platform.ports.table_store import OUTCOMES, LoadReport
-from forecasting_platform.services.raw_observations import Load
+from forecasting_platform.services.loading.raw_observations import Load
 
 REFUSED, REFUSED_VALUES, LOAD_PROBLEM = "load_refused", "load_refused_values", "load_problem"
 EXOGENOUS_REFUSED, FEEDS = "exogenous_feed_refused", "feeds"

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from forecasting_platform.forecasting.models.model_covariates import described_columns
+from forecasting_platform.forecasting.models.trained.model_covariates import described_columns
 from forecasting_platform.forecasting.reports.training import not_normal_table, scores_table, series_apart
-from forecasting_platform.forecasting.series.events import is_event
+from forecasting_platform.forecasting.series.covariates.events import is_event
 from forecasting_platform.orchestration.metadata.values import plot, table
-from forecasting_platform.services.trained_model import Challenger
+from forecasting_platform.services.training.trained_model import Challenger
 
 
 def training_metadata(challenger: Challenger) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 
 
 def plot(png: bytes) -> dg.MarkdownMetadataValue:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecasting_platform.forecasting.block_training import join_fingerprints, series_blocks
 from forecasting_platform.forecasting.models.losses import Loss
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.kept_evidence import kept_comparison, kept_series
@@ -22,13 +22,13 @@ from forecasting_platform.forecasting.promotion.rollback import (
 )
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import exogenous_columns
-from forecasting_platform.forecasting.series.features import fingerprint
+from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_columns
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
+from forecasting_platform.forecasting.series.features.feature_table import fingerprint
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal, not_normal_of
-from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.versions import Versions

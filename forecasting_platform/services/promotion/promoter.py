@@ -19,8 +19,8 @@ from forecasting_platform.errors import (
     ReasonMissingError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.recipe import recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import recipe_from
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion
 from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
@@ -32,7 +32,7 @@ from forecasting_platform.forecasting.promotion.decisions import (
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import BROKEN, may_roll_back
 from forecasting_platform.forecasting.promotion.rule import decide
-from forecasting_platform.forecasting.series.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from forecasting_platform.errors import ForecastingPlatformError, InvalidArtifactError, UnknownVersionError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion

@@ -20,7 +20,7 @@ from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform_tests.contracts.observation_feed_contract import (
     MAX_BYTES,
     MakeFeed,

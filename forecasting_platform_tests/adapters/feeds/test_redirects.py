@@ -8,7 +8,7 @@ import pytest
 
 from forecasting_platform.adapters.alerts.alertmanager import AlertmanagerDelivery
 from forecasting_platform.adapters.alerts.apprise_urls import AppriseDelivery
-from forecasting_platform.commands.connection import AppRefusedError, Connection
+from forecasting_platform.commands.terminal.connection import AppRefusedError, Connection
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.local.dagster.api import DagsterApi

@@ -21,7 +21,7 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import (
 )
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 TODAY = date(2023, 7, 1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, _validate_metric_name
 
 from forecasting_platform.adapters.mlflow.metric_names import MAX_PREFIX, MEAN, metric_prefix
-from forecasting_platform.forecasting.series.limits import series_name_problem
+from forecasting_platform.forecasting.series.quality.limits import series_name_problem
 
 LONGEST_METRIC = "skill_seasonal_naive"
 legal_names = (

@@ -17,13 +17,13 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import InvalidArtifactError
 from forecasting_platform.forecasting.models.candidates import registry
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.recipe_file import read_recipe
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.recipes.recipe_file import read_recipe
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelVersion
-from forecasting_platform.services.local_trainer import LocalTrainer
-from forecasting_platform.services.trained_model import train_challenger
+from forecasting_platform.services.training.local_trainer import LocalTrainer
+from forecasting_platform.services.training.trained_model import train_challenger
 from forecasting_platform.wiring import promoter_of
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 from forecasting_platform_tests.support.mlflow_server import MlflowServer

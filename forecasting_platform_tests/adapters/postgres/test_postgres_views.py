@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     FORECAST_ERRORS,
     OBSERVATIONS,

@@ -28,8 +28,8 @@ from forecasting_platform.adapters.postgres.roles import (
 from forecasting_platform.adapters.postgres.schema import SCHEMA
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, PREDICTION_LOG
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.settings import Settings

@@ -6,7 +6,7 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.adapters.spark.trainer import SparkTrainer
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
-from forecasting_platform.services.local_trainer import LocalTrainer
+from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import trainer_of
 from forecasting_platform_tests.contracts.trainer_contract import BLOCK_SERIES, RECIPE, TrainerContract, filled

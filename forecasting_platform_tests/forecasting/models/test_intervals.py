@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_platform.forecasting.models.backtest import backtest
 from forecasting_platform.forecasting.models.intervals import (
     ADAPTATION_RATE,
     MIN_ERRORS,
@@ -18,10 +17,11 @@ from forecasting_platform.forecasting.models.intervals import (
     volatility_scale,
     walk_forward,
 )
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import judge_intervals
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.training.backtest import backtest
+from forecasting_platform.forecasting.models.training.training import judge_intervals
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
-from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 AT = {probability: int(np.argmin(np.abs(PROBABILITIES - probability))) for probability in (0.025, 0.1, 0.9, 0.975)}

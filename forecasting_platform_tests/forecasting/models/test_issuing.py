@@ -15,9 +15,9 @@ from forecasting_platform.forecasting.models.issuing import (
     match_errors,
     newly_issued,
 )
-from forecasting_platform.forecasting.models.model import ForecastModel
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal, trained
 

@@ -8,13 +8,13 @@ import pytest
 
 from forecasting_platform.forecasting.models.combining import combination_weights
 from forecasting_platform.forecasting.models.losses import Loss, average, interval_score, losses_of
-from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.promotion.rule import verify_decision
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
+from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.panel import Panel, panel_from
-from forecasting_platform.services.recipe_backtest import backtest_features, judge
+from forecasting_platform.services.backtests.recipe_backtest import backtest_features, judge
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
 from forecasting_platform_tests.support.example_errors import UNIT, errors
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.models.record import forecasts_of_record, newest_of_record
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform_tests.forecasting.histories import DAYS, histories
 from serve.forecasts.history import read_history

@@ -26,9 +26,9 @@ from forecasting_platform.forecasting.monitoring.control_report import (
 )
 from forecasting_platform.forecasting.monitoring.questions import MAX_REVISION_EFFECT
 from forecasting_platform.forecasting.monitoring.references import BIAS, CHURN, COVERAGE, NAIVE, RMSE, SeriesReference
-from forecasting_platform.forecasting.series.calendar import season_of
+from forecasting_platform.forecasting.series.days.calendar import season_of
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.lifetime import is_constant
-from forecasting_platform.forecasting.series.series_calendars import Calendars
 
 LEVEL, EARLIER = (Chart(name, allowance=0.45, two_sided=True) for name in ("drift", "earlier_years"))
 BUDGET = 1.0

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument, after_load
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.refusals import Refusals
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.quality.refusals import Refusals
 
 NOON = datetime(2023, 6, 30, 12, tzinfo=UTC)  # a Friday
 DAYS = DateRange(date(2023, 6, 1), date(2023, 6, 29))

@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.monitoring.questions import (
     revision_report,
     rmse_report,
 )
-from forecasting_platform.forecasting.series.not_normal import NotNormal, NotNormalPeriod
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform_tests.forecasting.monitoring.controlled import REFERENCES, errors, forecasts
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal

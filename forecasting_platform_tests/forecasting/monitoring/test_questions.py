@@ -33,8 +33,8 @@ from forecasting_platform.forecasting.reports.accuracy import (
     standard_error,
     vintage_report,
 )
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.series_calendars import DAILY, Calendars, SeriesCalendar
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform_tests.forecasting.monitoring.controlled import NOISE, REFERENCES, errors, forecasts, reference
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal, trained

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.models.recipe import Recipe, default_candidates
-from forecasting_platform.forecasting.models.training import Training
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_candidates
+from forecasting_platform.forecasting.models.training.training import Training
 from forecasting_platform.forecasting.monitoring.questions import (
     bias_report,
     coverage_report,
@@ -23,9 +23,9 @@ from forecasting_platform.forecasting.promotion.decision_inputs import ScoredVer
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.lifetime import is_constant
-from forecasting_platform.forecasting.series.panel import panel_from
 from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, NOISE, evidence, judged
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import (

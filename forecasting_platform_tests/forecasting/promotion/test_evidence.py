@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from forecasting_platform.errors import InsufficientHistoryError, MissingMetricError
-from forecasting_platform.forecasting.models.backtest import backtest
-from forecasting_platform.forecasting.models.recipe import default_recipe
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.training.backtest import backtest
 from forecasting_platform.forecasting.promotion.evidence import build_evidence, compare_recipes
-from forecasting_platform.forecasting.series.panel import Panel, panel_from
+from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 NAIVES = default_recipe(15, "IE", ("naive", "seasonal_naive"))

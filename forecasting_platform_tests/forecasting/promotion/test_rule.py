@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import MissingMetricError
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion, Shadow
 from forecasting_platform.forecasting.promotion.decision_statistics import days_to_decide
 from forecasting_platform.forecasting.promotion.decisions import (
@@ -26,7 +26,7 @@ from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide, judge_again, verify_decision
 from forecasting_platform.forecasting.promotion.tries import Tries, share
-from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, CUTOFFS, NOISE, evidence, judged
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 

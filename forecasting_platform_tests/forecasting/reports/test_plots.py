@@ -9,15 +9,15 @@ import pytest
 from matplotlib.image import imread
 
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
-from forecasting_platform.forecasting.models.recipe import default_recipe
-from forecasting_platform.forecasting.models.training import Training
+from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
+from forecasting_platform.forecasting.models.training.training import Training
 from forecasting_platform.forecasting.reports.plots import (
     errors_plot,
     forecasts_plot,
     observations_plot,
     training_plots,
 )
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, trained
 
 pytestmark = pytest.mark.slow

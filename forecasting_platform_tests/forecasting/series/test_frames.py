@@ -8,10 +8,10 @@ import pytest
 
 from forecasting_platform import errors
 from forecasting_platform.errors import InvalidFrameError, InvalidRangeError
-from forecasting_platform.forecasting.series.calendar import is_holiday, is_year_end, weekday
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.calendar import is_holiday, is_year_end, weekday
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.inputs import InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
-from forecasting_platform.forecasting.series.inputs import InvalidInputsError, ModelInputs
 from forecasting_platform_tests.support.example_series import days_after, features_of, observations, seasonal, trained
 
 ROW = {"unique_id": "a", "ds": "2023-07-01", "y": 1.0, "available_at": "2023-07-02T00:00:00Z"}

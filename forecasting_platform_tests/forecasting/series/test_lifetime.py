@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidRangeError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, ended_after_days, last_days
 from forecasting_platform_tests.support.example_series import (
     END,

@@ -7,7 +7,7 @@ from dagster_graphql.schema import create_schema
 from graphql import parse, validate
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.local.dagster import queries
 from forecasting_platform.local.dagster.answers import DagsterRequestError, Materialization, RunFailedError
 from forecasting_platform.local.dagster.api import DagsterApi

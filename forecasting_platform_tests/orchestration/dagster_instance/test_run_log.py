@@ -14,11 +14,11 @@ from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import FeedUnavailableError, StoreUnavailableError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.series_calendars import DAILY
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.partitions import range_tags
-from forecasting_platform.services.feed_loads import FeedLoads
+from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.contracts.observation_feed_contract import SimulatedDocument
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.models.forecasts import PARTS
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.forecasts import PARTS
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.service import service_of
 

@@ -12,9 +12,9 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, RegistryUnavailableError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.models.model_document import document_of
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model_document import document_of
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform_tests.support.breakable_registry import Registry, watch_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS, wait_until

@@ -9,10 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
-from forecasting_platform.forecasting.series.series_calendars import Calendars, SeriesCalendar
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.series_calendars import Calendars, SeriesCalendar
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.service import service_of
 

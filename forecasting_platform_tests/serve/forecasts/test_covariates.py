@@ -8,11 +8,11 @@ from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
-from forecasting_platform.forecasting.models.model_covariates import covariate_parts
-from forecasting_platform.forecasting.models.recipe import Recipe
+from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model_covariates import covariate_parts
 from forecasting_platform.forecasting.reports.model_card import model_card
-from forecasting_platform.forecasting.series.panel import panel_from
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform_tests.support.example_series import (
     days_after,
     features_of,

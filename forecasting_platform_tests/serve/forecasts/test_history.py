@@ -23,10 +23,10 @@ from forecasting_platform.candidates import (
     Task,
     register_candidate,
 )
-from forecasting_platform.forecasting.models.model_document import arrays_of, document_of, model_from
-from forecasting_platform.forecasting.models.recipe import Recipe
-from forecasting_platform.forecasting.models.training import train
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
+from forecasting_platform.forecasting.models.training.training import train
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.forecasts import issue
 from forecasting_platform.services.newest_features import newest_features

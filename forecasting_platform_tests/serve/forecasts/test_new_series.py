@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.features import build_features
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform_tests.support.served_model import FIRST_DAY, NEWEST, SERIES, MakeApp, make_observations
 from serve.service import service_of

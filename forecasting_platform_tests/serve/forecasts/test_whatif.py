@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp
 from serve.forecasts.whatif import warnings_of

@@ -12,8 +12,8 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.inputs import ModelInputs
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.repetitions import first_repeated
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import HELD_OBSERVATIONS
 from forecasting_platform_tests.support.recorded_feeds import ECB, FEEDS, GAS
 from forecasting_platform_tests.support.served_model import MakeApp

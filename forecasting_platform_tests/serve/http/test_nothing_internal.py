@@ -19,7 +19,7 @@ from forecasting_platform.errors import (
     RegistryUnavailableError,
     StoreUnavailableError,
 )
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.json_lines import JsonLines
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.served_model import SERIES, MakeApp

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.models.forecasts import PARTS
+from forecasting_platform.forecasting.models.trained.forecasts import PARTS
 from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
 from forecasting_platform_tests.support.sale_model import sale_model
 from forecasting_platform_tests.support.web_servers import served

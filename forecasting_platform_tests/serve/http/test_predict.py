@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.forecasting.models.model import ForecastModel
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS
 from forecasting_platform_tests.support.served_model import MakeApp
 from serve.service import service_of

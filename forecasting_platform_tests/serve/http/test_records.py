@@ -7,7 +7,7 @@ import pandas as pd
 from flask.testing import FlaskClient
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from serve.service import service_of
 
 CORRIB = "Corrib production"

@@ -13,7 +13,7 @@ import requests
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform_tests.support.app_server import COMMAND, environment, running_app, wait_until_ready
 from forecasting_platform_tests.support.ports import free_ports

@@ -15,7 +15,7 @@ from granian._granian import RSGIHTTPProtocol, RSGIProtocolClosed
 from granian.rsgi import Scope
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform_tests.support.app_server import running_app, wait_until_ready
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.server import THREADS

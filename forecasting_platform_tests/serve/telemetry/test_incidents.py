@@ -6,7 +6,7 @@ import pytest
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import InvalidArtifactError, StoreUnavailableError
-from forecasting_platform.forecasting.models.model import ForecastModel
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
 from forecasting_platform.ports.ledger import AlertsChange
 from forecasting_platform_tests.support.breakable_registry import Registry, watch_of

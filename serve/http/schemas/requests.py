@@ -7,10 +7,10 @@ from typing import Annotated, Any, Self, cast, get_args
 
 from pydantic import AfterValidator, Discriminator, FailFast, Field, RootModel, Tag, create_model, model_validator
 
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_DAYS
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
-from forecasting_platform.forecasting.series.inputs import INPUT_NAMES
 from serve.forecasts.answers import MAX_INPUT_ROWS, ForecastRequest
 from serve.forecasts.whatif import Change, Operation
 from serve.http.schemas.fields import (

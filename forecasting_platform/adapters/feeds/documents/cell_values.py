@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from forecasting_platform.feed_description.parts import Dialect
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.limits import MAX_VALUE, value_problem
+from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE, value_problem
 
 _SPACES = " \u00a0\u202f"
 

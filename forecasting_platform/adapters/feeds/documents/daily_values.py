@@ -14,7 +14,7 @@ from forecasting_platform.errors import examples
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.parts import Aggregate, Day
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.limits import MAX_VALUE, value_problem
+from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE, value_problem
 
 Refuse = Callable[[int, str], None]
 """Refuses a cell, with the reason."""

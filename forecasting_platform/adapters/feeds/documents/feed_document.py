@@ -36,10 +36,10 @@ from forecasting_platform.adapters.feeds.documents.text_table import Positions, 
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.arrays import Days
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.exogenous import is_exogenous
-from forecasting_platform.forecasting.series.limits import legal_name, series_name_problem
-from forecasting_platform.forecasting.series.refusals import Refusals, varied_examples
+from forecasting_platform.forecasting.series.covariates.exogenous import is_exogenous
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.limits import legal_name, series_name_problem
+from forecasting_platform.forecasting.series.quality.refusals import Refusals, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument, no_values
 
 FUTURE = "a day in the future"

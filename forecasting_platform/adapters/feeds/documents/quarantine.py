@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import FeedDocumentError
-from forecasting_platform.forecasting.series.refusals import Refused, varied_examples
+from forecasting_platform.forecasting.series.quality.refusals import Refused, varied_examples
 
 RAW_CHARACTERS_KEPT = 1000
 MAX_REFUSED = 500_000

@@ -8,8 +8,8 @@ import numpy as np
 
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.due_days import due_days
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.due_days import DueDays
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 

@@ -11,7 +11,7 @@ import holidays
 
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found
 from forecasting_platform.feed_description.parts import WEEKDAYS, Weekday
-from forecasting_platform.forecasting.series.due_days import holidays_of_year
+from forecasting_platform.forecasting.series.days.due_days import holidays_of_year
 
 _YEARS_COMPARED = 12
 _FIRST_CHOICES = ("XNYS", "XECB", "US", "GB", "DE", "FR", "IE")

@@ -26,7 +26,7 @@ from forecasting_platform.adapters.feeds.inspection.proposed_file import propose
 from forecasting_platform.errors import FeedDocumentError, shortened
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 EVERY_DAY = DateRange(date(1700, 1, 1), date(2200, 12, 31))

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.exogenous import Exogenous
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 Positions = npt.NDArray[np.int64]
 

@@ -17,9 +17,9 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
     weekday_effects,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVEL_SMOOTHINGS, level_column
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
 
 LEVELS = tuple(level_column(alpha) for alpha in LEVEL_SMOOTHINGS)
 _LEVEL_FEATURES = [FEATURE_NAMES.index(name) for name in LEVELS]

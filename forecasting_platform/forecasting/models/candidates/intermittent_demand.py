@@ -10,8 +10,8 @@ import numpy as np
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.inputs import ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.3)
 """What is tried of each of the two, in every combination."""

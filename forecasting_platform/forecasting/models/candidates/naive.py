@@ -8,8 +8,8 @@ import numpy as np
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate
-from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge
 from forecasting_platform.forecasting.models.candidates.exponential_smoothing import ExponentialSmoothing
 from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import Naive
 from forecasting_platform.forecasting.models.candidates.pickles import refuse_pickles
-from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
+from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
+from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import DirectRidge
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import SeasonalNaive
-from forecasting_platform.forecasting.series.history import MAX_WINDOW_DAYS
+from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_DAYS
 
 CANDIDATES: dict[str, type[Candidate]] = {
     candidate.fitted.name: candidate

@@ -15,9 +15,9 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
     weekday_effects,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LAGS
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
 
 LAST_WEEK = ("y", *(f"lag_{lag}" for lag in LAGS[:6]))
 """The columns of the newest seven days, the cutoff day first."""

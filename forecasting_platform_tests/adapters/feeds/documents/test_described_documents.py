@@ -19,7 +19,7 @@ from forecasting_platform.adapters.feeds.documents import typed_rows
 from forecasting_platform.adapters.feeds.documents.feed_document import read_document
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.file import parse_description
-from forecasting_platform.forecasting.series.date_range import DateRange
+from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform_tests.support.workbooks import workbook
 

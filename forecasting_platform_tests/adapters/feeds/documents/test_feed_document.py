@@ -12,8 +12,8 @@ from forecasting_platform.adapters.feeds.documents.feed_document import read_doc
 from forecasting_platform.adapters.table_writes import check_load
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.date_range import DateRange
-from forecasting_platform.forecasting.series.limits import MAX_VALUE, series_name_problem
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE, series_name_problem
 from forecasting_platform.ports.observation_feed import FeedDocument
 
 TODAY = date(2020, 6, 30)

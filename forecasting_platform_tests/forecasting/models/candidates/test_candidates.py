@@ -10,24 +10,24 @@ from sklearn.preprocessing import StandardScaler
 from forecasting_platform.candidate_contract import CandidateContract
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
-from forecasting_platform.forecasting.models.candidates.direct_ridge import DirectRidge
 from forecasting_platform.forecasting.models.candidates.exponential_smoothing import (
     ExponentialSmoothing,
     FittedExponentialSmoothing,
 )
 from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
-from forecasting_platform.forecasting.models.candidates.pooled_trees import PooledTrees
+from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
-from forecasting_platform.forecasting.models.candidates.ridge_equations import clip_changes
-from forecasting_platform.forecasting.models.candidates.ridge_regressors import regressors
+from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import DirectRidge
+from forecasting_platform.forecasting.models.candidates.ridge.ridge_equations import clip_changes
+from forecasting_platform.forecasting.models.candidates.ridge.ridge_regressors import regressors
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive, SeasonalNaive
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe, recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
-from forecasting_platform.forecasting.series.exogenous import KnownAtCutoff, KnownByTargetDay
+from forecasting_platform.forecasting.series.covariates.exogenous import KnownAtCutoff, KnownByTargetDay
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs, build_inputs
+from forecasting_platform.forecasting.series.features.panel import Panel, calendar_ahead, panel_from
 from forecasting_platform.forecasting.series.frames import LEVEL_SMOOTHINGS
-from forecasting_platform.forecasting.series.inputs import ModelInputs, build_inputs
-from forecasting_platform.forecasting.series.panel import Panel, calendar_ahead, panel_from
 from forecasting_platform_tests.support.example_series import days_after, features_of, observations, seasonal
 
 TASK = Task(15, "IE")

@@ -29,11 +29,11 @@ from forecasting_platform.candidates import (
     register_candidate,
 )
 from forecasting_platform.errors import CandidateError
-from forecasting_platform.forecasting.models.candidates.direct_ridge import FittedDirectRidge
 from forecasting_platform.forecasting.models.candidates.pickles import PickleError, is_pickle
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
-from forecasting_platform.forecasting.models.candidates.ridge_regressors import REGRESSORS
-from forecasting_platform.forecasting.models.recipe import Recipe, default_recipe
+from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import FittedDirectRidge
+from forecasting_platform.forecasting.models.candidates.ridge.ridge_regressors import REGRESSORS
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.reports.model_card import model_card
 from forecasting_platform_tests.support.example_series import days_after, seasonal, trained
 

@@ -10,8 +10,8 @@ from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.forecasting.models.candidates import registry
 from forecasting_platform.forecasting.models.candidates.naive import Naive
 from forecasting_platform.forecasting.models.candidates.registry import candidate_named, package_of
-from forecasting_platform.forecasting.models.recipe import Recipe, recipe_from
-from forecasting_platform.forecasting.models.recipe_file import parse_recipe
+from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
+from forecasting_platform.forecasting.models.recipes.recipe_file import parse_recipe
 
 WHOLE = """
 from dataclasses import dataclass

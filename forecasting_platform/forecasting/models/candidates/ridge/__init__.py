@@ -1,0 +1,1 @@
+"""The direct regression: one ridge regression a series and step, its columns and its normal equations."""

@@ -1,0 +1,1 @@
+"""What is known of a day besides the values: weather, plans, events. Holidays are in `days.calendar`."""
