@@ -17,6 +17,10 @@ REGISTERED_MODEL = "forecasting_platform"
 """Name of the registered model and of the experiment in MLflow, unless FORECASTING_MODEL_NAME gives another."""
 
 
+SCHEMA = "forecasting"
+"""Name of the schema in Postgres, and of the database in Spark, unless FORECASTING_POSTGRES_SCHEMA gives another."""
+
+
 class Settings(BaseSettings):
     """The platform's settings, read from the environment when an instance is made."""
 
@@ -24,6 +28,11 @@ class Settings(BaseSettings):
 
     postgres_dsn: SecretStr | None = Field(
         default=None, description="Postgres of the observations, forecasts, decisions and alerts (`postgresql://…`)."
+    )
+    postgres_schema: str = Field(
+        default=SCHEMA,
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="Schema of the tables in Postgres, and database in Spark: one for each platform of a server.",
     )
     postgres_password: SecretStr | None = Field(
         default=None, description="Password of the user of the DSN, where the DSN holds none."

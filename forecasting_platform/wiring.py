@@ -51,7 +51,7 @@ def postgres_store_of(settings: Settings) -> TableStore:
     """
     from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 
-    return PostgresTableStore(settings.require_postgres_dsn())
+    return PostgresTableStore(settings.require_postgres_dsn(), schema=settings.postgres_schema)
 
 
 def _spark_store(settings: Settings) -> TableStore:
@@ -66,7 +66,8 @@ def _spark_store(settings: Settings) -> TableStore:
             metastore_uri=settings.spark_metastore_uri,
             master=settings.spark_master,
             conf={name: value.get_secret_value() for name, value in settings.spark_conf.items()},
-        )
+        ),
+        database=settings.postgres_schema,
     )
 
 
@@ -78,7 +79,7 @@ def ledger_of(settings: Settings) -> Ledger:
     """
     from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 
-    return PostgresLedger(settings.require_postgres_dsn())
+    return PostgresLedger(settings.require_postgres_dsn(), schema=settings.postgres_schema)
 
 
 def alert_channels_of(settings: Settings) -> AlertChannels:

@@ -116,7 +116,7 @@ def platform_environment(
     """
     elsewhere = (
         *("PG", "MLFLOW_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE"),
-        *("FORECASTING_POSTGRES_DSN", "FORECASTING_POSTGRES_PASSWORD"),
+        *("FORECASTING_POSTGRES_DSN", "FORECASTING_POSTGRES_PASSWORD", "FORECASTING_POSTGRES_SCHEMA"),
         *(f"FORECASTING_{service}_ROLE_PASSWORD" for service in ("DAGSTER", "MLFLOW", "RUNS", "APP")),
     )
     kept = {name: value for name, value in caller.items() if not name.startswith(elsewhere)}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.errors import MigrationError
+from forecasting_platform.settings import SCHEMA
 
 RELEASES_FILE = "releases.json"
 """File in the data directory: the releases that its databases were last used with."""
@@ -63,7 +64,7 @@ def migrate_databases(environment: Mapping[str, str], passwords: Mapping[str, st
     from forecasting_platform.adapters.postgres.migrations import migrate_schema
 
     if dsn := environment.get("FORECASTING_POSTGRES_DSN"):
-        done = migrate_schema(dsn)
+        done = migrate_schema(dsn, environment.get("FORECASTING_POSTGRES_SCHEMA") or SCHEMA)
         yield Migrated("forecasting", done.before, done.after)
     for variable, part, migrate in (
         (DAGSTER_VARIABLE, "dagster", _migrate_dagster),

@@ -17,7 +17,8 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @dg.op(out=dg.Out(dg.Nothing), description="Deletes outdated predictions, refused rows, incidents, messages and mutes.")
 def outdated_rows(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Always in Postgres, which holds the prediction log and the ledger of any table store."""
-    deleted = delete_outdated(settings.require_postgres_dsn(), days_kept(settings), datetime.now(UTC))
+    dsn, schema = settings.require_postgres_dsn(), settings.postgres_schema
+    deleted = delete_outdated(dsn, days_kept(settings), datetime.now(UTC), schema=schema)
     context.add_output_metadata(deleted)
 
 

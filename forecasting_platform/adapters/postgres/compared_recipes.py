@@ -11,7 +11,7 @@ SELECT decided_at,
     evidence #>> '{inputs,challenger,recipe_fingerprint}', evidence #>> '{inputs,challenger,version}',
     evidence #>> '{inputs,champion,recipe_fingerprint}', evidence #>> '{inputs,champion,version}',
     (evidence #>> '{statistics,p_better}')::float8, nullif(evidence #> '{inputs,tries}', 'null')
-FROM forecasting.promotion_decisions
+FROM promotion_decisions
 WHERE decided_at >= %s AND jsonb_typeof(evidence #> '{statistics,p_better}') = 'number'
 ORDER BY decision_id
 """

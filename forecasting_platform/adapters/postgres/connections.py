@@ -12,9 +12,12 @@ from psycopg.rows import TupleRow
 
 from forecasting_platform.adapters.postgres.errors import platform_error
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.settings import SCHEMA
 
 PostgresConnection = Connection[TupleRow]
 
+SEARCH_PATH = "search_path"
+"""The setting of a session that names the schema of its tables, so that no statement has to."""
 _IDLE_KEPT = 4
 _SESSION = {
     "TimeZone": "UTC",
@@ -36,14 +39,16 @@ class PostgresConnections:
 
     Args:
         dsn: where Postgres is; it may hold a password, which no message repeats.
+        schema: that of all tables that a statement names; it need not be there yet.
         timeout_seconds: how long to wait for a connection, at least 2.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(self, dsn: str, *, schema: str = SCHEMA, timeout_seconds: float = 10.0) -> None:
         self._dsn = dsn
+        self._session = {**_SESSION, SEARCH_PATH: schema}
         self._timeout_seconds = timeout_seconds
         self.place = _place(dsn)
         self._idle: deque[PostgresConnection] = deque()
@@ -111,7 +116,7 @@ class PostgresConnections:
         )
         connection.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)",
-            [list(_SESSION), list(_SESSION.values())],
+            [list(self._session), list(self._session.values())],
         )
         return connection
 
@@ -122,8 +127,15 @@ def _close_all(connections: deque[PostgresConnection]) -> None:
 
 
 def lock(connection: PostgresConnection, name: str) -> None:
-    """Keep other writers of `name` out until the transaction ends; readers go on."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"forecasting.{name}"])
+    """Keep other writers of `name` in this schema out until the transaction ends; readers go on."""
+    subject = "hashtextextended(current_setting(%s) || '.' || %s, 0)"
+    connection.execute(f"SELECT pg_advisory_xact_lock({subject})", [SEARCH_PATH, name])
+
+
+def schema_of(connection: PostgresConnection) -> str:
+    """The schema of a connection's tables, also before it is there."""
+    (found,) = connection.execute("SELECT current_setting(%s)", [SEARCH_PATH]).fetchone() or ("",)
+    return str(found)
 
 
 def _place(dsn: str) -> str:

@@ -22,10 +22,11 @@ from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
+from forecasting_platform.settings import SCHEMA
 
 _NOTHING = sql.SQL("")
 _SELECT_WAITING = """
-SELECT * FROM forecasting.alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
+SELECT * FROM alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
 ORDER BY due_at, kind, created_at, key
 """
 MAX_PROMOTION_WAIT = "10min"
@@ -34,12 +35,12 @@ MAX_PROMOTION_WAIT = "10min"
 _DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
 _NEXT_DECISION = """
 SELECT
-    (SELECT coalesce(max(decision_id), 0) FROM forecasting.promotion_decisions),
-    (SELECT entry_hash FROM forecasting.promotion_decisions ORDER BY decision_id DESC LIMIT 1),
-    nextval(pg_get_serial_sequence('forecasting.promotion_decisions', 'decision_id'))
+    (SELECT coalesce(max(decision_id), 0) FROM promotion_decisions),
+    (SELECT entry_hash FROM promotion_decisions ORDER BY decision_id DESC LIMIT 1),
+    nextval(pg_get_serial_sequence('promotion_decisions', 'decision_id'))
 """
 _READ_DECISIONS = """
-SELECT {} FROM forecasting.promotion_decisions
+SELECT {} FROM promotion_decisions
 WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
 ORDER BY decision_id DESC LIMIT %(limit)s
 """
@@ -53,15 +54,16 @@ class PostgresLedger:
     """The `Ledger` port on Postgres. Connects when first used.
 
     Args:
-        dsn: a database in which the schema `forecasting` is, or may be made.
+        dsn: a database in which the schema is, or may be made.
+        schema: of its tables.
         timeout_seconds: how long to wait for a connection.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
-        self._connections = PostgresConnections(dsn, timeout_seconds=timeout_seconds)
+    def __init__(self, dsn: str, *, schema: str = SCHEMA, timeout_seconds: float = 10.0) -> None:
+        self._connections = PostgresConnections(dsn, schema=schema, timeout_seconds=timeout_seconds)
 
     def prepare(self) -> None:
         """See `Ledger`."""
@@ -132,7 +134,7 @@ class PostgresLedger:
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""
         update = """
-            UPDATE forecasting.alerts SET acknowledged = %s, acknowledged_by = %s
+            UPDATE alerts SET acknowledged = %s, acknowledged_by = %s
             WHERE alert_id = %s AND state <> 'RESOLVED'
         """
         with self._connections.transaction("alerts") as connection:
@@ -150,21 +152,21 @@ class PostgresLedger:
             lock(connection, "alert_messages")
             waiting = connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
             due = due_messages(waiting, routes, at)
-            claim = "UPDATE forecasting.alert_messages SET due_at = %s WHERE key = ANY(%s)"
+            claim = "UPDATE alert_messages SET due_at = %s WHERE key = ANY(%s)"
             connection.execute(claim, [until, [message.key for message in due]])
         return due
 
     def record_attempts(self, messages: Sequence[Message]) -> None:
         """See `Ledger`."""
         update = """
-            UPDATE forecasting.alert_messages
+            UPDATE alert_messages
             SET delivered_at = %s, given_up_at = %s, due_at = %s, attempts = %s, last_error = %s
             WHERE key = %s AND delivered_at IS NULL AND given_up_at IS NULL
         """
         deliver = """
-            UPDATE forecasting.alerts SET delivered = %s
+            UPDATE alerts SET delivered = %s
             WHERE alert_id = %s AND delivered IS NULL AND (state <> 'RESOLVED' OR %s = 'RESOLVED') AND NOT EXISTS (
-                SELECT FROM forecasting.alert_messages AS waiting
+                SELECT FROM alert_messages AS waiting
                 WHERE waiting.alert_id = alerts.alert_id AND delivered_at IS NULL AND given_up_at IS NULL
             )
         """
@@ -186,27 +188,27 @@ class PostgresLedger:
 
     def mutes(self) -> list[Mute]:
         """See `Ledger`."""
-        query = "SELECT * FROM forecasting.alert_mutes ORDER BY pattern"
+        query = "SELECT * FROM alert_mutes ORDER BY pattern"
         with self._connections.transaction("alert_mutes") as connection:
             return connection.cursor(row_factory=class_row(Mute)).execute(query).fetchall()
 
     def beat(self, name: str, at: datetime) -> None:
         """See `Ledger`."""
-        insert = "INSERT INTO forecasting.heartbeats VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+        insert = "INSERT INTO heartbeats VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
         with self._connections.transaction("heartbeats") as connection:
             connection.execute(insert, [name, at])
 
     def heartbeats(self) -> dict[str, datetime]:
         """See `Ledger`."""
         with self._connections.transaction("heartbeats") as connection:
-            return dict(connection.execute("SELECT name, at FROM forecasting.heartbeats").fetchall())
+            return dict(connection.execute("SELECT name, at FROM heartbeats").fetchall())
 
     def change_feed_loads(self, change: FeedLoadsChange) -> None:
         """See `Ledger`."""
         with self._connections.transaction("feed_loads") as connection:
             lock(connection, "feed_loads")
             changed = change(_select_feed_loads(connection))
-            connection.execute("DELETE FROM forecasting.feed_loads")
+            connection.execute("DELETE FROM feed_loads")
             connection.cursor().executemany(_INSERT_FEED_LOAD, [_feed_load_values(each) for each in changed])
 
     def feed_loads(self) -> list[FeedLoad]:
@@ -221,7 +223,7 @@ class PostgresLedger:
 
 def _select_alerts(connection: PostgresConnection, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
     query = """
-        SELECT * FROM forecasting.alerts WHERE state <> 'RESOLVED' OR NOT %s
+        SELECT * FROM alerts WHERE state <> 'RESOLVED' OR NOT %s
         ORDER BY first_seen DESC, alert_id DESC LIMIT %s
     """
     return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only, limit]).fetchall()
@@ -235,7 +237,7 @@ def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messag
 
 
 def _select_feed_loads(connection: PostgresConnection) -> list[FeedLoad]:
-    query = sql.SQL("SELECT {} FROM forecasting.feed_loads ORDER BY feed").format(
+    query = sql.SQL("SELECT {} FROM feed_loads ORDER BY feed").format(
         sql.SQL(", ").join(map(sql.Identifier, _FEED_LOAD_COLUMNS))
     )
     return [
@@ -269,7 +271,7 @@ def _values(entry: Alert | Message | Mute) -> list[object]:
 
 def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NOTHING) -> sql.Composed:
     return sql.SQL("INSERT INTO {} ({}) {} VALUES ({})").format(
-        sql.Identifier("forecasting", table),
+        sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
         overriding,
         sql.SQL(", ").join(sql.Placeholder() for _ in columns),

@@ -6,7 +6,7 @@
 from typing import LiteralString
 
 _DECISIONS: LiteralString = """
-CREATE TABLE forecasting.promotion_decisions (
+CREATE TABLE promotion_decisions (
     decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     verdict text NOT NULL,
     reason text NOT NULL,
@@ -19,20 +19,20 @@ CREATE TABLE forecasting.promotion_decisions (
     previous_hash text,
     entry_hash text UNIQUE
 );
-COMMENT ON TABLE forecasting.promotion_decisions IS 'One row is one decision with its evidence; append-only.';
+COMMENT ON TABLE promotion_decisions IS 'One row is one decision with its evidence; append-only.';
 
-CREATE FUNCTION forecasting.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'restrict_violation';
 END
 $$;
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON forecasting.promotion_decisions
-    FOR EACH STATEMENT EXECUTE FUNCTION forecasting.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON promotion_decisions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
 _ALERTS: LiteralString = """
-CREATE TABLE forecasting.alerts (
+CREATE TABLE alerts (
     alert_id text COLLATE "C" PRIMARY KEY,
     fingerprint text NOT NULL,
     state text NOT NULL CHECK (state IN ('PENDING', 'FIRING', 'RESOLVED', 'MUTED', 'UNKNOWN')),
@@ -53,15 +53,15 @@ CREATE TABLE forecasting.alerts (
     acknowledged timestamptz,
     acknowledged_by text
 );
-COMMENT ON TABLE forecasting.alerts IS 'One row is one incident, from the first failure to the recovery.';
-CREATE INDEX ON forecasting.alerts (first_seen);
-CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON forecasting.alerts (fingerprint) WHERE state <> 'RESOLVED';
+COMMENT ON TABLE alerts IS 'One row is one incident, from the first failure to the recovery.';
+CREATE INDEX ON alerts (first_seen);
+CREATE UNIQUE INDEX one_open_incident_a_fingerprint ON alerts (fingerprint) WHERE state <> 'RESOLVED';
 """
 
 _OUTBOX: LiteralString = """
-CREATE TABLE forecasting.alert_messages (
+CREATE TABLE alert_messages (
     key text COLLATE "C" PRIMARY KEY,
-    alert_id text NOT NULL REFERENCES forecasting.alerts,
+    alert_id text NOT NULL REFERENCES alerts,
     kind text NOT NULL,
     route text NOT NULL,
     created_at timestamptz NOT NULL,
@@ -71,29 +71,29 @@ CREATE TABLE forecasting.alert_messages (
     due_at timestamptz NOT NULL,
     given_up_at timestamptz
 );
-COMMENT ON TABLE forecasting.alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
-CREATE INDEX alert_messages_waiting ON forecasting.alert_messages (due_at)
+COMMENT ON TABLE alert_messages IS 'The outbox: one row is one message to one route, sent at least once.';
+CREATE INDEX alert_messages_waiting ON alert_messages (due_at)
     WHERE delivered_at IS NULL AND given_up_at IS NULL;
-CREATE INDEX ON forecasting.alert_messages (alert_id);
+CREATE INDEX ON alert_messages (alert_id);
 """
 
 _MUTES: LiteralString = """
-CREATE TABLE forecasting.alert_mutes (
+CREATE TABLE alert_mutes (
     pattern text COLLATE "C" PRIMARY KEY,
     until timestamptz NOT NULL,
     reason text NOT NULL,
     muted_by text NOT NULL
 );
-COMMENT ON TABLE forecasting.alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
+COMMENT ON TABLE alert_mutes IS 'One row is a pattern of fingerprints nobody is told of until a time.';
 """
 
 _HEARTBEATS: LiteralString = """
-CREATE TABLE forecasting.heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
-COMMENT ON TABLE forecasting.heartbeats IS 'When each watcher last lived.';
+CREATE TABLE heartbeats (name text PRIMARY KEY, at timestamptz NOT NULL);
+COMMENT ON TABLE heartbeats IS 'When each watcher last lived.';
 """
 
 _FEED_LOADS: LiteralString = """
-CREATE TABLE forecasting.feed_loads (
+CREATE TABLE feed_loads (
     feed text COLLATE "C" PRIMARY KEY,
     asked_at timestamptz NOT NULL,
     asked_from date NOT NULL,
@@ -103,7 +103,7 @@ CREATE TABLE forecasting.feed_loads (
     document jsonb,
     due_days jsonb NOT NULL
 );
-COMMENT ON TABLE forecasting.feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
+COMMENT ON TABLE feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
 """
 
 LEDGER_TABLES: dict[str, LiteralString] = {

@@ -1,4 +1,4 @@
-"""Upgrades an older schema `forecasting` to this release with the Alembic revisions in `revisions`.
+"""Upgrades an older schema of the platform to this release with the Alembic revisions in `revisions`.
 
 All revisions run in one transaction: a migration that fails leaves the schema, its rows and its revision unchanged.
 `schema` creates a new schema.
@@ -10,11 +10,17 @@ from pathlib import Path
 import psycopg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres.connections import (
+    SEARCH_PATH,
+    PostgresConnection,
+    PostgresConnections,
+    lock,
+    schema_of,
+)
 from forecasting_platform.adapters.postgres.errors import first_line, platform_error
 from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.postgres.schema import (
@@ -25,6 +31,7 @@ from forecasting_platform.adapters.postgres.schema import (
     revision_of,
 )
 from forecasting_platform.errors import MigrationError, SchemaRevisionError, StoreUnavailableError
+from forecasting_platform.settings import SCHEMA
 
 SCRIPTS = Path(__file__).parent / "revisions"
 
@@ -42,7 +49,7 @@ class Migration:
     after: str
 
 
-def migrate_schema(dsn: str) -> Migration:
+def migrate_schema(dsn: str, schema: str = SCHEMA) -> Migration:
     """Upgrade the schema to this release's revision, or create it; one that is up to date is left unchanged.
 
     Raises:
@@ -51,10 +58,10 @@ def migrate_schema(dsn: str) -> Migration:
         StoreUnavailableError: Postgres did not answer.
         ConfigurationError: the DSN cannot be read, or a right is missing.
     """
-    connections = PostgresConnections(dsn)
+    connections = PostgresConnections(dsn, schema=schema)
     try:
-        before = _upgrade_to_head(dsn, connections.place)
-        prepare_schema(dsn)
+        before = _upgrade_to_head(dsn, schema, connections.place)
+        prepare_schema(dsn, schema)
         with connections.transaction("the schema") as connection:
             describe(connection)
     finally:
@@ -62,9 +69,8 @@ def migrate_schema(dsn: str) -> Migration:
     return Migration(before, HEAD_REVISION)
 
 
-def _upgrade_to_head(dsn: str, place: str) -> str | None:
-    # The platform's own driver: SQLAlchemy's reading of a DSN differs from libpq's.
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+def _upgrade_to_head(dsn: str, schema: str, place: str) -> str | None:
+    engine = engine_of(dsn, schema)
     try:
         with engine.begin() as connection:
             return upgrade(connection, HEAD_REVISION)
@@ -77,6 +83,19 @@ def _upgrade_to_head(dsn: str, place: str) -> str | None:
         raise MigrationError(HEAD_REVISION, first_line(cause)) from error
 
 
+def engine_of(dsn: str, schema: str) -> Engine:
+    """Make an engine of SQLAlchemy whose connections find the schema's tables by their bare names."""
+
+    def connect() -> PostgresConnection:
+        connection = psycopg.connect(dsn)
+        connection.execute("SELECT set_config(%s, %s, false)", [SEARCH_PATH, schema])
+        connection.commit()
+        return connection
+
+    # The platform's own driver: SQLAlchemy's reading of a DSN differs from libpq's.
+    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+
+
 def upgrade(connection: Connection, target: str) -> str | None:
     """Run the revisions up to `target` in the caller's transaction; return the one before, None without a schema."""
     driver: PostgresConnection = connection.connection.driver_connection  # type: ignore[assignment] # psycopg's
@@ -85,7 +104,7 @@ def upgrade(connection: Connection, target: str) -> str | None:
         return None
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "schema": schema_of(driver)}
     before = revision_of(driver)
     if before not in REVISIONS:
         raise SchemaRevisionError(before, HEAD_REVISION)

@@ -11,8 +11,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from forecasting_platform.adapters.postgres.connections import PostgresConnections
-from forecasting_platform.adapters.postgres.schema import SCHEMA, exists
-from forecasting_platform.settings import Settings
+from forecasting_platform.adapters.postgres.schema import exists
+from forecasting_platform.settings import SCHEMA, Settings
 
 BATCH_ROWS = 10_000
 
@@ -22,7 +22,7 @@ _OUTDATED: dict[str, LiteralString] = {
     # A message's row is what keeps it from being queued again, so it stays while its incident may queue it.
     "alert_messages": """
         coalesce(delivered_at, given_up_at) < %(before)s AND (kind = 'REMINDER' OR EXISTS (
-            SELECT FROM forecasting.alerts AS about
+            SELECT FROM alerts AS about
             WHERE about.alert_id = candidate.alert_id AND about.state = 'RESOLVED' AND about.resolved < %(before)s
         ))
     """,
@@ -30,10 +30,10 @@ _OUTDATED: dict[str, LiteralString] = {
     "alerts": """
         state = 'RESOLVED' AND resolved < %(before)s
         AND EXISTS (
-            SELECT FROM forecasting.alerts AS newer
+            SELECT FROM alerts AS newer
             WHERE newer.fingerprint = candidate.fingerprint AND newer.last_event_id > candidate.last_event_id
         )
-        AND NOT EXISTS (SELECT FROM forecasting.alert_messages AS about WHERE about.alert_id = candidate.alert_id)
+        AND NOT EXISTS (SELECT FROM alert_messages AS about WHERE about.alert_id = candidate.alert_id)
     """,
     "alert_mutes": "until < %(before)s",
 }
@@ -53,13 +53,13 @@ def days_kept(settings: Settings) -> dict[str, int]:
     }
 
 
-def delete_outdated(dsn: str, kept: Mapping[str, int], now: datetime) -> dict[str, int]:
+def delete_outdated(dsn: str, kept: Mapping[str, int], now: datetime, *, schema: str = SCHEMA) -> dict[str, int]:
     """Delete the rows that were outdated that many days ago; how many of each table.
 
     Raises:
         StoreUnavailableError: Postgres did not answer; what was deleted before stays deleted.
     """
-    connections = PostgresConnections(dsn)
+    connections = PostgresConnections(dsn, schema=schema)
     try:
         return {
             table: _delete(connections, table, condition, now - timedelta(days=kept[table]))
@@ -71,7 +71,7 @@ def delete_outdated(dsn: str, kept: Mapping[str, int], now: datetime) -> dict[st
 
 def _delete(connections: PostgresConnections, table: str, condition: LiteralString, before: datetime) -> int:
     statement = sql.SQL(_DELETE_BATCH).format(
-        table=sql.Identifier(SCHEMA, table), condition=sql.SQL(condition), rows=sql.Literal(BATCH_ROWS)
+        table=sql.Identifier(table), condition=sql.SQL(condition), rows=sql.Literal(BATCH_ROWS)
     )
     deleted = 0
     while True:

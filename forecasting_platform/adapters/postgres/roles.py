@@ -13,10 +13,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres.connections import (
+    PostgresConnection,
+    PostgresConnections,
+    lock,
+    schema_of,
+)
 from forecasting_platform.adapters.postgres.errors import platform_error
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
-from forecasting_platform.adapters.postgres.schema import REVISION_TABLE, SCHEMA
+from forecasting_platform.adapters.postgres.schema import REVISION_TABLE
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.series.frames import (
     OBSERVATIONS,
@@ -24,6 +29,7 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
 )
+from forecasting_platform.settings import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +96,17 @@ def make_roles(dsn: str, passwords: Mapping[Role, str]) -> None:
                     _execute(connection, "ALTER TABLE public.{table} OWNER TO {role}", role, table=sql.Identifier(name))
 
 
-def prepare_schema(dsn: str) -> None:
-    """Make what the schema `forecasting` lacks, and set what each role that is there may do in it; as its owner.
+def prepare_schema(dsn: str, schema: str = SCHEMA) -> None:
+    """Make what a platform's schema lacks, and set what each role that is there may do in it; as its owner.
 
     Raises:
         SchemaRevisionError: the schema is another release's.
         StoreUnavailableError: Postgres did not answer.
     """
-    for adapter in (PostgresTableStore(dsn), PostgresLedger(dsn)):
+    for adapter in (PostgresTableStore(dsn, schema=schema), PostgresLedger(dsn, schema=schema)):
         adapter.prepare()
         adapter.close()
-    connections = PostgresConnections(dsn)
+    connections = PostgresConnections(dsn, schema=schema)
     try:
         with connections.transaction("the schema") as connection:
             lock(connection, "schema")
@@ -166,15 +172,16 @@ def _set_rights(
     connection: PostgresConnection, role: Role, rights: Mapping[str, LiteralString], otherwise: LiteralString
 ) -> None:
     """Set exactly these rights, by table; `otherwise` on tables that are not named. Views are only read."""
-    _execute(connection, "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}", role)
-    _execute(connection, "GRANT USAGE ON SCHEMA {schema} TO {role}", role)
-    for name, is_view in connection.execute(_TABLES_AND_VIEWS, [SCHEMA]).fetchall():
+    schema = sql.Identifier(schema_of(connection))
+    _execute(connection, "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}", role, schema=schema)
+    _execute(connection, "GRANT USAGE ON SCHEMA {schema} TO {role}", role, schema=schema)
+    for name, is_view in connection.execute(_TABLES_AND_VIEWS, [schema_of(connection)]).fetchall():
         allowed = "SELECT" if is_view else rights.get(name, otherwise)
-        _execute(connection, f"GRANT {allowed} ON {{schema}}.{{table}} TO {{role}}", role, table=sql.Identifier(name))
+        _execute(connection, f"GRANT {allowed} ON {{table}} TO {{role}}", role, table=sql.Identifier(name))
     if role == RUNS:  # the numbers of decisions
-        _execute(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}", role)
+        _execute(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}", role, schema=schema)
 
 
 def _execute(connection: PostgresConnection, statement: LiteralString, role: Role, **names: sql.Composable) -> None:
     named = {"role": sql.Identifier(role.name), "database": sql.Identifier(role.database)}
-    connection.execute(sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), **named, **names))
+    connection.execute(sql.SQL(statement).format(**named, **names))

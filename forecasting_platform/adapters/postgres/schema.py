@@ -1,4 +1,4 @@
-"""Creates the schema `forecasting` with the tables of `series.frames`, and reads its revision.
+"""Creates a platform's schema with the tables of `series.frames`, and reads its revision.
 
 A new schema is created as this release needs it and records that revision. A schema of an earlier release is refused
 here; `migrations` upgrades it. A test holds both ways to one result. `table_store` reads and writes the tables.
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from forecasting_platform.adapters.postgres.connections import PostgresConnection
+from forecasting_platform.adapters.postgres.connections import PostgresConnection, schema_of
 from forecasting_platform.errors import SchemaRevisionError
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
@@ -20,7 +20,6 @@ from forecasting_platform.forecasting.series.frames import (
 )
 from forecasting_platform.forecasting.series.table import Column, Kind, Table
 
-SCHEMA = "forecasting"
 REVISIONS = ("0001",)
 """Every revision in `revisions`, the oldest first. They are listed here because the app runs without Alembic."""
 HEAD_REVISION = REVISIONS[-1]
@@ -38,14 +37,14 @@ _TYPES: dict[Kind, str] = {
 }
 
 _NEWEST_VIEW = """
-CREATE OR REPLACE VIEW forecasting.observations AS
+CREATE OR REPLACE VIEW observations AS
 SELECT DISTINCT ON (unique_id, ds) unique_id, ds, y, available_at
-FROM forecasting.raw_observations
+FROM raw_observations
 ORDER BY unique_id, ds, available_at DESC
 """
 
 _DAILY_ACCURACY_VIEW = """
-CREATE VIEW forecasting.daily_accuracy AS
+CREATE VIEW daily_accuracy AS
 SELECT
     unique_id,
     ds,
@@ -61,14 +60,14 @@ FROM (
     -- As `forecasting.record` defines it.
     SELECT DISTINCT ON (unique_id, cutoff, ds)
         unique_id, ds, y, y_first, y_hat, y_hat_lo_80, y_hat_hi_80, y_hat_lo_95, y_hat_hi_95
-    FROM forecasting.forecast_errors
+    FROM forecast_errors
     ORDER BY unique_id, cutoff, ds, issued_at NULLS FIRST, length(model_version), model_version
 ) AS of_record
 GROUP BY unique_id, ds
 """
 
 _PREDICTION_ERRORS_VIEW = """
-CREATE VIEW forecasting.prediction_errors AS
+CREATE VIEW prediction_errors AS
 SELECT
     unique_id, cutoff, answered.ds, model_version, (answered.ds - cutoff)::bigint AS step, y_hat, answers,
     first_served_at, last_served_at, y, y_hat - y AS error, first_served_at < known_at AS before_actual
@@ -76,13 +75,13 @@ FROM (
     SELECT
         unique_id, cutoff, ds, model_version, y_hat, count(*) AS answers,
         min(served_at) AS first_served_at, max(served_at) AS last_served_at
-    FROM forecasting.prediction_log
+    FROM prediction_log
     WHERE NOT given_inputs
     GROUP BY unique_id, cutoff, ds, model_version, y_hat
 ) AS answered
 CROSS JOIN LATERAL (
     SELECT (array_agg(y ORDER BY available_at DESC))[1] AS y, min(available_at) AS known_at
-    FROM forecasting.raw_observations AS version
+    FROM raw_observations AS version
     WHERE version.unique_id = answered.unique_id AND version.ds = answered.ds
 ) AS actual
 WHERE y IS NOT NULL
@@ -95,8 +94,8 @@ _VIEWS = {
 
 
 def identifier(table: Table) -> sql.Identifier:
-    """The table's name in its schema."""
-    return sql.Identifier(SCHEMA, table.name)
+    """The table's name; its schema is the connection's."""
+    return sql.Identifier(table.name)
 
 
 def create_missing(connection: PostgresConnection) -> None:
@@ -130,9 +129,10 @@ def create_schema(connection: PostgresConnection) -> None:
     Raises:
         SchemaRevisionError: it is there, and another release's.
     """
+    schema = schema_of(connection)
     # Asking for it anew would need rights on the whole database.
-    if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    if connection.execute("SELECT to_regnamespace(quote_ident(%s))", [schema]).fetchone() == (None,):
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     if is_empty(connection):
         stamp(connection, HEAD_REVISION)
     elif (found := revision_of(connection)) != HEAD_REVISION:
@@ -141,27 +141,28 @@ def create_schema(connection: PostgresConnection) -> None:
 
 def is_empty(connection: PostgresConnection) -> bool:
     """Whether the schema holds nothing, or is not there."""
-    query = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(%s))"
-    return connection.execute(query, [SCHEMA]).fetchone() == (True,)
+    query = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)))"
+    return connection.execute(query, [schema_of(connection)]).fetchone() == (True,)
 
 
 def revision_of(connection: PostgresConnection) -> str | None:
     """The revision of the schema; None where it records none."""
     if not exists(connection, REVISION_TABLE):
         return None
-    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(SCHEMA, REVISION_TABLE))
+    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(REVISION_TABLE))
     row = connection.execute(query).fetchone()
     return str(row[0]) if row else None
 
 
 def exists(connection: PostgresConnection, name: str) -> bool:
     """Whether the schema has a table or view of this name."""
-    return connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{name}"]).fetchone() != (None,)
+    query = "SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s))"
+    return connection.execute(query, [schema_of(connection), name]).fetchone() != (None,)
 
 
 def stamp(connection: PostgresConnection, revision: str) -> None:
     """Record the revision of a schema that records none, in Alembic's own table as Alembic makes it."""
-    table, key = sql.Identifier(SCHEMA, REVISION_TABLE), sql.Identifier(f"{REVISION_TABLE}_pkc")
+    table, key = sql.Identifier(REVISION_TABLE), sql.Identifier(f"{REVISION_TABLE}_pkc")
     creation = "CREATE TABLE {} (version_num varchar(32) NOT NULL, CONSTRAINT {} PRIMARY KEY (version_num))"
     connection.execute(sql.SQL(creation).format(table, key))
     connection.execute(sql.SQL("INSERT INTO {} VALUES ({})").format(table, sql.Literal(revision)))
@@ -183,7 +184,7 @@ def _describe(connection: PostgresConnection, table: Table) -> None:
     comment = sql.SQL("COMMENT ON {} {} IS {}").format(kind, identifier(table), sql.Literal(table.description))
     connection.execute(comment)
     for column in table.columns:
-        name = sql.Identifier(SCHEMA, table.name, column.name)
+        name = sql.Identifier(table.name, column.name)
         connection.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, sql.Literal(column.description)))
 
 

@@ -1,4 +1,4 @@
-"""The table store on Postgres, schema `forecasting`. `schema` creates the tables; `table_writes` has the rules."""
+"""The table store on Postgres. `schema` creates the tables; `table_writes` has the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +31,7 @@ from forecasting_platform.forecasting.series.frames import (
 )
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import LoadReport
+from forecasting_platform.settings import SCHEMA
 
 
 class PostgresTableStore:
@@ -39,15 +40,16 @@ class PostgresTableStore:
     Writers of one table wait for each other (an advisory lock until the commit); readers never wait.
 
     Args:
-        dsn: a database in which the schema `forecasting` is, or may be made.
+        dsn: a database in which the schema is, or may be made.
+        schema: of its tables.
         timeout_seconds: how long to wait for a connection.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str, *, timeout_seconds: float = 10.0) -> None:
-        self._connections = PostgresConnections(dsn, timeout_seconds=timeout_seconds)
+    def __init__(self, dsn: str, *, schema: str = SCHEMA, timeout_seconds: float = 10.0) -> None:
+        self._connections = PostgresConnections(dsn, schema=schema, timeout_seconds=timeout_seconds)
 
     def prepare(self) -> None:
         """See `TableStore`."""

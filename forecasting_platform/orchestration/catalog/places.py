@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from forecasting_platform.adapters.postgres.schema import SCHEMA
 from forecasting_platform.redaction import shown
-from forecasting_platform.settings import Settings
+from forecasting_platform.settings import SCHEMA, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ def table_place(settings: Settings, table: str) -> Place:
     if settings.table_store == "postgres":
         return postgres_place(settings, table)
     folder = shown(settings.spark_warehouse_dir or "").rstrip("/")
-    return Place(f"{SCHEMA}.{table}", f"{folder}/{table}", "spark", frozenset({"spark", "hive"}))
+    return Place(f"{settings.postgres_schema}.{table}", f"{folder}/{table}", "spark", frozenset({"spark", "hive"}))
 
 
 def postgres_place(settings: Settings, table: str) -> Place:
@@ -38,7 +37,7 @@ def postgres_place(settings: Settings, table: str) -> Place:
     >>> postgres_place(Settings(postgres_dsn="postgresql://me@db:5433/forecasting"), "alerts").uri
     'postgresql://db:5433/forecasting/forecasting.alerts'
     """
-    name = f"{SCHEMA}.{table}"
+    name = f"{settings.postgres_schema}.{table}"
     return Place(name, f"postgresql://{_database(settings)}/{name}", "postgres", frozenset({"postgres"}))
 
 

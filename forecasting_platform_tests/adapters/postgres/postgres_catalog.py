@@ -21,7 +21,10 @@ CATALOG = {
     """,
     "indexes": "SELECT indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'forecasting'",
     "views": "SELECT viewname::text, definition FROM pg_views WHERE schemaname = 'forecasting'",
-    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "triggers": """
+        SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE NOT tgisinternal AND relnamespace = 'forecasting'::regnamespace
+    """,
     "functions": """
         SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'forecasting'::regnamespace
     """,

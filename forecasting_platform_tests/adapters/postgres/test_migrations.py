@@ -8,11 +8,10 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import create_engine
 
 from forecasting_platform.adapters.postgres import migrations, schema
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
-from forecasting_platform.adapters.postgres.migrations import SCRIPTS, Migration, migrate_schema, upgrade
+from forecasting_platform.adapters.postgres.migrations import SCRIPTS, Migration, engine_of, migrate_schema, upgrade
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION, REVISIONS
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import MigrationError, SchemaRevisionError, StoreUnavailableError
@@ -30,9 +29,9 @@ down_revision = "0001"
 
 
 def upgrade():
-    op.execute("ALTER TABLE forecasting.heartbeats ADD COLUMN host text")
-    op.execute("UPDATE forecasting.heartbeats SET host = 'unknown'")
-    op.execute("ALTER TABLE forecasting.heartbeats ADD CHECK (name <> 'refused')")
+    op.execute("ALTER TABLE heartbeats ADD COLUMN host text")
+    op.execute("UPDATE heartbeats SET host = 'unknown'")
+    op.execute("ALTER TABLE heartbeats ADD CHECK (name <> 'refused')")
 """
 
 
@@ -96,6 +95,7 @@ def test_the_known_revisions_are_alembics_in_order() -> None:
 def test_the_revisions_make_the_schema_that_prepare_makes(postgres_dsn: str, fresh_dsn: str) -> None:
     with psycopg.connect(postgres_dsn) as connection:
         connection.execute("CREATE SCHEMA forecasting")
+        connection.execute("SET search_path TO forecasting")
         connection.execute(ScriptDirectory(str(SCRIPTS)).get_revision(REVISIONS[0]).module.SCHEMA)
         schema.stamp(connection, REVISIONS[0])
     assert migrate_schema(postgres_dsn) == Migration(REVISIONS[0], HEAD_REVISION)
@@ -103,6 +103,26 @@ def test_the_revisions_make_the_schema_that_prepare_makes(postgres_dsn: str, fre
     migrated, fresh = catalog(postgres_dsn), catalog(fresh_dsn)
     for kind in fresh:
         assert migrated[kind] == fresh[kind], f"add a revision for what {kind} of prepare() and the revisions differ in"
+
+
+@pytest.mark.usefixtures("next_release")
+def test_a_schema_is_upgraded_and_dropped_without_the_other_one_of_its_database(first_release: str) -> None:
+    for adapter in (PostgresTableStore, PostgresLedger):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(schema, "HEAD_REVISION", REVISIONS[-1])
+            opened = adapter(first_release, schema="gas")
+            opened.prepare()
+            opened.close()
+    before = catalog(first_release), rows_of(first_release)
+    assert migrate_schema(first_release, "gas") == Migration(REVISIONS[-1], NEXT)
+    with psycopg.connect(first_release) as connection:
+        assert connection.execute("SELECT count(host) FROM gas.heartbeats").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.RestrictViolation, match=r"gas.promotion_decisions is append-only"):
+            connection.execute("TRUNCATE gas.promotion_decisions")
+    assert (catalog(first_release), rows_of(first_release)) == before
+    with psycopg.connect(first_release) as connection:
+        connection.execute("DROP SCHEMA gas CASCADE")
+    assert (catalog(first_release), rows_of(first_release)) == before
 
 
 @pytest.mark.usefixtures("next_release")
@@ -142,7 +162,7 @@ def test_a_store_or_ledger_refuses_an_older_schema_and_names_the_command(
 
 @pytest.mark.usefixtures("next_release")
 def test_of_two_migrations_at_once_one_waits_for_the_other(first_release: str) -> None:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(first_release))
+    engine = engine_of(first_release, "forecasting")
     with engine.begin() as first:
         assert upgrade(first, NEXT) == REVISIONS[-1]
         with psycopg.connect(first_release) as second:

@@ -25,14 +25,13 @@ from forecasting_platform.adapters.postgres.roles import (
     make_roles,
     prepare_schema,
 )
-from forecasting_platform.adapters.postgres.schema import SCHEMA
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, PREDICTION_LOG
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.settings import Settings
+from forecasting_platform.settings import SCHEMA, Settings
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, GAS, LedgerContract
 from forecasting_platform_tests.contracts.table_store_contract import (
     TableStoreContract,

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from forecasting_platform.adapters.postgres.schema import REVISION_TABLE, SCHEMA
+from forecasting_platform.adapters.postgres.schema import REVISION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=REVISION_TABLE,
-    version_table_schema=SCHEMA,
+    version_table_schema=context.config.attributes["schema"],
 )
 context.run_migrations()
