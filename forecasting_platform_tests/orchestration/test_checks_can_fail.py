@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,18 +138,23 @@ def passes(name: str, world: World) -> bool:
 
 
 def evaluated(name: str, world: World) -> dg.AssetCheckEvaluation:
+    (found,) = run_of([name], world).get_asset_check_evaluations()
+    return found
+
+
+def run_of(names: list[str], world: World, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+    """A run of some checks, which are evaluated by one function."""
     settings = Settings(exogenous=EXOGENOUS, recipe=world.recipe)
     resources: dict[str, Any] = {"table_store": world.store(), "model_registry": world, "settings": settings}
     resources["calendars"] = world.calendars
     definitions = dg.Definitions(
         assets=ASSETS,
-        asset_checks=[NAMED[name]],
+        asset_checks=[NAMED[names[0]]],
         resources={**dict.fromkeys(("observation_feed", "trainer", "ledger", "mlflow", "feed_loads")), **resources},
-        jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(KEYS[name]))],
+        jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(*(KEYS[name] for name in names)))],
     )
-    done = definitions.resolve_job_def("check").execute_in_process(tags=range_tags(MONTH))
-    (found,) = done.get_asset_check_evaluations()
-    return found
+    job = definitions.resolve_job_def("check")
+    return job.execute_in_process(tags=range_tags(MONTH), raise_on_error=raise_on_error)
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +174,27 @@ def test_a_check_passes_until_what_it_is_there_for_is_broken(name: str) -> None:
     world = World()
     BROKEN_BY[name](world)
     assert not passes(name, world)
+
+
+@pytest.mark.parametrize(
+    "broken", [["forecast_bias_within_budget"], ["forecast_bias_within_budget", "forecasts_beat_naive"]]
+)
+def test_a_question_that_cannot_be_answered_takes_no_other_along(
+    broken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    for name in broken:
+        monkeypatch.setitem(forecast_errors.CONTROL, name, replace(forecast_errors.CONTROL[name], report=report))
+    done = run_of([*forecast_errors.CONTROL], World(), raise_on_error=False)
+    answered = {found.check_name for found in done.get_asset_check_evaluations()}
+    assert answered == forecast_errors.CONTROL.keys() - set(broken)
+    failure = done.failure_data_for_node("forecast_control")
+    assert not done.success
+    assert failure is not None
+    assert "ZeroDivisionError" in str(failure.error)
+    assert all(f"{name} could not be evaluated" in str(failure.error) for name in broken)
 
 
 @pytest.mark.parametrize(("stale", "severity"), [(["b"], "WARN"), (["a", "b"], "ERROR")])

@@ -44,105 +44,53 @@ MAX_REVISION_EFFECT = 0.25
 References = Mapping[str, SeriesReference]
 
 
+Answer = tuple[DailyValues, Floats]
+"""What a chart sees each day, and what a person wants to know of the newest 7, 28 and 90 days; shape (S, 3)."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What every question is asked with."""
+class ControlQuestion:
+    """A question about the forecasts of every series; calling it answers.
 
-    pages_a_year: float
-    as_of: date | None
-    calendars: Calendars
-    not_normal: NotNormal
-
-
-def bias_report(
-    errors: pd.DataFrame,
-    references: References,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """Means of predictions against means of actuals; what is measured is `y_hat - y` in the series' unit.
-
-    Args:
-        errors: rows of `FORECAST_ERRORS`.
-        references: by series, of the champion's backtest.
-        calendars: the days on which values of each series are due.
-        not_normal: periods of which no day is judged, nor a forecast that was made on one.
+    Attributes:
+        name: begins the summary.
+        chart: decides how much evidence pages.
+        answer: of the rows that are judged.
+        day: the column of days that the chart goes by.
+        compare_with: what the rows of a series are compared with, of its backtest.
     """
-    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
-    return _answer("bias", BIAS, errors, references, _standardised, _bias, asked)
 
+    name: str
+    chart: Chart
+    answer: Callable[[SeriesRows], Answer]
+    day: str = "ds"
+    compare_with: Callable[[SeriesReference], SeriesReference] = lambda backtest: backtest
 
-def rmse_report(
-    errors: pd.DataFrame,
-    references: References,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """RMSE against the backtest's of the same season and step bucket; what is measured is their ratio."""
-    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
-    return _answer("RMSE to the backtest's", RMSE, errors, references, _standardised, _ratio, asked)
+    def __call__(
+        self,
+        rows: pd.DataFrame,
+        references: References,
+        *,
+        pages_a_year: float,
+        as_of: date | None = None,
+        calendars: Calendars = DAILY,
+        not_normal: NotNormal = ALL_NORMAL,
+    ) -> ControlReport:
+        """The state of each series at the end of `as_of` (by default of the newest day).
 
-
-def coverage_report(
-    errors: pd.DataFrame,
-    references: References,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """Share of actuals inside the 80 % interval, against the backtest's."""
-    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
-    return _answer("coverage of 80 %", COVERAGE, errors, references, _misses, _coverage, asked)
-
-
-def naive_report(
-    errors: pd.DataFrame,
-    references: References,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """Whether the better of the two naive forecasts is beaten; what is measured is 1 - MAE / its MAE.
-
-    The claim fails where forecasts are clearly behind naive, not where their lead only shrank.
-    """
-    as_good = {uid: _no_better_than_naive(reference) for uid, reference in references.items()}
-    asked = _Asked(pages_a_year, as_of, calendars, not_normal)
-    return _answer("skill against naive", NAIVE, errors, as_good, _behind_naive, _skill, asked)
-
-
-def churn_report(
-    forecasts: pd.DataFrame,
-    references: References,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-    not_normal: NotNormal = ALL_NORMAL,
-) -> ControlReport:
-    """How far forecasts of the same days move from one cutoff to the next, in units of the backtest's RMSE.
-
-    Args:
-        forecasts: rows of `FORECASTS`.
-    """
-    every = forecasts_of_record(forecasts)
-    rows, left_out = _normal(every, references, not_normal, "cutoff")
-    moves = daily_means(rows, *_moves(rows))
-    means = np.column_stack([newest_means(moves, window, len(rows.unique_ids)) for window in WINDOWS])
-    streams = replace(_streams(CHURN, moves, means, rows), left_out=left_out)
-    return judge_streams(
-        "churn of forecasts", CHURN, streams, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
-    )
+        Args:
+            rows: of `FORECAST_ERRORS`; of `FORECASTS` for churn, which needs no actuals.
+            references: by series, of the champion's backtest.
+            calendars: the days on which values of each series are due.
+            not_normal: periods of which no day is judged, nor a forecast that was made on one.
+        """
+        compared = {unique_id: self.compare_with(reference) for unique_id, reference in references.items()}
+        normal, left_out = _normal(forecasts_of_record(rows), compared, not_normal, self.day)
+        daily, measures = self.answer(normal)
+        streams = replace(_streams(self.chart, daily, measures, normal), left_out=left_out)
+        return judge_streams(
+            self.name, self.chart, streams, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
+        )
 
 
 def revision_report(
@@ -202,29 +150,6 @@ def watermark(observations: pd.DataFrame, calendars: Calendars = DAILY) -> date 
     return oldest
 
 
-def _answer(
-    question: str,
-    chart: Chart,
-    errors: pd.DataFrame,
-    references: References,
-    values: Callable[["SeriesRows"], Floats],
-    measure: Callable[["SeriesRows", Floats], Floats],
-    asked: _Asked,
-) -> ControlReport:
-    rows, left_out = _normal(forecasts_of_record(errors), references, asked.not_normal, "ds")
-    each = values(rows)
-    measures = np.column_stack([measure(rows.newest(window), each) for window in WINDOWS])
-    daily = daily_means(rows, rows.series, rows.days, each)
-    return judge_streams(
-        question,
-        chart,
-        replace(_streams(chart, daily, measures, rows), left_out=left_out),
-        pages_a_year=asked.pages_a_year,
-        as_of=asked.as_of,
-        calendars=asked.calendars,
-    )
-
-
 def _normal(
     every: pd.DataFrame, references: References, not_normal: NotNormal, day: str
 ) -> tuple[SeriesRows, tuple[npt.NDArray[np.int64], Days]]:
@@ -260,17 +185,30 @@ def _why_no_chart(reference: SeriesReference | None) -> str:
     return "its model's backtest is too short, or has no errors"
 
 
+def _of_errors(
+    values: Callable[[SeriesRows], Floats], measure: Callable[[SeriesRows, Floats], Floats]
+) -> Callable[[SeriesRows], Answer]:
+    """An answer from errors: the chart sees each day's mean value, a person a measure of the newest days' values."""
+
+    def answer(rows: SeriesRows) -> Answer:
+        each = values(rows)
+        measures = np.column_stack([measure(rows.newest(window), each) for window in WINDOWS])
+        return daily_means(rows, rows.series, rows.days, each), measures
+
+    return answer
+
+
 def _standardised(rows: SeriesRows) -> Floats:
     return (rows["y_hat"] - rows["y"]) / rows.unit()
 
 
-def _is_inside(rows: SeriesRows) -> Floats:
-    inside = (rows["y"] >= rows["y_hat_lo_80"]) & (rows["y"] <= rows["y_hat_hi_80"])
-    return inside.astype(np.float64)
+def _is_outside(rows: SeriesRows) -> Floats:
+    is_inside = (rows["y"] >= rows["y_hat_lo_80"]) & (rows["y"] <= rows["y_hat_hi_80"])
+    return (~is_inside).astype(np.float64)
 
 
-def _misses(rows: SeriesRows) -> Floats:
-    return 1.0 - _is_inside(rows)
+def _behind_naive(rows: SeriesRows) -> Floats:
+    return (np.abs(rows["y_hat"] - rows["y"]) - np.abs(_naive(rows) - rows["y"])) / rows.unit()
 
 
 def _naive(rows: SeriesRows) -> Floats:
@@ -282,16 +220,24 @@ def _naive(rows: SeriesRows) -> Floats:
     return chosen
 
 
-def _behind_naive(rows: SeriesRows) -> Floats:
-    return (np.abs(rows["y_hat"] - rows["y"]) - np.abs(_naive(rows) - rows["y"])) / rows.unit()
+def _skill(newest: SeriesRows, _behind: Floats) -> Floats:
+    own, naive = (newest.mean(np.abs(of - newest["y"])) for of in (newest["y_hat"], _naive(newest)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(naive > 0, 1 - own / naive, np.nan)
 
 
-def _no_better_than_naive(reference: SeriesReference) -> SeriesReference:
-    chart = reference.charts.get(NAIVE.name)
+def _no_better_than_naive(backtest: SeriesReference) -> SeriesReference:
+    """A lead on naive that only shrinks is no fault: the chart starts from being as good."""
+    chart = backtest.charts.get(NAIVE.name)
     if chart is None:
-        return reference
+        return backtest
     as_good = replace(chart, centre=max(chart.centre, 0.0))
-    return replace(reference, charts={**reference.charts, NAIVE.name: as_good})
+    return replace(backtest, charts={**backtest.charts, NAIVE.name: as_good})
+
+
+def _churn(rows: SeriesRows) -> Answer:
+    moves = daily_means(rows, *_moves(rows))
+    return moves, np.column_stack([newest_means(moves, window, len(rows.unique_ids)) for window in WINDOWS])
 
 
 def _moves(rows: SeriesRows) -> DailyValues:
@@ -309,19 +255,24 @@ def _moves(rows: SeriesRows) -> DailyValues:
     return rows.series[after], cutoffs[after], moved
 
 
-def _bias(newest: SeriesRows, _standardised: Floats) -> Floats:
-    return newest.mean(newest["y_hat"] - newest["y"])
-
-
-def _ratio(newest: SeriesRows, standardised: Floats) -> Floats:
-    return np.sqrt(newest.mean(standardised**2))
-
-
-def _coverage(newest: SeriesRows, _misses: Floats) -> Floats:
-    return newest.mean(_is_inside(newest))
-
-
-def _skill(newest: SeriesRows, _behind: Floats) -> Floats:
-    own, naive = (newest.mean(np.abs(of - newest["y"])) for of in (newest["y_hat"], _naive(newest)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(naive > 0, 1 - own / naive, np.nan)
+bias_report = ControlQuestion(
+    "bias", BIAS, _of_errors(_standardised, lambda newest, _: newest.mean(newest["y_hat"] - newest["y"]))
+)
+"""Means of predictions against means of actuals; a person sees `y_hat - y` in the series' unit."""
+rmse_report = ControlQuestion(
+    "RMSE to the backtest's",
+    RMSE,
+    _of_errors(_standardised, lambda newest, standardised: np.sqrt(newest.mean(standardised**2))),
+)
+"""RMSE against the backtest's of the same season and step bucket; a person sees their ratio."""
+coverage_report = ControlQuestion(
+    "coverage of 80 %", COVERAGE, _of_errors(_is_outside, lambda newest, outside: newest.mean(1.0 - outside))
+)
+"""Share of actuals inside the 80 % interval, against the backtest's."""
+naive_report = ControlQuestion(
+    "skill against naive", NAIVE, _of_errors(_behind_naive, _skill), compare_with=_no_better_than_naive
+)
+"""Whether the better of the two naive forecasts is beaten; a person sees 1 - MAE / its MAE. The claim fails where
+forecasts are clearly behind naive, not where their lead only shrank."""
+churn_report = ControlQuestion("churn of forecasts", CHURN, _churn, day="cutoff")
+"""How far forecasts of the same days move from one cutoff to the next, in units of the backtest's RMSE."""

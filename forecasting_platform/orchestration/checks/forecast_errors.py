@@ -52,6 +52,7 @@ class _Report(Protocol):
         self,
         errors: pd.DataFrame,
         references: Mapping[str, SeriesReference],
+        /,
         *,
         pages_a_year: float,
         calendars: Calendars,
@@ -122,7 +123,10 @@ def forecast_control(
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Compare the newest errors with the references of the champion's backtest: errors and champion are read once."""
+    """Compare the newest errors with the references of the champion's backtest: errors and champion are read once.
+
+    One that cannot be evaluated stops no other: its error is raised after their results.
+    """
     asked = [key.name for key in context.op_execution_context.selected_asset_check_keys]
     champion = champion_metadata(model_registry)
     references, not_normal = references_from(champion), judged_without(champion, settings)
@@ -130,10 +134,22 @@ def forecast_control(
     end = checked_period(context).end
     newest = DateRange(end - timedelta(days=CONTROL_DAYS), end)
     errors = table_store.read(FORECAST_ERRORS.only("issued_at", *columns), newest)
+    failures: dict[str, Exception] = {}
     for name in sorted(asked):
         question, budget = CONTROL[name], settings.false_pages_of(name)
-        found = question.report(errors, references, pages_a_year=budget, calendars=calendars, not_normal=not_normal)
-        yield check_result(found, settings.runbook_url(name), question.severity, name=name)
+        try:
+            found = question.report(errors, references, pages_a_year=budget, calendars=calendars, not_normal=not_normal)
+            result = check_result(found, settings.runbook_url(name), question.severity, name=name)
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures[name] = error
+        else:
+            yield result
+    if failures:
+        # Dagster shows the notes of an error, but not the members of a group of errors.
+        first = next(iter(failures.values()))
+        for name, failure in failures.items():
+            first.add_note(f"{name} could not be evaluated: {failure!r}")
+        raise first
 
 
 @dg.asset_check(asset=forecast_errors)
