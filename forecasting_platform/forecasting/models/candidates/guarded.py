@@ -80,5 +80,5 @@ def _told(name: str, package: str, doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         # A library's message may repeat a whole model; all of it stands in the error that this one came from.
-        said = textwrap.shorten(str(error), MAX_SAID)
+        said = textwrap.shorten(str(error), MAX_SAID).rstrip(".")
         raise CandidateError(name, package, f"{doing}: {type(error).__name__}: {said}") from error

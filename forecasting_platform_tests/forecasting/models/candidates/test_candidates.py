@@ -35,26 +35,32 @@ TASK = Task(15, "IE")
 
 class TestNaive(CandidateContract):
     candidate = Naive()
+    tolerance = 0.0
 
 
 class TestSeasonalNaive(CandidateContract):
     candidate = SeasonalNaive()
+    tolerance = 0.0
 
 
 class TestExponentialSmoothing(CandidateContract):
     candidate = ExponentialSmoothing()
+    tolerance = 0.0
 
 
 class TestDirectRidge(CandidateContract):
     candidate = DirectRidge()
+    tolerance = 0.0
 
 
 class TestPooledTrees(CandidateContract):
     candidate = PooledTrees(iterations=20)
+    tolerance = 0.0
 
 
 class TestIntermittentDemand(CandidateContract):
     candidate = IntermittentDemand()
+    tolerance = 0.0
 
 
 def test_every_candidate_is_held_to_the_contract() -> None:

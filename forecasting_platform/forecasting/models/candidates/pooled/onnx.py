@@ -53,18 +53,27 @@ class OnnxCandidate(PooledCandidate):
         """See `PooledCandidate`.
 
         Raises:
-            ConfigurationError: skl2onnx, which converts the estimator, is not installed.
+            ConfigurationError: skl2onnx, which converts the estimator, is not installed, or cannot convert it.
         """
         try:
             from skl2onnx import to_onnx
+            from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
         except ImportError as error:
             problem = f"the candidate {self.name!r} is trained with skl2onnx, which is not installed: pip install"
             raise ConfigurationError("options", f"{problem} 'forecasting-platform[onnx-training]'") from error
         fitted = fit_in_one_thread(self.estimator(), matrix, changes)
-        with warnings.catch_warnings():
-            # The converter's own, of how it writes numbers: turned into errors they would stop it.
-            warnings.simplefilter("ignore")
-            document: bytes = to_onnx(fitted, matrix[:1]).SerializeToString()
+        try:
+            with warnings.catch_warnings():
+                # The converter's own, of how it writes numbers: turned into errors they would stop it.
+                warnings.simplefilter("ignore")
+                document: bytes = to_onnx(fitted, matrix[:1]).SerializeToString()
+        except (MissingConverter, MissingShapeCalculator) as error:
+            kinds = ", ".join(type(each).__name__ for each in (fitted, *dict(getattr(fitted, "steps", [])).values()))
+            problem = (
+                f"the candidate {self.name!r} cannot be stored: skl2onnx converts not all of {kinds} to ONNX; take"
+            )
+            remedy = "what https://onnx.ai/sklearn-onnx/supported.html lists, or extend PooledCandidate"
+            raise ConfigurationError("options", f"{problem} {remedy}") from error
         return document
 
 

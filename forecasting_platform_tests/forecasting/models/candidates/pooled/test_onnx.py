@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
@@ -80,11 +81,28 @@ class TestTrees(CandidateContract):
 
 class TestLine(CandidateContract):
     candidate = Line()
-    tolerance = 1e-5  # a product of matrices in single precision
 
 
 def fit(panel: Panel, candidate: OnnxCandidate | None = None, **task: Any) -> Any:
     return Recipe((replace(candidate or Trees(), prior_weight=1.0),), **task).fit(panel)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedNotConvertible(FittedOnnx):
+    name: ClassVar[str] = "not_convertible"
+
+
+@dataclass(frozen=True, slots=True)
+class NotConvertible(OnnxCandidate):
+    fitted: ClassVar[type[FittedNotConvertible]] = FittedNotConvertible
+
+    def estimator(self) -> Any:
+        return TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=np.sinh)
+
+
+def test_an_estimator_that_onnx_has_no_words_for_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match=r"'not_convertible' cannot be stored: .*TransformedTargetRegressor"):
+        fit(panel_of({"a": np.nan_to_num(VALUES["a"])}), NotConvertible())
 
 
 def test_trees_learn_a_week_that_naive_does_not_know() -> None:
