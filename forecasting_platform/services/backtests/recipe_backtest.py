@@ -38,7 +38,7 @@ from forecasting_platform.forecasting.series.features.panel import Panel, panel_
 from forecasting_platform.forecasting.series.quality.checked_values import checked_values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecipeBacktest:
     """What a recipe would have forecast on past days, fitted anew as it went along.
 
@@ -57,6 +57,11 @@ class RecipeBacktest:
     results: Backtest
     cpu_seconds: float
     fit_seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        cutoffs = self.results.cutoffs
+        size = f"{len(self.panel.unique_ids)} series at {len(cutoffs)} cutoffs, {cutoffs[0]}..{cutoffs[-1]}"
+        return f"<Backtest of recipe {self.name!r}: {size}; see .scores, .forecasts and .plot()>"
 
     @property
     def not_normal_days(self) -> int:
@@ -97,7 +102,7 @@ class RecipeBacktest:
         return self if recipe == self.recipe else _backtest_panel(self.panel, recipe, self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judgement:
     """Whether a recipe beats another one, by the rule that promotes challengers.
 
@@ -115,6 +120,9 @@ class Judgement:
     decision: PromotionDecision
     losses: pd.DataFrame
     by_series: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"<Judgement of {self.challenger.name!r} against {self.champion.name!r}: {self.verdict}. {self.reason}>"
 
     @property
     def verdict(self) -> str:

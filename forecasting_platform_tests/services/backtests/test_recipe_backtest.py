@@ -153,6 +153,7 @@ def test_days_that_cannot_be_forecast_are_told(observations: pd.DataFrame, days:
         (lambda frame: frame.assign(ds=frame["ds"] + pd.Timedelta(hours=1)), "holds a time of day"),
         (lambda frame: frame.assign(unique_id=frame["unique_id"] + "\n"), "control character"),
         (lambda frame: frame.head(0), "it holds no value"),
+        (lambda frame: frame["y"], "a frame with 'unique_id', 'ds', 'y' is expected, Series was found"),
     ],
 )
 def test_a_frame_that_cannot_be_used_is_refused_with_the_reason(
@@ -194,6 +195,9 @@ def test_plots_are_shown_in_place_of_the_objects(observations: pd.DataFrame, tri
     judged = judge(tried, backtest(observations, SMOOTHING))
     for found in (tried, judged):
         assert found._repr_png_().startswith(b"\x89PNG")
+    assert repr(tried).startswith("<Backtest of recipe 'recipe': 4 series at 301 cutoffs, ")
+    assert repr(judged).startswith(f"<Judgement of 'recipe' against 'recipe': {judged.verdict}. ")
+    assert len(repr(judged)) < 1000
 
 
 def test_importing_the_package_imports_none_of_it() -> None:

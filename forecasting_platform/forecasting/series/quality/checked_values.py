@@ -16,17 +16,22 @@ VALUES = Table(
 )
 
 
-def checked_values(observations: pd.DataFrame) -> pd.DataFrame:
+def checked_values(observations: object) -> pd.DataFrame:
     """`unique_id`, `ds`, `y` of the rows that have a value, ordered by series and day.
 
     Args:
-        observations: those columns, in any order, and perhaps others, which are ignored; a row without a value is as
-            none.
+        observations: a frame with those columns, in any order, and perhaps others, which are ignored; a row without a
+            value is as none.
 
     Raises:
         InvalidFrameError: a column is missing, holds something else than text, days or numbers, a series has a day
             twice or cannot be called so, a value is beyond the accepted range, or there is none.
     """
+    if not isinstance(observations, pd.DataFrame):
+        found = type(observations).__name__
+        raise InvalidFrameError(
+            VALUES.name, f"a frame with {examples(VALUES.column_names)} is expected, {found} was found"
+        )
     if missing := [name for name in VALUES.column_names if name not in observations.columns]:
         found = examples(map(str, observations.columns))
         raise InvalidFrameError(VALUES.name, f"it has no column {examples(missing)}; found: {found or 'none'}")
