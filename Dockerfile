@@ -6,22 +6,25 @@ FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --create-home --uid 10001 forecasting
 WORKDIR /app
-RUN pip install --no-cache-dir "uv>=0.5"
 # Where volumes are mounted; a new volume takes the owner of the folder it covers.
 RUN install --directory --owner forecasting /artifacts /cache /app/dagster_home/storage
 
 # The package is installed from a wheel, so that no source beside the working directory shadows it.
 FROM base AS wheel
+RUN pip install --no-cache-dir "uv>=0.5"
+# `--build-arg COMMIT=$(git rev-parse --short HEAD)`: the history is not copied.
+ARG COMMIT=unknown
+ENV SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FORECASTING_PLATFORM=0.1+g${COMMIT}
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY forecasting_platform forecasting_platform
 COPY serve serve
 RUN uv build --wheel --out-dir /wheels .
 
 FROM base AS platform
-COPY locks/platform.txt locks/platform.txt
-RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/platform.txt
-COPY --from=wheel /wheels /wheels
-RUN uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
+RUN --mount=from=wheel,source=/usr/local/bin/uv,target=/usr/local/bin/uv --mount=source=locks,target=/locks \
+    uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements /locks/platform.txt
+RUN --mount=from=wheel,source=/usr/local/bin/uv,target=/usr/local/bin/uv --mount=from=wheel,source=/wheels,target=/wheels \
+    uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
 COPY workspace.yaml /app/
 # On AWS: deploy/aws/dagster.yaml.
 ARG INSTANCE=dagster.yaml
@@ -36,10 +39,10 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
 CMD ["python", "-m", "forecasting_platform.orchestration.dagster_instance.webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "/app/workspace.yaml", "--log-format", "json"]
 
 FROM base AS serve
-COPY locks/serve.txt locks/serve.txt
-RUN uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements locks/serve.txt
-COPY --from=wheel /wheels /wheels
-RUN uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
+RUN --mount=from=wheel,source=/usr/local/bin/uv,target=/usr/local/bin/uv --mount=source=locks,target=/locks \
+    uv pip install --system --no-cache --compile-bytecode --require-hashes --requirements /locks/serve.txt
+RUN --mount=from=wheel,source=/usr/local/bin/uv,target=/usr/local/bin/uv --mount=from=wheel,source=/wheels,target=/wheels \
+    uv pip install --system --no-cache --compile-bytecode --no-deps /wheels/*.whl
 # A public interface: the app refuses to start without FORECASTING_API_KEYS.
 ENV FORECASTING_APP_HOST=0.0.0.0 FORECASTING_APP_PORT=3002
 USER forecasting

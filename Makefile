@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-fast coverage check lint audit docs format bench mutate house lock clean
+.PHONY: help install up test test-fast coverage check lint audit docs dist format bench mutate house lock clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -59,6 +59,9 @@ audit: $(STAMP) ## look for known vulnerabilities of the locked packages
 
 docs: $(STAMP) ## build the documentation into build/docs; a broken link is an error
 	@PYTHONWARNINGS=ignore $(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+dist: $(STAMP) ## build the source distribution, and the wheel from it, into dist/
+	@$(BIN)/uv build --quiet
 
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from forecasting_platform.code_version import code_version
 from forecasting_platform.errors import ForecastingPlatformError
 
 COMMANDS = {
@@ -68,7 +69,20 @@ class Commands(click.Group):
             sys.exit(0 if ctx.invoked_subcommand == "up" else 1)
 
 
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"forecasting-platform {code_version()}")
+        ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="forecasting-platform")
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Print release and commit.",
+)
 def main() -> None:
     """Load, train, promote, serve and control forecasts of daily series, on Dagster."""

@@ -108,7 +108,9 @@ def test_the_feed_loaded_without_another_is_the_simulated_one() -> None:
 
 def test_images_are_targets_of_the_dockerfile() -> None:
     targets = set(re.findall(r" AS (\w+)$", DOCKERFILE, flags=re.MULTILINE))
-    assert {part["build"]["target"] for part in PARTS.values() if "build" in part} <= targets
+    builds = [part["build"] for part in PARTS.values() if "build" in part]
+    assert {build["target"] for build in builds} <= targets
+    assert all(build["args"] == {"COMMIT": "${COMMIT:-unknown}"} for build in builds)
 
 
 def test_nothing_listens_beyond_this_host_but_the_proxy_that_speaks_https_when_asked_for() -> None:

