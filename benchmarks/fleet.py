@@ -35,6 +35,7 @@ from forecasting_platform.adapters.model_artifact import read_artifact, write_ar
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.definitions import build_definitions
+from forecasting_platform.feed_wiring import feed_at
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -49,7 +50,7 @@ from forecasting_platform.services.loading.raw_observations import load_observat
 from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform.services.training.trained_model import train_challenger
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_at, promoter_of
+from forecasting_platform.wiring import promoter_of
 
 FULL, SMALL = (1000, 2007), (40, 730)
 LAST_DAY = date(2023, 6, 30)

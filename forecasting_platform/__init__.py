@@ -8,7 +8,7 @@ Where do I go to …
 - add a candidate: a package of its own that imports `forecasting_platform.candidates` and tests itself by
   `forecasting_platform.candidate_contract` (docs/your-own-candidate.md); one of the default recipe is a file in
   `forecasting/models/candidates/` with its entry in `registry.py` there
-- read another feed: a file in `adapters/feeds/`, its scheme in `wiring.feed_at`
+- read another feed: a file in `adapters/feeds/`, its scheme in `feed_wiring.described_feed`
 - have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its `test_proposals.py`
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
@@ -31,16 +31,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecasting_platform.forecasting.models.recipes.recipe import Recipe
-    from forecasting_platform.services.backtests.recipe_backtest import backtest, forecast, judge
+    from forecasting_platform.services.backtests.judgement import judge
+    from forecasting_platform.services.backtests.recipe_backtest import backtest, forecast
 
 __all__ = ["Recipe", "backtest", "forecast", "judge"]
 
-_HOMES = {"Recipe": "forecasting_platform.forecasting.models.recipes.recipe"}
-_SERVICE = "forecasting_platform.services.backtests.recipe_backtest"
+_HOMES = {
+    "Recipe": "forecasting_platform.forecasting.models.recipes.recipe",
+    "backtest": "forecasting_platform.services.backtests.recipe_backtest",
+    "forecast": "forecasting_platform.services.backtests.recipe_backtest",
+    "judge": "forecasting_platform.services.backtests.judgement",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Imports what a notebook uses when it is used: every process of the platform imports this package."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, _SERVICE)), name)
+    return getattr(import_module(_HOMES[name]), name)

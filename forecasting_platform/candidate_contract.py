@@ -34,7 +34,7 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.features.history import with_history
-from forecasting_platform.forecasting.series.features.inputs import InputBlock
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
 from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 
 END = date(2023, 6, 30)

@@ -19,7 +19,8 @@ from forecasting_platform.forecasting.models.candidates.registry import GROUP, r
 from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_DAYS
-from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 

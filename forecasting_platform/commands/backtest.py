@@ -20,12 +20,14 @@ from forecasting_platform.commands.terminal.options import (
 from forecasting_platform.commands.terminal.output import print_json, print_rows, records
 from forecasting_platform.commands.terminal.sparkline import sparkline
 from forecasting_platform.errors import NoChampionError
+from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.promotion.tries import YEAR
 from forecasting_platform.forecasting.reports.backtest import ALL_STEPS
+from forecasting_platform.services.backtests.judgement import Judgement, judge
 from forecasting_platform.services.backtests.policy_backtest import stored_history
-from forecasting_platform.services.backtests.recipe_backtest import Judgement, RecipeBacktest, backtest_features, judge
-from forecasting_platform.wiring import calendars_of, model_registry_of, recipe_of
+from forecasting_platform.services.backtests.recipe_backtest import RecipeBacktest, backtest_features
+from forecasting_platform.wiring import model_registry_of, recipe_of
 
 CHAMPION = "champion"
 MAX_SERIES_SHOWN = 20

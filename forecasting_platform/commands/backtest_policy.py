@@ -9,9 +9,10 @@ import click
 from forecasting_platform.commands.terminal.connection import connect
 from forecasting_platform.commands.terminal.options import data_dir_option, json_option, range_of, range_options
 from forecasting_platform.commands.terminal.output import print_rows, records
+from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.policy_backtest.policies import policies
 from forecasting_platform.services.backtests.policy_backtest import backtest_policies, stored_history
-from forecasting_platform.wiring import calendars_of, recipe_of
+from forecasting_platform.wiring import recipe_of
 
 
 @click.command(

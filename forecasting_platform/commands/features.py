@@ -8,10 +8,10 @@ import click
 from forecasting_platform.commands.terminal.connection import connect
 from forecasting_platform.commands.terminal.options import Moment, data_dir_option, json_option, range_of, range_options
 from forecasting_platform.commands.terminal.output import print_csv, print_json, records
+from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.quality.holding import accepted_days
 from forecasting_platform.services.feature_table import features_as_of
-from forecasting_platform.wiring import calendars_of
 
 
 @click.command(

@@ -60,8 +60,8 @@ def check(file: Path, as_json: bool) -> None:
     """Load by a description without storing anything: counts by month, what is refused, which days are missing."""
     from forecasting_platform.adapters.feeds.inspection.dry_load import dry_load
     from forecasting_platform.feed_description.file import read_description
+    from forecasting_platform.feed_wiring import described_feed
     from forecasting_platform.settings import Settings
-    from forecasting_platform.wiring import described_feed
 
     description = read_description(file)
     settings = Settings().model_copy(update={"feed_archive": None})
@@ -86,8 +86,8 @@ def _asked(description: "FeedDescription") -> DateRange:
 def _proposal(url: str, headers: Iterable[str], member: str | None) -> "Proposal":
     from forecasting_platform.adapters.feeds.inspection.proposal import propose
     from forecasting_platform.feed_description.description import FeedDescription
+    from forecasting_platform.feed_wiring import described_feed
     from forecasting_platform.settings import Settings
-    from forecasting_platform.wiring import described_feed
 
     address = url if "://" in url else Path(url).resolve().as_uri()
     source: dict[str, Any] = {"url": address}

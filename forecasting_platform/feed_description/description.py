@@ -14,13 +14,13 @@ from forecasting_platform.feed_description.parts import (
     Covariate,
     Day,
     Dialect,
-    JMESPath,
     Long,
     Part,
     Publication,
     Series,
     Source,
 )
+from forecasting_platform.feed_description.words import JMESPath
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
 
 

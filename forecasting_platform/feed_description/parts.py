@@ -10,72 +10,29 @@ Each field's description is what an editor shows, and what the documentation lis
 from collections import Counter
 from datetime import date, time
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.feed_description.day_format import DayFormat
+from forecasting_platform.feed_description.words import (
+    Character,
+    Formats,
+    Holidays,
+    JMESPath,
+    Mark,
+    Names,
+    TimeZone,
+    one_or_several,
+)
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     MAX_DAYS_AHEAD,
     SERIES,
     Exogenous,
     exogenous_from,
 )
-from forecasting_platform.forecasting.series.days.due_days import holidays_of_year
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Dublin or UTC") from error
-    return name
-
-
-def _day_format(declared: str) -> str:
-    DayFormat.compile(declared)
-    return declared
-
-
-def _jmespath(expression: str) -> str:
-    try:
-        jmespath.compile(expression)
-    except JMESPathError as error:
-        raise ValueError(f"{expression!r} is no JMESPath expression: {str(error).splitlines()[0]}") from error
-    return expression
-
-
-def _several(given: object) -> object:
-    return [given] if isinstance(given, str) else given
-
-
-def _public_holidays(code: str) -> str:
-    try:
-        holidays_of_year(code, 2024)
-    except ConfigurationError as error:
-        raise ValueError(error.problem) from error
-    return code
-
-
-def _any_number(given: object) -> object:
-    return () if given is None else _several(given)
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-JMESPath = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
-Character = Annotated[str, Field(min_length=1, max_length=1)]
-Mark = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]$")]
-"""One ASCII character that is no line break."""
-Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
-"""One name or several."""
-Holidays = Annotated[tuple[Annotated[str, AfterValidator(_public_holidays)], ...], BeforeValidator(_any_number)]
-Formats = Annotated[tuple[Annotated[str, AfterValidator(_day_format)], ...], BeforeValidator(_several)]
 
 
 class Part(BaseModel):
@@ -302,7 +259,7 @@ class ClosedDays(Part):
 class Calendar(Part):
     """On which days a value is due; every day by default."""
 
-    weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(_several)] = Field(
+    weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(one_or_several)] = Field(
         default=WEEKDAYS, min_length=1, description="Days of the week; one of a weekly feed."
     )
     holidays: Holidays = Field(

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import mlflow_tracking
 
+from forecasting_platform.feed_wiring import calendars_of, feed_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
@@ -17,15 +18,7 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import (
-    calendars_of,
-    feed_loads_of,
-    feed_of,
-    ledger_of,
-    model_registry_of,
-    table_store_of,
-    trainer_of,
-)
+from forecasting_platform.wiring import feed_loads_of, ledger_of, model_registry_of, table_store_of, trainer_of
 
 SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""

@@ -8,8 +8,8 @@ import dagster as dg
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from forecasting_platform.adapters.postgres.retention import days_kept, delete_outdated
+from forecasting_platform.feed_wiring import archive_of
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import archive_of
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

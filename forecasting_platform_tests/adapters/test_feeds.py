@@ -7,8 +7,8 @@ from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.fsspec_feed import FsspecFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_wiring import archive_of, feed_at
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import archive_of, feed_at
 from forecasting_platform_tests.contracts.observation_feed_contract import JUNE, SimulatedDocument
 
 

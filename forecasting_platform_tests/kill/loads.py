@@ -53,8 +53,8 @@ def _load(days: DateRange, run_id: str | None, environment: dict[str, str], log_
 
 def _load_alone(days: DateRange) -> None:
     from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+    from forecasting_platform.feed_wiring import feed_at
     from forecasting_platform.forecasting.series.features.feature_table import build_features, observations_period
-    from forecasting_platform.wiring import feed_at
 
     settings = Settings()
     store = PostgresTableStore(settings.require_postgres_dsn())

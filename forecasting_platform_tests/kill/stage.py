@@ -23,6 +23,7 @@ import psycopg
 from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import UnavailableError
+from forecasting_platform.feed_wiring import feed_at
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local.dagster.answers import DagsterRequestError
@@ -35,7 +36,6 @@ from forecasting_platform.local.main_job import LOAD_ASSETS
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.local.programs import Entrypoints, Programs
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_at
 
 Victim = Literal["worker", "fork server", "code server", "daemon", "postgres", "everything"]
 LOADED_DAYS = 30

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from forecasting_platform.definitions import ASSETS, build_definitions
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_wiring import feed_of
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FORECASTS, OBSERVATIONS
 from forecasting_platform.orchestration.catalog.columns import DECISION_SCHEMA, MODEL_SCHEMA
 from forecasting_platform.orchestration.catalog.external import fetches
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of
 
 KEYS = {"column_schema", "table_name", "uri", "storage_kind", "code_references"}
 SECRET = "hush"

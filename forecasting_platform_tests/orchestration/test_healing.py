@@ -15,6 +15,7 @@ from forecasting_platform.adapters.feeds.simulated_gas_supply import SERIES
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import FeedUnavailableError
+from forecasting_platform.feed_wiring import feed_of
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
@@ -30,7 +31,6 @@ from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import features_as_of
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of
 from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.pictures import without_pictures
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS

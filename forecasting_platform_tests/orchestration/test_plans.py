@@ -8,12 +8,12 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
+from forecasting_platform.feed_wiring import feed_of
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import PLANNED_VALUES
 from forecasting_platform.orchestration.partitions import days_of_tags, range_tags
 from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of
 
 pytestmark = pytest.mark.slow
 

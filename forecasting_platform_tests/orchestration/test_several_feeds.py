@@ -9,6 +9,7 @@ import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
+from forecasting_platform.feed_wiring import feed_of
 from forecasting_platform.forecasting.monitoring.next_steps import next_step
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, QUARANTINED_OBSERVATIONS
@@ -16,7 +17,6 @@ from forecasting_platform.orchestration.assets.raw_observations import raw_obser
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.sensors import reconcile_sensor
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of
 
 pytestmark = pytest.mark.slow
 

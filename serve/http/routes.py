@@ -46,7 +46,6 @@ from serve.http.schemas.answers import (
     AcknowledgedAnswer,
     AlertsAnswer,
     DecisionsAnswer,
-    FeedsAnswer,
     HealthAnswer,
     HistoryAnswer,
     ModelAnswer,
@@ -57,6 +56,7 @@ from serve.http.schemas.answers import (
     SimulateAnswer,
     WhatIfAnswer,
 )
+from serve.http.schemas.feed_answers import FeedsAnswer
 from serve.http.schemas.requests import (
     AcknowledgeBody,
     DecisionsQuery,

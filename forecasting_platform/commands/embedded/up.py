@@ -15,6 +15,7 @@ from forecasting_platform.commands.terminal.connection import Connection, connec
 from forecasting_platform.commands.terminal.options import Day, PortBase, data_dir_option, json_option, range_of
 from forecasting_platform.commands.terminal.output import print_json, print_rows
 from forecasting_platform.errors import ForecastingPlatformError, UnavailableError
+from forecasting_platform.feed_wiring import calendars_of, feed_of
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.local.data_directory import DataDirectory
@@ -23,7 +24,7 @@ from forecasting_platform.local.platform import EmbeddedPlatform
 from forecasting_platform.redaction import shown
 from forecasting_platform.services.loading.feed_reach import first_load, reach_of
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import calendars_of, feed_of, recipe_of
+from forecasting_platform.wiring import recipe_of
 
 SIMULATED_DAYS = DateRange(date(2018, 1, 1), date(2023, 6, 30))
 

@@ -15,6 +15,7 @@ from forecasting_platform.errors import (
     PlatformStateError,
     UnavailableError,
 )
+from forecasting_platform.feed_wiring import with_covariates
 from forecasting_platform.local.app_request import ask_app, problem_of
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
@@ -22,7 +23,7 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, table_store_of, with_covariates
+from forecasting_platform.wiring import ledger_of, table_store_of
 
 TIMEOUT_SECONDS = 30
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.file import read_description
+from forecasting_platform.feed_wiring import EXOGENOUS_FEED, descriptions_of
 from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform.orchestration.catalog.columns import FEED_SCHEMA, table_schema
 from forecasting_platform.orchestration.catalog.places import Place, postgres_place
@@ -16,7 +17,6 @@ from forecasting_platform.orchestration.catalog.references import PACKAGE, REFER
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import EXOGENOUS_FEED, descriptions_of
 
 FEEDS = "feeds"
 ONLY_FEED = "feed"

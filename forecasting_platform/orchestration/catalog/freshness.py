@@ -11,9 +11,9 @@ import dagster as dg
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.due_days import due_days
+from forecasting_platform.feed_wiring import descriptions_of
 from forecasting_platform.forecasting.series.days.due_days import EVERY_WEEKDAY, DueDays
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import descriptions_of
 
 LOADED_BY_HOUR, FORECAST_BY_HOUR = 6, 7
 """Hours in UTC. The daily load begins at 0:00; forecasts are issued as soon as it ends."""

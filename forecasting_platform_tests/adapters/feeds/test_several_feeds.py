@@ -12,12 +12,12 @@ from forecasting_platform.adapters.feeds.document_archive import DocumentArchive
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
 from forecasting_platform.adapters.feeds.several_feeds import NamedFeed, SeveralFeeds
 from forecasting_platform.errors import ConfigurationError, FeedDocumentError, FeedUnavailableError
+from forecasting_platform.feed_wiring import feed_of, names_of_several_feeds, with_covariates
 from forecasting_platform.forecasting.series.covariates.exogenous import KnownAtCutoff, KnownInAdvance, exogenous_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.quality.refusals import Refusals
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult, ObservationFeed
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_of, names_of_several_feeds, with_covariates
 from forecasting_platform_tests.adapters.feeds import test_http_feed
 from forecasting_platform_tests.contracts.observation_feed_contract import MAX_BYTES, MakeFeed
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS

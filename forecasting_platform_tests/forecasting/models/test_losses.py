@@ -14,7 +14,8 @@ from forecasting_platform.forecasting.promotion.rule import verify_decision
 from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 from forecasting_platform.forecasting.series.frames import LEVELS
-from forecasting_platform.services.backtests.recipe_backtest import backtest_features, judge
+from forecasting_platform.services.backtests.judgement import judge
+from forecasting_platform.services.backtests.recipe_backtest import backtest_features
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
 from forecasting_platform_tests.support.example_errors import UNIT, errors
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal

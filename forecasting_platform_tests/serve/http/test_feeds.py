@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import HELD_OBSERVATIONS
 from forecasting_platform_tests.support.recorded_feeds import ECB, FEEDS, GAS
 from forecasting_platform_tests.support.served_model import MakeApp
-from serve.http.schemas.answers import FeedsAnswer
+from serve.http.schemas.feed_answers import FeedsAnswer
 
 
 def hold(store: MemoryTableStore, *values: tuple[str, date, str]) -> None:

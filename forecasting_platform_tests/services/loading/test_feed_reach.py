@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_wiring import feed_at, feed_of
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.services.loading.feed_reach import first_load, reach_of
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_at, feed_of
 
 TODAY = date(2023, 7, 20)
 CSV = "Date,a,b\n01/02/1999,,\n02/02/1999,1,\n05/07/2023,,3\n06/07/2023,,\n"

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 
 Positions = npt.NDArray[np.int64]

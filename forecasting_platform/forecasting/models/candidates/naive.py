@@ -8,7 +8,8 @@ import numpy as np
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 
 

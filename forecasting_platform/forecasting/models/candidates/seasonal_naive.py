@@ -15,7 +15,8 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
     weekday_effects,
 )
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LAGS
 

@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.models.intervals import MIN_ERRORS, PROBAB
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.features.feature_table import feature_block
-from forecasting_platform.forecasting.series.features.inputs import InputBlock
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
 from forecasting_platform.forecasting.series.features.panel import Panel, calendar_ahead
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform.forecasting.series.lifetime import is_constant

@@ -16,7 +16,7 @@ from forecasting_platform.forecasting.series.days.calendar import calendar_value
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal
 from forecasting_platform.forecasting.series.features.history import windows_until
-from forecasting_platform.forecasting.series.features.inputs import InputBlock
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 
 

@@ -35,12 +35,8 @@ from forecasting_platform.forecasting.series.covariates.exogenous_values import 
 from forecasting_platform.forecasting.series.days.calendar import yearly_waves
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features, fingerprint
-from forecasting_platform.forecasting.series.features.inputs import (
-    INPUT_NAMES,
-    InputBlock,
-    InvalidInputsError,
-    ModelInputs,
-)
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.features.panel import calendar_ahead, panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 from forecasting_platform_tests.support.drift_reports import drift_report

@@ -33,7 +33,8 @@ from forecasting_platform.forecasting.models.steps_ahead import trained_step
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import columns_by_step
 from forecasting_platform.forecasting.series.days.calendar import yearly_waves
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 
