@@ -20,7 +20,7 @@ def arena() -> Iterator[Arena]:
         yield made
 
 
-@pytest.mark.parametrize(("driver", "count"), [("store", 12), ("dagster", 4)])
+@pytest.mark.parametrize(("driver", "count"), [("store", 8), ("dagster", 2)])
 def test_a_load_disturbed_anywhere_leaves_all_or_nothing_and_its_repetition_leaves_all(
     arena: Arena, driver: Driver, count: int
 ) -> None:
