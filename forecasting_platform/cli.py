@@ -49,7 +49,12 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(f"forecasting_platform.commands.{module}"), name)
+        try:
+            command: click.Command = getattr(import_module(f"forecasting_platform.commands.{module}"), name)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"{cmd_name} needs {error.name}, which is not installed: pip install 'forecasting-platform[local]'"
+            ) from error
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -601,3 +601,10 @@ def test_muting_for_no_hours_ends_a_mute(run: Callable[..., Result], ledger: Mem
     assert find_mute_reason("a:b", datetime.now(UTC), ledger.mutes(), {}) == "ann: known"
     assert run(*words, "0").exit_code == 0
     assert find_mute_reason("a:b", datetime.now(UTC), ledger.mutes(), {}) is None
+
+
+def test_a_command_without_its_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli.COMMANDS, "up", ("not_there:up", ""))
+    result = CliRunner().invoke(cli.main, ["up"])
+    assert result.exit_code == 1
+    assert "not installed: pip install 'forecasting-platform[local]'" in result.output
