@@ -1,13 +1,13 @@
-"""Every error of the platform, in families by what the caller should do.
+"""The errors of the platform, in families by what the caller should do.
 
 `UnavailableError`: a part did not answer; the same call may succeed later, so retry.
 Every other family: the same call fails again until a person changes something, so stop.
-The arguments are attributes, so that nobody has to parse a message.
+The arguments are attributes, so that nobody has to parse a message. An error of one part alone is defined there:
+`MigrationError`, `BackupError`.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from pathlib import Path
 from types import MappingProxyType
 
 EXAMPLES_SHOWN = 5
@@ -289,43 +289,6 @@ class CandidateError(ForecastingPlatformError):
         self.problem = problem
         super().__init__(
             f"the candidate {candidate!r} of {package} failed {problem}. Repair it, or leave it out of the recipe."
-        )
-
-
-class BackupError(ForecastingPlatformError):
-    """A backup that cannot be written, trusted or restored."""
-
-    def __init__(self, path: Path, problem: str, remedy: str) -> None:
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"the backup {path} {problem}. {remedy}")
-
-
-class SchemaRevisionError(ForecastingPlatformError):
-    """The schema in Postgres is of another or of an unknown release; it was not changed."""
-
-    def __init__(self, found: str | None, needed: str) -> None:
-        self.found = found
-        self.needed = needed
-        if found is None:
-            problem, remedy = "has tables but records no revision", "name a database without a schema of that name"
-        elif found < needed:
-            problem, remedy = f"is at revision {found}", "run `forecasting-platform migrate`"
-        else:
-            problem, remedy = f"is at revision {found}", "install the newer release that made it"
-        super().__init__(f"the schema forecasting {problem}, this release needs {needed}; {remedy}.")
-
-
-class MigrationError(ForecastingPlatformError):
-    """A revision could not be applied; its transaction was rolled back, so nothing has changed."""
-
-    def __init__(self, revision: str, problem: str) -> None:
-        self.revision = revision
-        self.problem = problem
-        super().__init__(
-            f"the migration to revision {revision} failed and changed nothing: {problem}. "
-            f"Fix the cause, then run `forecasting-platform migrate` again."
         )
 
 

@@ -21,8 +21,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from forecasting_platform.adapters.postgres.schema import REVISIONS
-from forecasting_platform.errors import BackupError, PlatformStateError
-from forecasting_platform.local.copying import copy_folder, sha256_of
+from forecasting_platform.errors import PlatformStateError
+from forecasting_platform.local.copying import BackupError, copy_folder, sha256_of
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.embedded_postgres import MAINTENANCE_DATABASE

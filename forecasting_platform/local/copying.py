@@ -6,9 +6,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from forecasting_platform.errors import BackupError
+from forecasting_platform.errors import ForecastingPlatformError
 
 ATTEMPTS = 5
+
+
+class BackupError(ForecastingPlatformError):
+    """A backup that cannot be written, trusted or restored."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"the backup {path} {problem}. {remedy}")
 
 
 def copy_folder(source: Path, target: Path) -> None:

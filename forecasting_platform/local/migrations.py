@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from forecasting_platform.adapters.postgres.migrations import MigrationError
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
-from forecasting_platform.errors import MigrationError
 from forecasting_platform.settings import SCHEMA
 
 RELEASES_FILE = "releases.json"

@@ -13,10 +13,11 @@ from psycopg import sql
 
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.errors import BackupError, PlatformStateError
+from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
 from forecasting_platform.local import backup as backup_module
 from forecasting_platform.local.backup import make_backup, read_backup, restore_backup
+from forecasting_platform.local.copying import BackupError
 from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.migrations import is_up_to_date
 from forecasting_platform.local.platform import EmbeddedPlatform

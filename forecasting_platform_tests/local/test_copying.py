@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forecasting_platform.errors import BackupError
 from forecasting_platform.local import copying
-from forecasting_platform.local.copying import copy_folder
+from forecasting_platform.local.copying import BackupError, copy_folder
 
 Meanwhile = Callable[[Callable[[Path], object]], None]
 

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from forecasting_platform.adapters.postgres.migrations import MigrationError
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION
 from forecasting_platform.cli import main
 from forecasting_platform.commands.embedded.migrate import migrate_platform
-from forecasting_platform.errors import MigrationError, PlatformStateError
+from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.migrations import (
     Migrated,
     installed_releases,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from forecasting_platform.errors import BackupError, ConfigurationError, PlatformStateError
+from forecasting_platform.errors import ConfigurationError, PlatformStateError
 from forecasting_platform.local.backup import make_backup
+from forecasting_platform.local.copying import BackupError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.environment import SPARK_OF_ONE_MACHINE
 from forecasting_platform.local.platform import EmbeddedPlatform

@@ -26,14 +26,27 @@ from forecasting_platform.adapters.postgres.roles import prepare_schema
 from forecasting_platform.adapters.postgres.schema import (
     HEAD_REVISION,
     REVISIONS,
+    SchemaRevisionError,
     describe,
     is_empty,
     revision_of,
 )
-from forecasting_platform.errors import MigrationError, SchemaRevisionError, StoreUnavailableError
+from forecasting_platform.errors import ForecastingPlatformError, StoreUnavailableError
 from forecasting_platform.settings import SCHEMA
 
 SCRIPTS = Path(__file__).parent / "revisions"
+
+
+class MigrationError(ForecastingPlatformError):
+    """A revision could not be applied; its transaction was rolled back, so nothing has changed."""
+
+    def __init__(self, revision: str, problem: str) -> None:
+        self.revision = revision
+        self.problem = problem
+        super().__init__(
+            f"the migration to revision {revision} failed and changed nothing: {problem}. "
+            f"Fix the cause, then run `forecasting-platform migrate` again."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from forecasting_platform.adapters.postgres.connections import PostgresConnection, schema_of
-from forecasting_platform.errors import SchemaRevisionError
+from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.series.frames import (
     DERIVED_TABLES,
     OBSERVATIONS,
@@ -91,6 +91,21 @@ _VIEWS = {
     "daily_accuracy": _DAILY_ACCURACY_VIEW,
     PREDICTION_ERRORS.name: _PREDICTION_ERRORS_VIEW,
 }
+
+
+class SchemaRevisionError(ForecastingPlatformError):
+    """The schema in Postgres is of another or of an unknown release; it was not changed."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        self.found = found
+        self.needed = needed
+        if found is None:
+            problem, remedy = "has tables but records no revision", "name a database without a schema of that name"
+        elif found < needed:
+            problem, remedy = f"is at revision {found}", "run `forecasting-platform migrate`"
+        else:
+            problem, remedy = f"is at revision {found}", "install the newer release that made it"
+        super().__init__(f"the schema forecasting {problem}, this release needs {needed}; {remedy}.")
 
 
 def identifier(table: Table) -> sql.Identifier:

@@ -61,7 +61,7 @@ class DagsterApi:
         """
         selection = [
             {
-                "assetKey": {"path": asset.split("/")},
+                "assetKey": _key(asset),
                 "partitions": {"range": {"start": str(period.start), "end": str(period.end)}},
             }
             for asset in assets
@@ -181,8 +181,7 @@ class DagsterApi:
         return next(reversed(self.materializations(runs[0], asset)), None) if runs else None
 
     def _asset(self, asset: str) -> dict[str, Any]:
-        key = {"key": {"path": asset.split("/")}}
-        return self._ask(f"look at {asset}", queries.PARTITION_COUNT, key, expected="AssetNode")
+        return self._ask(f"look at {asset}", queries.PARTITION_COUNT, {"key": _key(asset)}, expected="AssetNode")
 
     def failed_run(self, job: str, since: float) -> str | None:
         """The newest run of a job, begun since a `time.time`, that failed or was cancelled; None without one."""
@@ -197,12 +196,8 @@ class DagsterApi:
         Raises:
             DagsterRequestError: there is no such asset.
         """
-        answer = self._ask(
-            f"list the days of {asset}",
-            queries.PARTITION_RANGES,
-            {"key": {"path": asset.split("/")}},
-            expected="AssetNode",
-        )
+        key = {"key": _key(asset)}
+        answer = self._ask(f"list the days of {asset}", queries.PARTITION_RANGES, key, expected="AssetNode")
         ranges = answer["assetPartitionStatuses"].get("ranges", [])
         return {
             day
@@ -240,12 +235,8 @@ class DagsterApi:
 
     def reload_location(self) -> None:
         """Make the web server look at the code location again."""
-        self._ask(
-            f"reload {self.location}",
-            queries.RELOAD_LOCATION,
-            {"name": self.location},
-            expected="WorkspaceLocationEntry",
-        )
+        name = {"name": self.location}
+        self._ask(f"reload {self.location}", queries.RELOAD_LOCATION, name, expected="WorkspaceLocationEntry")
 
     def unhealthy_daemons(self) -> list[str]:
         """Daemons that are needed but have not said lately that they live, sorted."""
@@ -296,6 +287,10 @@ def _poll(
         if time.monotonic() > deadline:
             raise UnavailableError(what, f"it is {status.status} and has not finished within {deadline_seconds:g} s")
         time.sleep(POLL_SECONDS)
+
+
+def _key(asset: str) -> dict[str, list[str]]:
+    return {"path": asset.split("/")}
 
 
 def _tags(tags: Mapping[str, str] | None) -> list[dict[str, str]]:

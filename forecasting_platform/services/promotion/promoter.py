@@ -13,29 +13,25 @@ from datetime import datetime
 from typing import Any, Literal
 
 from forecasting_platform.errors import (
-    InvalidArtifactError,
-    NoChallengerError,
     NoChampionError,
     ReasonMissingError,
     UnknownVersionError,
 )
-from forecasting_platform.forecasting.models.recipes.recipe import recipe_from
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
-from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion
+from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.decisions import (
     AUTOMATIC,
     PromotionDecision,
-    Verdict,
     hold_if_rolled_back,
     rollback_decision,
 )
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import BROKEN, may_roll_back
-from forecasting_platform.forecasting.promotion.rule import decide
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.ports.ledger import Ledger
-from forecasting_platform.ports.model_registry import FINGERPRINTS, ModelRegistry, ModelVersion
+from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion.challenger_judge import ChallengerJudge
 from forecasting_platform.services.promotion.evidence import PromotionEvidence
 from forecasting_platform.services.promotion.versions import (
     LEDGER_LOOK_BACK,
@@ -82,7 +78,9 @@ class Promoter:
                 return finished
             serving = self.versions.serving()
             evidence = self._evidence(serving.model)
-            decision = self._take_back(serving, evidence, decided_by) or self._judge(serving, evidence, decided_by)
+            decision = self._take_back(serving, evidence, decided_by) or self._judge.judge(
+                serving, evidence, decided_by
+            )
             if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
                 decision = hold_if_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
             return self._carry_out(decision, after=known)
@@ -138,6 +136,10 @@ class Promoter:
     def versions(self) -> Versions:
         """Which versions serve, served and should serve."""
         return Versions(self.registry, self.ledger)
+
+    @property
+    def _judge(self) -> ChallengerJudge:
+        return ChallengerJudge(self.registry, self.versions, self.policy, self.fitness, self.now)
 
     def _evidence(self, serving: ForecastModel | None) -> PromotionEvidence:
         found = PromotionEvidence(self.store, self.versions, self.policy, self.impossible, self.not_normal)
@@ -238,75 +240,3 @@ class Promoter:
     ) -> PromotionDecision:
         decision = self._rollback(serving.number, to, reason, decided_by)
         return replace(decision, evidence={AUTOMATIC: numbers})
-
-    # ---- judging the challenger
-
-    def _judge(self, serving: Serving, gathered: PromotionEvidence, decided_by: str) -> PromotionDecision:
-        challenger, champion = self.registry.version_at("challenger"), serving.version if serving.model else None
-        if challenger is None:
-            raise NoChallengerError(self.registry.name)
-        model, problem = self.versions.load(challenger)
-        if model is None:
-            return self._unjudged("reject", problem or "", challenger, serving, decided_by)
-        try:
-            fitness = self.fitness(model)
-        except InvalidArtifactError as error:
-            return self._unjudged("reject", str(error), challenger, serving, decided_by)
-        if serving.model is not None and set(model.unique_ids).isdisjoint(serving.model.unique_ids):
-            reason = (
-                f"version {challenger.version} shares no series with version {serving.number}, so nothing can be "
-                f"compared; where the feed has other series now, serve it by "
-                f"`promote --to-version {challenger.version} --reason …`"
-            )
-            return self._unjudged("hold", reason, challenger, serving, decided_by)
-        gathered = gathered.besides(model)
-        comparison = gathered.compare(model, serving.model)
-        loss, naive, at = recipe_from(model.metadata["recipe"]).loss, comparison.naive["seasonal_naive"], self.now()
-        unit = naive.rmse if loss == "squared" else naive.unit
-        decision = decide(
-            _scored_version(challenger, comparison.challenger, model),
-            _scored_version(champion, comparison.champion, serving.model)
-            if champion and comparison.champion and serving.model
-            else None,
-            comparison.naive,
-            self.policy,
-            horizon=model.horizon,
-            decided_at=at,
-            decided_by=decided_by,
-            shadow=gathered.shadow(challenger, champion, unit, loss) if champion else None,
-            fitness=fitness,
-            tries=gathered.tries(challenger, champion, at) if champion else None,
-            left_out=comparison.left_out,
-            loss=loss,
-            provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
-        )
-        if serving.broken is None:
-            return decision
-        # Judged as if nothing served, since nothing that serves could be judged.
-        reason, evidence = f"{decision.reason}; {serving.broken}", decision.evidence | {"lost": serving.broken}
-        return replace(decision, champion_version=serving.number, reason=reason, evidence=evidence)
-
-    def _unjudged(
-        self, verdict: Verdict, reason: str, challenger: ModelVersion, serving: Serving, decided_by: str
-    ) -> PromotionDecision:
-        return PromotionDecision(
-            verdict=verdict,
-            reason=reason,
-            challenger_version=challenger.version,
-            champion_version=serving.number,
-            challenger_cutoff=challenger.cutoff,
-            decided_at=self.now(),
-            decided_by=decided_by,
-        )
-
-
-def _provenance(version: ModelVersion) -> dict[str, str | None]:
-    return {name: version.tags.get(name) for name in (*FINGERPRINTS, "artifact_sha256")}
-
-
-def _scored_version(version: ModelVersion, evidence: Evidence, model: ForecastModel) -> ScoredVersion:
-    declared, fingerprint = (
-        recipe_from(model.metadata["recipe"]).declared_days,
-        version.tags.get("recipe_fingerprint", ""),
-    )
-    return ScoredVersion(version.version, version.cutoff, fingerprint, evidence, declared)

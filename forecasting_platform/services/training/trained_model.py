@@ -7,6 +7,7 @@ from datetime import timedelta
 from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.block_training import TrainedModel
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.trained.lower_bounds import with_lower_bounds
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.covariates.exogenous_values import refuse_never_known
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
@@ -54,7 +55,7 @@ def train_challenger(
         found = "; ".join(failing_loads())
         raise InsufficientHistoryError(error.found_days, error.needed_days, found or None) from error
     refuse_never_known(trained.model.metadata["exogenous_known"], recipe.exogenous)
-    model = trained.model.with_lower_bounds(lower_bounds)
+    model = with_lower_bounds(trained.model, lower_bounds)
     version = registry.register(model, plots=trained.plots, run_tags=run_tags)
     return Challenger(trained, version, _remarks(recipe, model))
 

@@ -11,10 +11,17 @@ from psycopg import sql
 
 from forecasting_platform.adapters.postgres import migrations, schema
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
-from forecasting_platform.adapters.postgres.migrations import SCRIPTS, Migration, engine_of, migrate_schema, upgrade
-from forecasting_platform.adapters.postgres.schema import HEAD_REVISION, REVISIONS
+from forecasting_platform.adapters.postgres.migrations import (
+    SCRIPTS,
+    Migration,
+    MigrationError,
+    engine_of,
+    migrate_schema,
+    upgrade,
+)
+from forecasting_platform.adapters.postgres.schema import HEAD_REVISION, REVISIONS, SchemaRevisionError
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.errors import MigrationError, SchemaRevisionError, StoreUnavailableError
+from forecasting_platform.errors import StoreUnavailableError
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.adapters.postgres.postgres_catalog import catalog
 

@@ -1,17 +1,21 @@
 """A frame that does not fit its table is refused by name; every error says what to do."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecasting_platform import errors
+from forecasting_platform.adapters.postgres.migrations import MigrationError
+from forecasting_platform.adapters.postgres.schema import SchemaRevisionError
 from forecasting_platform.errors import InvalidFrameError, InvalidRangeError
 from forecasting_platform.forecasting.series.days.calendar import is_holiday, is_year_end, weekday
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.inputs import InvalidInputsError, ModelInputs
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
+from forecasting_platform.local.copying import BackupError
 from forecasting_platform_tests.support.example_series import days_after, features_of, observations, seasonal, trained
 
 ROW = {"unique_id": "a", "ds": "2023-07-01", "y": 1.0, "available_at": "2023-07-02T00:00:00Z"}
@@ -140,13 +144,13 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.CandidateError("trees", "their-trees 1.0", "to fit: no rows"), "'trees' of their-trees 1.0 failed to fit"),
     (errors.NoChallengerError("m"), "m has no challenger"),
     (
-        errors.BackupError("the database", "pg_dump failed: disk full", "What was there still is."),
+        BackupError(Path("backup"), "pg_dump failed: disk full", "What was there still is."),
         "pg_dump failed: disk full",
     ),
-    (errors.SchemaRevisionError("0009", "0003"), "is at revision 0009, this release needs 0003; install the newer"),
-    (errors.SchemaRevisionError("0001", "0003"), "run `forecasting-platform migrate`"),
-    (errors.SchemaRevisionError(None, "0003"), "records no revision, this release needs 0003; name a database"),
-    (errors.MigrationError("0003", "permission denied"), "permission denied"),
+    (SchemaRevisionError("0009", "0003"), "is at revision 0009, this release needs 0003; install the newer"),
+    (SchemaRevisionError("0001", "0003"), "run `forecasting-platform migrate`"),
+    (SchemaRevisionError(None, "0003"), "records no revision, this release needs 0003; name a database"),
+    (MigrationError("0003", "permission denied"), "permission denied"),
     (errors.ReasonMissingError("rollback"), "by a person (rollback) needs a reason"),
     (errors.ChampionMovedError("1", None), "from version 1 but it is version none"),
     (errors.UnknownVersionError("9", ["1", "2"]), "no model version '9'; known versions are '1', '2'"),
@@ -187,4 +191,4 @@ def test_every_error_class_is_rendered_above() -> None:
         for found in vars(errors).values()
         if isinstance(found, type) and issubclass(found, errors.ForecastingPlatformError)
     }
-    assert defined == {type(error) for error, _says in RENDERED}
+    assert defined <= {type(error) for error, _says in RENDERED}

@@ -3,7 +3,7 @@
 It forecasts from input rows with numpy alone. Training is in `training`, its stored form in `model_document`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.errors import ConfigurationError, UnknownSeriesError, examples
+from forecasting_platform.errors import UnknownSeriesError
 from forecasting_platform.forecasting.models.candidates.candidate import LEVEL, FittedCandidate, Positions
 from forecasting_platform.forecasting.models.candidates.guarded import forecast_rows
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
@@ -33,7 +33,7 @@ from forecasting_platform.forecasting.series.days.series_calendars import DAILY,
 from forecasting_platform.forecasting.series.features.history import history_of
 from forecasting_platform.forecasting.series.features.inputs import ModelInputs, build_inputs
 from forecasting_platform.forecasting.series.features.panel import feature_values
-from forecasting_platform.forecasting.series.frames import FEATURE_NAMES, LEVELS
+from forecasting_platform.forecasting.series.frames import LEVELS
 from forecasting_platform.forecasting.series.lifetime import SeriesState, has_ended, series_states
 
 
@@ -125,10 +125,9 @@ class ForecastModel:
         """
         rows = rows[rows["unique_id"].isin(self.unique_ids)]
         positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
-        features, feature_days = self.features.copy(), self.feature_days.copy()
+        features, feature_days, history = self.features.copy(), self.feature_days.copy(), self.history.copy()
         features[positions] = self.values_of(rows)
         feature_days[positions] = rows["ds"].to_numpy().astype("datetime64[D]")
-        history = self.history.copy()
         history[positions] = history_of(rows, self.window_days)
         return replace(self, features=features, feature_days=feature_days, history=history)
 
@@ -144,29 +143,6 @@ class ForecastModel:
             log_widths: logarithm of the factor of each of `LEVELS`; shape (S, len(LEVELS)).
         """
         return replace(self, error_quantiles=adapt_quantiles(self.error_quantiles, log_widths))
-
-    def with_lower_bounds(self, lower_bounds: Mapping[str, float]) -> "ForecastModel":
-        """The same model, of which no forecast and no interval of some series lies below a declared bound.
-
-        Args:
-            lower_bounds: by series; the others keep theirs.
-
-        Raises:
-            ConfigurationError: a series the model does not have, or whose newest value lies below its bound.
-        """
-        if unknown := sorted(lower_bounds.keys() - set(self.unique_ids)):
-            raise ConfigurationError(
-                "FORECASTING_LOWER_BOUNDS", f"names {examples(unknown)}; there are {examples(self.unique_ids)}"
-            )
-        bound = self.lower_bound.copy()
-        for unique_id, declared in lower_bounds.items():
-            position = self._index[unique_id]
-            newest = self.features[position, FEATURE_NAMES.index("y")]
-            if newest < declared:
-                problem = f"declares {declared:g} of {unique_id!r}, whose newest value {newest:g} is lower"
-                raise ConfigurationError("FORECASTING_LOWER_BOUNDS", problem)
-            bound[position] = declared
-        return replace(self, lower_bound=bound)
 
     def inputs(self, days: Sequence[date], *, unique_ids: Sequence[str] | None = None) -> ModelInputs:
         """The input frame for some days, from each series' newest feature row.

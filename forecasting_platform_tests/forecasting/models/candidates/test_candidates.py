@@ -19,8 +19,8 @@ from forecasting_platform.forecasting.models.candidates.naive import FittedNaive
 from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
 from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import DirectRidge
-from forecasting_platform.forecasting.models.candidates.ridge.ridge_equations import clip_changes
 from forecasting_platform.forecasting.models.candidates.ridge.ridge_regressors import regressors
+from forecasting_platform.forecasting.models.candidates.ridge.robust_changes import clip_changes
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import FittedSeasonalNaive, SeasonalNaive
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe, recipe_from
 from forecasting_platform.forecasting.models.steps_ahead import trained_step

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from forecasting_platform.errors import ConfigurationError, InvalidRangeError, UnknownSeriesError
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.models.trained.forecasts import PARTS
+from forecasting_platform.forecasting.models.trained.lower_bounds import with_lower_bounds
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.series.features.inputs import ModelInputs
@@ -56,7 +57,7 @@ def test_no_forecast_and_no_interval_lies_below_a_declared_bound(model: Forecast
     days = days_after(30)
     free = model.predict(model.inputs(days))
     bound = float(np.median(free.bounds[80][0][free.unique_id == "a"]))
-    bounded = model.with_lower_bounds({"a": bound}).predict(model.inputs(days))
+    bounded = with_lower_bounds(model, {"a": bound}).predict(model.inputs(days))
     own = free.unique_id == "a"
     for values in (bounded.y_hat, *(lower for lower, _ in bounded.bounds.values())):
         assert values[own].min() >= bound
@@ -72,7 +73,7 @@ def test_a_bound_that_cannot_be_meant_is_refused_by_name(
     model: ForecastModel, bounds: dict[str, float], problem: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"FORECASTING_LOWER_BOUNDS: .*{problem}"):
-        model.with_lower_bounds(bounds)
+        with_lower_bounds(model, bounds)
 
 
 def test_no_rows_have_no_forecasts(model: ForecastModel) -> None:
