@@ -1,47 +1,38 @@
 """The endpoints: each reads the champion once, calls `answers` or `history`, and writes JSON."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
 
 import orjson
-from flask import Response, render_template, request
+from flask import Response, render_template
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
-from forecasting_platform.forecasting.models.trained.forecasts import PARTS, Forecasts
-from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, KEYS, ModelInputs
+from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, KEYS
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PREDICTION_ERRORS
 from serve.forecasts.answers import (
     MAX_CELLS,
     MAX_INPUT_ROWS,
-    actuals_of,
-    explanation,
     forecast,
     inputs_for,
-    inputs_from,
     list_left_out,
     max_rows,
-    moved_since,
-    parts_of,
     refuse_too_many,
 )
 from serve.forecasts.champion import Champion, describe_champion
 from serve.forecasts.feeds import describe_feeds
 from serve.forecasts.history import history_period, read_history
 from serve.forecasts.whatif import apply_changes, warnings_of
-from serve.http.middleware import REQUEST_ID
+from serve.http.prediction import compute_answer, record_answer
 from serve.http.problems import PROBLEM_JSON
-from serve.http.responses import computed_answer, inputs_answer, name_of, precomputed_answer, wants_csv, whatif_answer
+from serve.http.responses import inputs_answer, name_of, precomputed_answer, wants_csv, whatif_answer
 from serve.http.schemas.answers import (
     AcknowledgedAnswer,
     AlertsAnswer,
@@ -71,7 +62,6 @@ from serve.http.schemas.requests import (
     WhatIfBody,
 )
 from serve.service import Service, current_service
-from serve.telemetry.prediction_log import Answer, ServedForecasts
 
 MAX_DECISIONS = MAX_ALERTS = 50
 MAX_DECISIONS_WITH_EVIDENCE = 5
@@ -105,56 +95,10 @@ def predict(body: PredictBody) -> Response:
         refuse_too_many(content.period, len(content.unique_ids or champion.model.unique_ids), max_rows(content.level))
         precomputed = champion.precomputed.find(content.period, content.unique_ids)
         if precomputed is not None:
-            _record_answer(service, champion, precomputed)
+            record_answer(service, champion, precomputed)
             left_out = [] if content.unique_ids else champion.precomputed.left_out
             return precomputed_answer(champion, content.period, precomputed, left_out)
-    return _compute(content, champion, service)
-
-
-def _compute(body: PredictRangeBody | InputsBody, champion: Champion, service: Service) -> Response:
-    parts = len(PARTS) + len(model_covariates(champion.model))
-    row_limit = max_rows(body.level, body.further_columns(parts))
-    if isinstance(body, InputsBody):
-        inputs = inputs_from(champion, body.rows, min(row_limit, MAX_INPUT_ROWS))
-    else:
-        inputs = inputs_for(champion, body.forecast_request, service.store, row_limit)
-    forecasts = forecast(champion, inputs, body.level)
-    more = _further_columns(body, champion, inputs, forecasts, service)
-    _record_answer(service, champion, [forecasts], given_inputs=isinstance(body, InputsBody))
-    left_out = list_left_out(champion, inputs, body.forecast_request) if isinstance(body, PredictRangeBody) else []
-    return computed_answer(champion, forecasts, more, left_out)
-
-
-def _further_columns(
-    body: PredictRangeBody | InputsBody,
-    champion: Champion,
-    inputs: ModelInputs,
-    forecasts: Forecasts,
-    service: Service,
-) -> dict[str, list[Any]]:
-    """The columns requested besides the forecast and its bounds."""
-    more: dict[str, list[Any]] = {}
-    if not len(inputs):
-        return more
-    ranged = body if isinstance(body, PredictRangeBody) else None
-    if ranged and ranged.actuals:
-        more["y"] = actuals_of(forecasts, service.require_store())
-    if body.explain or (ranged and ranged.since):
-        parts = parts_of(champion, inputs)
-        more |= explanation(parts) if body.explain else {}
-        if ranged and ranged.since:
-            more |= moved_since(champion, inputs, parts, ranged.forecast_request, ranged.since, service.store)
-    return more
-
-
-def _record_answer(
-    service: Service, champion: Champion, forecasts: Sequence[ServedForecasts], *, given_inputs: bool = False
-) -> None:
-    """Count the forecasts of an answer and put them into the prediction log."""
-    version, now = champion.version.version, datetime.now(UTC)
-    answer = Answer(request.environ[REQUEST_ID], now, version, tuple(forecasts), given_inputs)
-    service.metrics.forecasts.inc(len(answer))
-    service.log.offer(answer)
+    return compute_answer(content, champion, service)
 
 
 @api.post("/simulate", tags=[_forecasts], responses={200: SimulateAnswer})

@@ -12,6 +12,18 @@ from psycopg.types.json import Jsonb
 from forecasting_platform.adapters.ledger_entries import check_evidence, refuse_overtaken
 from forecasting_platform.adapters.postgres.compared_recipes import select_compared
 from forecasting_platform.adapters.postgres.connections import PostgresConnection, PostgresConnections, lock
+from forecasting_platform.adapters.postgres.ledger_statements import (
+    DECISION_COLUMNS,
+    FEED_LOAD_COLUMNS,
+    INSERT_DECISION,
+    INSERT_FEED_LOAD,
+    NEXT_DECISION,
+    QUEUE_MESSAGE,
+    READ_DECISIONS,
+    SAVE_ALERT,
+    SAVE_MUTE,
+    SELECT_WAITING,
+)
 from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
 from forecasting_platform.adapters.postgres.schema import create_schema, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
@@ -24,30 +36,8 @@ from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
 from forecasting_platform.settings import SCHEMA
 
-_NOTHING = sql.SQL("")
-_SELECT_WAITING = """
-SELECT * FROM alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
-ORDER BY due_at, kind, created_at, key
-"""
 MAX_PROMOTION_WAIT = "10min"
 """How long a promoter waits for another, who backtests models meanwhile: longer than anything else waits here."""
-
-_DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
-_NEXT_DECISION = """
-SELECT
-    (SELECT coalesce(max(decision_id), 0) FROM promotion_decisions),
-    (SELECT entry_hash FROM promotion_decisions ORDER BY decision_id DESC LIMIT 1),
-    nextval(pg_get_serial_sequence('promotion_decisions', 'decision_id'))
-"""
-_READ_DECISIONS = """
-SELECT {} FROM promotion_decisions
-WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
-ORDER BY decision_id DESC LIMIT %(limit)s
-"""
-
-
-def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
-    return [column.name for column in fields(entry)]
 
 
 class PostgresLedger:
@@ -80,10 +70,10 @@ class PostgresLedger:
         with self._connections.transaction("promotion_decisions") as connection:
             # One at a time, so that numbers grow, and hashes follow each other, in the order of commits.
             lock(connection, "promotion_decisions")
-            newest_number, newest, number = connection.execute(_NEXT_DECISION).fetchone() or (0, None, 0)
+            newest_number, newest, number = connection.execute(NEXT_DECISION).fetchone() or (0, None, 0)
             refuse_overtaken(after, newest_number)
             entry = chain_entry(replace(decision, evidence=evidence), number, newest)
-            connection.execute(_INSERT_DECISION, [_adapted(getattr(entry, name)) for name in _DECISION_COLUMNS])
+            connection.execute(INSERT_DECISION, [_adapted(getattr(entry, name)) for name in DECISION_COLUMNS])
         return entry
 
     @contextmanager
@@ -101,8 +91,8 @@ class PostgresLedger:
         self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
     ) -> list[PromotionDecision]:
         """See `Ledger`."""
-        columns = [name for name in _DECISION_COLUMNS if with_evidence or name != "evidence"]
-        query = sql.SQL(_READ_DECISIONS).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+        columns = [name for name in DECISION_COLUMNS if with_evidence or name != "evidence"]
+        query = sql.SQL(READ_DECISIONS).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
         parameters = {"moving_to": moving_to, "moves": list(MOVES), "limit": limit}
         with self._connections.transaction("promotion_decisions") as connection:
             return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, parameters).fetchall()
@@ -143,14 +133,14 @@ class PostgresLedger:
     def waiting_messages(self) -> list[Message]:
         """See `Ledger`."""
         with self._connections.transaction("alert_messages") as connection:
-            return connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+            return connection.cursor(row_factory=class_row(Message)).execute(SELECT_WAITING).fetchall()
 
     def claim_messages(self, routes: Collection[str], at: datetime, until: datetime) -> list[Message]:
         """See `Ledger`."""
         with self._connections.transaction("alert_messages") as connection:
             # One sender at a time decides what is due, so that two never take the same message.
             lock(connection, "alert_messages")
-            waiting = connection.cursor(row_factory=class_row(Message)).execute(_SELECT_WAITING).fetchall()
+            waiting = connection.cursor(row_factory=class_row(Message)).execute(SELECT_WAITING).fetchall()
             due = due_messages(waiting, routes, at)
             claim = "UPDATE alert_messages SET due_at = %s WHERE key = ANY(%s)"
             connection.execute(claim, [until, [message.key for message in due]])
@@ -184,7 +174,7 @@ class PostgresLedger:
     def mute(self, mute: Mute) -> None:
         """See `Ledger`."""
         with self._connections.transaction("alert_mutes") as connection:
-            connection.execute(_SAVE_MUTE, _values(mute))
+            connection.execute(SAVE_MUTE, _values(mute))
 
     def mutes(self) -> list[Mute]:
         """See `Ledger`."""
@@ -209,7 +199,7 @@ class PostgresLedger:
             lock(connection, "feed_loads")
             changed = change(_select_feed_loads(connection))
             connection.execute("DELETE FROM feed_loads")
-            connection.cursor().executemany(_INSERT_FEED_LOAD, [_feed_load_values(each) for each in changed])
+            connection.cursor().executemany(INSERT_FEED_LOAD, [_feed_load_values(each) for each in changed])
 
     def feed_loads(self) -> list[FeedLoad]:
         """See `Ledger`."""
@@ -232,13 +222,13 @@ def _select_alerts(connection: PostgresConnection, *, open_only: bool = False, l
 def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:
     # A recovery first: the fingerprint's next incident may open in the same call.
     ordered = sorted(alerts, key=lambda alert: alert.is_open)
-    connection.cursor().executemany(_SAVE_ALERT, [_values(alert) for alert in ordered])
-    connection.cursor().executemany(_QUEUE_MESSAGE, [_values(message) for message in messages])
+    connection.cursor().executemany(SAVE_ALERT, [_values(alert) for alert in ordered])
+    connection.cursor().executemany(QUEUE_MESSAGE, [_values(message) for message in messages])
 
 
 def _select_feed_loads(connection: PostgresConnection) -> list[FeedLoad]:
     query = sql.SQL("SELECT {} FROM feed_loads ORDER BY feed").format(
-        sql.SQL(", ").join(map(sql.Identifier, _FEED_LOAD_COLUMNS))
+        sql.SQL(", ").join(map(sql.Identifier, FEED_LOAD_COLUMNS))
     )
     return [
         FeedLoad(
@@ -267,35 +257,3 @@ def _adapted(value: object) -> object:
 
 def _values(entry: Alert | Message | Mute) -> list[object]:
     return [getattr(entry, column.name) for column in fields(entry)]
-
-
-def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NOTHING) -> sql.Composed:
-    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        overriding,
-        sql.SQL(", ").join(sql.Placeholder() for _ in columns),
-    )
-
-
-# The number is part of what is hashed, so it is drawn before.
-_INSERT_DECISION = _insert("promotion_decisions", _DECISION_COLUMNS, sql.SQL("OVERRIDING SYSTEM VALUE"))
-
-_FEED_LOAD_COLUMNS = (
-    "feed", "asked_at", "asked_from", "asked_to", "due_days", "problem", "failing_since", "document",
-)  # fmt: skip
-_INSERT_FEED_LOAD = _insert("feed_loads", _FEED_LOAD_COLUMNS)
-
-
-def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:
-    """Insert, or update all but the key and what is `kept`."""
-    changed = [sql.Identifier(name) for name in columns if name not in {key, *kept}]
-    assignments = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in changed)
-    return _insert(table, columns) + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(
-        sql.Identifier(key), assignments
-    )
-
-
-_SAVE_ALERT = _upsert("alerts", _columns(Alert), "alert_id", ("acknowledged", "acknowledged_by"))
-_QUEUE_MESSAGE = _insert("alert_messages", _columns(Message)) + sql.SQL(" ON CONFLICT (key) DO NOTHING")
-_SAVE_MUTE = _upsert("alert_mutes", _columns(Mute), "pattern")

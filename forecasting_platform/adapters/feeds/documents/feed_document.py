@@ -33,12 +33,12 @@ from forecasting_platform.adapters.feeds.documents.series_cells import (
     wide_cells,
 )
 from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
+from forecasting_platform.adapters.feeds.documents.unusable_series import refuse_names, refuse_text_columns
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.arrays import Days
 from forecasting_platform.forecasting.series.covariates.exogenous import is_exogenous
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.quality.limits import legal_name, series_name_problem
 from forecasting_platform.forecasting.series.quality.refusals import Refusals, varied_examples
 from forecasting_platform.ports.observation_feed import FeedDocument, no_values
 
@@ -212,7 +212,10 @@ class _Reading:
             rows = rows[np.lexsort((days.moments[rows], days.days[rows]))]
         cells = self._cells(table, rows, names).ordered(days.days, days.moments)
         read = self._values(cells.texts)
-        unusable = [*self._refuse_names(table, days, cells, read), *self._refuse_text_columns(table, cells, read)]
+        unusable = [
+            *refuse_names(self.quarantine, table, days, cells, read),
+            *refuse_text_columns(self.quarantine, table, cells, read, self._values),
+        ]
         if unusable:
             kept = ~np.isin(cells.series, unusable)
             cells, read = cells.keep(kept), read.keep(kept)
@@ -246,35 +249,6 @@ class _Reading:
         if self.description.long:
             return long_cells(table, rows, self.description.long, self.description.series, self.source)
         return wide_cells(table, rows, names, self.description.series, self.source)
-
-    def _refuse_names(self, table: TextTable, days: RowDays, cells: SeriesCells, read: CellValues) -> list[int]:
-        """The series that may not be called so; their cells are quarantined, an empty one is nothing."""
-        problems = {place: problem for place, name in enumerate(cells.names) if (problem := series_name_problem(name))}
-        shown = {place: legal_name(cells.names[place]) for place in problems}
-        has_text = (read.kinds == Cell.VALUE) | (read.kinds == Cell.REFUSED)
-        for cell in np.flatnonzero(np.isin(cells.series, list(problems)) & has_text).tolist() if problems else ():
-            row, place = int(cells.rows[cell]), int(cells.series[cell])
-            text, day = cells.texts[cell].as_py(), days.days[row].item()
-            self.quarantine.add(int(table.numbers[row]), problems[place], text, shown[place], day)
-        return list(problems)
-
-    def _refuse_text_columns(self, table: TextTable, cells: SeriesCells, read: CellValues) -> list[int]:
-        """The columns that nowhere hold a number; each is refused once, and not a cell at a time."""
-        numbers, refused = (
-            np.bincount(cells.series[read.kinds == kind], minlength=len(cells.names))
-            for kind in (Cell.VALUE, Cell.REFUSED)
-        )
-        found = []
-        for place in np.flatnonzero((numbers == 0) & (refused > 1)).tolist() if cells.published else ():
-            column = table.columns[cells.published[place]]
-            kinds = self._values(column).kinds
-            if (kinds == Cell.VALUE).any() or series_name_problem(cells.names[place]):
-                continue
-            rows = np.flatnonzero(kinds == Cell.REFUSED)
-            reason = f"no cell of the column is a number, in {len(rows):,} rows; leave it out with series.exclude"
-            self.quarantine.add(int(table.numbers[rows[0]]), reason, column[int(rows[0])].as_py(), cells.names[place])
-            found.append(place)
-        return found
 
     def _last_published(
         self, table: TextTable, days: RowDays, names: Sequence[str], newest: np.datetime64, daily: DailyValues

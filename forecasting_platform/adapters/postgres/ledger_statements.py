@@ -1,0 +1,71 @@
+"""The statements by which the ledger is read and written, each a constant. The tables are in `ledger_tables`."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from psycopg import sql
+
+from forecasting_platform.forecasting.monitoring.alert_messages import Message
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+
+_NOTHING = sql.SQL("")
+SELECT_WAITING = """
+SELECT * FROM alert_messages WHERE delivered_at IS NULL AND given_up_at IS NULL
+ORDER BY due_at, kind, created_at, key
+"""
+DECISION_COLUMNS = [column.name for column in fields(PromotionDecision)]
+NEXT_DECISION = """
+SELECT
+    (SELECT coalesce(max(decision_id), 0) FROM promotion_decisions),
+    (SELECT entry_hash FROM promotion_decisions ORDER BY decision_id DESC LIMIT 1),
+    nextval(pg_get_serial_sequence('promotion_decisions', 'decision_id'))
+"""
+READ_DECISIONS = """
+SELECT {} FROM promotion_decisions
+WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
+ORDER BY decision_id DESC LIMIT %(limit)s
+"""
+
+
+def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
+    return [column.name for column in fields(entry)]
+
+
+def _insert(table: str, columns: Sequence[str], overriding: sql.Composable = _NOTHING) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        overriding,
+        sql.SQL(", ").join(sql.Placeholder() for _ in columns),
+    )
+
+
+# The number is part of what is hashed, so it is drawn before.
+INSERT_DECISION = _insert("promotion_decisions", DECISION_COLUMNS, sql.SQL("OVERRIDING SYSTEM VALUE"))
+
+
+FEED_LOAD_COLUMNS = (
+    "feed", "asked_at", "asked_from", "asked_to", "due_days", "problem", "failing_since", "document",
+)  # fmt: skip
+
+
+INSERT_FEED_LOAD = _insert("feed_loads", FEED_LOAD_COLUMNS)
+
+
+def _upsert(table: str, columns: Sequence[str], key: str, kept: Sequence[str] = ()) -> sql.Composed:
+    """Insert, or update all but the key and what is `kept`."""
+    changed = [sql.Identifier(name) for name in columns if name not in {key, *kept}]
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in changed)
+    return _insert(table, columns) + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(
+        sql.Identifier(key), assignments
+    )
+
+
+SAVE_ALERT = _upsert("alerts", _columns(Alert), "alert_id", ("acknowledged", "acknowledged_by"))
+
+
+QUEUE_MESSAGE = _insert("alert_messages", _columns(Message)) + sql.SQL(" ON CONFLICT (key) DO NOTHING")
+
+
+SAVE_MUTE = _upsert("alert_mutes", _columns(Mute), "pattern")
