@@ -62,15 +62,11 @@ def _comment(told: Sequence[str], indent: str) -> Iterator[str]:
 
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_in_list(each) for each in value)}]"
+        return f"[{', '.join(_text(str(each)) for each in value)}]"
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:
         return "null"
-    return _text(str(value))
-
-
-def _in_list(value: object) -> str:
     return _text(str(value))
 
 

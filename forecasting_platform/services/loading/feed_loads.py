@@ -16,6 +16,7 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument, after_load
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY, DueDays
+from forecasting_platform.forecasting.series.quality.limits import storable_text
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.observation_feed import FeedDocument, FeedResult
 from forecasting_platform.ports.table_store import OUTCOMES, LoadReport
@@ -76,7 +77,7 @@ class FeedLoads:
     def _load(
         self, name: str, now: datetime, days: DateRange, problem: str | None, document: LoadedDocument | None = None
     ) -> FeedLoad:
-        told = problem and _storable(problem)[:MAX_PROBLEM_CHARACTERS]
+        told = problem and storable_text(problem)[:MAX_PROBLEM_CHARACTERS]
         return FeedLoad(name, now, days, self._due_days(name), told, now if told else None, document)
 
     def _due_days(self, name: str) -> DueDays:
@@ -93,8 +94,3 @@ def _loaded(document: FeedDocument, report: LoadReport, days: DateRange) -> Load
         refusals=document.refusals,
         newest_day=document.last_published,
     )
-
-
-def _storable(text: str) -> str:
-    """The text with what Postgres cannot hold written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")

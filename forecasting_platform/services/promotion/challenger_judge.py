@@ -74,7 +74,11 @@ class ChallengerJudge:
             tries=gathered.tries(challenger, champion, at) if champion else None,
             left_out=comparison.left_out,
             loss=loss,
-            provenance={version.version: _provenance(version) for version in (challenger, champion) if version},
+            provenance={
+                version.version: {name: version.tags.get(name) for name in (*FINGERPRINTS, "artifact_sha256")}
+                for version in (challenger, champion)
+                if version
+            },
         )
         if serving.broken is None:
             return decision
@@ -94,10 +98,6 @@ class ChallengerJudge:
             decided_at=self.now(),
             decided_by=decided_by,
         )
-
-
-def _provenance(version: ModelVersion) -> dict[str, str | None]:
-    return {name: version.tags.get(name) for name in (*FINGERPRINTS, "artifact_sha256")}
 
 
 def _scored_version(version: ModelVersion, evidence: Evidence, model: ForecastModel) -> ScoredVersion:

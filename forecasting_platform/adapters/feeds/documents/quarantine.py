@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.forecasting.series.quality.limits import storable_text
 from forecasting_platform.forecasting.series.quality.refusals import Refused, varied_examples
 
 RAW_CHARACTERS_KEPT = 1000
@@ -34,7 +35,7 @@ class Quarantine:
             such_as = "; ".join(map(str, varied_examples(self.refused)))
             problem = f"more than {MAX_REFUSED:,} of its rows and values cannot be used, such as {such_as}"
             raise FeedDocumentError(self.source, problem, MEND)
-        kept = _storable(raw[:RAW_CHARACTERS_KEPT])[:RAW_CHARACTERS_KEPT]
+        kept = storable_text(raw[:RAW_CHARACTERS_KEPT])[:RAW_CHARACTERS_KEPT]
         self.refused.append(Refused(row, kept, reason, unique_id))
         self.days.append(day)
 
@@ -49,8 +50,3 @@ class Quarantine:
 def day_column(days: Iterable[date | None]) -> pd.Series:
     """Days as a frame has them."""
     return pd.Series(np.array(list(days), dtype="datetime64[D]").astype("datetime64[ns]"))
-
-
-def _storable(text: str) -> str:
-    """The text with what UTF-8 and Postgres cannot hold (lone surrogates, NUL) written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")

@@ -5,6 +5,7 @@ cutoff day and on each day ahead. They follow from the declaration and the day a
 can leak: what is declared of days to come is a plan.
 """
 
+from calendar import isleap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -73,14 +74,10 @@ def _days_between(event: Event, first: np.datetime64, last: np.datetime64) -> Da
     years = range(
         *(int(day.astype("datetime64[Y]").astype(int)) + 1970 + more for day, more in ((first, 0), (last, 1)))
     )
-    yearly = [f"{year}-{day}" for year in years for day in event.every if day != "02-29" or _is_leap(year)]
+    yearly = [f"{year}-{day}" for year in years for day in event.every if day != "02-29" or isleap(year)]
     public = [day for year in years for day in _holidays(event.holidays_of, year)] if event.holidays_of else []
     every = np.array([*event.days, *yearly, *public], dtype="datetime64[D]")
     return every[(every >= first) & (every <= last)]
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 @lru_cache(maxsize=512)

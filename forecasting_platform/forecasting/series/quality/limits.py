@@ -68,6 +68,15 @@ def legal_name(name: str) -> str:
     return f"{shown} ({len(written):,} bytes, sha256 {hashlib.sha256(written).hexdigest()[:12]})"
 
 
+def storable_text(text: str) -> str:
+    r"""The text with what UTF-8 and Postgres cannot hold (lone surrogates, NUL) written as escapes.
+
+    >>> storable_text("a\x00")
+    'a\\x00'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+
+
 def value_problem(value: float) -> str | None:
     """What is wrong with a number as a value; None of a legal one.
 
