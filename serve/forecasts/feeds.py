@@ -29,10 +29,7 @@ def describe_feeds(loads: Sequence[FeedLoad], store: TableStore | None, now: dat
     return {
         "feeds": [_describe_feed(load, now) for load in loads[:MAX_FEEDS]],
         "feed_count": len(loads),
-        "held": [
-            {"unique_id": row.unique_id, "ds": row.ds.date(), "y": row.y, "reason": row.reason}
-            for row in held.head(MAX_HELD).itertuples()
-        ],
+        "held": [_describe_held(row) for row in held.head(MAX_HELD).itertuples()],
         "held_count": len(held),
     }
 
@@ -44,6 +41,10 @@ def _held_back(store: TableStore, loads: Sequence[FeedLoad]) -> pd.DataFrame:
         return HELD_OBSERVATIONS.empty()
     held = store.read(HELD_OBSERVATIONS, DateRange(max(days) - timedelta(days=HELD_DAYS - 1), max(days)))
     return held.sort_values("ds", ascending=False, kind="stable")
+
+
+def _describe_held(row: Any) -> dict[str, Any]:
+    return {"unique_id": row.unique_id, "ds": row.ds.date(), "y": row.y, "reason": row.reason}
 
 
 def _describe_feed(load: FeedLoad, now: datetime) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def revision_report(
         return np.abs(first - latest)
 
     effects = {window: effect(window) for window in WINDOWS}
+    # Four weeks decide, which hold all weekdays several times; the other windows are shown.
     is_known = (days >= MIN_DAYS) & np.isfinite(effects[28])
     judged = {
         "unique_id": rows.unique_ids,
@@ -160,6 +161,7 @@ def _normal(
     """
     is_out = not_normal.rows(every, "cutoff", "ds")
     normal = every[~is_out] if is_out.any() else every
+    # Series that are left out whole are kept, as unknown: a person must see that nothing is judged of them.
     rows = SeriesRows.of(normal, references, code_names(every["unique_id"].to_numpy(dtype=object))[1])
     if not is_out.any():
         return rows, (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
@@ -243,9 +245,11 @@ def _churn(rows: SeriesRows) -> Answer:
 def _moves(rows: SeriesRows) -> DailyValues:
     """How far each forecast moved since the cutoff a day before, in units of the backtest's; its day is the cutoff."""
     cutoffs = rows.frame["cutoff"].to_numpy().astype("datetime64[D]")
+    # By series, day and cutoff: forecasts of one day that were made a day apart are then neighbours.
     order = np.lexsort((cutoffs, rows.days, rows.series))
     before, after = order[:-1], order[1:]
     is_next = (rows.series[before] == rows.series[after]) & (rows.days[before] == rows.days[after])
+    # Over a gap of several cutoffs a forecast may move more, and rightly so.
     is_next &= cutoffs[after] - cutoffs[before] == np.timedelta64(1, "D")
     # In the order of the rows, so that a mean is the same sum.
     before, after = before[is_next], after[is_next]

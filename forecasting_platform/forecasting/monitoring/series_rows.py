@@ -68,6 +68,7 @@ class SeriesRows:
 
     def count_days(self) -> npt.NDArray[np.int64]:
         """How many different days each series has; shape (S,)."""
+        # Several forecasts of one day, made on several cutoffs, are one day.
         different = np.unique(self.series * DAYS_APART + self.days.astype(np.int64)) // DAYS_APART
         return np.bincount(different, minlength=len(self.unique_ids))
 
@@ -89,7 +90,9 @@ DailyValues = tuple[npt.NDArray[np.int64], Days, Floats]
 
 def daily_means(rows: SeriesRows, series: npt.NDArray[np.int64], days: Days, values: Floats) -> DailyValues:
     """The mean of each series and day, without what is not known; none of a series without a backtest."""
+    # Without a backtest there is nothing to compare with, and no unit.
     known = ~np.isnan(values) & rows.has_backtest[series]
+    # One number for series and day: grouping by one key is several times faster than by two.
     cell = series[known] * DAYS_APART + days[known].astype(np.int64)
     means = pd.Series(values[known]).groupby(cell, sort=True).mean()
     of_series, day = np.divmod(means.index.to_numpy(dtype=np.int64), DAYS_APART)

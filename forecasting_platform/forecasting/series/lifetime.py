@@ -58,11 +58,13 @@ def ended_after_days(
     >>> ended_after_days(np.stack([daily, monthly])).tolist()
     [31, 60]
     """
+    # A series with fewer than two values has no gap: the month decides.
     gaps = np.ones(len(observed), dtype=np.int64)
     for position, series in enumerate(observed):
         known = covered = np.flatnonzero(series)
         if days is not None and not calendars.is_every_day:
             due = calendars.of(unique_ids[position])
+            # Closed days are no silence: a gap begins where the next value was due.
             covered = (due.covered_until(days[known]) - days[0]).astype(np.int64)
         gaps[position] = (known[1:] - covered[:-1]).max(initial=1)
     return np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * gaps)
@@ -97,6 +99,7 @@ def last_days(observations: pd.DataFrame, newest: date | None = None, calendars:
     """
     ordered = observations.sort_values("ds")
     covered = _covered(ordered["unique_id"], ordered["ds"], calendars)
+    # From the day until which nothing else was due, to the next value.
     gaps = (ordered["ds"] - covered.groupby(ordered["unique_id"]).shift()).dt.days.fillna(1.0)
     longest = gaps.groupby(ordered["unique_id"], sort=True).max().to_numpy(dtype=np.int64)
     ended_after = np.maximum(MIN_SILENT_DAYS, SILENT_GAPS * np.maximum(longest, 1))
@@ -104,6 +107,7 @@ def last_days(observations: pd.DataFrame, newest: date | None = None, calendars:
     days = last.to_numpy().astype("datetime64[D]")
     today = np.datetime64(newest, "D") if newest else days.max() if len(days) else np.datetime64("NaT")
     until = calendars.covered_until([str(unique_id) for unique_id in last.index], days)
+    # Judged at the newest day of all: where every series is silent the feed is, and none has ended.
     ended = has_ended(until, ended_after, today)
     # Ended now and not yet a week ago.
     is_news = ended & ~has_ended(until, ended_after, today - TOLD_DAYS)

@@ -79,13 +79,14 @@ def _of_feeds(results: Sequence[FeedResult], loads: Sequence[FeedLoad]) -> dict[
     """Which days each feed has, and when the next one is due; of several, all that each gave."""
     if _are_several(results):
         shown = {
-            each.name: _of_feed(each)
-            | ({name: getattr(load.document, name) for name in OUTCOMES} if load.document else {})
-            | _days(load)
-            for each, load in zip(results, loads, strict=True)
+            each.name: _of_feed(each) | _counts(load) | _days(load) for each, load in zip(results, loads, strict=True)
         }
         return {FEEDS: dg.MetadataValue.json(shown)}
     return {f"feed_{name}": value for name, value in _days(loads[0]).items() if value is not None}
+
+
+def _counts(load: FeedLoad) -> dict[str, int]:
+    return {name: getattr(load.document, name) for name in OUTCOMES} if load.document else {}
 
 
 def _days(load: FeedLoad) -> dict[str, str | None]:

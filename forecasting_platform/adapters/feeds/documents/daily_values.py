@@ -68,14 +68,17 @@ def one_a_day(cells: DatedCells, refuse: Refuse) -> DailyValues:
     for start, end in zip(starts[ends - starts > 1].tolist(), ends[ends - starts > 1].tolist(), strict=True):
         among = np.flatnonzero(has_value[start:end]) + start
         distinct = list(dict.fromkeys(cells.values[among].tolist()))
+        # Equal repeats are one value: the first stands for them.
         kept[among[1:]] = False
         if len(distinct) > 1:
             kept[among] = False
             reason = f"different values for one day: {examples(distinct)}"
             for cell in among.tolist():
                 refuse(cell, reason)
+    # `reduceat` adds from each start to the next one, but refuses an empty list of starts.
     announced = np.add.reduceat(cells.kinds == Cell.UNPUBLISHED, starts) > 0 if len(starts) else np.array([], bool)
     valued = np.add.reduceat(has_value, starts) > 0 if len(starts) else np.array([], bool)
+    # A day announced without a value, and given one in another row, has that value.
     only = starts[announced & ~valued]
     return DailyValues(cells.series[kept], cells.days[kept], cells.values[kept], (cells.series[only], cells.days[only]))
 
@@ -93,18 +96,22 @@ def added_up(cells: DatedCells, aggregate: Aggregate, day: Day, newest: date | N
     starts = cells.starts()
     if not len(starts):
         return DailyValues(cells.series, cells.days, cells.values, (cells.series, cells.days))
+    # A row that lacks the column altogether is no row of this series.
     present = cells.kinds != Cell.ABSENT
     counts, rows = np.add.reduceat(usable.astype(np.int64), starts), np.add.reduceat(present.astype(np.int64), starts)
     expected = (
         rows if aggregate.every_minutes is None else _rows_of_days(cells.days[starts], aggregate.every_minutes, day)
     )
+    # A day with too few rows would look like a day with a small value.
     whole = (counts >= aggregate.min_share * expected) & (counts > 0)
     values = _combined(cells, usable, starts, counts, aggregate.method)
+    # Each row may be legal and their sum not.
     is_beyond = whole & (np.abs(values) > MAX_VALUE)
     for place in np.flatnonzero(is_beyond).tolist():
         refuse(int(starts[place]), f"the {aggregate.method} of the day is {value_problem(float(values[place]))}")
     has_refused = np.add.reduceat((cells.kinds == Cell.REFUSED).astype(np.int64), starts) > 0
     last = np.datetime64(newest, "D") if newest else np.datetime64("NaT", "D")
+    # The newest day may still be in progress, so what it lacks is no fault of the document.
     not_yet = ~whole & (rows > 0) & ~has_refused & ((cells.days[starts] == last) | (counts == 0))
     for place in np.flatnonzero(~whole & ~not_yet & (rows > 0)).tolist():
         problem = f"{counts[place]} of the {expected[place]} rows of the day have a value; the day needs "
@@ -123,9 +130,11 @@ def _combined(
         totals = np.add.reduceat(np.where(usable, cells.values, 0.0), starts)
         return totals if how == "sum" else totals / np.maximum(counts, 1)
     if how == "max":
+        # What is not usable is the least of all, so that it never is the largest.
         return np.maximum.reduceat(np.where(usable, cells.values, -np.inf), starts)
     if how == "min":
         return np.minimum.reduceat(np.where(usable, cells.values, np.inf), starts)
+    # Cells are ordered by moment: the largest position is the last moment.
     places = np.maximum.reduceat(np.where(usable, np.arange(len(cells)), -1), starts)
     return cells.values[places]
 
@@ -143,6 +152,7 @@ def _repeats(cells: DatedCells, usable: npt.NDArray[np.bool_], day: Day, refuse:
     zone = ZoneInfo(day.time_zone)
     says_offset = all(DayFormat.compile(declared).has_offset for declared in day.format)
     for second in np.flatnonzero(same).tolist():
+        # Two rows of that hour are right; a third is one too many.
         if not says_offset and _is_ambiguous(int(cells.moments[second]), zone) and not same[second - 1]:
             continue
         repeated[second] = True

@@ -103,6 +103,7 @@ class DueDays:
         if last < first:
             return _NONE[:0]
         years = range(first.astype("datetime64[Y]").astype(int), last.astype("datetime64[Y]").astype(int) + 1)
+        # Year by year, since each is kept: the same few years are asked for again and again.
         due = np.concatenate([_due_days_of_year(self, year) for year in years])
         return due[np.searchsorted(due, first) : np.searchsorted(due, last, side="right")]
 
@@ -140,6 +141,7 @@ class DueDays:
         if self.is_every_day or not after.size:
             return np.maximum((until - after).astype(np.int64), 0)
         due = self.between(min(after.min(), until.min()), max(after.max(), until.max()))
+        # The rank of a day among the due days; two ranks differ by the due days between them.
         found = np.searchsorted(due, until, side="right") - np.searchsorted(due, after, side="right")
         return np.maximum(found, 0).astype(np.int64)
 
@@ -151,6 +153,7 @@ class DueDays:
         ['2024-03-03']
         """
         following = self.next_due(days)
+        # Closed for so long, a series is waited for no longer.
         return np.where(np.isnat(following), days + MAX_CLOSED_DAYS, following - 1)
 
     def complete_from(self, day: date) -> datetime:
@@ -168,6 +171,7 @@ class DueDays:
         >>> str(DueDays().newest_complete(datetime(2024, 7, 3, tzinfo=UTC)))
         '2024-07-02'
         """
+        # On the clock of the feed: its publisher's evening may be another day here.
         there = moment.astimezone(ZoneInfo(self.time_zone))
         day = there.date() - timedelta(days=self.lag_days)
         return day if there.time() >= self.at else day - timedelta(days=1)

@@ -112,6 +112,7 @@ class FittedPooled(FittedCandidate):
         matrix, (_, scale) = self._matrix(inputs, series), centre_and_scale(inputs.values)
         whole, columns = self._changes(matrix, series), columns_of(inputs.step, self.covariates)
         for covariate, column in enumerate(columns.T):
+            # A plan has a column a day ahead: each row is told by the one of its own day.
             rows = np.flatnonzero(column >= 0)
             own = np.zeros(len(inputs))
             own[rows] = ridge[rows, column[rows]]
@@ -142,6 +143,7 @@ class FittedPooled(FittedCandidate):
 
     def take(self, series: Positions) -> Self:
         """Some series, with the documents that they use."""
+        # Numbers are given anew, so that a part does not carry the documents of all.
         used, document = np.unique(self.document[series], return_inverse=True)
         # -1, which stands for none, comes first where there is one.
         without = int((used < 0).sum())
@@ -151,6 +153,7 @@ class FittedPooled(FittedCandidate):
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """The series of several, one after the other; documents that are the same are kept once."""
+        # Blocks that were fitted together share a document; it would be stored once a block.
         place: dict[bytes, int] = {}
         documents = []
         for part in parts:
@@ -222,6 +225,7 @@ class PooledCandidate(Candidate):
             raise TypeError(f"{self.fitted.__name__} was found as `fitted`; it must extend FittedPooled")
         known, series = panel.newest_days(self.training_days), len(panel.unique_ids)
         covariates, is_yearly = covariate_columns(task), np.array(len(known.days) >= MIN_YEARLY_DAYS)
+        # Its forecast is a column: the trees correct what a line per series cannot say.
         ridge = DirectRidge(training_days=self.training_days).fit(panel, task)
         matrix, changes = self._examples(known, task, ridge, covariates, is_yearly=bool(is_yearly))
         if len(changes) < MIN_EXAMPLES:
@@ -236,6 +240,7 @@ class PooledCandidate(Candidate):
         ahead = panel.actuals(panel.days, task.horizon)
         place = np.flatnonzero(np.isfinite(ahead) & panel.observed[:, :, None])
         if len(place) > self.max_examples:
+            # The same draw each time: the same data give the same model, bit for bit.
             place = np.sort(np.random.default_rng(0).choice(place, self.max_examples, replace=False))
         series, cutoff, step = np.unravel_index(place, ahead.shape)
         block = panel.block(panel.days, task.horizon, task.country)
@@ -243,11 +248,13 @@ class PooledCandidate(Candidate):
         # A source of covariates may fail: what to forecast then is learned from examples that lack them.
         values[np.random.default_rng(1).random(len(values)) < UNKNOWN_SHARE, len(INPUT_NAMES) :] = np.nan
         centre, scale = centre_and_scale(values)
+        # A row without a scale, as of a constant series, has no change in units of it.
         moves = scale > 0
         values, centre, scale, step = values[moves], centre[moves], scale[moves], step[moves] + 1
         days, names = panel.days[cutoff[moves]], np.full(len(step), "", dtype=object)
         inputs = ModelInputs(names, days, days + step, values, panel.exogenous)
         matrix = pooled_matrix(values, step, ridge.predict(inputs, series[moves]), covariates, is_yearly=is_yearly)
+        # One wild change would decide a whole tree: beyond the limit all count alike.
         return matrix, np.clip((ahead.ravel()[place][moves] - centre) / scale, -MAX_CHANGE, MAX_CHANGE)
 
 

@@ -52,8 +52,10 @@ class Trees:
         found = np.empty(len(matrix))
         for begin in range(0, len(matrix), ROWS_AT_ONCE):
             rows = matrix[begin : begin + ROWS_AT_ONCE]
+            # All trees at once, a row each: a step down is one look-up in arrays, not a walk in Python.
             node = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
             row = np.arange(len(rows))[:, None]
+            # As often as the deepest tree is deep: a leaf is its own child, so a row that is there stays.
             for _ in range(int(self.depth)):
                 asked = rows[row, self.column[node]]
                 goes_left = np.where(np.isnan(asked), self.is_left_if_unknown[node], asked <= self.threshold[node])
@@ -76,6 +78,7 @@ def trees_from(document: bytes) -> Trees:
     Raises:
         ValueError: a child, a root or a column lies outside, so that a row would not come to an end.
     """
+    # A stored document may come from anywhere: a pickle in it would run code.
     with np.load(io.BytesIO(document), allow_pickle=False) as arrays:
         trees = Trees(**{field.name: arrays[field.name] for field in fields(Trees)})
     count = len(trees.value)
@@ -92,6 +95,7 @@ def trees_of(estimator: Any) -> Trees:
     """
     nodes = [predictors[0].nodes for predictors in estimator._predictors]
     roots = np.cumsum([0, *(len(of) for of in nodes)])[:-1]
+    # Scikit-learn counts the nodes of each tree from 0; here they are counted through all trees.
     of_tree = np.repeat(roots, [len(of) for of in nodes])
     every = np.concatenate(nodes)
     is_leaf, own = every["is_leaf"].astype(bool), np.arange(len(every))
@@ -99,6 +103,7 @@ def trees_of(estimator: Any) -> Trees:
         start=np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(()),
         roots=roots.astype(np.int32),
         depth=np.array(every["depth"].max(), dtype=np.int32),
+        # What a leaf asks changes nothing, but it must be a column that every row has.
         column=np.where(is_leaf, 0, every["feature_idx"]).astype(np.int32),
         threshold=np.where(is_leaf, 0.0, every["num_threshold"]),
         is_left_if_unknown=every["missing_go_to_left"].astype(bool),
