@@ -190,7 +190,8 @@ class Settings(BaseSettings):
     )
     false_pages_a_year: dict[str, float] = Field(
         default={},
-        description="False pages that a series may cause in a year, per check, as JSON; `default` for the others (1).",
+        description="False pages a year that all series together may cause, per check, as JSON; `default` for the "
+        "others (1).",
     )
     owners: dict[str, str] = Field(
         default={},
@@ -284,7 +285,7 @@ class Settings(BaseSettings):
         return self.mlflow_tracking_uri
 
     def false_pages_of(self, check_name: str) -> float:
-        """How many false pages a year a series may send by this check."""
+        """How many false pages a year all series together may send by this check."""
         return self.false_pages_a_year.get(check_name, self.false_pages_a_year.get("default", 1.0))
 
     def require_feed_url(self) -> str:

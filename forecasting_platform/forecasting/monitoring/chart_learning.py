@@ -1,11 +1,12 @@
 """Learns how a daily stream behaves while nothing is wrong: the references of `control_charts`, with their thresholds.
 
 The threshold for a budget is a quantile of the peaks of simulated streams with nothing wrong: innovations of the
-backtest, resampled in blocks of a week (whitening before the block bootstrap: Davison & Hinkley 1997, 8.2.3). What the
-streams are made of is in `references` and `drift`.
+backtest, resampled in blocks of a week (whitening before the block bootstrap: Davison & Hinkley 1997, 8.2.3). Beyond
+what 200 years show, peaks of a CUSUM are exponential (Lundberg's inequality). What the streams are made of is in
+`references` and `drift`; how series share a budget is in `shared_budget`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,12 @@ YEARS = 200
 YEAR_DAYS = 365
 MIN_REFERENCE_DAYS = 60
 DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
-CAUTION_DAYS = 200.0
+RAREST_PEAKS, TAIL_PEAKS = 50, 400
+"""Of the simulated peaks: thresholds above this one are extrapolated, by the mean excess over that one."""
+DAYS_A_PARAMETER = {False: 28.0, True: 40.0}
+"""How many days of reference determine the tail's exponent once, of a level and of a spread (`squared`)."""
+USUAL_PEAKS_A_YEAR = 30.0
+FOLDS, MAX_PEAKS = 4, 8
 AT_ONCE = 20
 """Streams whose evidence is computed together, in 50 MB of memory."""
 
@@ -42,12 +48,12 @@ def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> 
     each = [_describe_stream(chart, stream) for stream in streams]
     learned = [found for found in each if found is not None]
     batches = (learned[start : start + AT_ONCE] for start in range(0, len(learned), AT_ONCE))
-    complete = iter([reference for batch in batches for reference in _add_thresholds(chart, batch, seed)])
+    complete = (reference for batch in batches for reference in _add_thresholds(chart, batch, seed))
     return [None if found is None else next(complete) for found in each]
 
 
-def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] | None:
-    """A reference whose thresholds are still zero, and the stream's innovations."""
+def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats, Floats] | None:
+    """A reference whose thresholds are still zero, the stream's innovations, and its known days."""
     known = stream[np.isfinite(stream)]
     if len(known) < MIN_REFERENCE_DAYS or np.ptp(known) == 0:
         return None
@@ -67,23 +73,62 @@ def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats] |
     learned = Reference(
         len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
     )
-    return learned, innovations
+    return learned, innovations, known
 
 
-def _add_thresholds(chart: Chart, learned: Sequence[tuple[Reference, Floats]], seed: int) -> list[Reference]:
-    scores = [standard_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of in learned]
+def _add_thresholds(
+    chart: Chart, learned: Sequence[tuple[Reference, Floats, Floats]], seed: int
+) -> Iterator[Reference]:
+    scores = [standard_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of, _ in learned]
     evidence = cusum(np.stack(scores), chart)
-    return [_add_threshold(reference, evidence[:, series]) for series, (reference, _) in enumerate(learned)]
+    complete = [_add_threshold(chart, reference, evidence[:, at]) for at, (reference, *_) in enumerate(learned)]
+    calm = _calm_peaks(chart, [known for *_, known in learned])
+    for reference, peaks in zip(complete, calm, strict=True):
+        rarity = np.sort(reference.rarity(peaks[peaks > reference.thresholds[-1]]))[::-1]
+        yield replace(reference, peaks=tuple(np.round(rarity[:MAX_PEAKS], 4).tolist()))
 
 
-def _add_threshold(reference: Reference, evidence: Floats) -> Reference:
-    # In `YEARS` years a budget pays for `budget * YEARS` pages: the threshold is the peak of that rank.
+def _add_threshold(chart: Chart, reference: Reference, evidence: Floats) -> Reference:
     peaks = np.sort(excursion_peaks(evidence))[::-1]
-    # The reference is itself a sample, the shorter the less typical: a threshold for the whole budget
-    # would on average spend more than it (Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
-    caution = reference.days / (reference.days + CAUTION_DAYS)
-    ranks = [min(int(caution * budget * YEARS), len(peaks) - 1) for budget in BUDGETS]
-    return replace(reference, thresholds=tuple(float(peaks[rank]) for rank in ranks))
+    tail = peaks[: min(TAIL_PEAKS, len(peaks) - 1) + 1]
+    excess = float((tail - tail[-1]).mean())
+
+    def height(rarity: float) -> float:
+        rank = min(int(YEARS * np.exp(-rarity)), len(peaks) - 1)
+        start = min(RAREST_PEAKS, len(peaks) - 1)
+        return float(peaks[rank] if rank >= start else peaks[start] + excess * (rarity - np.log(YEARS / start)))
+
+    wanted = (_cautious(-float(np.log(budget)), reference.days / DAYS_A_PARAMETER[chart.squared]) for budget in BUDGETS)
+    return replace(reference, thresholds=tuple(map(height, wanted)))
+
+
+def _cautious(rarity: float, certainty: float) -> float:
+    """How rare evidence must seem by a reference that is itself a sample, to be as rare as wanted on average over such.
+
+    The exponent of the tail is taken for gamma distributed, with so many samples' worth of certainty: the mean of
+    exp(-x g) is (1 + x / certainty) ** -certainty (for the question see Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
+    """
+    above = rarity + np.log(USUAL_PEAKS_A_YEAR)
+    return float(certainty * np.expm1(above / certainty) - np.log(USUAL_PEAKS_A_YEAR))
+
+
+def _calm_peaks(chart: Chart, streams: Sequence[Floats]) -> list[Floats]:
+    """Peaks of each stream's own days, a quarter at a time, each judged by what the other three teach."""
+    judged: list[Floats] = []
+    for stream in streams:
+        for fold in np.array_split(np.arange(len(stream)), FOLDS):
+            rest = _describe_stream(chart, np.delete(stream, fold))
+            # One that cannot be learnt from three quarters shows no evidence in the fourth.
+            judged.append(np.zeros(0) if rest is None else _scores_of(chart, rest[0], stream[fold]))
+    scores = np.zeros((len(judged), max(map(len, judged), default=0)))
+    for row, found in zip(scores, judged, strict=True):
+        row[: len(found)] = found
+    evidence = cusum(scores, chart)
+    return [excursion_peaks(evidence[:, at * FOLDS : (at + 1) * FOLDS]) for at in range(len(streams))]
+
+
+def _scores_of(chart: Chart, reference: Reference, stream: Floats) -> Floats:
+    return standard_scores(chart, reference, whiten(stream - reference.centre, reference.persistence, reference.spread))
 
 
 def days_to_detect(

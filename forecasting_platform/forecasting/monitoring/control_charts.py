@@ -7,16 +7,18 @@ is one page; it ends when the evidence is back at zero. What a stream is compare
 what streams are made of is in `references` and `drift`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from forecasting_platform.forecasting.series.arrays import Floats
 
-BUDGETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
-"""False pages a year for which thresholds are kept; others are interpolated."""
+BUDGETS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
+"""False pages a year of one series for which thresholds are kept; others are interpolated. The small ones are the parts
+that series of a large platform have of its budget."""
 
 LARGEST_INNOVATION = 3.0
 """In standard deviations: one extreme day is an outlier, not a change, and must not page alone."""
@@ -53,6 +55,8 @@ class Reference:
         level_spread: standard deviation of the stream itself.
         score_mean, score_spread: of the scores.
         thresholds: evidence that pages, one for each of `BUDGETS`.
+        peaks: the rarest evidence of its own calm days, judged by what the other days teach, in logarithms of years
+            between such evidence; the rarest first.
     """
 
     days: int
@@ -63,10 +67,28 @@ class Reference:
     score_mean: float
     score_spread: float
     thresholds: tuple[float, ...]
+    peaks: tuple[float, ...] = ()
 
     def threshold(self, pages_a_year: float) -> float:
-        """The evidence that pages, for a budget; interpolated linearly in the logarithm of the budget."""
-        return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds))
+        """The evidence that pages, for a budget; linear in the logarithm of the budget, also below the smallest."""
+        return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds)) + self._slope * max(
+            0.0, float(np.log(BUDGETS[0] / pages_a_year))
+        )
+
+    def rarity(self, evidence: Floats) -> Floats:
+        """Logarithm of the years between stretches that reach such evidence: the inverse of `threshold`."""
+        known: Floats = -np.interp(evidence, self.thresholds[::-1], np.log(BUDGETS)[::-1])
+        return known + np.maximum(0.0, evidence - self.thresholds[0]) / max(self._slope, np.finfo(float).tiny)
+
+    @property
+    def _slope(self) -> float:
+        """Evidence by which a threshold grows where its budget is divided by e, beyond the smallest of `BUDGETS`."""
+        return float((self.thresholds[0] - self.thresholds[1]) / np.log(BUDGETS[1] / BUDGETS[0]))
+
+    @classmethod
+    def from_document(cls, stored: Mapping[str, Any]) -> "Reference":
+        """The inverse of `asdict`, from JSON."""
+        return cls(**{**stored, "thresholds": tuple(stored["thresholds"]), "peaks": tuple(stored["peaks"])})
 
 
 def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:

@@ -15,6 +15,13 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, judge_each
+from forecasting_platform.forecasting.monitoring.shared_budget import (
+    MIN_SHARE_TOGETHER,
+    MIN_TOGETHER,
+    TOGETHER_DAYS,
+    find_moved_together,
+    share_budget,
+)
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 
@@ -23,8 +30,6 @@ CONTROL_DAYS = 120
 """A chart starts this many days back, with no evidence."""
 MIN_DAYS = 7
 MAX_AGE_DAYS = 7
-MOVED_TOGETHER_DAYS, MIN_TOGETHER, MIN_SHARE_TOGETHER = 7, 5, 0.1
-"""So many series whose evidence begins within so many days moved together."""
 EPOCH = np.datetime64("1970-01-01")
 
 State = Literal["good", "bad", "unknown"]
@@ -137,7 +142,7 @@ def judge_streams(
 
     Args:
         question: what is asked, for the summary.
-        pages_a_year: how many false pages a series may send in a year.
+        pages_a_year: how many false pages all series together may send in a year.
         calendars: the days on which values of each series are due.
     """
     # A day that is left out has come all the same: what is known before it grows old.
@@ -156,22 +161,30 @@ def judge_streams(
     rows, columns = row_of[recent.series[shown]], (np.arange(len(shown)) - starts[recent.series])[shown]
     values = np.zeros((len(judged), int(counts[judged].max(initial=1))))
     values[rows, columns] = recent.values[shown]
-    thresholds = _thresholds(recent, judged, pages_a_year, calendars)
     references = [of for position in judged.tolist() if (of := recent.references[position]) is not None]
-    found = judge_each(chart, references, values, counts[judged], thresholds)
+    shared = share_budget(references, _shares(recent, judged, calendars), pages_a_year)
+    found, together = (
+        judge_each(chart, references, values, counts[judged], of) for of in (shared.alone, shared.together)
+    )
+    begins, began = (_begins(recent.days, starts[judged], of.since) for of in (found, together))
+    moved, moved_before = (find_moved_together(of, began, shared.many) for of in (together.paging, together.was_paging))
+    only_moved = moved & ~found.paging
+    thresholds = np.where(only_moved, shared.together, shared.alone)
+    since = np.where(only_moved, began, begins)
+    evidence = np.minimum(found.evidence, thresholds[:, None])
 
     series = _unknown(recent, counts, why)
-    series["state"][judged] = np.where(found.paging, "bad", "good")
-    series["day_before"][judged] = np.where(found.was_paging, "bad", "good")
+    series["state"][judged] = np.where(found.paging | moved, "bad", "good")
+    series["day_before"][judged] = np.where(found.was_paging | moved_before, "bad", "good")
     series["threshold"][judged] = thresholds
-    series["evidence"][judged] = found.evidence[np.arange(len(judged)), counts[judged] - 1]
-    grows = found.since >= 0
-    series["since"][judged[grows]] = [str(day) for day in recent.days[starts[judged[grows]] + found.since[grows]]]
+    series["evidence"][judged] = evidence[np.arange(len(judged)), counts[judged] - 1]
+    grows = ~np.isnat(since)
+    series["since"][judged[grows]] = since[grows].astype(str)
     daily = {
         "unique_id": series["unique_id"][recent.series[shown]],
         "ds": recent.days[shown].astype("datetime64[ns]"),
         "value": recent.values[shown],
-        "evidence": found.evidence[rows, columns],
+        "evidence": evidence[rows, columns],
         "threshold": thresholds[rows],
     }
     table = pd.DataFrame(series, columns=SERIES_COLUMNS)
@@ -218,16 +231,20 @@ def _immature(
         yield int(enough[at]), f"its newest matured day is {(end - newest[at]).astype(np.int64)} days old"
 
 
-def _thresholds(streams: Streams, judged: npt.NDArray[np.int64], pages_a_year: float, calendars: Calendars) -> Floats:
-    """The evidence that pages of each judged series."""
-    thresholds = np.empty(len(judged))
+def _shares(streams: Streams, judged: npt.NDArray[np.int64], calendars: Calendars) -> Floats:
+    """The share of days on which a value of each judged series is due."""
+    shares = np.empty(len(judged))
     for due, positions in calendars.groups([streams.unique_ids[position] for position in judged.tolist()]):
-        # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
-        budget = pages_a_year / due.share_of_weekdays
-        for position in positions:
-            reference = streams.references[judged[position]]
-            thresholds[position] = reference.threshold(budget) if reference is not None else np.nan
-    return thresholds
+        shares[positions] = due.share_of_weekdays
+    return shares
+
+
+def _begins(days: Days, starts: npt.NDArray[np.int64], since: npt.NDArray[np.int64]) -> Days:
+    """The day on which the evidence of each judged series began to grow, NaT without evidence."""
+    begins = np.full(len(since), np.datetime64("NaT"), dtype="datetime64[D]")
+    grows = since >= 0
+    begins[grows] = days[starts[grows] + since[grows]]
+    return begins
 
 
 def describe_left_out(series: pd.DataFrame) -> str:
@@ -270,7 +287,7 @@ def _verdict(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
 def _at_once(bad: pd.DataFrame, judged: int) -> str:
     """That many series moved within one week, which one cause explains better than many; empty where they did not."""
     since = np.sort(bad["since"].dropna().to_numpy(dtype="datetime64[D]"))
-    within = np.searchsorted(since, since + MOVED_TOGETHER_DAYS) - np.arange(len(since))
+    within = np.searchsorted(since, since + TOGETHER_DAYS) - np.arange(len(since))
     if not len(since) or (most := int(within.max())) < max(MIN_TOGETHER, MIN_SHARE_TOGETHER * judged):
         return ""
     return f"; {most} of {judged} series moved within a week from {since[within.argmax()]}: look for one cause first"

@@ -64,8 +64,7 @@ class DriftReference:
         if document is None:
             return cls(None, (), why or "")
         stored = json.loads(document)
-        chart = Reference(**{**stored["chart"], "thresholds": tuple(stored["chart"]["thresholds"])})
-        return cls(chart, tuple(stored["seasons"]))
+        return cls(Reference.from_document(stored["chart"]), tuple(stored["seasons"]))
 
 
 def reference_until(newest: date) -> date:

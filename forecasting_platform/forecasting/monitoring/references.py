@@ -222,10 +222,7 @@ def add_control_references(metadata: Mapping[str, Any], results: Backtest, panel
 
 
 def _series_reference(document: Mapping[str, Any]) -> SeriesReference:
-    charts = {
-        name: Reference(**{**stored, "thresholds": tuple(stored["thresholds"])})
-        for name, stored in document["charts"].items()
-    }
+    charts = {name: Reference.from_document(stored) for name, stored in document["charts"].items()}
     rmse = np.array(document["rmse"], dtype=np.float64)
     return SeriesReference(
         rmse, document["baseline"], charts, document["days_to_detect"], document.get("constant", False)

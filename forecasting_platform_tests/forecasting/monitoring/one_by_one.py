@@ -26,6 +26,7 @@ from forecasting_platform.forecasting.monitoring.control_report import (
 )
 from forecasting_platform.forecasting.monitoring.questions import MAX_REVISION_EFFECT
 from forecasting_platform.forecasting.monitoring.references import BIAS, CHURN, COVERAGE, NAIVE, RMSE, SeriesReference
+from forecasting_platform.forecasting.monitoring.shared_budget import share_budget
 from forecasting_platform.forecasting.series.days.calendar import season_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.lifetime import is_constant
@@ -43,6 +44,7 @@ def judged(
 ) -> Found:
     """Streams are the days and values of a series, its reference, its measures and why it has none."""
     end = max(daily["ds"].max() for daily, *_ in streams.values() if len(daily))
+    thresholds = _shared(streams, end, calendars)
     rows, paths = [], []
     for unique_id, (daily, reference, measures, why) in sorted(streams.items()):
         recent, due = daily[daily["ds"] > end - timedelta(days=CONTROL_DAYS)], calendars.of(unique_id)
@@ -53,7 +55,7 @@ def judged(
         if reference is None or unknown:
             rows.append(row | {"evidence": np.nan, "threshold": np.nan, "why": unknown})
             continue
-        threshold = reference.threshold(BUDGET / due.share_of_weekdays)
+        threshold = thresholds[unique_id]
         evidence = accumulate_evidence(chart, reference, recent["value"].to_numpy(), threshold)
         side = evidence[evidence[:, -1].argmax()]
         quiet = np.flatnonzero(side == 0)
@@ -65,6 +67,22 @@ def judged(
         paths.append(recent.assign(unique_id=unique_id, evidence=evidence.max(axis=0), threshold=threshold))
     daily = pd.concat(paths, ignore_index=True)[DAILY_COLUMNS] if paths else pd.DataFrame(columns=DAILY_COLUMNS)
     return pd.DataFrame(rows, columns=SERIES_COLUMNS).assign(left_out=0), daily
+
+
+def _shared(
+    streams: Mapping[str, tuple[pd.DataFrame, Reference | None, dict[int, float], str]],
+    end: pd.Timestamp,
+    calendars: Calendars,
+) -> dict[str, float]:
+    """The threshold of each series that is judged."""
+    judged = {
+        unique_id: reference
+        for unique_id, (daily, reference, *_) in sorted(streams.items())
+        if reference
+        and not _immature(daily[daily["ds"] > end - timedelta(days=CONTROL_DAYS)], end, calendars.of(unique_id))
+    }
+    shares = np.array([calendars.of(unique_id).share_of_weekdays for unique_id in judged])
+    return dict(zip(judged, share_budget(list(judged.values()), shares, BUDGET).alone.tolist(), strict=True))
 
 
 def _immature(recent: pd.DataFrame, end: pd.Timestamp, due: Any) -> str:

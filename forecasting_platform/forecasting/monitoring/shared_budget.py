@@ -1,0 +1,99 @@
+"""How the series of a platform share its budget of false pages, whatever their number and whatever they have in common.
+
+A budget of B pages a year of n series is B / n of each: expected numbers add up, also of series that depend on each
+other. Years between pages of one series are then so many that its own reference cannot show them. So the threshold is
+never lower than what the calm days of all series together teach: their rarest evidence, each series judged by days that
+it was not learnt from, is the platform's own record of false pages. It holds where errors have more than an
+autoregressive process of one spread in them, such as quarters that differ.
+
+Half of a budget is kept for a page of its own: many series that move at once. Evidence that n series each reach
+r times a year is reached by m of them at once at most n r / m times a year (Markov's inequality), so that m series
+together need far less evidence each than one alone. This is how e-values are merged by their mean, and the series that
+are named by the step-up rule of Benjamini & Hochberg (Wang & Ramdas 2022, doi:10.1111/rssb.12489), with two steps.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.forecasting.monitoring.control_charts import Reference
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+
+MIN_TOGETHER, MIN_SHARE_TOGETHER = 5, 0.1
+"""So many series, and such a share of the judged ones, are many."""
+TOGETHER_DAYS = 7
+"""Series whose evidence begins within so many days moved together."""
+MAX_TAIL = 50
+YEAR_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class SharedThresholds:
+    """The evidence that pages of each series; shape (S,).
+
+    Attributes:
+        alone: of one series, whatever the others do.
+        together: of each of `many` series within a week.
+        many: how many series are many.
+    """
+
+    alone: Floats
+    together: Floats
+    many: int
+
+
+def share_budget(references: Sequence[Reference], shares: Floats, pages_a_year: float) -> SharedThresholds:
+    """The thresholds by which all series together send so many false pages a year on average, or fewer.
+
+    Args:
+        references: of each series.
+        shares: of each series the share of the days of a year that have a value; shape (S,).
+        pages_a_year: of the platform.
+    """
+    count = len(references)
+    many = max(MIN_TOGETHER, math.ceil(MIN_SHARE_TOGETHER * count))
+    is_shared = count >= MIN_TOGETHER
+    part = pages_a_year / 2 if is_shared else pages_a_year
+    alone = _thresholds(references, shares, part)
+    return SharedThresholds(alone, _thresholds(references, shares, part * many) if is_shared else alone, many)
+
+
+def find_moved_together(paging: npt.NDArray[np.bool_], begins: Days, many: int) -> npt.NDArray[np.bool_]:
+    """Which series are among so many whose evidence begins within one week; none where they are fewer."""
+    since = np.sort(begins[paging])
+    within = np.searchsorted(since, since + TOGETHER_DAYS) - np.arange(len(since))
+    if int(within.max(initial=0)) < many:
+        return np.zeros(len(paging), dtype=bool)
+    first = since[within.argmax()]
+    return paging & (begins >= first) & (begins < first + TOGETHER_DAYS)
+
+
+def _thresholds(references: Sequence[Reference], shares: Floats, pages_a_year: float) -> Floats:
+    if not references:
+        return np.empty(0)
+    rarity = max(math.log(len(references) / pages_a_year), _rarity_of_calm_days(references, shares, pages_a_year))
+    # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
+    budgets = np.exp(-rarity) / shares
+    return np.array([of.threshold(budget) for of, budget in zip(references, budgets.tolist(), strict=True)])
+
+
+def _rarity_of_calm_days(references: Sequence[Reference], shares: Floats, pages_a_year: float) -> float:
+    """How rare evidence must be to be reached so often in the calm days of all series; minus infinity if never.
+
+    Beyond the rarest ones peaks are taken for exponential; the quantile is the predictive one, which is right on
+    average over samples of so few.
+    """
+    own = zip(references, shares, strict=True)
+    peaks = np.sort(np.concatenate([np.array(of.peaks) - np.log(share) for of, share in own]))
+    years = float(np.mean([of.days / share for of, share in zip(references, shares, strict=True)])) / YEAR_DAYS
+    expected, tail = pages_a_year * years, min(MAX_TAIL, len(peaks) - 1)
+    if tail < 1 or expected >= len(peaks):
+        return -math.inf
+    if expected >= tail:
+        return float(peaks[-1 - int(expected)])
+    least = peaks[-1 - tail]
+    excess = float((peaks[-tail:] - least).mean())
+    return float(least + excess * tail * math.expm1(math.log(tail / expected) / tail))
