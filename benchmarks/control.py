@@ -21,13 +21,13 @@ from benchmarks.control_peers import Streams, run_peers
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import (
     Chart,
     accumulate_evidence,
     excursion_peaks,
 )
-from forecasting_platform.forecasting.monitoring.references import BIAS, RMSE, daily_errors
+from forecasting_platform.forecasting.monitoring.control.references import BIAS, RMSE, daily_errors
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features

@@ -33,16 +33,16 @@ from benchmarks.control import (
     real_residuals,
 )
 from benchmarks.results_file import Aim, report
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import (
     Chart,
     Reference,
     cusum,
     raw_scores,
     whiten,
 )
-from forecasting_platform.forecasting.monitoring.control_report import Streams, judge_streams
-from forecasting_platform.forecasting.monitoring.shared_budget import TOGETHER_DAYS, share_budget
+from forecasting_platform.forecasting.monitoring.control.report import Streams, judge_streams
+from forecasting_platform.forecasting.monitoring.control.shared_budget import TOGETHER_DAYS, share_budget
 from forecasting_platform.forecasting.series.arrays import Floats
 
 BUDGET = 1.0

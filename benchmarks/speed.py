@@ -27,7 +27,7 @@ from benchmarks.environments import HERE
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.monitoring.references import control_document
+from forecasting_platform.forecasting.monitoring.control.references import control_document
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 

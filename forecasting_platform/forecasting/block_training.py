@@ -18,7 +18,7 @@ from forecasting_platform.forecasting.models.trained.joining import join_models
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.training.backtest import MIN_HISTORY_DAYS
 from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.monitoring.references import add_control_references
+from forecasting_platform.forecasting.monitoring.control.references import add_control_references
 from forecasting_platform.forecasting.promotion.kept_evidence import KEPT, join_kept, keep_evidence
 from forecasting_platform.forecasting.reports.plots import training_plots
 from forecasting_platform.forecasting.series.days.date_range import DateRange

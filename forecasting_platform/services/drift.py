@@ -15,15 +15,15 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_report import ControlReport
-from forecasting_platform.forecasting.monitoring.drift import (
+from forecasting_platform.forecasting.monitoring.control.drift import (
     DriftReference,
     exogenous_features,
     judge,
     learn,
     monthly_reference_until,
 )
-from forecasting_platform.forecasting.monitoring.drift_questions import LEVEL_DAYS, QUESTIONS, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.drift_questions import LEVEL_DAYS, QUESTIONS, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.report import ControlReport
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal

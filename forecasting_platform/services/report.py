@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.monitoring.control_report import ControlReport
-from forecasting_platform.forecasting.monitoring.drift_questions import QUESTIONS
+from forecasting_platform.forecasting.monitoring.control.drift_questions import QUESTIONS
+from forecasting_platform.forecasting.monitoring.control.references import references_from
+from forecasting_platform.forecasting.monitoring.control.report import ControlReport
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions, prediction_accuracy
-from forecasting_platform.forecasting.monitoring.references import references_from
 from forecasting_platform.forecasting.reports.accuracy import accuracy_report, detection_report, vintage_report
 from forecasting_platform.forecasting.reports.plots import errors_plot, evidence_plot
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from

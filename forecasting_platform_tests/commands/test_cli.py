@@ -36,7 +36,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECA
 from forecasting_platform.local.dagster.answers import Materialization, RunFailedError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting.monitoring import controlled
+from forecasting_platform_tests.forecasting.monitoring.control import controlled
 from forecasting_platform_tests.forecasting.promotion.decided import NOISE, judged
 
 RANGE = ("--start", "2023-07-01", "--end", "2023-07-02")

@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECA
 from forecasting_platform.orchestration.checks import forecast_errors, forecasts
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
-from forecasting_platform_tests.forecasting.monitoring import controlled
+from forecasting_platform_tests.forecasting.monitoring.control import controlled
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
 pytestmark = pytest.mark.slow

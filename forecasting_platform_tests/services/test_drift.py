@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.monitoring.drift import (
+from forecasting_platform.forecasting.monitoring.control.drift import (
     DriftReference,
     exogenous_features,
     judge,
     learn,
     monthly_reference_until,
 )
-from forecasting_platform.forecasting.monitoring.drift_questions import LEVEL, QUESTIONS, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.drift_questions import LEVEL, QUESTIONS, DriftQuestion
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod

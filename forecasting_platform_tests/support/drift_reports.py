@@ -5,9 +5,9 @@ from functools import partial
 
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_report import ControlReport
-from forecasting_platform.forecasting.monitoring.drift import judge, learn, reference_until
-from forecasting_platform.forecasting.monitoring.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.drift import judge, learn, reference_until
+from forecasting_platform.forecasting.monitoring.control.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.report import ControlReport
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 

@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.training.backtest import FIRST_FIT_DAYS
 from forecasting_platform.forecasting.models.training.training import Training, train
-from forecasting_platform.forecasting.monitoring.references import (
+from forecasting_platform.forecasting.monitoring.control.references import (
     SeriesReference,
     add_control_references,
     references_from,

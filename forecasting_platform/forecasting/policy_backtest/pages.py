@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.monitoring.control_charts import accumulate_evidence, is_paging
-from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, MIN_DAYS
-from forecasting_platform.forecasting.monitoring.references import BIAS, RMSE, SeriesReference, unit_of_errors
+from forecasting_platform.forecasting.monitoring.control.charts import accumulate_evidence, is_paging
+from forecasting_platform.forecasting.monitoring.control.references import BIAS, RMSE, SeriesReference, unit_of_errors
+from forecasting_platform.forecasting.monitoring.control.report import CONTROL_DAYS, MIN_DAYS
 from forecasting_platform.forecasting.policy_backtest.cycles import ServingPeriod
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.monitoring.control_report import WINDOWS
-from forecasting_platform.forecasting.monitoring.references import SeriesReference
+from forecasting_platform.forecasting.monitoring.control.references import SeriesReference
+from forecasting_platform.forecasting.monitoring.control.report import WINDOWS
 from forecasting_platform.forecasting.promotion.decisions import AUTOMATIC, PromotionDecision
 from forecasting_platform.forecasting.promotion.paired_tests import newey_west
 from forecasting_platform.forecasting.series.arrays import Floats

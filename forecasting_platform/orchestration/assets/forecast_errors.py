@@ -3,7 +3,7 @@
 import dagster as dg
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
-from forecasting_platform.forecasting.monitoring.questions import watermark
+from forecasting_platform.forecasting.monitoring.control.questions import watermark
 from forecasting_platform.forecasting.reports.plots import errors_plot
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.orchestration.assets.forecasts import forecasts

@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.monitoring.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
+from forecasting_platform.forecasting.monitoring.control.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     exogenous_columns,
     exogenous_from,

@@ -10,15 +10,15 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.models.training.scores import BASELINES
-from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS, ControlReport
-from forecasting_platform.forecasting.monitoring.questions import (
+from forecasting_platform.forecasting.monitoring.control.questions import (
     bias_report,
     coverage_report,
     naive_report,
     revision_report,
     rmse_report,
 )
-from forecasting_platform.forecasting.monitoring.references import SeriesReference, references_from
+from forecasting_platform.forecasting.monitoring.control.references import SeriesReference, references_from
+from forecasting_platform.forecasting.monitoring.control.report import CONTROL_DAYS, ControlReport
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_from, is_exogenous
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal, not_normal_of

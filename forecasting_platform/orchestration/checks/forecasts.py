@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
-from forecasting_platform.forecasting.monitoring.questions import churn_report
-from forecasting_platform.forecasting.monitoring.references import references_from
+from forecasting_platform.forecasting.monitoring.control.questions import churn_report
+from forecasting_platform.forecasting.monitoring.control.references import references_from
+from forecasting_platform.forecasting.monitoring.control.report import CONTROL_DAYS
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.frames import FORECASTS

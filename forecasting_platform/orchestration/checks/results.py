@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting_platform.forecasting.monitoring.control_report import ControlReport
+from forecasting_platform.forecasting.monitoring.control.report import ControlReport
 from forecasting_platform.forecasting.reports.plots import evidence_plot
 from forecasting_platform.orchestration.metadata.values import plot, table
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_errors
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_candidates
 from forecasting_platform.forecasting.models.training.training import Training
-from forecasting_platform.forecasting.monitoring.questions import (
+from forecasting_platform.forecasting.monitoring.control.questions import (
     bias_report,
     coverage_report,
     naive_report,
     rmse_report,
 )
-from forecasting_platform.forecasting.monitoring.references import add_control_references, references_from
+from forecasting_platform.forecasting.monitoring.control.references import add_control_references, references_from
 from forecasting_platform.forecasting.promotion.decision_inputs import ScoredVersion
 from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
-from forecasting_platform.forecasting.monitoring.references import references_from
+from forecasting_platform.forecasting.monitoring.control.references import references_from
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform_tests.contracts.trainer_contract import BLOCK_SERIES, RECIPE, VALUES, TrainerContract, filled

@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.models.trained.forecasts import PARTS
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.monitoring.drift import exogenous_features
+from forecasting_platform.forecasting.monitoring.control.drift import exogenous_features
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     Exogenous,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe, recipe_from
 from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.monitoring.drift import exogenous_features
+from forecasting_platform.forecasting.monitoring.control.drift import exogenous_features
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     Exogenous,
     KnownAtCutoff,

@@ -12,21 +12,21 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.chart_learning import MIN_REFERENCE_DAYS as MIN_CHART_DAYS
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import Reference
-from forecasting_platform.forecasting.monitoring.control_report import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import MIN_REFERENCE_DAYS as MIN_CHART_DAYS
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import Reference
+from forecasting_platform.forecasting.monitoring.control.drift_questions import (
+    REFERENCE_DAYS,
+    DriftQuestion,
+    columns_of,
+    seasons_of,
+)
+from forecasting_platform.forecasting.monitoring.control.report import (
     CONTROL_DAYS,
     WINDOWS,
     ControlReport,
     Streams,
     judge_streams,
-)
-from forecasting_platform.forecasting.monitoring.drift_questions import (
-    REFERENCE_DAYS,
-    DriftQuestion,
-    columns_of,
-    seasons_of,
 )
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous, KnownByTargetDay

@@ -9,14 +9,23 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.forecasting.models.steps_ahead import bucket_of
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import (
     Chart,
     Reference,
     accumulate_evidence,
     is_paging,
 )
-from forecasting_platform.forecasting.monitoring.control_report import (
+from forecasting_platform.forecasting.monitoring.control.questions import MAX_REVISION_EFFECT
+from forecasting_platform.forecasting.monitoring.control.references import (
+    BIAS,
+    CHURN,
+    COVERAGE,
+    NAIVE,
+    RMSE,
+    SeriesReference,
+)
+from forecasting_platform.forecasting.monitoring.control.report import (
     CONTROL_DAYS,
     DAILY_COLUMNS,
     MAX_AGE_DAYS,
@@ -24,9 +33,7 @@ from forecasting_platform.forecasting.monitoring.control_report import (
     SERIES_COLUMNS,
     WINDOWS,
 )
-from forecasting_platform.forecasting.monitoring.questions import MAX_REVISION_EFFECT
-from forecasting_platform.forecasting.monitoring.references import BIAS, CHURN, COVERAGE, NAIVE, RMSE, SeriesReference
-from forecasting_platform.forecasting.monitoring.shared_budget import share_budget
+from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
 from forecasting_platform.forecasting.series.days.calendar import season_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.lifetime import is_constant

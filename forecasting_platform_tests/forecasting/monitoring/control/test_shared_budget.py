@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import (
     Chart,
     Reference,
     accumulate_evidence,
     excursion_peaks,
 )
-from forecasting_platform.forecasting.monitoring.control_report import Streams, judge_streams
-from forecasting_platform.forecasting.monitoring.shared_budget import share_budget
+from forecasting_platform.forecasting.monitoring.control.report import Streams, judge_streams
+from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
 from forecasting_platform.forecasting.series.arrays import Floats
 
 LEVEL = Chart("level", allowance=0.45, two_sided=True, centred=False)

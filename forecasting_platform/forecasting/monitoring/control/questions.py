@@ -1,7 +1,7 @@
 """Whether the forecasts still hold: one report a question, from what was forecast and the actuals that came.
 
 The references come from the champion's backtest (`references`); when a series pages follows from a budget of false
-pages (`control_charts`); how a state is reached is in `control_report`.
+pages (`charts`); how a state is reached is in `report`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,16 @@ import pandas as pd
 
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.models.training.scores import BASELINES
-from forecasting_platform.forecasting.monitoring.control_charts import Chart
-from forecasting_platform.forecasting.monitoring.control_report import (
+from forecasting_platform.forecasting.monitoring.control.charts import Chart
+from forecasting_platform.forecasting.monitoring.control.references import (
+    BIAS,
+    CHURN,
+    COVERAGE,
+    NAIVE,
+    RMSE,
+    SeriesReference,
+)
+from forecasting_platform.forecasting.monitoring.control.report import (
     DAILY_COLUMNS,
     MIN_DAYS,
     SERIES_COLUMNS,
@@ -25,15 +33,12 @@ from forecasting_platform.forecasting.monitoring.control_report import (
     describe_left_out,
     judge_streams,
 )
-from forecasting_platform.forecasting.monitoring.references import (
-    BIAS,
-    CHURN,
-    COVERAGE,
-    NAIVE,
-    RMSE,
-    SeriesReference,
+from forecasting_platform.forecasting.monitoring.control.series_rows import (
+    DailyValues,
+    SeriesRows,
+    daily_means,
+    newest_means,
 )
-from forecasting_platform.forecasting.monitoring.series_rows import DailyValues, SeriesRows, daily_means, newest_means
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars

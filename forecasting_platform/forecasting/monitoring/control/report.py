@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.monitoring.control_charts import Chart, Reference, judge_each
-from forecasting_platform.forecasting.monitoring.shared_budget import (
+from forecasting_platform.forecasting.monitoring.control.charts import Chart, Reference, judge_each
+from forecasting_platform.forecasting.monitoring.control.shared_budget import (
     MIN_SHARE_TOGETHER,
     MIN_TOGETHER,
     TOGETHER_DAYS,

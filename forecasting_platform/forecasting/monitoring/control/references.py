@@ -1,7 +1,7 @@
 """What the control checks compare with: how errors behave in the backtest, learned when a model is trained.
 
 The document goes into the model version's metadata, so thresholds belong to the version whose forecasts they judge.
-Judging is in `questions`, the charts are in `control_charts`.
+Judging is in `questions`, the charts are in `charts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
 from forecasting_platform.forecasting.models.training.backtest import Backtest
 from forecasting_platform.forecasting.models.training.scores import BASELINES, naive_errors, root_mean_square
-from forecasting_platform.forecasting.monitoring.chart_learning import days_to_detect, learn_references
-from forecasting_platform.forecasting.monitoring.control_charts import BUDGETS, Chart, Reference
+from forecasting_platform.forecasting.monitoring.control.chart_learning import days_to_detect, learn_references
+from forecasting_platform.forecasting.monitoring.control.charts import BUDGETS, Chart, Reference
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.calendar import SEASONS, season_of
 from forecasting_platform.forecasting.series.features.panel import Panel

@@ -5,8 +5,8 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.chart_learning import learn_references
-from forecasting_platform.forecasting.monitoring.references import CHARTS, SeriesReference
+from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
+from forecasting_platform.forecasting.monitoring.control.references import CHARTS, SeriesReference
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 
 NOISE = np.random.default_rng(5).standard_normal(1000)

@@ -1,4 +1,4 @@
-"""Learns how a daily stream behaves while nothing is wrong: the references of `control_charts`, with their thresholds.
+"""Learns how a daily stream behaves while nothing is wrong: the references of `charts`, with their thresholds.
 
 The threshold for a budget is a quantile of the peaks of simulated streams with nothing wrong: innovations of the
 backtest, resampled in blocks of a week (whitening before the block bootstrap: Davison & Hinkley 1997, 8.2.3). Beyond
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.charts import (
     BUDGETS,
     Chart,
     Reference,
@@ -120,7 +120,7 @@ def _calm_peaks(chart: Chart, streams: Sequence[Floats]) -> list[Floats]:
             rest = _describe_stream(chart, np.delete(stream, fold))
             # One that cannot be learnt from three quarters shows no evidence in the fourth.
             judged.append(np.zeros(0) if rest is None else _scores_of(chart, rest[0], stream[fold]))
-    scores = np.zeros((len(judged), max(map(len, judged), default=0)))
+    scores = np.zeros((len(judged), max(map(len, judged), default=0) + 1))
     for row, found in zip(scores, judged, strict=True):
         row[: len(found)] = found
     evidence = cusum(scores, chart)

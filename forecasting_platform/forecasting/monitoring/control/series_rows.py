@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.forecasting.models.steps_ahead import STEP_BUCKETS, bucket_of
-from forecasting_platform.forecasting.monitoring.references import SeriesReference
+from forecasting_platform.forecasting.monitoring.control.references import SeriesReference
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.days.calendar import SEASONS, season_of
 

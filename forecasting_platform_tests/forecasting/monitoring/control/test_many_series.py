@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.monitoring import questions
-from forecasting_platform.forecasting.monitoring.references import SeriesReference
+from forecasting_platform.forecasting.monitoring.control import questions
+from forecasting_platform.forecasting.monitoring.control.references import SeriesReference
 from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
-from forecasting_platform_tests.forecasting.monitoring import controlled, one_by_one
-from forecasting_platform_tests.forecasting.monitoring.controlled import reference
+from forecasting_platform_tests.forecasting.monitoring.control import controlled, one_by_one
+from forecasting_platform_tests.forecasting.monitoring.control.controlled import reference
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.monitoring.questions import (
+from forecasting_platform.forecasting.monitoring.control.questions import (
     bias_report,
     churn_report,
     coverage_report,
@@ -15,7 +15,7 @@ from forecasting_platform.forecasting.monitoring.questions import (
     rmse_report,
 )
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
-from forecasting_platform_tests.forecasting.monitoring.controlled import REFERENCES, errors, forecasts
+from forecasting_platform_tests.forecasting.monitoring.control.controlled import REFERENCES, errors, forecasts
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 

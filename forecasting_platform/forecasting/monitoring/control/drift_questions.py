@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control_charts import Chart
-from forecasting_platform.forecasting.monitoring.control_report import CONTROL_DAYS
+from forecasting_platform.forecasting.monitoring.control.charts import Chart
+from forecasting_platform.forecasting.monitoring.control.report import CONTROL_DAYS
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting_platform.forecasting.monitoring.control_charts import Chart
-from forecasting_platform.forecasting.monitoring.control_report import MAX_AGE_DAYS, ControlReport
-from forecasting_platform.forecasting.monitoring.questions import (
+from forecasting_platform.forecasting.monitoring.control.charts import Chart
+from forecasting_platform.forecasting.monitoring.control.questions import (
     bias_report,
     churn_report,
     coverage_report,
@@ -20,12 +19,13 @@ from forecasting_platform.forecasting.monitoring.questions import (
     rmse_report,
     watermark,
 )
-from forecasting_platform.forecasting.monitoring.references import (
+from forecasting_platform.forecasting.monitoring.control.references import (
     CHARTS,
     SeriesReference,
     add_control_references,
     references_from,
 )
+from forecasting_platform.forecasting.monitoring.control.report import MAX_AGE_DAYS, ControlReport
 from forecasting_platform.forecasting.reports.accuracy import (
     COLUMNS,
     accuracy_report,
@@ -35,7 +35,13 @@ from forecasting_platform.forecasting.reports.accuracy import (
 )
 from forecasting_platform.forecasting.series.days.due_days import DueDays
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
-from forecasting_platform_tests.forecasting.monitoring.controlled import NOISE, REFERENCES, errors, forecasts, reference
+from forecasting_platform_tests.forecasting.monitoring.control.controlled import (
+    NOISE,
+    REFERENCES,
+    errors,
+    forecasts,
+    reference,
+)
 from forecasting_platform_tests.support.drift_reports import drift_report, earlier_years_report
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal, trained
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.forecasting.monitoring.control_charts import Reference
+from forecasting_platform.forecasting.monitoring.control.charts import Reference
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 
 MIN_TOGETHER, MIN_SHARE_TOGETHER = 5, 0.1

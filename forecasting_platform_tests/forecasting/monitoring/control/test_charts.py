@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from forecasting_platform.forecasting.monitoring.chart_learning import (
+from forecasting_platform.forecasting.monitoring.control.chart_learning import (
     MIN_REFERENCE_DAYS,
     days_to_detect,
     learn_references,
 )
-from forecasting_platform.forecasting.monitoring.control_charts import (
+from forecasting_platform.forecasting.monitoring.control.charts import (
     BUDGETS,
     Chart,
     Reference,
