@@ -154,8 +154,7 @@ def scores(rows: pd.DataFrame, scale: float) -> dict[str, float]:
         "rmse": root_mean_square(error),
         "mase": mean_absolute(error) / scale,
         "crps": float(crps(rows).mean()),
-        "coverage 80": float(inside[80].mean()),
-        "coverage 95": float(inside[95].mean()),
+        **{f"coverage {level}": float(found[rows[f"lo_{level}"].notna()].mean()) for level, found in inside.items()},
         "seconds a fit": float(rows["seconds"].median()),
     }
 

@@ -36,7 +36,7 @@ def python_with(name: str, packages: Sequence[str]) -> Path:
             # A tool that has set this would have its packages looked for elsewhere.
             clean = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
             subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True, env=clean)
-            install = [uv, "pip", "install", "--quiet", "--python", python, *packages]
+            install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *packages]
             subprocess.run(install, check=True, env=clean)
             stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -8,10 +8,7 @@ defaults: weekly season for the statistical ones, the country's holidays for Pro
 LightGBM. FORECASTS.csv: one row a series, cutoff and day, with quantiles and the CPU seconds of its fit.
 """
 
-import logging
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import product
 
@@ -21,12 +18,10 @@ import pandas as pd
 from mlforecast import MLForecast
 from mlforecast.lag_transforms import RollingMean
 from mlforecast.utils import PredictionIntervals
+from peer_script import HORIZON, LEVELS, SEASON, main  # stands beside this script
 from prophet import Prophet
 from statsforecast import models as statistical
 
-HORIZON = 15
-LEVELS = (20, 40, 60, 80, 95)
-SEASON = 7
 Quantiles = dict[str, np.ndarray]
 """`y_hat`, and `lo_80`, `hi_80` and so on; each of shape (HORIZON,)."""
 
@@ -104,14 +99,5 @@ def forecasts(peer: str, series: pd.DataFrame) -> Iterator[pd.DataFrame]:
         )
 
 
-def main(forecasts_of: Callable[[str, pd.DataFrame], Iterator[pd.DataFrame]] = forecasts) -> None:
-    """Read, forecast, write: each forecast as it comes, so that what was cut short can be looked at."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    peer, source, target = sys.argv[1:4]
-    for position, rows in enumerate(forecasts_of(peer, pd.read_csv(source, parse_dates=["ds"]))):
-        rows.to_csv(target, mode="a" if position else "w", header=position == 0, index=False)
-
-
 if __name__ == "__main__":
-    main()
+    main(forecasts)
