@@ -1,0 +1,81 @@
+"""Exponential smoothing whose trend and season are chosen for each series, by AutoETS of statsforecast.
+
+Of its models the additive ones, which one filter runs: they are stored as numbers, and the app needs no statsforecast.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from forecasting_platform.forecasting.models.candidates.candidate import Candidate, Task
+from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
+    Fields,
+    Known,
+    fit_each,
+    largest_miss,
+    statsforecast_models,
+)
+from forecasting_platform.forecasting.models.candidates.filtered.smoothing import (
+    DEFAULT,
+    WEEK,
+    FittedSmoothing,
+    State,
+    refuse_another_filter,
+)
+from forecasting_platform.forecasting.series.panel import Panel
+
+ADDITIVE = "AZZ"
+"""An additive error, with which AutoETS takes no multiplicative season, and by default no multiplicative trend."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedAutoEts(FittedSmoothing):
+    """What AutoETS chose."""
+
+    name: ClassVar[str] = "auto_ets"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoEts(Candidate):
+    """With or without a trend, a damped trend and a weekly season: the least AICc.
+
+    Attributes:
+        training_days: the newest days that it is fitted on.
+    """
+
+    fitted: ClassVar[type[FittedAutoEts]] = FittedAutoEts
+    prior_weight: float = 0.2
+    training_days: Annotated[int, Field(ge=1)] = 730
+
+    def fit(self, panel: Panel, task: Task) -> FittedAutoEts:
+        """See `Candidate`; a series that AutoETS fails on has a default.
+
+        Raises:
+            ConfigurationError: statsforecast is not installed.
+        """
+        statsforecast_models(self.name)
+        known = panel.newest_days(self.training_days)
+        return FittedAutoEts(**fit_each(known.targets, known.days, _fit, DEFAULT))
+
+
+def _fit(known: Known) -> Fields:
+    model = statsforecast_models(FittedAutoEts.name).AutoETS(season_length=WEEK, model=ADDITIVE)
+    found = model.fit(known.values).model_
+    smoothing, damping = np.nan_to_num(found["par"][:3]), found["par"][3]
+    has_trend, has_season = (found["components"][place] != "N" for place in (1, 2))
+    # Without a trend there is nothing to damp, and a trend that is not damped goes on.
+    damping = float(damping) if np.isfinite(damping) else 1.0
+    states = np.asarray(found["states"], dtype=np.float64)
+    trend = states[:, 1] if has_trend else np.zeros(len(states))
+    # The newest effect first: the last column is that of the day a week before.
+    effects = states[:, -WEEK:] if has_season else np.zeros((len(states), WEEK))
+    first = State(states[:1, 0], trend[:1], effects[0, ::-1, None])
+    refuse_another_filter(
+        FittedAutoEts.name, "statsforecast", first, known.values, smoothing, damping, np.asarray(found["fitted"])
+    )
+    newest, weekdays = effects[1:, 0][-FittedAutoEts.window_days :], known.weekdays[-FittedAutoEts.window_days :]
+    season = np.array([newest[weekdays == day].mean() for day in range(WEEK)])
+    limit = largest_miss(np.asarray(found["residuals"])) * known.unit
+    return {"smoothing": smoothing, "damping": damping, "season": season * known.unit, "limit": limit}

@@ -1,0 +1,109 @@
+"""Fits a library's model to each series by itself. A series that it fails on has a default, and stops no other one."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.errors import ConfigurationError, ForecastingPlatformError, examples
+from forecasting_platform.forecasting.models.candidates.candidate import Positions
+from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.series.calendar import weekday
+
+MIN_FITTED_DAYS = 60
+"""A series of fewer days has the default."""
+
+MAX_MISSES = 3.0
+"""What one value may differ from its forecast, in robust standard deviations of the errors: more counts as much, so
+that one outage does not move the level to where it was (Gelper, Fried & Croux 2010, doi:10.1002/for.1125)."""
+
+Fields = Mapping[str, npt.ArrayLike]
+"""What a fit stores of one series, by field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A series to be fitted, from its first value on, without a gap and in numbers without a unit.
+
+    Attributes:
+        values: `(y - centre) / unit`; a missing day is like the day before; shape (T,).
+        weekdays: Monday is 0; shape (T,).
+        centre: the median.
+        unit: the median change since the week before.
+    """
+
+    values: Floats
+    weekdays: Positions
+    centre: float
+    unit: float
+
+
+def fit_each(
+    values: Floats, days: Days, fit: Callable[[Known], Fields], default: Fields
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The fields of every series, and `is_default` where the fit failed, was not finite or had too few days.
+
+    Args:
+        values: shape (S, T), NaN where there is none.
+        fit: may raise whatever its library raises.
+    """
+    found = [_fit(known, fit) if (known := _known(of, days)) else None for of in values]
+    fields = {name: np.array([(each or default)[name] for each in found]) for name in default}
+    return fields | {"is_default": np.array([each is None for each in found])}
+
+
+def default_remark(name: str, is_default: npt.NDArray[np.bool_], unique_ids: Sequence[str]) -> list[str]:
+    """What is to be said of series that have the default: nothing where there are none."""
+    names = [unique_id for unique_id, alone in zip(unique_ids, is_default, strict=True) if alone]
+    why = f"is constant, has fewer than {MIN_FITTED_DAYS} days, or cannot be fitted"
+    return [f"{name} forecasts {examples(names)} by its default: a series that {why}"] if names else []
+
+
+def largest_miss(errors: Floats) -> float:
+    """`MAX_MISSES` robust standard deviations; no limit where most errors are the same."""
+    spread = 1.4826 * float(np.median(np.abs(errors - np.median(errors))))
+    return MAX_MISSES * spread if spread > 0 else np.inf
+
+
+def _known(values: Floats, days: Days) -> Known | None:
+    place = np.flatnonzero(np.isfinite(values))
+    if len(place) < MIN_FITTED_DAYS:
+        return None
+    values, days = values[place[0] :], days[place[0] :]
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), 0))
+    centre, whole = float(np.median(values[last])), values[last]
+    unit = float(np.median(np.abs(whole[7:] - whole[:-7]))) or float(np.ptp(whole))
+    return Known((whole - centre) / unit, weekday(days), centre, unit) if unit > 0 else None
+
+
+def _fit(known: Known, fit: Callable[[Known], Fields]) -> Fields | None:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # The libraries' own, of a fit that did not converge: what it found is judged by its errors.
+        warnings.simplefilter("ignore")
+        try:
+            found = fit(known)
+        except ForecastingPlatformError:
+            raise
+        except Exception:  # noqa: BLE001 # libraries raise whatever they like, and one series stops no other
+            return None
+    # A limit may be infinite.
+    return None if any(np.isnan(np.asarray(of)).any() for of in found.values()) else found
+
+
+def statsforecast_models(candidate: str) -> Any:
+    """The module with the models of statsforecast, which only trainings need.
+
+    Raises:
+        ConfigurationError: it is not installed; says what to install.
+    """
+    try:
+        from statsforecast import models
+    except ImportError as error:
+        problem = f"the candidate {candidate!r} is fitted with statsforecast, which is not installed: pip install"
+        raise ConfigurationError("options", f"{problem} 'forecasting-platform[statsforecast]'") from error
+    return models

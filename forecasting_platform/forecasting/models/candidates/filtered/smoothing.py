@@ -1,0 +1,160 @@
+"""Level, damped trend and weekly season as a filter: what additive exponential smoothing, ETS(A,·,·), is run by.
+
+Equations: Hyndman et al. 2008, "Forecasting with Exponential Smoothing", table 2.1. How they are fitted is in `ets` and
+`auto_ets`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from forecasting_platform.errors import CandidateError
+from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate, Positions, named_parts
+from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import Fields, default_remark
+from forecasting_platform.forecasting.series.arrays import Floats
+from forecasting_platform.forecasting.series.calendar import weekday
+from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
+
+WEEK = 7
+FIRST_DAYS = 28
+"""Days of the window whose mean is the level before it."""
+
+CHECKED_DAYS = 56
+"""Days of each fit on which the filter is compared with the library's own."""
+
+DEFAULT: Fields = {"smoothing": [0.2, 0.0, 0.05], "damping": 0.9, "season": [0.0] * WEEK, "limit": np.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Level, trend and season of n rows after some day.
+
+    Attributes:
+        level: shape (n,).
+        trend: what the level gains a day; shape (n,).
+        season: the effects of the seven days to come, the next one first; shape (7, n).
+    """
+
+    level: Floats
+    trend: Floats
+    season: Floats
+
+    def ahead(self, step: Positions, damping: Floats) -> Floats:
+        """The forecast `step` days ahead; shape (n,)."""
+        gained = np.where(damping < 1, damping * (1 - damping**step) / np.where(damping < 1, 1 - damping, 1), step)
+        effect = self.season[(step - 1) % WEEK, np.arange(len(self.level))]
+        forecasts: Floats = self.level + gained * self.trend + effect
+        return forecasts
+
+    def move(self, values: Floats, smoothing: Floats, damping: Floats, limit: Floats | float = np.inf) -> "State":
+        """The state after one more day; one without a value only lets the trend go on.
+
+        Args:
+            values: of the day; shape (n,), NaN where there is none.
+            smoothing: of level, trend and season; shape (n, 3).
+            limit: what a value may differ from its forecast; shape (n,).
+        """
+        trend, effect = damping * self.trend, self.season[0]
+        error = np.clip(values - self.level - trend - effect, -limit, limit)
+        error = np.where(np.isfinite(values), error, 0.0)
+        alpha, beta, gamma = smoothing.T
+        season = np.vstack([self.season[1:], effect + gamma * error])
+        return State(self.level + trend + alpha * error, trend + beta * error, season)
+
+
+def refuse_another_filter(
+    candidate: str, package: str, before: State, values: Floats, smoothing: Floats, damping: float, fitted: Floats
+) -> None:
+    """Compare what the filter forecasts a day ahead with what the library does that fitted it.
+
+    Args:
+        before: the state before the first value, of one row.
+        values: shape (T,).
+        smoothing: of level, trend and season; shape (3,).
+        fitted: what the library forecasts of each day; shape (T,).
+
+    Raises:
+        CandidateError: they differ.
+    """
+    state, days, found = before, slice(CHECKED_DAYS), []
+    for value in values[days]:
+        found.append(state.ahead(np.array([1]), np.array([damping]))[0])
+        state = state.move(np.array([value]), smoothing[None], np.array([damping]))
+    if not np.allclose(found, fitted[days], rtol=1e-6, atol=1e-6):
+        problem = "because this version smooths in another way than the one that forecasts were checked against"
+        raise CandidateError(candidate, f"{package} {version(package)}", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSmoothing(FittedCandidate):
+    """How strongly the level, trend and season of each series react.
+
+    Attributes:
+        smoothing: of level, trend and season; shape (S, 3).
+        damping: what of the trend is left a day later; shape (S,).
+        season: the effect of each weekday before the window, Monday first; shape (S, 7).
+        limit: what one value may differ from its forecast; shape (S,).
+        is_default: whether a series has the default; shape (S,).
+    """
+
+    window_days: ClassVar[int] = 182
+    smoothing: Floats
+    damping: Floats
+    season: Floats
+    limit: Floats
+    is_default: npt.NDArray[np.bool_]
+
+    def predict(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """The filtered level, what the trend adds, and the season of the day; shape (n,)."""
+        return self.filtered(inputs, series).ahead(inputs.step, self.damping[series])
+
+    def predict_block(self, block: InputBlock) -> Floats:
+        """Filters each series and cutoff once for all steps."""
+        forecasts = np.full(block.shape, np.nan)
+        rows, series, cutoff = block.rows(0)
+        state = self.filtered(rows, series)
+        for step in range(block.shape[2]):
+            forecasts[series, cutoff, step] = state.ahead(np.full(len(series), step + 1), self.damping[series])
+        return forecasts
+
+    def parts(self, inputs: ModelInputs, series: Positions) -> Floats:
+        """What the trend and the season add."""
+        state, damping = self.filtered(inputs, series), self.damping[series]
+        flat = replace(state, trend=np.zeros_like(state.trend))
+        plain = replace(flat, season=np.zeros_like(state.season))
+        whole, without_trend, level = (of.ahead(inputs.step, damping) for of in (state, flat, plain))
+        return named_parts(inputs, trend=whole - without_trend, weekly=without_trend - level)
+
+    def filtered(self, inputs: ModelInputs, series: Positions) -> State:
+        """The state of each row's series after the cutoff day."""
+        window = inputs.history[:, -self.window_days :]
+        smoothing, damping, limit = self.smoothing[series], self.damping[series], self.limit[series]
+        first = weekday(inputs.cutoff) - (window.shape[1] - 1)
+        season = self.season[series[:, None], (first[:, None] + np.arange(WEEK)) % WEEK].T
+        state = State(_level_before(window, season, inputs.column("y")), np.zeros(len(series)), season)
+        for values in window.T:
+            state = state.move(values, smoothing, damping, limit)
+        return state
+
+    def unfitted(self, count: int) -> Self:
+        """The default."""
+        fields = {name: np.array([of] * count, dtype=np.float64) for name, of in DEFAULT.items()}
+        return replace(self, **fields, is_default=np.ones(count, dtype=bool))
+
+    def remarks(self, unique_ids: Sequence[str]) -> list[str]:
+        """Which series have the default."""
+        return default_remark(self.name, self.is_default, unique_ids)
+
+
+def _level_before(window: Floats, season: Floats, newest: Floats) -> Floats:
+    """The mean of the first days with a value, without the season; shape (n,)."""
+    effects = np.tile(season.T, (1, -(-window.shape[1] // WEEK)))[:, : window.shape[1]]
+    known = np.isfinite(window)
+    is_first = known & (np.cumsum(known, axis=1) <= FIRST_DAYS)
+    total = np.where(is_first, window - effects, 0.0).sum(axis=1)
+    count = is_first.sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), newest)

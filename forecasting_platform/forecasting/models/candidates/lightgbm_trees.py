@@ -1,0 +1,82 @@
+"""LightGBM's trees over all series of a block: fitted, stored and run by LightGBM, in its own text format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.registry import refuse_missing
+from forecasting_platform.forecasting.series.arrays import Floats
+
+KEPT = 256
+"""Documents that are kept ready; a block of a hundred series has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLightGbm(FittedPooled):
+    """The trees of each block."""
+
+    name: ClassVar[str] = "lightgbm"
+    needs: ClassVar[Mapping[str, str]] = {"lightgbm": "forecasting-platform[lightgbm]"}
+
+    def changes(self, document: bytes, matrix: Floats) -> Floats:
+        """See `FittedPooled`."""
+        return np.asarray(_booster(document).predict(matrix, num_threads=1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class LightGbm(PooledCandidate):
+    """Gradient-boosted trees, which see what the ridge regression of each series forecasts.
+
+    Attributes:
+        iterations: how many trees.
+        learning_rate: how much of what is left each of them takes.
+        leaves: of a tree.
+        min_leaf_examples: examples that a leaf stands for at least.
+        penalty: on the squares of what leaves add.
+        column_share: the share of the columns that each tree chooses from.
+        objective: what they are fitted by: LightGBM's `regression` for the mean, `regression_l1` for the median, `huber`,
+            or `tweedie` and `poisson`, which need changes that are not negative and are refused.
+    """
+
+    fitted: ClassVar[type[FittedLightGbm]] = FittedLightGbm
+    prior_weight: float = 1.8
+    iterations: Annotated[int, Field(ge=1, le=2000)] = 100
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.12
+    leaves: Annotated[int, Field(ge=2, le=1024)] = 31
+    min_leaf_examples: Annotated[int, Field(ge=1)] = 40
+    penalty: Annotated[float, Field(ge=0)] = 10.0
+    column_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+    def learn(self, matrix: Floats, changes: Floats) -> bytes:
+        """See `PooledCandidate`.
+
+        Raises:
+            ConfigurationError: LightGBM is not installed.
+        """
+        refuse_missing(self.fitted)
+        import lightgbm
+
+        options: dict[str, Any] = {
+            "objective": "regression",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.min_leaf_examples,
+            "lambda_l2": self.penalty,
+            "feature_fraction": self.column_share,
+            # The same trees each time: one thread, one order of sums.
+            "num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 0, "verbosity": -1,
+        }  # fmt: skip
+        fitted = lightgbm.train(options, lightgbm.Dataset(matrix, changes), num_boost_round=self.iterations)
+        return fitted.model_to_string().encode()
+
+
+@lru_cache(maxsize=KEPT)
+def _booster(document: bytes) -> Any:
+    import lightgbm
+
+    return lightgbm.Booster(model_str=document.decode())
