@@ -62,4 +62,5 @@ def train_challenger(
 
 def _remarks(recipe: Recipe, model: ForecastModel) -> list[str]:
     days = max(of["observed_days"] for of in model.metadata["series"].values())
-    return recipe.remarks(model.unique_ids, model.cutoff - timedelta(days=days - 1), model.cutoff)
+    found = recipe.remarks(model.unique_ids, model.cutoff - timedelta(days=days - 1), model.cutoff)
+    return found + [remark for candidate in model.candidates for remark in candidate.remarks(model.unique_ids)]

@@ -1,4 +1,5 @@
 """The candidates: one module each, listed in `registry`. Their weights belong to `models.combining`.
 
-Two methods have rooms: `ridge`, one regression a series and step, and `pooled`, one model over all series.
+Three methods have rooms: `ridge`, one regression a series and step; `pooled`, one model over all series; `filtered`, a
+state that is filtered on the newest days.
 """

@@ -98,6 +98,14 @@ class FittedCandidate(ABC):
         """Whether an exogenous value that the forecast depends on is not known; shape (n,)."""
         return np.zeros(len(inputs), dtype=bool)
 
+    def remarks(self, unique_ids: Sequence[str]) -> list[str]:
+        """Sentences about the fit that a person should read; by default none.
+
+        Args:
+            unique_ids: the names of the series, in their order.
+        """
+        return []
+
     @classmethod
     def fits_for_few_days(cls) -> Sequence[Self]:
         """Fits of one series from which the best is chosen for series of a few days; none if it needs more days.

@@ -15,9 +15,13 @@ import numpy.typing as npt
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate
 from forecasting_platform.forecasting.models.candidates.exponential_smoothing import ExponentialSmoothing
-from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
+from forecasting_platform.forecasting.models.candidates.filtered.auto_arima import AutoArima
+from forecasting_platform.forecasting.models.candidates.filtered.auto_ets import AutoEts
+from forecasting_platform.forecasting.models.candidates.filtered.ets import Ets
+from forecasting_platform.forecasting.models.candidates.filtered.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import Naive
 from forecasting_platform.forecasting.models.candidates.pickles import refuse_pickles
+from forecasting_platform.forecasting.models.candidates.pooled.lightgbm_trees import LightGbm
 from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import DirectRidge
 from forecasting_platform.forecasting.models.candidates.seasonal_naive import SeasonalNaive
@@ -25,7 +29,18 @@ from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_
 
 CANDIDATES: dict[str, type[Candidate]] = {
     candidate.fitted.name: candidate
-    for candidate in (Naive, SeasonalNaive, ExponentialSmoothing, DirectRidge, PooledTrees, IntermittentDemand)
+    for candidate in (
+        Naive,
+        SeasonalNaive,
+        ExponentialSmoothing,
+        DirectRidge,
+        PooledTrees,
+        IntermittentDemand,
+        Ets,
+        AutoEts,
+        AutoArima,
+        LightGbm,
+    )
 }
 """The platform's own by name, the simplest first: a recipe's first one serves what no error decides."""
 

@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.models.candidates.exponential_smoothing im
     ExponentialSmoothing,
     FittedExponentialSmoothing,
 )
-from forecasting_platform.forecasting.models.candidates.intermittent_demand import IntermittentDemand
+from forecasting_platform.forecasting.models.candidates.filtered.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
 from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES

@@ -15,16 +15,18 @@ from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
+    MODELS,
+    REQUIREMENT,
     Fields,
     Known,
     default_remark,
     fit_each,
     largest_miss,
-    statsforecast_models,
 )
+from forecasting_platform.forecasting.models.candidates.needed import import_needed
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 WEEK = 7
 LAGS = 28
@@ -119,10 +121,12 @@ class AutoArima(Candidate):
         Raises:
             ConfigurationError: statsforecast is not installed.
         """
-        known, library = panel.newest_days(self.training_days), statsforecast_models(self.name)
+        known, library = panel.newest_days(self.training_days), import_needed(MODELS, self.name, REQUIREMENT)
 
         def fit(series: Known) -> Fields:
-            orders = {f"max_{name}": min(self.max_order, most) for name, most in (("p", 5), ("q", 5), ("P", 2), ("Q", 2))}
+            orders = {
+                f"max_{name}": min(self.max_order, most) for name, most in (("p", 5), ("q", 5), ("P", 2), ("Q", 2))
+            }
             model = library.AutoARIMA(season_length=WEEK, max_order=self.max_order, approximation=True, **orders)
             return recursion(model.fit(series.values).model_, series)
 

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, Task
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
+    MODELS,
+    REQUIREMENT,
     Fields,
     Known,
     fit_each,
-    largest_miss,
-    statsforecast_models,
 )
 from forecasting_platform.forecasting.models.candidates.filtered.smoothing import (
     DEFAULT,
@@ -23,8 +23,10 @@ from forecasting_platform.forecasting.models.candidates.filtered.smoothing impor
     FittedSmoothing,
     State,
     refuse_another_filter,
+    stored,
 )
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 ADDITIVE = "AZZ"
 """An additive error, with which AutoETS takes no multiplicative season, and by default no multiplicative trend."""
@@ -55,13 +57,13 @@ class AutoEts(Candidate):
         Raises:
             ConfigurationError: statsforecast is not installed.
         """
-        statsforecast_models(self.name)
+        import_needed(MODELS, self.name, REQUIREMENT)
         known = panel.newest_days(self.training_days)
         return FittedAutoEts(**fit_each(known.targets, known.days, _fit, DEFAULT))
 
 
 def _fit(known: Known) -> Fields:
-    model = statsforecast_models(FittedAutoEts.name).AutoETS(season_length=WEEK, model=ADDITIVE)
+    model = import_needed(MODELS, FittedAutoEts.name, REQUIREMENT).AutoETS(season_length=WEEK, model=ADDITIVE)
     found = model.fit(known.values).model_
     smoothing, damping = np.nan_to_num(found["par"][:3]), found["par"][3]
     has_trend, has_season = (found["components"][place] != "N" for place in (1, 2))
@@ -75,7 +77,4 @@ def _fit(known: Known) -> Fields:
     refuse_another_filter(
         FittedAutoEts.name, "statsforecast", first, known.values, smoothing, damping, np.asarray(found["fitted"])
     )
-    newest, weekdays = effects[1:, 0][-FittedAutoEts.window_days :], known.weekdays[-FittedAutoEts.window_days :]
-    season = np.array([newest[weekdays == day].mean() for day in range(WEEK)])
-    limit = largest_miss(np.asarray(found["residuals"])) * known.unit
-    return {"smoothing": smoothing, "damping": damping, "season": season * known.unit, "limit": limit}
+    return stored(smoothing, damping, trend[1:], effects[1:, 0], np.asarray(found["residuals"]), known)

@@ -1,4 +1,4 @@
-"""Exponential smoothing with a damped trend and a weekly season, ETS(A,Ad,A), fitted with statsmodels to each series."""
+"""Exponential smoothing with a damped trend and a weekly season, ETS(A,Ad,A): statsmodels fits it to each series."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -11,7 +11,6 @@ from forecasting_platform.forecasting.models.candidates.filtered.fitted_each imp
     Fields,
     Known,
     fit_each,
-    largest_miss,
 )
 from forecasting_platform.forecasting.models.candidates.filtered.smoothing import (
     DEFAULT,
@@ -19,8 +18,9 @@ from forecasting_platform.forecasting.models.candidates.filtered.smoothing impor
     FittedSmoothing,
     State,
     refuse_another_filter,
+    stored,
 )
-from forecasting_platform.forecasting.series.panel import Panel
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 MAX_ITERATIONS = 60
 
@@ -61,9 +61,7 @@ def _fit(known: Known) -> Fields:
     result = model.fit(disp=False, maxiter=MAX_ITERATIONS)
     # In the order of the names: level, trend, season, and the damping last.
     smoothing, damping = np.asarray(result.params[:3]), float(result.params[3])
-    first = State(*np.split(np.asarray(result.initial_state)[:, None], [1, 2]))
+    first = State(result.initial_state[:1], result.initial_state[1:2], result.initial_state[2:, None])
     refuse_another_filter(FittedEts.name, "statsmodels", first, known.values, smoothing, damping, result.fittedvalues)
-    effects, weekdays = result.season[-FittedEts.window_days :], known.weekdays[-FittedEts.window_days :]
-    season = np.array([effects[weekdays == day].mean() for day in range(WEEK)])
-    limit = largest_miss(np.asarray(result.resid)) * known.unit
-    return {"smoothing": smoothing, "damping": damping, "season": season * known.unit, "limit": limit}
+    trends, effects, errors = map(np.asarray, (result.slope, result.season, result.resid))
+    return stored(smoothing, damping, trends, effects, errors, known)

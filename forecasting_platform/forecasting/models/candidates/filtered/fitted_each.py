@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.errors import ConfigurationError, ForecastingPlatformError, examples
+from forecasting_platform.errors import ForecastingPlatformError, examples
 from forecasting_platform.forecasting.models.candidates.candidate import Positions
 from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.calendar import weekday
+from forecasting_platform.forecasting.series.days.calendar import weekday
+
+MODELS, REQUIREMENT = "statsforecast.models", "forecasting-platform[statsforecast]"
+"""What the candidates of statsforecast are fitted with, and what installs it."""
 
 MIN_FITTED_DAYS = 60
 """A series of fewer days has the default."""
@@ -45,7 +48,7 @@ class Known:
 
 def fit_each(
     values: Floats, days: Days, fit: Callable[[Known], Fields], default: Fields
-) -> dict[str, npt.NDArray[np.float64]]:
+) -> dict[str, npt.NDArray[Any]]:
     """The fields of every series, and `is_default` where the fit failed, was not finite or had too few days.
 
     Args:
@@ -53,7 +56,7 @@ def fit_each(
         fit: may raise whatever its library raises.
     """
     found = [_fit(known, fit) if (known := _known(of, days)) else None for of in values]
-    fields = {name: np.array([(each or default)[name] for each in found]) for name in default}
+    fields = {name: np.array([(each or default)[name] for each in found], dtype=np.float64) for name in default}
     return fields | {"is_default": np.array([each is None for each in found])}
 
 
@@ -65,9 +68,12 @@ def default_remark(name: str, is_default: npt.NDArray[np.bool_], unique_ids: Seq
 
 
 def largest_miss(errors: Floats) -> float:
-    """`MAX_MISSES` robust standard deviations; no limit where most errors are the same."""
+    """`MAX_MISSES` robust standard deviations of errors without a unit, and at least a usual change of a week.
+
+    Of a series that is foreseen exactly a state would otherwise never come to where the series is.
+    """
     spread = 1.4826 * float(np.median(np.abs(errors - np.median(errors))))
-    return MAX_MISSES * spread if spread > 0 else np.inf
+    return max(MAX_MISSES * spread, 1.0)
 
 
 def _known(values: Floats, days: Days) -> Known | None:
@@ -91,19 +97,4 @@ def _fit(known: Known, fit: Callable[[Known], Fields]) -> Fields | None:
             raise
         except Exception:  # noqa: BLE001 # libraries raise whatever they like, and one series stops no other
             return None
-    # A limit may be infinite.
-    return None if any(np.isnan(np.asarray(of)).any() for of in found.values()) else found
-
-
-def statsforecast_models(candidate: str) -> Any:
-    """The module with the models of statsforecast, which only trainings need.
-
-    Raises:
-        ConfigurationError: it is not installed; says what to install.
-    """
-    try:
-        from statsforecast import models
-    except ImportError as error:
-        problem = f"the candidate {candidate!r} is fitted with statsforecast, which is not installed: pip install"
-        raise ConfigurationError("options", f"{problem} 'forecasting-platform[statsforecast]'") from error
-    return models
+    return found if all(np.isfinite(of).all() for of in found.values()) else None

@@ -14,10 +14,15 @@ import numpy.typing as npt
 
 from forecasting_platform.errors import CandidateError
 from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate, Positions, named_parts
-from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import Fields, default_remark
+from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
+    Fields,
+    Known,
+    default_remark,
+    largest_miss,
+)
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.calendar import weekday
-from forecasting_platform.forecasting.series.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.days.calendar import weekday
+from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
 
 WEEK = 7
 FIRST_DAYS = 28
@@ -26,7 +31,7 @@ FIRST_DAYS = 28
 CHECKED_DAYS = 56
 """Days of each fit on which the filter is compared with the library's own."""
 
-DEFAULT: Fields = {"smoothing": [0.2, 0.0, 0.05], "damping": 0.9, "season": [0.0] * WEEK, "limit": np.inf}
+DEFAULT: Fields = {"smoothing": [0.2, 0.0, 0.05], "damping": 0.9, "trend": 0.0, "season": [0.0] * WEEK, "limit": np.inf}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,24 @@ def refuse_another_filter(
         raise CandidateError(candidate, f"{package} {version(package)}", problem)
 
 
+def stored(smoothing: Floats, damping: float, trends: Floats, effects: Floats, errors: Floats, known: Known) -> Fields:
+    """What is stored of the fit of one series: the state before a window is what it was in the newest one, on average.
+
+    Args:
+        trends, effects: the trend and the season of each day, in the numbers that were fitted; shape (T,).
+        errors: of its forecasts a day ahead; shape (T,).
+    """
+    newest = slice(-FittedSmoothing.window_days, None)
+    season = np.array([effects[newest][known.weekdays[newest] == day].mean() for day in range(WEEK)])
+    return {
+        "smoothing": smoothing,
+        "damping": damping,
+        "trend": trends[newest].mean() * known.unit,
+        "season": season * known.unit,
+        "limit": largest_miss(errors) * known.unit,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class FittedSmoothing(FittedCandidate):
     """How strongly the level, trend and season of each series react.
@@ -96,6 +119,7 @@ class FittedSmoothing(FittedCandidate):
     Attributes:
         smoothing: of level, trend and season; shape (S, 3).
         damping: what of the trend is left a day later; shape (S,).
+        trend: before the window; shape (S,).
         season: the effect of each weekday before the window, Monday first; shape (S, 7).
         limit: what one value may differ from its forecast; shape (S,).
         is_default: whether a series has the default; shape (S,).
@@ -104,6 +128,7 @@ class FittedSmoothing(FittedCandidate):
     window_days: ClassVar[int] = 182
     smoothing: Floats
     damping: Floats
+    trend: Floats
     season: Floats
     limit: Floats
     is_default: npt.NDArray[np.bool_]
@@ -135,7 +160,7 @@ class FittedSmoothing(FittedCandidate):
         smoothing, damping, limit = self.smoothing[series], self.damping[series], self.limit[series]
         first = weekday(inputs.cutoff) - (window.shape[1] - 1)
         season = self.season[series[:, None], (first[:, None] + np.arange(WEEK)) % WEEK].T
-        state = State(_level_before(window, season, inputs.column("y")), np.zeros(len(series)), season)
+        state = State(_level_before(window, season, inputs.column("y")), self.trend[series], season)
         for values in window.T:
             state = state.move(values, smoothing, damping, limit)
         return state

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.pooled import FittedPooled, PooledCandidate
-from forecasting_platform.forecasting.models.candidates.registry import refuse_missing
+from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.models.candidates.pooled.pooled import FittedPooled, PooledCandidate
 from forecasting_platform.forecasting.series.arrays import Floats
 
 KEPT = 256
@@ -39,8 +39,6 @@ class LightGbm(PooledCandidate):
         min_leaf_examples: examples that a leaf stands for at least.
         penalty: on the squares of what leaves add.
         column_share: the share of the columns that each tree chooses from.
-        objective: what they are fitted by: LightGBM's `regression` for the mean, `regression_l1` for the median, `huber`,
-            or `tweedie` and `poisson`, which need changes that are not negative and are refused.
     """
 
     fitted: ClassVar[type[FittedLightGbm]] = FittedLightGbm
@@ -58,9 +56,7 @@ class LightGbm(PooledCandidate):
         Raises:
             ConfigurationError: LightGBM is not installed.
         """
-        refuse_missing(self.fitted)
-        import lightgbm
-
+        lightgbm = import_needed("lightgbm", self.name, "forecasting-platform[lightgbm]")
         options: dict[str, Any] = {
             "objective": "regression",
             "learning_rate": self.learning_rate,
@@ -72,7 +68,8 @@ class LightGbm(PooledCandidate):
             "num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 0, "verbosity": -1,
         }  # fmt: skip
         fitted = lightgbm.train(options, lightgbm.Dataset(matrix, changes), num_boost_round=self.iterations)
-        return fitted.model_to_string().encode()
+        document: bytes = fitted.model_to_string().encode()
+        return document
 
 
 @lru_cache(maxsize=KEPT)
