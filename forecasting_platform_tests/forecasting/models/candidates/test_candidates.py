@@ -14,8 +14,12 @@ from forecasting_platform.forecasting.models.candidates.exponential_smoothing im
     ExponentialSmoothing,
     FittedExponentialSmoothing,
 )
+from forecasting_platform.forecasting.models.candidates.filtered.auto_arima import AutoArima
+from forecasting_platform.forecasting.models.candidates.filtered.auto_ets import AutoEts
+from forecasting_platform.forecasting.models.candidates.filtered.ets import Ets
 from forecasting_platform.forecasting.models.candidates.filtered.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.models.candidates.naive import FittedNaive, Naive
+from forecasting_platform.forecasting.models.candidates.pooled.lightgbm_trees import LightGbm
 from forecasting_platform.forecasting.models.candidates.pooled.pooled_trees import PooledTrees
 from forecasting_platform.forecasting.models.candidates.registry import CANDIDATES
 from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import DirectRidge
@@ -61,6 +65,22 @@ class TestPooledTrees(CandidateContract):
 class TestIntermittentDemand(CandidateContract):
     candidate = IntermittentDemand()
     tolerance = 0.0
+
+
+class TestEts(CandidateContract):
+    candidate = Ets(training_days=100)
+
+
+class TestAutoEts(CandidateContract):
+    candidate = AutoEts(training_days=80)
+
+
+class TestAutoArima(CandidateContract):
+    candidate = AutoArima(training_days=70, max_order=1)
+
+
+class TestLightGbm(CandidateContract):
+    candidate = LightGbm(iterations=20)
 
 
 def test_every_candidate_is_held_to_the_contract() -> None:

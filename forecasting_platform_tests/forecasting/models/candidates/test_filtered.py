@@ -1,12 +1,13 @@
 """Candidates whose state is filtered on the newest days: held to their libraries' own forecasts, to an outage and to
 what a library may do to one series."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from forecasting_platform.candidate_contract import CandidateContract, seasonal
+from forecasting_platform.candidate_contract import seasonal
 from forecasting_platform.errors import CandidateError, ConfigurationError
-from forecasting_platform.forecasting.models.candidates import needed
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
 from forecasting_platform.forecasting.models.candidates.filtered import ets, fitted_each, smoothing
 from forecasting_platform.forecasting.models.candidates.filtered.auto_arima import AutoArima
@@ -17,18 +18,6 @@ from forecasting_platform_tests.support.example_series import features_of, obser
 
 HORIZON = 15
 TASK = Task(HORIZON, "IE")
-
-
-class TestEts(CandidateContract):
-    candidate = Ets(training_days=150)
-
-
-class TestAutoEts(CandidateContract):
-    candidate = AutoEts(training_days=100)
-
-
-class TestAutoArima(CandidateContract):
-    candidate = AutoArima(training_days=100, max_order=1)
 
 
 def panel_of(**values: np.ndarray) -> Panel:
@@ -116,10 +105,8 @@ def test_a_version_that_smooths_in_another_way_is_refused_by_name() -> None:
 
 
 def test_without_its_library_a_fit_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(module: str) -> None:
-        raise ImportError(module)
-
-    monkeypatch.setattr(needed, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    monkeypatch.delitem(sys.modules, "statsforecast.models", raising=False)
     panel = panel_of(a=seasonal(200))
     with pytest.raises(ConfigurationError, match=r"statsforecast, which is not installed: pip install 'forecasting-pl"):
         AutoEts().fit(panel, TASK)

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
-    MODELS,
     REQUIREMENT,
     Fields,
     Known,
@@ -23,9 +22,10 @@ from forecasting_platform.forecasting.models.candidates.filtered.fitted_each imp
     fit_each,
     largest_miss,
 )
-from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.series.arrays import Floats
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 from forecasting_platform.forecasting.series.features.panel import Panel
 
 WEEK = 7
@@ -121,13 +121,16 @@ class AutoArima(Candidate):
         Raises:
             ConfigurationError: statsforecast is not installed.
         """
-        known, library = panel.newest_days(self.training_days), import_needed(MODELS, self.name, REQUIREMENT)
+        with needed_to_train(self.name, REQUIREMENT):
+            from statsforecast.models import AutoARIMA
+
+        known = panel.newest_days(self.training_days)
 
         def fit(series: Known) -> Fields:
-            orders = {
+            orders: dict[str, Any] = {
                 f"max_{name}": min(self.max_order, most) for name, most in (("p", 5), ("q", 5), ("P", 2), ("Q", 2))
             }
-            model = library.AutoARIMA(season_length=WEEK, max_order=self.max_order, approximation=True, **orders)
+            model = AutoARIMA(season_length=WEEK, max_order=self.max_order, approximation=True, **orders)
             return recursion(model.fit(series.values).model_, series)
 
         return FittedAutoArima(**fit_each(known.targets, known.days, fit, DEFAULT))

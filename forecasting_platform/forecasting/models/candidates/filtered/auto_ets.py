@@ -4,14 +4,14 @@ Of its models the additive ones, which one filter runs: they are stored as numbe
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.candidate import Candidate, Task
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
-    MODELS,
     REQUIREMENT,
     Fields,
     Known,
@@ -25,7 +25,7 @@ from forecasting_platform.forecasting.models.candidates.filtered.smoothing impor
     refuse_another_filter,
     stored,
 )
-from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.series.features.panel import Panel
 
 ADDITIVE = "AZZ"
@@ -57,14 +57,15 @@ class AutoEts(Candidate):
         Raises:
             ConfigurationError: statsforecast is not installed.
         """
-        import_needed(MODELS, self.name, REQUIREMENT)
+        with needed_to_train(self.name, REQUIREMENT):
+            from statsforecast.models import AutoETS
+
         known = panel.newest_days(self.training_days)
-        return FittedAutoEts(**fit_each(known.targets, known.days, _fit, DEFAULT))
+        return FittedAutoEts(**fit_each(known.targets, known.days, partial(_fit, AutoETS), DEFAULT))
 
 
-def _fit(known: Known) -> Fields:
-    model = import_needed(MODELS, FittedAutoEts.name, REQUIREMENT).AutoETS(season_length=WEEK, model=ADDITIVE)
-    found = model.fit(known.values).model_
+def _fit(library: Any, known: Known) -> Fields:
+    found = library(season_length=WEEK, model=ADDITIVE).fit(known.values).model_
     smoothing, damping = np.nan_to_num(found["par"][:3]), found["par"][3]
     has_trend, has_season = (found["components"][place] != "N" for place in (1, 2))
     # Without a trend there is nothing to damp, and a trend that is not damped goes on.

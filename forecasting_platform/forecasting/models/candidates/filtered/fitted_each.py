@@ -15,8 +15,8 @@ from forecasting_platform.forecasting.models.candidates.candidate import Positio
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.calendar import weekday
 
-MODELS, REQUIREMENT = "statsforecast.models", "forecasting-platform[statsforecast]"
-"""What the candidates of statsforecast are fitted with, and what installs it."""
+REQUIREMENT = "forecasting-platform[statsforecast]"
+"""Installs what the candidates of statsforecast are fitted with."""
 
 MIN_FITTED_DAYS = 60
 """A series of fewer days has the default."""

@@ -22,7 +22,8 @@ from forecasting_platform.forecasting.models.candidates.filtered.fitted_each imp
 )
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.days.calendar import weekday
-from forecasting_platform.forecasting.series.features.inputs import InputBlock, ModelInputs
+from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
+from forecasting_platform.forecasting.series.features.inputs import ModelInputs
 
 WEEK = 7
 FIRST_DAYS = 28

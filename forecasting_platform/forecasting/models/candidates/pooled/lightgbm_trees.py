@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.models.candidates.pooled.pooled import FittedPooled, PooledCandidate
 from forecasting_platform.forecasting.series.arrays import Floats
 
@@ -56,7 +56,9 @@ class LightGbm(PooledCandidate):
         Raises:
             ConfigurationError: LightGBM is not installed.
         """
-        lightgbm = import_needed("lightgbm", self.name, "forecasting-platform[lightgbm]")
+        with needed_to_train(self.name, "forecasting-platform[lightgbm]"):
+            import lightgbm
+
         options: dict[str, Any] = {
             "objective": "regression",
             "learning_rate": self.learning_rate,

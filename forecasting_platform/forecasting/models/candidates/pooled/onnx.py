@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.candidates.needed import import_needed
+from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.models.candidates.pooled.pooled import (
     FittedPooled,
     PooledCandidate,
@@ -56,15 +56,15 @@ class OnnxCandidate(PooledCandidate):
         Raises:
             ConfigurationError: skl2onnx, which converts the estimator, is not installed, or cannot convert it.
         """
-        converter = import_needed("skl2onnx", self.name, "forecasting-platform[onnx-training]")
-        from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-
+        with needed_to_train(self.name, "forecasting-platform[onnx-training]"):
+            from skl2onnx import to_onnx
+            from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
         fitted = fit_in_one_thread(self.estimator(), matrix, changes)
         try:
             with warnings.catch_warnings():
                 # The converter's own, of how it writes numbers: turned into errors they would stop it.
                 warnings.simplefilter("ignore")
-                document: bytes = converter.to_onnx(fitted, matrix[:1]).SerializeToString()
+                document: bytes = to_onnx(fitted, matrix[:1]).SerializeToString()
         except (MissingConverter, MissingShapeCalculator) as error:
             kinds = ", ".join(type(each).__name__ for each in (fitted, *dict(getattr(fitted, "steps", [])).values()))
             problem = (
