@@ -24,6 +24,7 @@ Where do I go to …
 - know what the platform promises of a port: the docstrings in `ports/`
 
 In a notebook, without any service: `from forecasting_platform import backtest, forecast, judge, Recipe`.
+In a Dagster project of your own: the component `forecasting_platform.ForecastingComponent` (docs/mounting.md).
 """
 
 from importlib import import_module
@@ -41,11 +42,17 @@ _HOMES = {
     "backtest": "forecasting_platform.services.backtests.recipe_backtest",
     "forecast": "forecasting_platform.services.backtests.recipe_backtest",
     "judge": "forecasting_platform.services.backtests.judgement",
+    "ForecastingComponent": "forecasting_platform.component",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what a notebook uses when it is used: every process of the platform imports this package."""
-    if name not in __all__:
+    """Imports what a notebook or a project uses when it is used: every process of the platform imports this package."""
+    if name not in {*__all__, *_HOMES}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Where `dg list components` looks: at what Dagster is to find, without importing what a notebook uses."""
+    return [*globals(), "ForecastingComponent"]

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, SecretStr, field_validator
+from pydantic import Field, FiniteFloat, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecasting_platform.errors import ConfigurationError
@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     """The platform's settings, read from the environment when an instance is made."""
 
     model_config = SettingsConfigDict(env_prefix="FORECASTING_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    # Not of the environment: who mounts a platform beside others gives it.
+    _mounted_as: str = PrivateAttr(default="")
 
     postgres_dsn: SecretStr | None = Field(
         default=None, description="Postgres of the observations, forecasts, decisions and alerts (`postgresql://…`)."
@@ -245,6 +248,11 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+", owner):
                 raise ValueError(f"the owner of {asset} is {owner!r}; write team:name, or a mail address")
         return owners
+
+    @property
+    def mounted_as(self) -> str:
+        """Name of a platform that is mounted beside others; empty for the only one."""
+        return self._mounted_as
 
     def runbook_url(self, name: str) -> str:
         """The page of a check, or of another kind of incident; the checks of several feeds share one.

@@ -12,7 +12,7 @@ from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
-from forecasting_platform.orchestration.resources import build_resources
+from forecasting_platform.orchestration.resources import mlflow_config
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import declared_not_normal, model_registry_of, recipe_of, table_store_of
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
@@ -109,7 +109,6 @@ def test_what_is_declared_as_not_normal_is_read_of_the_recipe_file(tmp_path: Pat
 def test_two_platforms_of_one_mlflow_server_have_a_model_and_an_experiment_each() -> None:
     settings = Settings(mlflow_tracking_uri="http://127.0.0.1:1", model_name="gas")
     assert model_registry_of(settings).name == "gas"
-    configured = build_resources(settings)["mlflow"].apply_config_mapping({"config": {}})
-    assert configured.value["config"]["experiment_name"] == "gas"
+    assert mlflow_config(settings)["experiment_name"] == "gas"
     with pytest.raises(ValidationError, match="model_name"):
         Settings(model_name="models:/gas")

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.monitoring.failures import cause
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration.failed_runs import FailedStep, failed_steps, why
+from forecasting_platform.orchestration.names import asset_key, asset_keys, owns
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, days_of_tags
 from forecasting_platform.settings import Settings
 
@@ -19,6 +20,8 @@ OVERLAP_EVENTS = 200
 
 MAX_EVENTS = 500
 MAX_BACKFILLS = 50
+MAX_RUNS = 20
+"""How many successful runs of a job are looked at: Dagster's own job of every asset has runs of others too."""
 RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
 BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
 STATE = "state"
@@ -40,7 +43,7 @@ def check_evaluations(
 
     Args:
         settings: a run about days before their look-back, or about more days than that, is historical.
-        owners: by asset.
+        owners: by the asset's name.
     """
     records = instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
@@ -48,10 +51,16 @@ def check_evaluations(
         ascending=True,
     )
     newest = max((record.storage_id for record in records), default=cursor)
+    # An instance may be shared: what others check is theirs.
+    records = [record for record in records if _checked(record).asset_key in asset_keys(settings.mounted_as)]
     ids = list({record.event_log_entry.run_id for record in records})
     runs = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
     tags: dict[str, Mapping[str, str]] = {run.run_id: run.tags for run in runs}
-    loaded_to = _newest_loaded_day(instance) if any(RANGE_END in found for found in tags.values()) else None
+    loaded_to = (
+        _newest_loaded_day(instance, settings.mounted_as)
+        if any(RANGE_END in found for found in tags.values())
+        else None
+    )
     evaluations = [
         _evaluation(record, tags.get(record.event_log_entry.run_id, {}), loaded_to, settings, owners)
         for record in records
@@ -59,9 +68,13 @@ def check_evaluations(
     return evaluations, max(cursor, newest)
 
 
-def failing_load_checks(instance: dg.DagsterInstance) -> list[str]:
-    """The newest failures of the checks that block features, one sentence each."""
-    keys = [dg.AssetCheckKey(dg.AssetKey("raw_observations"), name) for name in LOAD_CHECKS]
+def failing_load_checks(instance: dg.DagsterInstance, mount: str) -> list[str]:
+    """The newest failures of the checks that block features, one sentence each.
+
+    Args:
+        mount: the platform's name, empty for the only one.
+    """
+    keys = [dg.AssetCheckKey(asset_key(mount, "raw_observations"), name) for name in LOAD_CHECKS]
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     events = [newest[key].event for key in keys if key in newest]
     evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
@@ -70,9 +83,9 @@ def failing_load_checks(instance: dg.DagsterInstance) -> list[str]:
     return [f"{each.check_name}: {each.description}" for each in found if not each.passed]
 
 
-def _newest_loaded_day(instance: dg.DagsterInstance) -> date | None:
+def _newest_loaded_day(instance: dg.DagsterInstance, mount: str) -> date | None:
     loaded = instance.get_latest_storage_id_by_partition(
-        dg.AssetKey("raw_observations"), dg.DagsterEventType.ASSET_MATERIALIZATION
+        asset_key(mount, "raw_observations"), dg.DagsterEventType.ASSET_MATERIALIZATION
     )
     return date.fromisoformat(max(loaded)) if loaded else None
 
@@ -84,9 +97,8 @@ def _evaluation(
     settings: Settings,
     owners: Mapping[str, str],
 ) -> Evaluation:
-    event = record.event_log_entry.get_dagster_event()
-    found = event.asset_check_evaluation_data
-    asset, run_id = found.asset_key.to_user_string(), record.event_log_entry.run_id
+    found = _checked(record)
+    asset, run_id = found.asset_key.path[-1], record.event_log_entry.run_id
     return Evaluation(
         fingerprint=f"{asset}:{found.check_name}",
         event_id=record.storage_id,
@@ -102,11 +114,15 @@ def _evaluation(
     )
 
 
+def _checked(record: dg.EventLogRecord) -> dg.AssetCheckEvaluation:
+    return record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+
+
 def _summary(found: dg.AssetCheckEvaluation, days: DateRange | None) -> str:
     """Asset, days and finding; the days are left out if the finding names them already."""
     said = found.description or f"{found.check_name} {'passed' if found.passed else 'failed'}"
     about = f"{days}: " if days and str(days.end) not in said else ""
-    return f"{found.asset_key.to_user_string()}: {about}{said}"
+    return f"{found.asset_key.path[-1]}: {about}{said}"
 
 
 def _result(found: dg.AssetCheckEvaluation) -> Result:
@@ -124,15 +140,20 @@ def _is_historical(tags: Mapping[str, str], loaded_to: date | None, look_back_da
     return end - start >= look_back or end <= loaded_to - look_back
 
 
-def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert]) -> list[Evaluation]:
-    """A passed evaluation for each open run failure whose job has succeeded since."""
+def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], mount: str) -> list[Evaluation]:
+    """A passed evaluation for each open run failure whose job has succeeded since.
+
+    Args:
+        mount: the platform's name, empty for the only one.
+    """
     recovered = []
     for alert in alerts.values():
         kind, _, job_name = alert.fingerprint.partition(":")
         if kind != RUN_FAILURE or not alert.is_open:
             continue
         filters = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
-        newest = next(iter(instance.get_run_records(filters, limit=1)), None)
+        found = instance.get_run_records(filters, limit=MAX_RUNS)
+        newest = next((record for record in found if owns(mount, record.dagster_run)), None)
         if newest is not None and newest.storage_id > alert.last_event_id:
             summary = f"{job_name} succeeded again"
             passed = Evaluation(alert.fingerprint, newest.storage_id, "passed", "error", datetime.now(UTC), summary)
@@ -145,12 +166,13 @@ def run_failure(
 ) -> Evaluation | None:
     """The evaluation of a failed run.
 
-    None where it will be tried again, its backfill tells of it, or a check stopped it, whose own incident says so.
+    None where it is another platform's or project's, will be tried again, its backfill tells of it, or a check stopped
+    it, whose own incident says so.
 
     Args:
         message: what Dagster says of it, where no step failed.
     """
-    if _is_repeated(run) or BACKFILL_TAG in run.tags:
+    if not owns(settings.mounted_as, run) or _is_repeated(run) or BACKFILL_TAG in run.tags:
         return None
     failed = failed_steps(instance, run.run_id)
     if _is_told_by_checks(instance, run, failed, settings):
@@ -176,7 +198,7 @@ def _is_told_by_checks(
     """Whether only checks failed in a run, and their incidents notify somebody: one failure is one incident."""
     if not failed or not all(step.is_check for step in failed):
         return False
-    return not _is_historical(run.tags, _newest_loaded_day(instance), settings.load_look_back_days)
+    return not _is_historical(run.tags, _newest_loaded_day(instance, settings.mounted_as), settings.load_look_back_days)
 
 
 def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], settings: Settings) -> list[Evaluation]:
@@ -187,7 +209,11 @@ def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], 
     Args:
         alerts: the newest incident of each fingerprint; what they took in before is left out.
     """
-    over = [found for found in instance.get_backfills(limit=MAX_BACKFILLS) if found.status in BACKFILL_RESULTS]
+    over = [
+        found
+        for found in instance.get_backfills(limit=MAX_BACKFILLS)
+        if found.status in BACKFILL_RESULTS and _is_ours(found, settings.mounted_as)
+    ]
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=MAX_BACKFILLS)
     broken: dict[str, list[dg.DagsterRun]] = defaultdict(list)
     for run in failed:
@@ -196,6 +222,10 @@ def backfill_results(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], 
     news = [found for found in over if _is_news(found, alerts)]
     results = [_backfill_result(instance, found, broken[found.backfill_id], settings) for found in news]
     return [found for found in results if found is not None]
+
+
+def _is_ours(backfill: PartitionBackfill, mount: str) -> bool:
+    return bool(asset_keys(mount) & set(backfill.asset_selection or ())) if backfill.asset_selection else not mount
 
 
 def _is_news(backfill: PartitionBackfill, alerts: Mapping[str, Alert]) -> bool:
@@ -208,7 +238,7 @@ def _event_id(backfill: PartitionBackfill) -> int:
 
 
 def _assets(backfill: PartitionBackfill) -> str:
-    return "+".join(sorted(key.to_user_string() for key in backfill.asset_selection or [])) or "job"
+    return "+".join(sorted(key.path[-1] for key in backfill.asset_selection or [])) or "job"
 
 
 def _is_repeated(run: dg.DagsterRun) -> bool:

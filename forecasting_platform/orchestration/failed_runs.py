@@ -46,7 +46,7 @@ def failed_steps(instance: dg.DagsterInstance, run_id: str) -> list[FailedStep]:
 def _failed_step(event: dg.DagsterEvent, check: dg.AssetCheckEvaluation | None) -> FailedStep:
     raised = list(_raised(event))
     if check is not None and raised and _BLOCKED in raised[0]:
-        asset = check.asset_key.to_user_string()
+        asset = check.asset_key.path[-1]
         return FailedStep(asset, f"{check.check_name}: {check.description}", is_check=True)
     return FailedStep(str(event.step_key), cause(raised), is_check=False)
 

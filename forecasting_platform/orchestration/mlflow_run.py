@@ -7,13 +7,19 @@ asset.
 import dagster as dg
 
 
-@dg.success_hook(required_resource_keys={"mlflow"})
-def end_mlflow_run(context: dg.HookContext) -> None:
-    """End it as finished."""
-    context.resources.mlflow.end_run()
+def mlflow_hooks(resource: str = "mlflow") -> frozenset[dg.HookDefinition]:
+    """The hooks that end it as finished, or as failed.
 
+    Args:
+        resource: the key under which MLflow is.
+    """
 
-@dg.failure_hook(required_resource_keys={"mlflow"})
-def fail_mlflow_run(context: dg.HookContext) -> None:
-    """End it as failed."""
-    context.resources.mlflow.end_run("FAILED")
+    @dg.success_hook(name="end_mlflow_run", required_resource_keys={resource})
+    def end(context: dg.HookContext) -> None:
+        getattr(context.resources, resource).end_run()
+
+    @dg.failure_hook(name="fail_mlflow_run", required_resource_keys={resource})
+    def fail(context: dg.HookContext) -> None:
+        getattr(context.resources, resource).end_run("FAILED")
+
+    return frozenset((end, fail))

@@ -3,12 +3,14 @@
 `wiring` chooses the adapters, for commands too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_mlflow import mlflow_tracking
+from dagster_mlflow.resources import MlFlow
+from pydantic import PrivateAttr
 
+from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_wiring import calendars_of, feed_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.ports.ledger import Ledger
@@ -24,84 +26,155 @@ SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
 
 
-@dg.resource(description="Tables of observations, features and forecasts.", required_resource_keys={"settings"})
-def table_store(context: dg.InitResourceContext) -> Iterator[TableStore]:
-    """The store of FORECASTING_TABLE_STORE, its schema prepared."""
-    store = table_store_of(context.resources.settings)
-    try:
-        store.prepare()
-        yield store
-    finally:
-        store.close()
+class TableStoreResource(dg.ConfigurableResource[TableStore]):
+    """Tables of observations, features and forecasts: the store of FORECASTING_TABLE_STORE, its schema prepared."""
+
+    settings: dg.ResourceDependency[Settings]
+    _store: TableStore = PrivateAttr()
+
+    def create_resource(self, context: dg.InitResourceContext) -> TableStore:
+        """Connect."""
+        self._store = table_store_of(self.settings)
+        self._store.prepare()
+        return self._store
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Disconnect."""
+        self._store.close()
 
 
-@dg.resource(description="Trains every series.", required_resource_keys={"settings", "table_store"})
-def trainer(context: dg.InitResourceContext) -> Trainer:
-    """The trainer of FORECASTING_TRAINER, on the tables of the store."""
-    return trainer_of(context.resources.settings, context.resources.table_store)
+class TrainerResource(dg.ConfigurableResource[Trainer]):
+    """Trains every series: the trainer of FORECASTING_TRAINER, on the tables of the store."""
+
+    settings: dg.ResourceDependency[Settings]
+    table_store: dg.ResourceDependency[TableStore]
+
+    def create_resource(self, context: dg.InitResourceContext) -> Trainer:
+        """Choose it."""
+        return trainer_of(self.settings, self.table_store)
 
 
-@dg.resource(description="Promotion decisions and alerts.", required_resource_keys={"settings"})
-def ledger(context: dg.InitResourceContext) -> Iterator[Ledger]:
-    """The ledger in Postgres, its schema prepared."""
-    found = ledger_of(context.resources.settings)
-    try:
-        found.prepare()
-        yield found
-    finally:
-        found.close()
+class LedgerResource(dg.ConfigurableResource[Ledger]):
+    """Promotion decisions and alerts: the ledger in Postgres, its schema prepared."""
+
+    settings: dg.ResourceDependency[Settings]
+    _ledger: Ledger = PrivateAttr()
+
+    def create_resource(self, context: dg.InitResourceContext) -> Ledger:
+        """Connect."""
+        self._ledger = ledger_of(self.settings)
+        self._ledger.prepare()
+        return self._ledger
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Disconnect."""
+        self._ledger.close()
 
 
-@dg.resource(description="The feed of daily values.", required_resource_keys={"settings"})
-def observation_feed(context: dg.InitResourceContext) -> ObservationFeed:
-    """The feed of FORECASTING_FEED_URL, joined with that of FORECASTING_EXOGENOUS_FEED_URL."""
-    settings: Settings = context.resources.settings
-    if context.run is None:
-        seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)
-        settings = settings.model_copy(update={"feed_timeout_seconds": seconds})
-    return feed_of(settings)
+class FeedResource(dg.ConfigurableResource[ObservationFeed]):
+    """The feed of daily values that the settings name, joined with that of exogenous series."""
+
+    settings: dg.ResourceDependency[Settings]
+
+    def create_resource(self, context: dg.InitResourceContext) -> ObservationFeed:
+        """Choose it, with a shorter deadline in a sensor."""
+        settings = self.settings
+        if context.run is None:
+            seconds = min(settings.feed_timeout_seconds, SENSOR_FEED_SECONDS)
+            settings = settings.model_copy(update={"feed_timeout_seconds": seconds})
+        return feed_of(settings)
 
 
-@dg.resource(description="The days on which values of each series are due.", required_resource_keys={"settings"})
-def calendars(context: dg.InitResourceContext) -> Calendars:
-    """The calendars that the feeds' descriptions declare."""
-    return calendars_of(context.resources.settings)
+class CalendarsResource(dg.ConfigurableResource[Calendars]):
+    """The days on which values of each series are due, as the feeds' descriptions declare."""
+
+    settings: dg.ResourceDependency[Settings]
+
+    def create_resource(self, context: dg.InitResourceContext) -> Calendars:
+        """Read them."""
+        return calendars_of(self.settings)
 
 
-@dg.resource(description="How the newest load of each feed went.", required_resource_keys={"settings"})
-def feed_loads(context: dg.InitResourceContext) -> Iterator[FeedLoads]:
-    """The record of each feed's newest load, in the ledger."""
-    found = feed_loads_of(context.resources.settings)
-    try:
-        yield found
-    finally:
-        if found.ledger is not None:
-            found.ledger.close()
+class FeedLoadsResource(dg.ConfigurableResource[FeedLoads]):
+    """How the newest load of each feed went, in the ledger."""
+
+    settings: dg.ResourceDependency[Settings]
+    _loads: FeedLoads = PrivateAttr()
+
+    def create_resource(self, context: dg.InitResourceContext) -> FeedLoads:
+        """Connect."""
+        self._loads = feed_loads_of(self.settings)
+        return self._loads
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Disconnect."""
+        if self._loads.ledger is not None:
+            self._loads.ledger.close()
 
 
-@dg.resource(description="Model versions and aliases in MLflow.", required_resource_keys={"settings"})
-def model_registry(context: dg.InitResourceContext) -> ModelRegistry:
-    """The registry at FORECASTING_MLFLOW_TRACKING_URI."""
-    return model_registry_of(context.resources.settings)
+class RegistryResource(dg.ConfigurableResource[ModelRegistry]):
+    """Model versions and aliases in MLflow: the registry at FORECASTING_MLFLOW_TRACKING_URI."""
+
+    settings: dg.ResourceDependency[Settings]
+
+    def create_resource(self, context: dg.InitResourceContext) -> ModelRegistry:
+        """Choose it."""
+        return model_registry_of(self.settings)
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """Every resource of the platform by its key."""
+class MlflowRunResource(dg.ConfigurableResource[Any]):
+    """An MLflow run of the training's run, in the experiment that is called as the registered model."""
 
-    def mlflow_config(_config: object) -> dict[str, str]:
-        from forecasting_platform.adapters.mlflow.address import address_of
+    settings: dg.ResourceDependency[Settings]
+    _run: Any = PrivateAttr()
 
-        uri = address_of(settings.require_mlflow_tracking_uri())
-        return {"experiment_name": settings.model_name, "mlflow_tracking_uri": uri}
+    def create_resource(self, context: dg.InitResourceContext) -> Any:
+        """Start it, or take up that of the same run.
 
+        Raises:
+            ConfigurationError: the run trains another platform's model too.
+        """
+        start: Any = MlFlow
+        self._run = start(context.replace_config(mlflow_config(self.settings)))
+        active = self._run.active_run()
+        if active.info.experiment_id != self._run.experiment.experiment_id:
+            problem = "is to be trained in one run with another platform's; materialize each in a run of its own"
+            raise ConfigurationError(self.settings.model_name, problem)
+        return self._run
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End it as failed where an error is on its way."""
+        self._run.cleanup_on_error()
+
+
+def mlflow_config(settings: Settings) -> dict[str, str]:
+    """The configuration of MLflow for Dagster: the server's address is without credentials."""
+    from forecasting_platform.adapters.mlflow.address import address_of
+
+    uri = address_of(settings.require_mlflow_tracking_uri())
+    return {"experiment_name": settings.model_name, "mlflow_tracking_uri": uri}
+
+
+def build_resources(settings: object, replaced: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Every resource of the platform by its key.
+
+    Args:
+        settings: a platform's, or a resource that gives them.
+        replaced: resources in the place of those of the same key.
+    """
+    given = settings
+    if isinstance(settings, Settings):
+        given = dg.ResourceDefinition(lambda _context: settings, description="The platform's settings.")
+    found = {"settings": given, **(replaced or {})}
+    of_settings: dict[str, Any] = {"settings": found["settings"]}
+    found.setdefault("table_store", TableStoreResource(**of_settings))
     return {
-        "settings": dg.ResourceDefinition(lambda _context: settings, description="The platform's settings."),
-        "table_store": table_store,
-        "trainer": trainer,
-        "ledger": ledger,
-        "observation_feed": observation_feed,
-        "calendars": calendars,
-        "feed_loads": feed_loads,
-        "model_registry": model_registry,
-        "mlflow": mlflow_tracking.configured(mlflow_config, config_schema={}),
+        "trainer": TrainerResource(**of_settings, table_store=found["table_store"]),
+        "ledger": LedgerResource(**of_settings),
+        "observation_feed": FeedResource(**of_settings),
+        "calendars": CalendarsResource(**of_settings),
+        "feed_loads": FeedLoadsResource(**of_settings),
+        "model_registry": RegistryResource(**of_settings),
+        "mlflow": MlflowRunResource(**of_settings),
+        **found,
     }

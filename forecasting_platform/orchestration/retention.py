@@ -9,6 +9,8 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 
 from forecasting_platform.adapters.postgres.retention import days_kept, delete_outdated
 from forecasting_platform.feed_wiring import archive_of
+from forecasting_platform.orchestration.mounting.copies import copied_op
+from forecasting_platform.orchestration.names import part_name
 from forecasting_platform.settings import Settings
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -66,3 +68,12 @@ def retention_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
         return dg.SkipReason(f"{today} has had its turn")
     context.update_cursor(today)
     return dg.RunRequest(run_key=f"retention-{today}")
+
+
+def mounted_retention_job(mount: str) -> dg.JobDefinition:
+    """The job under a platform's name; the output of runs is the instance's, which others share."""
+    ops = [copied_op(mount, op) for op in (outdated_rows, outdated_documents)]
+    name, description = part_name(mount, retention_job.name), retention_job.description
+    return dg.GraphDefinition(name, node_defs=ops).to_job(
+        name=name, description=description, executor_def=dg.in_process_executor
+    )

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import dagster as dg
 
 from forecasting_platform.errors import UnavailableError
+from forecasting_platform.settings import Settings
 
 RETRIES = 2
 LATER_WAIT_FACTOR = 4
@@ -22,7 +23,7 @@ def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
     """Retry an asset's function up to twice when a service does not answer; it must be safe to call again.
 
     Only in runs of a schedule or a sensor: a person who started one is told at once. It waits `retry_wait_seconds` of
-    the asset's resource `settings` before the first repetition and four times that before the second. Dagster's
+    the argument `settings` before the first repetition and four times that before the second. Dagster's
     `RetryPolicy` would repeat every error, and a document that was refused is the same a minute later.
 
     Raises:
@@ -35,9 +36,10 @@ def retried_when_unavailable(compute: Compute[P, Result]) -> Compute[P, Result]:
         try:
             return compute(context, *args, **kwargs)
         except UnavailableError as error:
+            settings = cast("Settings", kwargs["settings"])
             if not any(map(context.op_execution_context.has_tag, UNATTENDED_TAGS)) or context.retry_number >= RETRIES:
                 raise
-            wait = context.resources.settings.retry_wait_seconds * LATER_WAIT_FACTOR**context.retry_number
+            wait = settings.retry_wait_seconds * LATER_WAIT_FACTOR**context.retry_number
             context.log.warning(f"{error} It is retried in {wait:g} s.")
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
 

@@ -19,10 +19,6 @@ from forecasting_platform.forecasting.series.quality.reconciliation import (
     difference_key,
     differing_values,
 )
-from forecasting_platform.orchestration.assets.champion_model import champion_model
-from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
-from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.catalog.external import fetches
 from forecasting_platform.orchestration.decision_results import decision_results
 from forecasting_platform.orchestration.event_log import (
@@ -31,7 +27,9 @@ from forecasting_platform.orchestration.event_log import (
     recovered_runs,
     run_failure,
 )
-from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job
+from forecasting_platform.orchestration.jobs import forecast_job, load_job, promotion_job, run_config
+from forecasting_platform.orchestration.mounting.copies import with_resources_of
+from forecasting_platform.orchestration.names import asset_key, asset_keys, part_name, tag_key
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.tick_results import tick_results
 from forecasting_platform.ports.ledger import Ledger
@@ -47,18 +45,23 @@ from forecasting_platform.wiring import alerts_of, declared_not_normal, promoter
 RUNNING = dg.DefaultSensorStatus.RUNNING
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS]
-ASKED_TAG = "forecasting/asked"
-WHY_TAG = "forecasting/why"
-"""Tag of a requested run: why it was requested, in a sentence; for a person, shown with the run."""
+ASKED, WHY = "asked", "why"
+"""Tags of a requested run, behind the platform's name: what for, and why, in a sentence for a person."""
 CURSORS = ","
 """Between the last event and the last decision that the alert sensor has taken in."""
-BY_PROMOTION_SENSOR = {"ops": {"champion_model": {"config": {"decided_by": PROMOTION_SENSOR}}}}
 
 
 def build_reconcile_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor that loads by the clock, so that it is switched on with the schedules."""
     status = RUNNING if settings.schedules_enabled else dg.DefaultSensorStatus.STOPPED
-    return dg.sensor(job=load_job, minimum_interval_seconds=3600, default_status=status)(reconcile_sensor)
+    mount = settings.mounted_as
+    named = dg.sensor(
+        name=part_name(mount, reconcile_sensor.__name__),
+        job_name=part_name(mount, load_job.name),
+        minimum_interval_seconds=3600,
+        default_status=status,
+    )
+    return named(with_resources_of(mount, reconcile_sensor))
 
 
 def reconcile_sensor(
@@ -68,10 +71,10 @@ def reconcile_sensor(
     settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Each hour: requests the loaded days on which the feed's values differ from the table's; the newest for a plan."""
-    loaded = sorted(context.instance.get_materialized_partitions(raw_observations.key))
+    loaded = sorted(context.instance.get_materialized_partitions(asset_key(settings.mounted_as, "raw_observations")))
     if not loaded:
         return dg.SkipReason("nothing is loaded yet")
-    if _is_running(context.instance, load_job.name, raw_observations.key):
+    if _is_running(context.instance, settings.mounted_as, load_job.name, "raw_observations"):
         return dg.SkipReason("a load is in progress; what it leaves is compared next time")
     days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
     document = observation_feed.fetch(days)
@@ -86,12 +89,13 @@ def reconcile_sensor(
     found = f"{len(differing):,} of {len(published):,} published values and {len(plans):,} planned ones differ"
     context.log.info(f"{found}; {wanted} is loaded again")
     key = "-".join(difference_key(each) for each in (differing, plans) if len(each))
-    return _request(context.instance, f"reconcile-{wanted}-{key}", found, days=wanted)
+    return _request(context.instance, settings, f"reconcile-{wanted}-{key}", found, days=wanted)
 
 
-def _is_running(instance: dg.DagsterInstance, job_name: str, asset: dg.AssetKey) -> bool:
+def _is_running(instance: dg.DagsterInstance, mount: str, job_name: str, asset: str) -> bool:
+    job, key = part_name(mount, job_name), asset_key(mount, asset)
     runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
-    return any(run.job_name == job_name or asset in (run.asset_selection or ()) for run in runs)
+    return any(run.job_name == job or key in (run.asset_selection or ()) for run in runs)
 
 
 @dg.sensor(job=promotion_job, minimum_interval_seconds=5, default_status=RUNNING)
@@ -106,25 +110,25 @@ def promotion_sensor(
     with, a champion that goes wrong, shadow forecasts that decide.
     """
     ledger.beat("promotion_sensor", datetime.now(UTC))
-    if _is_running(context.instance, promotion_job.name, champion_model.key):
+    if _is_running(context.instance, settings.mounted_as, promotion_job.name, "champion_model"):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
     promoter = promoter_of(table_store, model_registry, ledger, declared_not_normal(settings))
     owed = promoter.versions.owed()
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.
         why = f"decision {owed.decision_id} was made, but not carried out"
-        return _request(context.instance, f"promotion-finish-{owed.decision_id}", why, run_config=BY_PROMOTION_SENSOR)
+        return _promotion(context.instance, settings, f"promotion-finish-{owed.decision_id}", why)
     lost = promoter.versions.lost()
     if lost is not None:
         # Its version was deleted from MLflow, and the alias with it: the asset finds another one.
         why = f"version {lost.challenger_version}, which decision {lost.decision_id} made champion, is gone from MLflow"
-        return _request(context.instance, f"promotion-lost-{lost.decision_id}", why, run_config=BY_PROMOTION_SENSOR)
-    return _by_new_days(context, promoter) or _by_versions(context.instance, promoter)
+        return _promotion(context.instance, settings, f"promotion-lost-{lost.decision_id}", why)
+    return _by_new_days(context, promoter, settings) or _by_versions(context.instance, promoter, settings)
 
 
-def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.RunRequest | None:
+def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter, settings: Settings) -> dg.RunRequest | None:
     """Request a promotion if forecasts that matured since the last tick say that the champion should change."""
-    made = _materialized(context.instance, forecast_errors.key)
+    made = _materialized(context.instance, settings, "forecast_errors")
     newest = str(max(made.values(), default=0))
     if newest == (context.cursor or "0"):
         return None
@@ -133,10 +137,10 @@ def _by_new_days(context: dg.SensorEvaluationContext, promoter: Promoter) -> dg.
     if why is None:
         return None
     context.log.info(why)
-    return _request(context.instance, f"promotion-days-{newest}", why, run_config=BY_PROMOTION_SENSOR)
+    return _promotion(context.instance, settings, f"promotion-days-{newest}", why)
 
 
-def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequest | dg.SkipReason:
+def _by_versions(instance: dg.DagsterInstance, promoter: Promoter, settings: Settings) -> dg.RunRequest | dg.SkipReason:
     challenger, serving = promoter.registry.version_at("challenger"), promoter.versions.serving_number()
     if challenger is None:
         return dg.SkipReason("no version has the alias challenger")
@@ -147,7 +151,7 @@ def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequ
     if decision is None:
         against = f"was not compared with version {serving} yet" if serving else "is there, and no champion serves"
         why = f"version {challenger.version} {against}"
-        return _request(instance, asked, why, run_config=BY_PROMOTION_SENSOR)
+        return _promotion(instance, settings, asked, why)
     if decision.verdict == "rollback":
         return dg.SkipReason(f"version {challenger.version} was rolled back: {decision.reason}")
     return dg.SkipReason(
@@ -156,8 +160,14 @@ def _by_versions(instance: dg.DagsterInstance, promoter: Promoter) -> dg.RunRequ
     )
 
 
+def _promotion(instance: dg.DagsterInstance, settings: Settings, asked: str, why: str) -> dg.RunRequest:
+    config = run_config(settings.mounted_as, {"champion_model": {"decided_by": PROMOTION_SENSOR}})
+    return _request(instance, settings, asked, why, run_config=config)
+
+
 def _request(
     instance: dg.DagsterInstance,
+    settings: Settings,
     asked: str,
     why: str,
     *,
@@ -165,34 +175,39 @@ def _request(
     days: DateRange | None = None,
 ) -> dg.RunRequest:
     """Request a run once for what was found; if an ended run left it as it was, once an hour."""
-    ended = dg.RunsFilter(statuses=ENDED, tags={ASKED_TAG: asked})
+    asked_tag, why_tag = (tag_key(settings.mounted_as, name) for name in (ASKED, WHY))
+    ended = dg.RunsFilter(statuses=ENDED, tags={asked_tag: asked})
     run_key = f"{asked}-{datetime.now(UTC):%Y-%m-%dT%H}" if instance.get_runs_count(ended) else asked
-    tags = {ASKED_TAG: asked, WHY_TAG: shortened(why)} | (range_tags(days) if days else {})
+    tags = {asked_tag: asked, why_tag: shortened(why)} | (range_tags(days) if days else {})
     return dg.RunRequest(run_key=run_key, run_config=run_config, tags=tags)
 
 
 @dg.sensor(job=forecast_job, minimum_interval_seconds=5, default_status=RUNNING)
 def forecast_sensor(
-    context: dg.SensorEvaluationContext, model_registry: dg.ResourceParam[ModelRegistry]
+    context: dg.SensorEvaluationContext,
+    model_registry: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Requests forecasts and errors of the days that were loaded since they were last made."""
     champion = model_registry.version_at("champion")
     if champion is None:
         return dg.SkipReason("there is no champion to forecast with")
     newest = champion.cutoff.isoformat()
-    loaded = {day: at for day, at in _materialized(context.instance, feature_table.key).items() if day >= newest}
-    made = _materialized(context.instance, forecast_errors.key)
+    features = _materialized(context.instance, settings, "feature_table")
+    loaded = {day: at for day, at in features.items() if day >= newest}
+    made = _materialized(context.instance, settings, "forecast_errors")
     waiting = {day: at for day, at in loaded.items() if made.get(day, -1) < at}
     if not waiting:
         return dg.SkipReason(f"all {len(loaded)} loaded days since {champion.cutoff} have forecasts and errors")
     days = DateRange(date.fromisoformat(min(waiting)), date.fromisoformat(max(waiting)))
     loaded_since = "1 day was" if len(waiting) == 1 else f"{len(waiting)} days were"
     why = f"{loaded_since} loaded after forecasts and errors were made last"
-    return _request(context.instance, f"forecast-{days}-{max(waiting.values())}", why, days=days)
+    return _request(context.instance, settings, f"forecast-{days}-{max(waiting.values())}", why, days=days)
 
 
-def _materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
-    return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
+def _materialized(instance: dg.DagsterInstance, settings: Settings, asset: str) -> dict[str, int]:
+    key = asset_key(settings.mounted_as, asset)
+    return dict(instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION))
 
 
 @dg.sensor(minimum_interval_seconds=10, default_status=RUNNING)
@@ -204,9 +219,14 @@ def alert_sensor(
     """
     newest = latest_alerts(ledger.alerts())
     events, _, decided = (context.cursor or "0").partition(CURSORS)
-    checks, seen = check_evaluations(context.instance, int(events), settings, _owners(context.repository_def))
+    checks, seen = check_evaluations(
+        context.instance, int(events), settings, _owners(context.repository_def, settings.mounted_as)
+    )
     decisions, decided_to = decision_results(ledger, int(decided or 0), settings)
-    of_runs = [*recovered_runs(context.instance, newest), *backfill_results(context.instance, newest, settings)]
+    of_runs = [
+        *recovered_runs(context.instance, newest, settings.mounted_as),
+        *backfill_results(context.instance, newest, settings),
+    ]
     evaluations = [*checks, *decisions, *of_runs, *tick_results(context.instance, settings)]
     alerts = alerts_of(ledger, settings)
     raised = alerts.raise_alerts(evaluations)
@@ -218,10 +238,11 @@ def alert_sensor(
     return dg.SensorResult(skip_reason=summary, cursor=f"{seen}{CURSORS}{decided_to}")
 
 
-def _owners(repository: dg.RepositoryDefinition | None) -> dict[str, str]:
+def _owners(repository: dg.RepositoryDefinition | None, mount: str) -> dict[str, str]:
     """The owner of each asset's incidents: its first owner in Dagster, a team without the prefix."""
     nodes = repository.asset_graph.asset_nodes if repository else ()
-    return {node.key.to_user_string(): node.owners[0].removeprefix("team:") for node in nodes if node.owners}
+    ours = (node for node in nodes if node.key in asset_keys(mount) and node.owners)
+    return {node.key.path[-1]: node.owners[0].removeprefix("team:") for node in ours}
 
 
 @dg.run_failure_sensor(

@@ -9,6 +9,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from forecasting_platform.forecasting.monitoring.failures import cause
 from forecasting_platform.forecasting.monitoring.incidents import Evaluation
+from forecasting_platform.orchestration.names import WATCHER_NAMES, part_name
 from forecasting_platform.settings import Settings
 
 TICK_FAILURE = "tick_failure"
@@ -23,7 +24,10 @@ def tick_results(instance: dg.DagsterInstance, settings: Settings) -> list[Evalu
     if instance.schedule_storage is None:  # an instance in memory
         return []
     results = []
+    ours = {part_name(settings.mounted_as, name) for name in WATCHER_NAMES}
     for state in instance.all_instigator_state():
+        if state.instigator_name not in ours:
+            continue
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=ENDED)
         results += [_evaluation(tick, settings, is_running=state.is_running) for tick in ticks]
     return results

@@ -51,7 +51,7 @@ def test_it_is_asked_for_once_a_day_and_not_before_the_first_day_is_over(
 def run(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> tuple[bool, Mapping[str, Any]]:
-    monkeypatch.setattr(retention, "delete_outdated", lambda *_: {"prediction_log": 3, "alerts": 0})
+    monkeypatch.setattr(retention, "delete_outdated", lambda *_, **__: {"prediction_log": 3, "alerts": 0})
     done = retention_job.execute_in_process(instance=instance, resources={"settings": settings}, raise_on_error=False)
     metadata = {
         name: value.value

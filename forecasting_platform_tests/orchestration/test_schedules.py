@@ -9,9 +9,10 @@ import pytest
 
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.orchestration import schedules
+from forecasting_platform.orchestration.names import tag_key
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START
 from forecasting_platform.orchestration.schedules import (
-    CYCLE_TAG,
+    CYCLE,
     build_schedules,
     days_to_load,
 )
@@ -54,7 +55,7 @@ def test_the_training_schedule_is_no_monthly_cron() -> None:
 
 
 def test_a_missed_training_is_made_up_for_the_next_day(instance: dg.DagsterInstance) -> None:
-    instance.add_run(dg.DagsterRun("training_job", tags={CYCLE_TAG: "2023-12-16"}))
+    instance.add_run(dg.DagsterRun("training_job", tags={tag_key("", CYCLE): "2023-12-16"}))
     request = tick(training_schedule, instance, date(2024, 1, 2))
     assert isinstance(request, dg.RunRequest)
     assert request.run_key == "training-2023-12-31"
@@ -107,7 +108,7 @@ def test_a_training_that_failed_is_asked_for_again_each_day_until_one_succeeds(i
 def test_a_training_is_never_asked_for_beside_one_in_progress(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus, asks: bool
 ) -> None:
-    instance.add_run(dg.DagsterRun("training_job", status=status, tags={CYCLE_TAG: "2023-12-31"}))
+    instance.add_run(dg.DagsterRun("training_job", status=status, tags={tag_key("", CYCLE): "2023-12-31"}))
     assert isinstance(tick(training_schedule, instance, date(2024, 1, 2)), dg.RunRequest) == asks
 
 

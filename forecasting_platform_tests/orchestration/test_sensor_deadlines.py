@@ -5,7 +5,7 @@ import pytest
 
 from forecasting_platform.adapters.feeds.several_feeds import GRACE_SECONDS
 from forecasting_platform.orchestration import resources
-from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, observation_feed
+from forecasting_platform.orchestration.resources import SENSOR_FEED_SECONDS, build_resources
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import DEFAULT_SENSOR_GRPC_TIMEOUT
 
@@ -19,7 +19,8 @@ def test_the_deadlines_of_a_sensor_are_nested() -> None:
 def test_a_sensor_waits_for_a_feed_no_longer_than_it_may(
     monkeypatch: pytest.MonkeyPatch, in_sensor: bool, seconds: float
 ) -> None:
-    parts = {"observation_feed": observation_feed, "settings": Settings(feed_timeout_seconds=300)}
+    feed = build_resources(Settings(feed_timeout_seconds=300))["observation_feed"]
+    parts = {"observation_feed": feed}
     found: list[float] = []
     monkeypatch.setattr(resources, "feed_of", lambda settings: found.append(settings.feed_timeout_seconds))
 

@@ -203,7 +203,8 @@ class TestForecastSensor:
         return registry
 
     def ask(self, instance: dg.DagsterInstance, registry: MemoryModelRegistry) -> dg.RunRequest | dg.SkipReason:
-        answer = forecast_sensor(dg.build_sensor_context(instance=instance), model_registry=registry)
+        context = dg.build_sensor_context(instance=instance)
+        answer = forecast_sensor(context, model_registry=registry, settings=Settings())
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 

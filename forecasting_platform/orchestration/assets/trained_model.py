@@ -10,7 +10,7 @@ from forecasting_platform.forecasting.series.days.series_calendars import Calend
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata.training import training_metadata
-from forecasting_platform.orchestration.mlflow_run import end_mlflow_run, fail_mlflow_run
+from forecasting_platform.orchestration.mlflow_run import mlflow_hooks
 from forecasting_platform.orchestration.pools import TRAINING
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.trainer import Trainer
@@ -36,7 +36,7 @@ class TrainingConfig(dg.Config):
     owners=["team:data-science"],
     kinds={"mlflow", "numpy"},
     deps=[feature_table],
-    hooks={end_mlflow_run, fail_mlflow_run},
+    hooks=mlflow_hooks(),
 )
 def trained_model(
     context: dg.AssetExecutionContext,
@@ -61,7 +61,7 @@ def trained_model(
         code_version=code_version(),
         lower_bounds=settings.lower_bounds,
         run_tags={"dagster/run_id": context.run.run_id},
-        failing_loads=lambda: failing_load_checks(context.instance),
+        failing_loads=lambda: failing_load_checks(context.instance, settings.mounted_as),
     )
     for remark in challenger.remarks:
         context.log.warning(remark)

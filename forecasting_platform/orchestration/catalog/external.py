@@ -14,6 +14,7 @@ from forecasting_platform.forecasting.series.frames import PREDICTION_LOG
 from forecasting_platform.orchestration.catalog.columns import FEED_SCHEMA, table_schema
 from forecasting_platform.orchestration.catalog.places import Place, postgres_place
 from forecasting_platform.orchestration.catalog.references import PACKAGE, REFERENCES
+from forecasting_platform.orchestration.names import asset_key
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.redaction import shown
 from forecasting_platform.settings import Settings
@@ -105,10 +106,11 @@ def described(place: Place, schema: dg.TableSchema, file: Path | None = None) ->
 
 def fetches(document: FeedDocument, settings: Settings) -> Iterator[dg.AssetObservation]:
     """An observation of each feed that gave a document: the only one, or each of several by its name."""
-    only = feed_specs(settings)[0].key
+    only = feed_specs(settings)[0].key.path[-1]
     for result in document.results():
         if result.document is not None:
-            key = feed_key(result.name) if document.feeds else only
+            name = result.name if document.feeds else only
+            key = asset_key(settings.mounted_as, FEEDS, name)
             # Dagster's data version: two fetches of the same document are the same data.
             tags = {"dagster/data_version": result.document.sha256}
             yield dg.AssetObservation(key, metadata=_of_fetch(result.document), tags=tags)

@@ -23,6 +23,7 @@ from forecasting_platform.orchestration.metadata.load import (
     REFUSED_VALUES,
 )
 from forecasting_platform.orchestration.metadata.values import table
+from forecasting_platform.orchestration.names import asset_key
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
@@ -37,7 +38,7 @@ def feed_document_gives_values(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
     """The newest load took values from its document, and refused none; features wait where it gave none, or too few."""
-    loaded = _newest_load(context.op_execution_context)
+    loaded = _newest_load(context.op_execution_context, settings)
     if loaded is None:
         return dg.AssetCheckResult(passed=True, description="nothing was loaded yet")
     shown = {name: loaded.metadata[name] for name in _SHOWN_OF_LOAD if name in loaded.metadata}
@@ -68,7 +69,7 @@ def _feed_check(name: str) -> dg.AssetChecksDefinition:
         description=f"The newest load took all values of the feed {name!r} and refused none; only its own series wait.",
     )
     def check(context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        loaded = _newest_load(context.op_execution_context)
+        loaded = _newest_load(context.op_execution_context, settings)
         found = _of_several(loaded).get(name)
         if found is None:
             return dg.AssetCheckResult(passed=True, description=f"nothing was loaded of the feed {name!r} yet")
@@ -96,17 +97,15 @@ _SENTENCES = (LOAD_PROBLEM, REFUSED, EXOGENOUS_REFUSED)
 _SHOWN_OF_LOAD = (*_SENTENCES, REFUSED_VALUES, "feed")
 
 
-def _newest_load(context: dg.OpExecutionContext) -> dg.AssetMaterialization | None:
+def _newest_load(context: dg.OpExecutionContext, settings: Settings) -> dg.AssetMaterialization | None:
     """That of the check's own run, or else the newest there is."""
+    loaded = asset_key(settings.mounted_as, "raw_observations")
     made = dg.DagsterEventType.ASSET_MATERIALIZATION
     own = context.instance.get_records_for_run(context.run_id, of_type=made, limit=1, ascending=False).records
     entry = own[0].event_log_entry if own else None
-    if entry is None or entry.asset_materialization is None or entry.asset_materialization.asset_key != _LOADED:
-        entry = context.instance.get_latest_materialization_event(_LOADED)
+    if entry is None or entry.asset_materialization is None or entry.asset_materialization.asset_key != loaded:
+        entry = context.instance.get_latest_materialization_event(loaded)
     return entry.asset_materialization if entry else None
-
-
-_LOADED = raw_observations.key
 
 
 @dg.asset_check(asset=raw_observations, blocking=True)

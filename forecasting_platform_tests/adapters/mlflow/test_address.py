@@ -11,7 +11,7 @@ from mlflow.utils.credentials import read_mlflow_creds
 from forecasting_platform.adapters.mlflow.address import PASSWORD, USER, address_of
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
 from forecasting_platform.errors import RegistryUnavailableError
-from forecasting_platform.orchestration.resources import build_resources
+from forecasting_platform.orchestration.resources import mlflow_config
 from forecasting_platform.settings import Settings
 
 SECRET_URI = "http://operator:s%2Fcret@127.0.0.1:9"
@@ -53,8 +53,7 @@ def test_a_registry_that_does_not_answer_is_named_without_its_password(caplog: p
 
 def test_runs_of_dagster_are_told_the_address_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTING_MLFLOW_TRACKING_URI", SECRET_URI)
-    resource = build_resources(Settings())["mlflow"]
-    config = resource.apply_config_mapping({"config": {}}).value["config"]
+    config = mlflow_config(Settings())
     assert config["mlflow_tracking_uri"] == "http://127.0.0.1:9"
     assert base64.b64encode(b"operator:s/cret").decode() not in str(config)
     assert mlflow.get_tracking_uri() != SECRET_URI
