@@ -30,6 +30,7 @@ from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_ite
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 from dagster._utils.error import SerializableErrorInfo
+from dagster.components.core.component_tree import ComponentTreeException
 
 MOCKED_RUN_LAUNCHER = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
 
@@ -41,6 +42,7 @@ __all__ = [
     "WILL_RETRY_TAG",
     "BaseAssetNode",
     "BulkActionStatus",
+    "ComponentTreeException",
     "EngineEventData",
     "FreshnessState",
     "FreshnessStateChange",
