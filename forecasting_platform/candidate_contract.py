@@ -1,4 +1,4 @@
-"""What every candidate promises, as tests for its author: `class TestMine(CandidateContract): candidate = Mine()`.
+"""The promises of every candidate, as tests for its author: `class TestMine(CandidateContract): candidate = Mine()`.
 
 Needs no test framework: pytest collects the methods, and each of them can be called.
 """

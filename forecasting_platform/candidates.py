@@ -1,4 +1,4 @@
-"""What the author of a candidate imports; docs/your-own-candidate.md shows one from the first line to the champion.
+"""Everything that the author of a candidate imports; docs/your-own-candidate.md shows a whole example.
 
 A package adds candidates by the entry points `forecasting_platform.candidates`; `candidate_contract` tests them.
 """

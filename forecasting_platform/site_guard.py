@@ -1,7 +1,7 @@
-"""Which requests of a browser are answered: those of our own pages, and of a person who typed the address.
+"""Decides which requests of a browser are answered: those of our own pages, and of a person who typed the address.
 
 A page of any other site that is open in an operator's browser can send requests to servers that only this browser
-reaches. Two things give it away, and both are checked for every request, reads included:
+reaches. Two headers reveal it, and both are checked for every request, reads included:
 
 - **Host.** A page may let its own name lead to 127.0.0.1 (DNS rebinding), but the browser goes on sending that name.
 - **Sec-Fetch-Site and Origin**, which a browser adds and no page can change.

@@ -1,1 +1,1 @@
-"""The adapters: one file per technology, and the only place that imports third-party clients. `ports` has promises."""
+"""The adapters: one file per technology, and the only place that imports third-party clients. Promises: `ports`."""

@@ -80,7 +80,7 @@ def watch(max_age: int, data_dir: Path, as_json: bool) -> None:
     if any(age > max_age for age in ages.values()):
         told = "" if installed.channels.routes else "; nobody was told: FORECASTING_ALERT_URLS is not set here"
         raise PlatformStateError(
-            f"a watcher is quiet for more than {max_age} s, so no alert would be sent; start Dagster's daemon{told}"
+            f"a watcher was silent for more than {max_age} s, so no alert would be sent; start Dagster's daemon{told}"
         )
 
 

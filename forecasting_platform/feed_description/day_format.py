@@ -61,7 +61,7 @@ class DayFormat:
         """The format that `declared` describes: strptime's directives, `dd`, `mm`, `yyyy`, `unix` or `unix_ms`.
 
         Raises:
-            ValueError: a directive is unknown or stands twice, or the parts make no day.
+            ValueError: a directive is unknown or occurs twice, or the parts make no day.
         """
         if declared in _UNIX:
             return cls(declared, None)

@@ -35,16 +35,16 @@ class FeedDescription(Part):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
         default="feed", description="What the feed is called in checks, incidents and on the page."
     )
-    source: Source = Field(description="Where it is.")
+    source: Source = Field(description="Where the documents are.")
     format: Literal["csv", "json", "jsonl", "parquet", "excel"] | None = Field(
-        default=None, description="null: CSV or JSON, as its content type or its first character says."
+        default=None, description="null: CSV or JSON, recognized by the content type or the first character."
     )
     dialect: Dialect = Field(default_factory=Dialect, description="How its text is written.")
     records: JMESPath | None = Field(
         default=None, description="Where the rows are in JSON; null: the array itself, or the one under `records`."
     )
     error: JMESPath | None = Field(
-        default=None, description="Where JSON says that it is an error; what stands there is told."
+        default=None, description="Where a JSON answer has its error message; a load that finds one fails with it."
     )
     sheet: str | None = Field(default=None, description="The sheet of a workbook; null for the first.")
     day: Day = Field(default_factory=Day, description="Which day a row is of.")

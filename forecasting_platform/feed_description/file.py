@@ -1,4 +1,4 @@
-"""Reads a description from its YAML file; every fault is told with the line it stands in."""
+"""Reads a description from its YAML file; an error names the line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,7 +80,7 @@ def _value(node: yaml.Node, at: tuple[str | int, ...], lines: Lines, file: str) 
         found: dict[str, Any] = {}
         for key, value in node.value:
             if key.value in found:
-                raise FeedDescriptionError(file, key.start_mark.line + 1, f"{key.value!r} stands there a second time")
+                raise FeedDescriptionError(file, key.start_mark.line + 1, f"{key.value!r} is given a second time")
             found[key.value] = _value(value, (*at, key.value), lines, file)
             lines[(*at, key.value)] = key.start_mark.line + 1
         return found

@@ -1,8 +1,8 @@
-"""The words of a feed's description.
+"""The keys of a feed's description.
 
-`dialect` speaks the vocabulary of the Frictionless standards (https://datapackage.org/standard/table-dialect/), field
-formats are strptime's as there, and places in JSON are JMESPath expressions (https://jmespath.org). The other words
-are what a forecaster needs beside: which day a row is of, which columns are series, on which days values are due.
+`dialect` uses the vocabulary of the Frictionless standards (https://datapackage.org/standard/table-dialect/), field
+formats are strptime's as there, and places in JSON are JMESPath expressions (https://jmespath.org). The other keys
+are what a forecast needs besides: which day a row is of, which columns are series, on which days values are due.
 
 Each field's description is what an editor shows, and what the documentation lists.
 """
@@ -36,7 +36,7 @@ WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "
 
 
 class Part(BaseModel):
-    """A part of a description: what it does not know is an error."""
+    """A part of a description; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -51,10 +51,10 @@ class Pages(Part):
     first: int = Field(default=1, ge=0, description="Number of the first page; an offset begins at 0.")
     last: JMESPath | None = Field(
         default=None,
-        description="Where an answer says the number of its last page, or of all records; null: an empty page is it.",
+        description="Where an answer has the number of the last page, or of all records; null: until an empty page.",
     )
-    next: JMESPath | None = Field(default=None, description="Where an answer says the URL of the next page.")
-    at_most: int = Field(default=1000, ge=1, description="Pages beyond which the feed is refused.")
+    next: JMESPath | None = Field(default=None, description="Where an answer has the URL of the next page.")
+    at_most: int = Field(default=1000, ge=1, description="Most pages that are read; a feed with more is refused.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -85,34 +85,38 @@ class Source(Part):
     pages: Pages | None = Field(default=None, description="How an answer in several pages is read.")
     member: str | None = Field(
         default=None,
-        description="The file meant where a zip holds more than one; a name, or a pattern such as `*.csv`.",
+        description="Which file of a zip that holds several: a name, or a pattern such as `*.csv`.",
     )
 
 
 class Dialect(Part):
     """How a text is written; the words are Frictionless's."""
 
-    delimiter: Mark = Field(default=",", description="Between two fields.")
+    delimiter: Mark = Field(default=",", description="Separates fields.")
     quote_char: Mark | None = Field(
-        default='"', alias="quoteChar", description="Around a field that holds the delimiter; null for none."
+        default='"', alias="quoteChar", description="Quotes a field that contains the delimiter; null for none."
     )
-    decimal_char: Literal[".", ","] = Field(default=".", alias="decimalChar", description="Before the decimals.")
+    decimal_char: Literal[".", ","] = Field(default=".", alias="decimalChar", description="Decimal separator.")
     group_char: Annotated[Character, Field(pattern=r"^[^0-9A-Za-z+-]$")] | None = Field(
-        default=None, alias="groupChar", description="Between groups of thousands."
+        default=None, alias="groupChar", description="Thousands separator."
     )
     comment_char: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, alias="commentChar", description="With which lines begin that are no rows."
+        default=None, alias="commentChar", description="A line that begins with it is a comment."
     )
-    header: bool = Field(default=True, description="Whether there is a header; without, columns are field1, field2, …")
+    header: bool = Field(
+        default=True, description="Whether there is a header; without one, columns are named field1, field2, …"
+    )
     header_rows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(1,),
         min_length=1,
         alias="headerRows",
-        description="Numbers of the lines that are the header; the lines before are passed over.",
+        description="Line numbers of the header; lines before it are skipped.",
     )
-    header_join: str = Field(default=" ", alias="headerJoin", description="Between the lines of a header of several.")
+    header_join: str = Field(
+        default=" ", alias="headerJoin", description="Joins the lines of a header that has several."
+    )
     missing_values: tuple[str, ...] = Field(
-        default=("",), alias="missingValues", description='Texts that say there is no value: "", N/A, -.'
+        default=("",), alias="missingValues", description='Texts that mean "no value": "", N/A, -.'
     )
     true_values: tuple[str, ...] = Field(
         default=(), alias="trueValues", description="Texts that are the number 1 in a column of yes and no: `[True]`."
@@ -120,7 +124,7 @@ class Dialect(Part):
     false_values: tuple[str, ...] = Field(
         default=(), alias="falseValues", description="Texts that are the number 0 there: `[False]`."
     )
-    encoding: str = Field(default="utf-8", description="Such as utf-8, iso-8859-1 or windows-1252.")
+    encoding: str = Field(default="utf-8", description="Text encoding, such as utf-8, iso-8859-1 or windows-1252.")
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -146,7 +150,7 @@ class Day(Part):
     column: Names = Field(
         default=("Date",),
         min_length=1,
-        description="The column of the day; of several (year, month, day) the texts are joined by a space.",
+        description="The column of the day; texts of several (year, month, day) are joined by a space.",
     )
     format: Formats = Field(
         default=("%Y-%m-%d",),
@@ -154,24 +158,26 @@ class Day(Part):
         description="How it is written: strptime's directives, `dd/mm/yyyy`, `unix` or `unix_ms`; several where a "
         "file mixes its spellings.",
     )
-    time_zone: TimeZone = Field(
-        default="UTC", description="Zone whose days these are; texts without an offset are of its clock."
-    )
+    time_zone: TimeZone = Field(default="UTC", description="Time zone of the days, and of times that have no offset.")
     begins_at: time = Field(default=time(0), description="When a day begins: 06:00 for a gas day.")
     stamp: Literal["start", "end"] = Field(
-        default="start", description="Whether a row's time is the start or the end of what its value is of."
+        default="start",
+        description="Whether a row's time is the start or the end of the interval that its value covers.",
     )
 
 
 class Aggregate(Part):
     """How several rows of a day become its value."""
 
-    method: Literal["sum", "mean", "max", "min", "last"] = Field(description="What becomes of the rows of a day.")
+    method: Literal["sum", "mean", "max", "min", "last"] = Field(description="How the rows of a day are combined.")
     every_minutes: int | None = Field(
-        default=None, ge=1, le=1440, description="Minutes from row to row; says how many rows a whole day has."
+        default=None,
+        ge=1,
+        le=1440,
+        description="Minutes between two rows, which give the number of rows of a complete day.",
     )
     min_share: float = Field(
-        default=1.0, ge=0, le=1, description="Least share of the day's rows that must be there, given every_minutes."
+        default=1.0, ge=0, le=1, description="Smallest share of a day's rows that makes a value; needs every_minutes."
     )
 
 
@@ -180,17 +186,21 @@ class Long(Part):
 
     series: Names = Field(min_length=1, description="The columns that name the series.")
     value: Names = Field(min_length=1, description="The column of the value; of several, each is a series of its own.")
-    join: str = Field(default=" / ", description="Between the names of several columns.")
+    join: str = Field(default=" / ", description="Joins the names of several columns.")
 
 
 class Series(Part):
     """Which columns (or, in a long layout, names) are series, and what they are called."""
 
-    include: tuple[str, ...] | None = Field(default=None, description="Only these, as published; null for all.")
-    exclude: tuple[str, ...] = Field(default=(), description="All but these, as published.")
-    rename: dict[str, str] = Field(default={}, description="New names, by the published ones.")
-    prefix: str = Field(default="", description="Before each name, which keeps the series of two feeds apart.")
-    unit_factor: FiniteFloat = Field(default=1.0, description="By which each value is multiplied.")
+    include: tuple[str, ...] | None = Field(
+        default=None, description="Only these series, by their published names; null for all."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="All series but these, by their published names.")
+    rename: dict[str, str] = Field(default={}, description="New names, keyed by the published names.")
+    prefix: str = Field(
+        default="", description="Put before each name, so that the series of two feeds have different names."
+    )
+    unit_factor: FiniteFloat = Field(default=1.0, description="Each value is multiplied by it.")
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:
@@ -210,7 +220,7 @@ class Covariate(Part):
         description="`at_cutoff`: at the day's end. `in_advance`: a series a day ahead, each under the day on which it "
         "was made. `by_target_day`: a plan under its own day; days to come are kept in `planned_values`.",
     )
-    delay_days: int = Field(default=0, ge=0, le=30, description="Days after that at which it is known.")
+    delay_days: int = Field(default=0, ge=0, le=30, description="Days by which its values come later than that.")
     of: str = Field(
         default=SERIES,
         description="The series that it is of, where unique_id has `{series}` in it: `{series} promotion` with "
@@ -260,7 +270,7 @@ class Calendar(Part):
     """On which days a value is due; every day by default."""
 
     weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(one_or_several)] = Field(
-        default=WEEKDAYS, min_length=1, description="Days of the week; one of a weekly feed."
+        default=WEEKDAYS, min_length=1, description="Weekdays on which a value is due; a weekly feed has one."
     )
     holidays: Holidays = Field(
         default=(),

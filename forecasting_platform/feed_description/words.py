@@ -1,4 +1,4 @@
-"""The types of a description's words, each checked where it is written. The parts made of them are in `parts`."""
+"""Types of the values in a description, each with its check. The parts made of them are in `parts`."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

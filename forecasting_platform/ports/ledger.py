@@ -1,4 +1,4 @@
-"""What people must be able to trust afterwards: promotion decisions, alerts, and how each feed's newest load went.
+"""The record that people must be able to trust: promotion decisions, alerts, and the newest load of each feed.
 
 Transactional and small, so it stays in Postgres whichever table store is chosen. Promises: decisions
 are append-only, chained by their hashes, and read newest first; one at a time changes the champion; an

@@ -447,7 +447,7 @@ class TableStoreContract:
             store.replace(FEATURE_TABLE, features(DAY_1).drop(columns="lag_3"), DAY_1)
         with pytest.raises(InvalidFrameError, match=r"ds lies outside 2020-01-02..2020-01-02: '2020-01-01'"):
             store.replace(FEATURE_TABLE, features(DAY_1), DAY_2)
-        with pytest.raises(InvalidFrameError, match=r"the key .* stands twice"):
+        with pytest.raises(InvalidFrameError, match=r"the key .* occurs twice"):
             store.replace(FEATURE_TABLE, pd.concat([features(DAY_1)] * 2), DAY_1)
         pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), features(JANUARY))
 

@@ -51,7 +51,7 @@ def test_words_that_yaml_takes_for_something_else_stay_words() -> None:
         ("name: a\n", 1, "`source`: is missing"),
         ("source:\n  url: x\n  urll: y\n", 3, "`source.urll`: is no word of a feed's description"),
         ("source: {url: x}\nday:\n  format: '%Q'\n", 3, "'%Q' is no format of a day"),
-        ("source: {url: x}\nday:\n  column: a\n  column: b\n", 4, "'column' stands there a second time"),
+        ("source: {url: x}\nday:\n  column: a\n  column: b\n", 4, "'column' is given a second time"),
         ("source: {url: x\n", 2, "is no YAML"),
         ("source: {url: x}\ncalendar:\n  closed:\n    - 2024-13-01\n", 4, "found '2024-13-01'"),
         ("source: {url: x}\ncalendar:\n  weekdays: funday\n", 3, "found 'funday'"),

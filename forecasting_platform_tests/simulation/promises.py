@@ -110,7 +110,7 @@ def _of_loaded_days(world: World, rows: Iterable[Row]) -> list[Row]:
 def _check_values(world: World) -> None:
     versions = rows_of(OBSERVATIONS, world.tables.read(OBSERVATIONS))
     if repeated := [after for before, after in pairwise(versions) if before[:3] == after[:3]]:
-        world.breaks(f"a value stands twice: {repeated}")
+        world.breaks(f"a value occurs twice: {repeated}")
     if differing := _of_loaded_days(world, _differing(world, _hull(world.loaded))):
         world.breaks(f"values of loaded days differ from the feed's: {differing}")
 

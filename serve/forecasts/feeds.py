@@ -1,4 +1,4 @@
-"""How each feed is: its newest load, what was refused of it, the days it has, and the next one due."""
+"""The state of each feed: its newest load, what was refused, the days it has, and the next due day."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What every feed of documents does: get one, read it as it is described, keep it. How it comes is the feed's."""
+"""The base of every feed of documents: fetch one, read it by its description, archive it. Subclasses fetch."""
 
 import os
 from abc import ABC, abstractmethod

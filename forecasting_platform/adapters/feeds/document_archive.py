@@ -56,7 +56,7 @@ class DocumentArchive:
             its own lifecycle rules do that.
 
     Raises:
-        ConfigurationError: nothing here speaks the URL's protocol.
+        ConfigurationError: no installed package supports the URL's protocol.
     """
 
     def __init__(self, root: str, *, keep_days: int) -> None:
@@ -65,7 +65,7 @@ class DocumentArchive:
             path = UPath(path.path) if path.protocol == "file" else path
             path.fs  # noqa: B018 # imports what speaks the protocol
         except (ValueError, ImportError) as error:
-            raise ConfigurationError(SETTING, f"nothing here speaks its protocol: {error}") from error
+            raise ConfigurationError(SETTING, f"no installed package supports its protocol: {error}") from error
         self._root = path.absolute()
         self._keep_days = keep_days
         self.shown = shown(self._root.as_uri())

@@ -1,4 +1,4 @@
-"""One document over HTTP: a bounded, patient GET. What a feed asks for, and what it makes of it, is the feed's."""
+"""One document over HTTP: a GET with limits and retries. URLs and contents are the feed's matter."""
 
 import itertools
 import logging

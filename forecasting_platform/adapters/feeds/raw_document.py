@@ -1,6 +1,6 @@
 """A document between its source and its meaning: unpacked bytes, and where they came from.
 
-How a source is asked belongs to its feed; what the bytes say to `feed_document`; keeping them to `document_archive`.
+Fetching belongs to the feeds, reading to `feed_document`, keeping to `document_archive`.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Several feeds as one: asked at once, and one that fails holds up its own series only.
+"""Several feeds as one: all are fetched at once, and one that fails affects its own series only.
 
 Where a feed cannot be used, or hangs, the others' values come alone and its result says why. Its values are then
 missing as any are that come late: forecasts are made without them and say so, and the next comparison of feed and table

@@ -1,4 +1,4 @@
-"""What forecasts are judged by: squared, absolute or pinball loss.
+"""The losses by which forecasts are judged: squared, absolute or pinball.
 
 The first is least for the mean of what may come, the second for its median, and the third judges the whole
 distribution: the weighted interval score (Bracher et al. 2021, doi:10.1371/journal.pcbi.1008618) of the point forecast

@@ -1,4 +1,4 @@
-"""What is remembered of each feed: its newest load, since when it fails, the days it has and the next one due.
+"""The record of each feed: its newest load, since when it fails, the days it has and the next one due.
 
 One record a feed, whatever its age. Its incidents are in `incidents`, what was refused row by row in
 `quarantined_observations`, each load's numbers in Dagster.

@@ -1,4 +1,4 @@
-"""What a decision is made from, and how a decision records it as plain JSON. Judging is in `rule`.
+"""The inputs of a decision, and how the decision records them as plain JSON. Judging is in `rule`.
 
 Evidence comes from two sources. The *recipe* backtest: both recipes are scored anew on identical (`cutoff`, `ds`) pairs
 and refitted at the same past days, so neither is judged on rows it was fitted on. The *shadow*: both versions, without

@@ -1,4 +1,4 @@
-"""The evidence that a training has made already: its backtest's losses, kept in the model's metadata.
+"""Evidence that a training has already made: the losses of its backtest, kept in the model's metadata.
 
 Promotion takes it instead of a backtest where recipe and data are still the same. It is made block by block, as models
 are trained, and a loss is a mean over series: so sums and counts are kept, which add up over blocks. Series that are

@@ -1,4 +1,4 @@
-"""The shadow evidence for a promotion: how well versions that did not serve forecast the same days as the champion."""
+"""The shadow evidence for a promotion: how well versions that did not serve forecast the champion's days."""
 
 from collections.abc import Collection, Mapping
 

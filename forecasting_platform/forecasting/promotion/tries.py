@@ -1,4 +1,4 @@
-"""What the tries of a year cost: which share of the chance of error a recipe has left when it is compared. Pure.
+"""Shares the accepted chance of error among the recipes that are compared within a year. Pure.
 
 Whoever compares fifty recipes with the champion has fifty chances that one looks better by luck. So the chance of a
 wrong promotion is one for all recipes of any year, and each new recipe gets a share of it, smaller than the one before

@@ -80,7 +80,7 @@ class Table:
 
         Raises:
             InvalidFrameError: a column is missing or unknown, a value has the wrong kind, a
-                non-nullable value is null or infinite, a key stands twice, or a day lies outside
+                non-nullable value is null or infinite, a key occurs twice, or a day lies outside
                 `period`. The message names the column and up to five of the values.
         """
         missing = [name for name in self.column_names if name not in rows.columns]
@@ -91,7 +91,7 @@ class Table:
         repeated = conformed.duplicated(list(self.key), keep=False)
         if repeated.any():
             keys = conformed.loc[repeated, list(self.key)].drop_duplicates().astype(str).agg(", ".join, axis=1)
-            raise InvalidFrameError(self.name, f"the key {self.key} stands twice: {examples(keys)}")
+            raise InvalidFrameError(self.name, f"the key {self.key} occurs twice: {examples(keys)}")
         if period is not None:
             self._refuse_days_outside(conformed, period)
         return conformed.sort_values(list(self.key), kind="stable", ignore_index=True)

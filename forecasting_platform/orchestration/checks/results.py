@@ -1,4 +1,4 @@
-"""A report as Dagster shows it."""
+"""Converts a report to what Dagster shows of a check."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a load shows on its partitions."""
+"""The metadata of a load, shown on its partitions."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a promotion decision shows."""
+"""The metadata of a promotion decision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a training shows."""
+"""The metadata of a training."""
 
 from typing import Any
 

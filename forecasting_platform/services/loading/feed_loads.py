@@ -1,6 +1,6 @@
 """Records how the newest load of each feed went, for the page and for who is on call.
 
-The record comes after the values, never before: it says of no value that it is stored before it is. One that cannot be
+The record is written after the values, so that it never claims a value that is not stored. One that cannot be
 written costs the load nothing; the load's log has the reason, and the record of the load before stays, with its time.
 """
 

@@ -1,4 +1,4 @@
-"""Feed -> rows of `raw_observations`."""
+"""Loads days of a feed into `raw_observations`."""
 
 import logging
 from dataclasses import dataclass

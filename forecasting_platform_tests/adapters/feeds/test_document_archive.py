@@ -159,5 +159,7 @@ def test_credentials_of_an_address_are_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense://bucket", "dropbox://folder"])
 def test_a_store_that_nothing_here_speaks_with_is_a_configuration_error(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="FORECASTING_FEED_ARCHIVE: nothing here speaks its protocol"):
+    with pytest.raises(
+        ConfigurationError, match="FORECASTING_FEED_ARCHIVE: no installed package supports its protocol"
+    ):
         DocumentArchive(url, keep_days=30)

@@ -39,7 +39,7 @@ def rows(**changes: object) -> pd.DataFrame:
         (rows(available_at=pd.Timestamp("2023-07-02")), "column available_at is not timestamp"),
         (rows(ds=pd.Timestamp("2023-07-01", tz="UTC")), "column ds is not date"),
         (rows(ds="2023-07-01T10:00"), "time of day"),
-        (pd.concat([rows(), rows(y=2.0)]), "stands twice: 'a, 2023-07-01"),
+        (pd.concat([rows(), rows(y=2.0)]), "occurs twice: 'a, 2023-07-01"),
         (rows(ds="2024-01-01"), r"ds lies outside 2023-07-01\.\.2023-07-31: '2024-01-01'"),
     ],
 )
@@ -171,7 +171,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
         "another process made decision 7 meanwhile; the newest one known here was",
     ),
     (errors.RegistryUnavailableError("MLflow", "HTTP 503"), "MLflow is unavailable: HTTP 503"),
-    (errors.InvalidFrameError("forecasts", "a key stands twice"), "rows for forecasts were refused"),
+    (errors.InvalidFrameError("forecasts", "a key occurs twice"), "rows for forecasts were refused"),
     (errors.InvalidRangeError("too far"), "too far"),
     (errors.EndedSeriesError({"road": date(2024, 6, 30)}), "with the last day of each: 'road (2024-06-30)'; ask for"),
     (errors.InvalidDataError("not a number"), "not a number"),

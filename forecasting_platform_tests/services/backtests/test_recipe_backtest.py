@@ -146,7 +146,7 @@ def test_days_that_cannot_be_forecast_are_told(observations: pd.DataFrame, days:
     ("change", "problem"),
     [
         (lambda frame: frame.drop(columns="ds"), "no column 'ds'; found: 'unique_id', 'y'"),
-        (lambda frame: pd.concat([frame, frame.head(1)]), "stands twice"),
+        (lambda frame: pd.concat([frame, frame.head(1)]), "occurs twice"),
         (lambda frame: frame.assign(y="many"), "column y is not float"),
         (lambda frame: frame.assign(y=np.nan), "it holds no value"),
         (lambda frame: frame.assign(y=1e60), "beyond the accepted range"),

@@ -1,4 +1,4 @@
-"""What answers hold, errors too. For the OpenAPI document only: answers are not validated."""
+"""The schemas of answers and errors. For the OpenAPI document only: answers are not validated."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal

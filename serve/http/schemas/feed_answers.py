@@ -1,4 +1,4 @@
-"""What `/feeds` answers: each feed with its newest load, and the values that are held back.
+"""The schema of the answer of `/feeds`: each feed with its newest load, and the values that are held back.
 
 For the OpenAPI document only: answers are not validated.
 """

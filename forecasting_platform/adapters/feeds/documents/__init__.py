@@ -1,1 +1,1 @@
-"""A document in its feed's words: bytes and a description in, values and refusals out. Pure: no network, no clock."""
+"""Reads documents: bytes and a feed's description in, values and refusals out. Pure: no network, no clock."""

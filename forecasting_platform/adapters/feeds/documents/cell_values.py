@@ -1,4 +1,4 @@
-"""Cells of text as numbers: what is a value, what is announced without one, what is refused. Pure.
+"""Converts cells of text to numbers: each is a value, announced without a value, or refused. Pure.
 
 Vectorised with Arrow: its expressions (RE2) take linear time in any text, and its numbers are read to the last digit.
 """

@@ -1,4 +1,4 @@
-"""Delimited text as a table: CSV and its relatives.
+"""Reads delimited text as a table: CSV and its relatives.
 
 Read with Arrow, which makes no Python object a cell. Its reader takes an open quote to the end of the document for one
 cell, and text behind a closing quote for a part of it, so a document with quotes is first read by Python's strict one.
@@ -30,7 +30,7 @@ def read_csv(text: str, dialect: Dialect, source: str, quarantine: Quarantine) -
     """The rows that have as many fields as the header; the others are quarantined.
 
     Raises:
-        FeedDocumentError: a quote is not closed, there is no header, or a column stands twice in it.
+        FeedDocumentError: a quote is not closed, there is no header, or a column occurs twice in it.
     """
     if dialect.comment_char:
         text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(dialect.comment_char))
@@ -120,7 +120,7 @@ def _header(text: str, dialect: Dialect, source: str) -> tuple[list[str], int]:
         names = [dialect.header_join.join(filter(None, map(str.strip, column))) for column in columns]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if repeated:
-        raise FeedDocumentError(source, f"the column {examples(repeated)} stands twice in its header", MEND)
+        raise FeedDocumentError(source, f"the column {examples(repeated)} occurs twice in its header", MEND)
     return _named(names), read[-1][1]
 
 

@@ -1,4 +1,4 @@
-"""From cells to one value a series and day: repeats, and the rows of a day that are added up."""
+"""Makes one value a series and day from cells: refuses contradictions, combines the rows of a day."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

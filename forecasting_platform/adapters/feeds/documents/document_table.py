@@ -1,4 +1,4 @@
-"""The bytes of a document as a table of text, in the format that its description names."""
+"""Reads the bytes of a document as a table of text, in the format that its description names."""
 
 from forecasting_platform.adapters.feeds.documents.csv_rows import read_csv
 from forecasting_platform.adapters.feeds.documents.json_rows import read_json, read_json_lines

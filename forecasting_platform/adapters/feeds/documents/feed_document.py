@@ -1,6 +1,6 @@
-"""A document in its feed's words: bytes in, the values of a `FeedDocument` out. Pure: no network, no clock.
+"""Reads one document by its feed's description: bytes in, a `FeedDocument` out. Pure: no network, no clock.
 
-The way: bytes → table of text → day of each row → cells of each series → numbers → one value a series and day. Every
+Steps: bytes → table of text → day of each row → cells of each series → numbers → one value a series and day. Every
 row's day is read and judged; values are read only for the days asked for.
 """
 

@@ -1,4 +1,4 @@
-"""JSON, and JSON of one object a line, as a table. A number keeps the digits it is written with."""
+"""Reads JSON, and JSON with one object a line, as a table. A number keeps the digits it is written with."""
 
 import itertools
 import json
@@ -83,7 +83,7 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     cells = dict(pairs)
     if len(cells) < len(pairs):
         repeated = first_repeated(key for key, _ in pairs) or ""
-        raise ValueError(f"the key {repeated[:MAX_NAME_CHARACTERS_SHOWN]!r} stands twice in one object")
+        raise ValueError(f"the key {repeated[:MAX_NAME_CHARACTERS_SHOWN]!r} occurs twice in one object")
     return cells
 
 

@@ -1,4 +1,4 @@
-"""What of a document cannot be used, one row or value at a time, in the order found."""
+"""Collects the rows and values of a document that cannot be used, each with its reason, in the order found."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

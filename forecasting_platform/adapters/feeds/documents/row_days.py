@@ -1,4 +1,4 @@
-"""The day and moment of each row, and proof that its text is read with day and month in the right order.
+"""Reads the day and moment of each row, and proves that day and month are read in the right order.
 
 Day and month are never guessed: text that fits the declared format only with day and month swapped, days that only
 make sense the other way round, or no day in most of the rows condemn the whole document. A row whose text is no day at

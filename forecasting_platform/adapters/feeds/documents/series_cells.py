@@ -1,4 +1,4 @@
-"""Which cell of a table belongs to which series: of a wide layout (a column each) or a long one (a row each)."""
+"""Assigns the cells of a table to series: of a wide layout (a column each) or a long one (a row each)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Parquet and workbooks as tables: their numbers and days are written out, so that all formats are read alike."""
+"""Reads Parquet and workbooks as tables of text, so that all formats are processed alike from there on."""
 
 import datetime
 import io
@@ -103,7 +103,7 @@ def read_excel(content: bytes, description: FeedDescription, source: str) -> Tex
         if not name and not any(cells):
             continue
         if name in columns:
-            raise FeedDocumentError(source, f"the column {examples([name])} stands twice in its header", MEND)
+            raise FeedDocumentError(source, f"the column {examples([name])} occurs twice in its header", MEND)
         columns[name] = text_array(cells)
     table = TextTable(columns, np.arange(1, len(texts) - header_end + 1))
     empty = np.array([not any(row) for row in texts[header_end:]])

@@ -1,4 +1,4 @@
-"""Series of a document that cannot be used as a whole: by their names, or since their column holds no number."""
+"""Refuses whole series of a document: those with illegal names, and columns that hold no number."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What an unknown document is like: from its bytes to a proposed description, with what is not sure.
+"""Inspects an unknown document: from its bytes to a proposed description, with its doubts.
 
 A proposal is looked at by a person before anything is loaded by it. What one document leaves open is said, and where a
 wrong guess would load wrong values without an error (day or month first, a comma for decimals or for thousands) it has

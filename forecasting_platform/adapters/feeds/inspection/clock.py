@@ -1,4 +1,4 @@
-"""The clock of a feed's rows: their zone, their step within a day, and whether they name its start or end. Pure."""
+"""Recognizes the clock of a feed's rows: time zone, minutes between rows, starts or ends of intervals. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which columns are series, which name the series of a row, and which are left out. Pure."""
+"""Recognizes which columns are series, which name the series of a row, and which to leave out. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which columns may be the day of a row: one, a day and a time, or year, month and day. Pure."""
+"""Finds the columns that may be the day of a row: one, a day and a time, or year, month and day. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The formats that a text may be a day in. Pure.
+"""Finds the formats in which a text may be a day. Pure.
 
 One text is looked at alone; which format a column is written in is `days`'.
 """

@@ -1,4 +1,4 @@
-"""Which columns are the day of a row, and how it is written. Pure.
+"""Decides which columns are the day of a row, and how it is written. Pure.
 
 A format is proposed where it reads nearly all rows. Where two formats read them as different days (day or month first),
 only a row that one of them cannot read decides, or the shape of the days where a wrong reading is absurd.

@@ -1,4 +1,4 @@
-"""In which format a document is, and how that format is written: CSV, JSON, JSON lines, Parquet or Excel."""
+"""Recognizes the format of a document and its dialect: CSV, JSON, JSON lines, Parquet or Excel."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

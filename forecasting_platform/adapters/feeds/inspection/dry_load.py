@@ -1,4 +1,4 @@
-"""What a load by a description would give: counts by series and month, days missing against its calendar. Pure."""
+"""Summarises what a load by a description would store: counts by series and month, missing due days. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""On which days a feed has values: the calendar that explains the days without. Pure."""
+"""Infers on which days a feed has values: the calendar that explains the days without one. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable

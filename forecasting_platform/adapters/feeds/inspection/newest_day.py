@@ -1,4 +1,4 @@
-"""Whether the newest day of a feed looks like a day in progress, and how late a feed is. Pure."""
+"""Estimates whether the newest day of a feed is still in progress, and how late the feed is. Pure."""
 
 from datetime import date
 

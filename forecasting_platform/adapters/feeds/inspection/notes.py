@@ -1,4 +1,4 @@
-"""What an inspection found and what it is not sure of."""
+"""The findings of an inspection, and its doubts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a document writes numbers, and with which words it says that there is none. Pure."""
+"""Recognizes how a document writes numbers, and which words mean "no value". Pure."""
 
 import re
 from collections import Counter

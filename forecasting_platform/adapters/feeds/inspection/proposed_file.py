@@ -1,4 +1,4 @@
-"""The YAML file of a proposal: its words, with the doubts as comments. Pure."""
+"""Writes the YAML file of a proposal, with its doubts as comments. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the rows are in a JSON document. Pure."""
+"""Finds the rows in a JSON document. Pure."""
 
 import json
 import re

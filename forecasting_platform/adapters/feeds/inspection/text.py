@@ -1,4 +1,4 @@
-"""How a delimited text is written: encoding, delimiter, quotes, comments, header. Pure.
+"""Recognizes how a delimited text is written: encoding, delimiter, quotes, comments, header. Pure.
 
 The delimiter is the one that makes rows of one width with a day and numbers in them, which a general sniffer cannot ask
 for: decision 20 has the comparison with CleverCSV and DuckDB.

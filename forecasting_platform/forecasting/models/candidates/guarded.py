@@ -1,4 +1,4 @@
-"""Calls candidates of other packages: what goes wrong in one is told with its name and its package.
+"""Calls candidates of other packages; an error names the candidate and its package.
 
 The platform's own are held to their promises by its tests, and called as they are.
 """

@@ -1,4 +1,4 @@
-"""Reads a recipe from its TOML file; every mistake is told with its key and with what to write there.
+"""Reads a recipe from its TOML file; an error names the key and what to write there.
 
 What a recipe is belongs to `recipe`. A published page is made of the words here.
 """

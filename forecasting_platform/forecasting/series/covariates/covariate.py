@@ -1,7 +1,7 @@
-"""What people call the exogenous columns: a covariate by its name, and of which day its value is.
+"""Exogenous columns under the names that people use: the covariate, and the day of its value.
 
 The columns of a plan or of a weather forecast are one for each day ahead; for a person they are one: "promotion on the
-day". Explanation, what-if, the page and the model card speak of covariates by these names.
+day". Explanation, what-if, the page and the model card use these names.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Exogenous series, as they are declared: not forecast, but known of those that are, such as weather or promotions.
+"""Declares exogenous series, such as weather or promotions: forecasts use them, and they are not forecast.
 
 The type says how early a value is known. `KnownAtCutoff` is measured: its newest value is that of the cutoff.
 `KnownInAdvance` is forecast: one series for each day ahead, stored under the day on which the forecast was made, as

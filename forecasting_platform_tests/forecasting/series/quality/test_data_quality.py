@@ -132,7 +132,7 @@ def test_a_meter_that_hums_is_found_within_a_week_and_one_that_rests_on_sundays_
     [
         (observations().drop(columns="available_at"), "missing columns ['available_at']"),
         (observations().assign(unit="GWh"), "unknown columns ['unit']"),
-        (pd.concat([observations(), observations().head(1)]), "stands twice: 'a, 2023-07-01'"),
+        (pd.concat([observations(), observations().head(1)]), "occurs twice: 'a, 2023-07-01'"),
         (changed(observations(), "2023-07-10", float("nan")), "column y holds 1 nulls"),
         (changed(observations(), "2023-07-10", float("inf")), "column y holds 1 infinite values"),
         (observations().assign(ds=lambda rows: rows["ds"] + pd.Timedelta(days=1)), "lies outside 2023-07-01..2023-07"),

@@ -1,6 +1,6 @@
-"""What a candidate that is fitted over many series at once sees of an input row, in numbers without a unit.
+"""The columns of candidates that are fitted over many series at once: input rows as numbers without a unit.
 
-Every value is told as its distance from the row's centre, in units of the row's scale, so that a large and a small
+Every value is given as its distance from the row's centre, in units of the row's scale, so that a large and a small
 series are alike. Both come from the row alone.
 """
 

@@ -1,4 +1,4 @@
-"""Boosted regression trees as arrays: a document of numbers, and what it says of rows. numpy reads it, and no more."""
+"""Boosted regression trees as arrays: stored as numbers alone, and evaluated with numpy alone."""
 
 import io
 from dataclasses import dataclass, fields
