@@ -8,21 +8,13 @@ moves in a real MLflow under steady load, each answer compared by value with the
 real browser (Chromium).
 """
 
-import http.client
 import json
 import logging
 import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,125 +24,16 @@ import requests
 from benchmarks.environments import system_program
 from benchmarks.results_file import Aim, report
 from benchmarks.serve_layers import layers
-from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from benchmarks.serve_swaps import measure_swaps
+from benchmarks.served_platform import ASKED, FULL, HEADERS, PORT_BASE, Bench, running
 from forecasting_platform.adapters.mlflow.model_registry import MlflowModelRegistry
-from forecasting_platform.adapters.postgres.ledger import PostgresLedger
-from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.forecasting.models.recipes.recipe import Recipe
-from forecasting_platform.forecasting.models.training.training import train
-from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.features.feature_table import build_features
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.local.processes import ChildProcess, Program, family
-from forecasting_platform.ports.model_registry import ModelVersion
+from forecasting_platform.local.processes import ChildProcess, family
 
-FULL = os.environ.get("FULL", "1") != "0"
 SECONDS = 10 if FULL else 3
 MOVES = 1000 if FULL else 30
 CONNECTIONS = (1, 8, 32)
-CLIENTS_WHILE_SWAPPING = 4
 PAGE_LOADS = 20
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-PORT_BASE = 21_500
-KEY = "benchmark-key"
-PERIOD = DateRange(date(2018, 1, 1), date(2023, 6, 30))
-ASKED = {"start": "2023-07-01", "end": "2023-07-15", "unique_id": "Corrib production"}
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONPATH": str(Path.cwd()),
-    # The peer starts its own server by name.
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-}
-HEADERS = {"Content-Type": "application/json", "X-API-Key": KEY}
-
-
-@dataclass
-class Bench:
-    """What runs while measuring."""
-
-    directory: Path
-    stack: ExitStack
-    dsn: str = ""
-    mlflow_url: str = ""
-    versions: list[ModelVersion] = field(default_factory=list)
-
-    def start(self, name: str, module: list[str], port: int, path: str, **environment: str) -> ChildProcess:
-        """A program of this Python that is ready when `path` answers; stopped in the end at the latest."""
-        program = Program(
-            name=name,
-            argv=[sys.executable, "-m", *module],
-            environment=os.environ | ENVIRONMENT | environment,
-            log_file=self.directory / f"{name.replace(' ', '-')}.log",
-            is_ready=lambda: _answers(f"http://127.0.0.1:{port}{path}"),
-            deadline_seconds=240,
-            directory=self.directory,
-        )
-        child = ChildProcess(program)
-        child.start()
-        child.wait_until_ready()
-        return child
-
-    def app(self, port: int, **settings: str) -> ChildProcess:
-        """The app, with every part it has."""
-        named = {
-            "MLFLOW_TRACKING_URI": self.mlflow_url,
-            "POSTGRES_DSN": self.dsn,
-            "APP_PORT": str(port),
-            "API_KEYS": KEY,
-            "APP_RATE_LIMIT": "100000000 per minute",
-        } | settings
-        variables = {f"FORECASTING_{name}": value for name, value in named.items()}
-        return self.start("app", ["serve"], port, "/ready", **variables)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).status_code < 500
-    except requests.RequestException:
-        return False
-
-
-@contextmanager
-def running() -> Iterator[Bench]:
-    """Postgres and MLflow with two versions of a model, whose forecasts differ; the first is champion."""
-    with ExitStack() as stack:
-        bench = Bench(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
-        postgres = stack.enter_context(EmbeddedPostgres(bench.directory / "postgres", PORT_BASE))
-        postgres.create_database("forecasting")
-        bench.dsn, bench.mlflow_url = postgres.dsn("forecasting"), f"http://127.0.0.1:{PORT_BASE + 1}"
-        options = ["--workers", "1", "--artifacts-destination", str(bench.directory / "artifacts")]
-        mlflow = bench.start(
-            "mlflow",
-            ["mlflow", "server", "--host", "127.0.0.1", "--port", str(PORT_BASE + 1), *options],
-            PORT_BASE + 1,
-            "/health",
-            MLFLOW_BACKEND_STORE_URI=f"sqlite:///{bench.directory}/mlflow.db",
-            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-        )
-        stack.callback(mlflow.stop)
-        _fill(bench)
-        yield bench
-
-
-def _fill(bench: Bench) -> None:
-    wide = simulate_gas_supply(PERIOD).rename_axis(index="ds", columns="unique_id")
-    observations = wide.reset_index().melt("ds", var_name="unique_id", value_name="y")
-    recipe = Recipe()
-    features = build_features(observations, PERIOD, recipe.country)
-    store, ledger = PostgresTableStore(bench.dsn), PostgresLedger(bench.dsn)
-    store.prepare()
-    ledger.prepare()
-    store.record_observations(observations, PERIOD, available_at=datetime.now(UTC))
-    store.replace(FEATURE_TABLE, features, PERIOD)
-    first = train(features, PERIOD.end, recipe, code_version="benchmark").model
-    naive = np.tile(np.eye(len(first.candidates))[0], (len(first.unique_ids), 1))
-    registry = MlflowModelRegistry(bench.mlflow_url)
-    for model in (first, replace(first, weights=naive)):
-        bench.versions.append(registry.register(model, plots={}, run_tags={}))
-    registry.move_champion(bench.versions[0], expected=None)
-    store.close()
-    ledger.close()
 
 
 # ---- requests a second, latency, processor time
@@ -262,107 +145,6 @@ def _post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 # ---- swaps
-
-
-@dataclass
-class Client:
-    """Asks again and again, and compares each answer with the version it names."""
-
-    port: int
-    expected: dict[str, list[float]]
-    stopping: threading.Event
-    answers: int = 0
-    errors: int = 0
-    mixed: int = 0
-    newest: str = ""
-
-    def run(self) -> None:
-        """Until told to stop."""
-        connection, body = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30), json.dumps(ASKED)
-        while not self.stopping.is_set():
-            self._ask(connection, body)
-            # Steady, not as fast as it goes: what loads a version needs the processor too.
-            time.sleep(0.01)
-
-    def _ask(self, connection: http.client.HTTPConnection, body: str) -> None:
-        try:
-            connection.request("POST", "/predict", body, HEADERS)
-            response = connection.getresponse()
-            document = json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError):
-            self.errors += 1
-            connection.close()
-            return
-        self.answers += 1
-        if response.status != 200:
-            self.errors += 1
-            return
-        version = document["model"]["version"]
-        self.mixed += [row["y_hat"] for row in document["forecasts"]] != self.expected[version]
-        self.newest = version
-
-
-def measure_swaps(bench: Bench, moves: int, poll_seconds: float) -> dict[str, Any]:
-    """One row: alias moves under load, each waited for until it is served."""
-    port = PORT_BASE + 2
-    app = bench.app(port, CHAMPION_POLL_SECONDS=str(poll_seconds))
-    stopping = threading.Event()
-    registry, expected = MlflowModelRegistry(bench.mlflow_url), _expected(bench)
-    clients = [Client(port, expected, stopping) for _ in range(CLIENTS_WHILE_SWAPPING)]
-    threads = [threading.Thread(target=client.run) for client in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        took, memory = _move(bench, registry, moves, clients[0], app)
-    finally:
-        stopping.set()
-        for thread in threads:
-            thread.join()
-        app.stop()
-    return {
-        "what": f"alias moves, the app looks every {poll_seconds:g} s",
-        "moves": moves,
-        "answers": sum(client.answers for client in clients),
-        "errors": sum(client.errors for client in clients),
-        "mixed": sum(client.mixed for client in clients),
-        "served_after_seconds_median": round(float(np.median(took)), 3),
-        "served_after_seconds_max": round(max(took), 3),
-        "memory_mib_after_a_tenth": round(memory[len(memory) // 10], 1),
-        "memory_mib_at_the_end": round(memory[-1], 1),
-    }
-
-
-def _expected(bench: Bench) -> dict[str, list[float]]:
-    registry, store = MlflowModelRegistry(bench.mlflow_url), PostgresTableStore(bench.dsn)
-    newest = store.read_newest(FEATURE_TABLE)
-    store.close()
-    days = [date.fromisoformat(ASKED["start"]) + timedelta(days=ahead) for ahead in range(15)]
-    expected = {}
-    for version in bench.versions:
-        model = registry.load(version).with_features(newest)
-        expected[version.version] = model.predict(model.inputs(days, unique_ids=[ASKED["unique_id"]])).y_hat.tolist()
-    if len({str(values) for values in expected.values()}) != len(bench.versions):
-        raise ValueError("the versions forecast the same, so a mixed answer could not be seen")
-    return expected
-
-
-def _move(
-    bench: Bench, registry: MlflowModelRegistry, moves: int, client: Client, app: ChildProcess
-) -> tuple[list[float], list[float]]:
-    took, memory = [], []
-    for number in range(moves):
-        current, target = bench.versions[number % 2], bench.versions[(number + 1) % 2]
-        registry.move_champion(target, expected=current.version)
-        moved = time.monotonic()
-        while client.newest != target.version:
-            if time.monotonic() - moved > 60:
-                raise TimeoutError(f"version {target.version} was not served within 60 s of move {number}")
-            time.sleep(0.005)
-        took.append(time.monotonic() - moved)
-        memory.append(sum(process.memory_info().rss for process in family(app.pid or 0)) / 2**20)
-    if moves % 2:
-        registry.move_champion(bench.versions[0], expected=bench.versions[1].version)
-    return took, memory
 
 
 # ---- the page

@@ -3,38 +3,17 @@
 Answers that are as dear as they may be, bodies of as many values as are let in, and what no schema asks for.
 """
 
-import itertools
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
-from benchmarks.hostile.app_server import FULL, KEY, Attacked
-from serve.http.strict_json import INPUTS_PATH, MAX_INPUTS_BYTES, MAX_RANGE_BYTES, MAX_VALUES
+from benchmarks.hostile.app_server import KEY, Attacked
+from benchmarks.hostile.attack import HEADER_BYTES, KIB, SIZES, Attack, json_bytes
+from benchmarks.hostile.operation_attacks import attacks_on_operation
+from serve.http.strict_json import INPUTS_PATH, MAX_INPUTS_BYTES, MAX_VALUES
 
-KIB = 1024
-SIZES = (256 * KIB, MAX_INPUTS_BYTES - KIB) if FULL else (256 * KIB,)
 TOO_LARGE = 2 * MAX_INPUTS_BYTES
-HEADER_BYTES = 60 * KIB
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One request."""
-
-    what: str
-    method: str
-    path: str
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    chunked: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of body, path and headers."""
-        return len(self.body) + len(self.path) + sum(map(len, itertools.chain(*self.headers.items())))
 
 
 def attacks_on(app: Attacked, document: dict[str, Any]) -> Iterator[Attack]:
@@ -44,13 +23,13 @@ def attacks_on(app: Attacked, document: dict[str, Any]) -> Iterator[Attack]:
         document: the app's OpenAPI document.
     """
     for _ in range(3):  # the first ones load what is loaded once
-        yield Attack("as it is meant", "POST", "/predict", _json(_RANGE | {"unique_id": app.series[0]}))
+        yield Attack("as it is meant", "POST", "/predict", json_bytes(_RANGE | {"unique_id": app.series[0]}))
     yield from _dear_answers(app)
     yield from _at_the_limits()
     yield from _headers()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            yield from _of_operation(path, method.upper(), operation, document)
+            yield from attacks_on_operation(path, method.upper(), operation, document)
 
 
 # ---- answers that are as large as they may be
@@ -89,8 +68,8 @@ def _dear_answers(app: Attacked) -> Iterator[Attack]:
         "before the first day": {"start": "2021-06-30", "end": "2021-07-01", "unique_id": list(app.series)},
     }  # fmt: skip
     for what, body in bodies.items():
-        yield Attack(what, "POST", "/predict", _json(body))
-        yield Attack(f"{what}, CSV", "POST", "/predict", _json(body), csv)
+        yield Attack(what, "POST", "/predict", json_bytes(body))
+        yield Attack(f"{what}, CSV", "POST", "/predict", json_bytes(body), csv)
     few: dict[str, dict[str, Any]] = {
         "5 days of every series": {"start": "2023-07-01", "end": "2023-07-05"},
         "5 past days of every series": {"start": "2023-05-01", "end": "2023-05-05"},
@@ -100,11 +79,11 @@ def _dear_answers(app: Attacked) -> Iterator[Attack]:
     }
     changes = {"y": {"add": 1e6}, "lag_7": {"multiply": 2}, "mean_28": {"set": 0}}
     for what, body in few.items():
-        yield Attack(what, "POST", "/simulate", _json(body))
-        yield Attack(f"{what}, CSV", "POST", "/simulate", _json(body), csv)
+        yield Attack(what, "POST", "/simulate", json_bytes(body))
+        yield Attack(f"{what}, CSV", "POST", "/simulate", json_bytes(body), csv)
         for levels in ([80, 95], _EVERY_LEVEL):
             asked = body | {"changes": changes, "level": levels}
-            yield Attack(f"{what}, {len(levels)} levels", "POST", "/whatif", _json(asked))
+            yield Attack(f"{what}, {len(levels)} levels", "POST", "/whatif", json_bytes(asked))
     yield from _input_rows(app)
     one = f"unique_id={app.series[0].replace('/', '%2F')}"
     decade = "start=2015-01-01&end=2025-01-01"
@@ -125,9 +104,12 @@ def _dear_answers(app: Attacked) -> Iterator[Attack]:
     ):
         yield Attack("read", "GET", path)
     unknown = {"alert_id": "none@1", "by": "x"}
-    yield Attack("an unknown incident", "POST", "/alerts/acknowledge", _json(unknown))
+    yield Attack("an unknown incident", "POST", "/alerts/acknowledge", json_bytes(unknown))
     yield Attack(
-        "unknown series", "POST", "/predict", _json(_RANGE | {"unique_id": ["x" * 490 + str(n) for n in range(1000)]})
+        "unknown series",
+        "POST",
+        "/predict",
+        json_bytes(_RANGE | {"unique_id": ["x" * 490 + str(n) for n in range(1000)]}),
     )
 
 
@@ -135,45 +117,51 @@ def _input_rows(app: Attacked) -> Iterator[Attack]:
     asked = {"start": "2023-07-01", "end": "2023-07-05", "unique_id": list(app.series)}
     answer = requests.post(f"{app.url}/simulate", json=asked, headers={"X-API-Key": KEY}, timeout=60)
     rows = answer.json()["inputs"]
-    exact = _json({"inputs": rows})
+    exact = json_bytes({"inputs": rows})
     yield Attack(f"{len(rows)} input rows", "POST", "/predict", exact)
     yield Attack(
-        "2,400 input rows, every level", "POST", "/predict", _json({"inputs": rows[:2400], "level": _EVERY_LEVEL})
+        "2,400 input rows, every level", "POST", "/predict", json_bytes({"inputs": rows[:2400], "level": _EVERY_LEVEL})
     )
-    yield Attack("the same, explained", "POST", "/predict", _json({"inputs": rows, "explain": True}))
+    yield Attack("the same, explained", "POST", "/predict", json_bytes({"inputs": rows, "explain": True}))
     yield Attack(
         "the same, explained, every level",
         "POST",
         "/predict",
-        _json({"inputs": rows, "explain": True, "level": _EVERY_LEVEL}),
+        json_bytes({"inputs": rows, "explain": True, "level": _EVERY_LEVEL}),
     )
     yield Attack(
         "the same, a colon in each name", "POST", "/predict", exact.replace(b'"unique_id":"', b'"unique_id":"a:')
     )
     yield Attack(
-        "the same, one field too many in each", "POST", "/predict", _json({"inputs": [row | {"x": 1} for row in rows]})
+        "the same, one field too many in each",
+        "POST",
+        "/predict",
+        json_bytes({"inputs": [row | {"x": 1} for row in rows]}),
     )
     yield Attack(
         "the same, each number a text",
         "POST",
         "/predict",
-        _json({"inputs": [{n: str(v) for n, v in row.items()} for row in rows]}),
+        json_bytes({"inputs": [{n: str(v) for n, v in row.items()} for row in rows]}),
     )
     yield Attack(
         "the same, no number finite",
         "POST",
         "/predict",
-        _json({"inputs": [row | {"y": 1e15, "lag_7": -1e15} for row in rows]}),
+        json_bytes({"inputs": [row | {"y": 1e15, "lag_7": -1e15} for row in rows]}),
     )
     yield Attack(
-        "the same, twice each", "POST", "/predict", _json({"inputs": [row for row in rows[:2500] for _ in range(2)]})
+        "the same, twice each",
+        "POST",
+        "/predict",
+        json_bytes({"inputs": [row for row in rows[:2500] for _ in range(2)]}),
     )
     many = {f"x{n}": 0.5 for n in range(1000)}
     yield Attack(
         "rows with 1,000 exogenous columns",
         "POST",
         "/predict",
-        _json({"inputs": [row | {"exogenous": many} for row in rows[:1500]]}),
+        json_bytes({"inputs": [row | {"exogenous": many} for row in rows[:1500]]}),
     )
     for size in (*SIZES, TOO_LARGE):
         yield Attack(
@@ -212,7 +200,7 @@ def _at_the_limits() -> Iterator[Attack]:
 
 
 def _headers() -> Iterator[Attack]:
-    body = _json(_RANGE)
+    body = json_bytes(_RANGE)
     csv_last = ",".join(f"a/{n:x};q=0.1" for n in range(HEADER_BYTES // 13)) + ",text/csv"
     tags = ",".join(f'"{n:x}"' for n in range(HEADER_BYTES // 8))
     for what, headers in {
@@ -237,70 +225,3 @@ def _headers() -> Iterator[Attack]:
     yield Attack("no chunks, but said to be", "POST", "/predict", body, {"Transfer-Encoding": "chunked"})
     for size in (*SIZES, TOO_LARGE):
         yield Attack(f"chunks, {size // KIB} KiB", "POST", "/predict", b" " * size, chunked=True)
-
-
-# ---- each operation of the document, with what no schema asks for
-
-
-def _of_operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> Iterator[Attack]:
-    yield from _queries(path, method, [parameter["name"] for parameter in operation.get("parameters", [])])
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content is None:
-        yield Attack("a body nobody asked for", method, path, b"[" + b"{}," * (SIZES[-1] // 3) + b"{}]")
-        return
-    for size in SIZES if path == INPUTS_PATH else (MAX_RANGE_BYTES - KIB,):
-        for what, body in _bodies(_fields(content["schema"], document), size):
-            yield Attack(f"{what}, {size // KIB} KiB", method, path, body)
-
-
-def _fields(schema: dict[str, Any], document: dict[str, Any]) -> list[str]:
-    """Names of the fields at the top of a body, of each kind that it may be."""
-    if "$ref" in schema:
-        return _fields(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
-    kinds = [*schema.get("oneOf", []), *schema.get("anyOf", [])]
-    return [*schema.get("properties", {}), *(name for kind in kinds for name in _fields(kind, document))]
-
-
-def _queries(path: str, method: str, names: list[str]) -> Iterator[Attack]:
-    for name in [*names, "unknown"]:
-        for what, query in {
-            "a long value": f"{name}=" + "x" * HEADER_BYTES,
-            "thousands of values": "&".join([f"{name}="] * (HEADER_BYTES // (len(name) + 2))),
-            "thousands of names": "&".join(f"{n:x}=" for n in range(HEADER_BYTES // 6)),
-        }.items():
-            yield Attack(f"{name}: {what}", method, f"{path}?{query}")
-
-
-def _bodies(fields: list[str], size: int) -> Iterator[tuple[str, bytes]]:
-    for what, grown in _grown(size):
-        yield f"the body is {what}", grown
-    for name in fields:
-        for what, grown in _grown(size):
-            yield f"{name} is {what}", b'{"%b":%b}' % (name.encode(), grown)
-            yield (
-                f"a range and {name} is {what}",
-                b'{"start":"2023-07-01","end":"2023-07-15","%b":%b}' % (name.encode(), grown),
-            )
-    repeated = b",".join(b'"%x":0' % n for n in range(size // 9))
-    yield "a field twice, at the end", b'{%b,"0":0,"end":":"}' % repeated
-    yield "a field twice, at the end of the last row", b'{"inputs":[{%b,"0":0,"x":":"}]}' % repeated
-
-
-def _grown(size: int) -> Iterator[tuple[str, bytes]]:
-    """Values that fill so many bytes: each is the most of one kind that JSON can say in them."""
-    lists = {"{}": b"{}", "[]": b"[]", "texts": b'"ab"', "null": b"null", "numbers": b"0.5", "rows": b'{"a":0}'}
-    for what, item in lists.items():
-        yield f"a list of {what}", b"[" + b",".join([item] * (size // (len(item) + 1))) + b"]"
-    yield "an object of fields", b"{" + b",".join(b'"%x":0' % n for n in range(size // 9)) + b"}"
-    yield "an object of objects", b"{" + b",".join(b'"%x":{"%x":0}' % (n, n) for n in range(size // 20)) + b"}"
-    yield "nested lists", b"[" * (size // 2) + b"]" * (size // 2)
-    yield "lists nested 900 deep", b"[" + b",".join([b"[" * 900 + b"]" * 900] * max(1, size // 1801)) + b"]"
-    yield "a long text", b'"' + b"x" * size + b'"'
-    yield "a wide text", '"😀'.encode() + b"x" * size + b'"'
-    yield "an escaped text", b'"' + b"\\u00e9" * (size // 6) + b'"'
-    yield "a long number", b"9" * size
-    yield "a long fraction", b"0." + b"9" * size
-
-
-def _json(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()

@@ -10,8 +10,9 @@ from typing import Any
 
 import requests
 
-from benchmarks.hostile.app_attacks import Attack, attacks_on
+from benchmarks.hostile.app_attacks import attacks_on
 from benchmarks.hostile.app_server import KEY, Attacked, attacked_app
+from benchmarks.hostile.attack import Attack
 from benchmarks.hostile.process_cost import cost_of
 from benchmarks.results_file import Aim
 from serve.http.strict_json import MAX_INPUTS_BYTES

@@ -6,7 +6,6 @@ is refused before it is read; that is measured too.
 
 import contextlib
 import gzip
-import os
 import tempfile
 import threading
 import time
@@ -19,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.app_server import FULL
+from benchmarks.hostile.load_cost import cost
 from benchmarks.results_file import Aim
 from forecasting_platform.adapters.feeds.file_feed import FileFeed
 from forecasting_platform.adapters.feeds.http_feed import HttpFeed
-from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 
@@ -90,7 +89,7 @@ def _loaded(content: bytes) -> dict[str, Any]:
         path = Path(folder) / "feed"
         path.write_bytes(content)
         feed = FileFeed(FeedDescription.of_default_shape(path.as_uri()), timeout_seconds=60, max_bytes=LIMIT_BYTES)
-        found = _cost(lambda: str(feed.fetch(DAYS).refusals))
+        found = cost(lambda: str(feed.fetch(DAYS).refusals))
         # The results are kept: they name no path of the machine they were made on.
         return found | {"bytes": len(content), "outcome": found["outcome"].replace(path.as_uri(), "a file")}
 
@@ -196,7 +195,7 @@ class _Answering(BaseHTTPRequestHandler):
 def _answered(what: str, answer: Callable[[_Answering], None]) -> dict[str, Any]:
     with _server(answer) as url:
         feed = HttpFeed(FeedDescription.of_default_shape(url), timeout_seconds=DEADLINE_SECONDS, max_bytes=LIMIT_BYTES)
-        return _row(what, _cost(lambda: str(feed.fetch(DAYS).refusals)))
+        return _row(what, cost(lambda: str(feed.fetch(DAYS).refusals)))
 
 
 @contextmanager
@@ -273,37 +272,3 @@ _ANSWERS: dict[str, Callable[[_Answering], None]] = {
     "a redirect to a private address in disguise": _elsewhere,
     "unavailable for ever": _never_ready,
 }
-
-
-# ---- what a load costs
-
-
-def _cost(load: Callable[[], str]) -> dict[str, Any]:
-    """CPU seconds, memory and outcome of a load in a process of its own; memory beyond what the process began with."""
-    idle = _measured(lambda: "")
-    found = _measured(load)
-    return found | {"memory_mib": max(found["memory_mib"] - idle["memory_mib"], 0.0)}
-
-
-def _measured(load: Callable[[], str]) -> dict[str, Any]:
-    reader, writer = os.pipe()
-    began = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        try:
-            said = load()
-        except ForecastingPlatformError as error:
-            said = f"{type(error).__name__}: {error}"
-        os.write(writer, said[:200].encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read().decode(errors="replace")
-    _, status, used = os.wait4(child, 0)
-    return {
-        "cpu_seconds": used.ru_utime + used.ru_stime,
-        "memory_mib": used.ru_maxrss / 1024,
-        "seconds": time.monotonic() - began,
-        "outcome": said if status == 0 else f"exit {status}",
-    }
