@@ -2,10 +2,10 @@
 
 `make bench NAME=arena` (`FULL=0`: fewer series and cutoffs, the fast peers); `DATA=folder` adds a panel of each daily
 document below it. `python -m benchmarks.arena --panels … --peers …` runs a part. What is known of the days ahead is
-given to everybody as it came, which is a perfect plan or weather forecast. Cutoffs lie 28 days apart; everybody is
-fitted anew at each, on what was known then. Ours is the default recipe with the covariates declared, and the same
-without them ("ours, without"). Peers (`arena_peers.py`, `arena_foundation.py`) run in environments of
-their own; their forecasts are kept for another run on the very same panel.
+given to everybody as it came, which is a perfect plan or weather forecast. Cutoffs lie 28 days apart over a year, 56
+with covariates; everybody is fitted anew at each, on what was known then. Ours is the default recipe with the
+covariates declared, and the same without them ("ours, without"). Peers (`arena_peers.py`, `arena_foundation.py`) run in
+environments of their own; their forecasts are kept for another run on the very same panel.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ FAST = ("SeasonalNaive", "Theta", "FLAIR", "LightGBM")
 PEERS = (*FAST, "CatBoost", "Prophet", "AutoETS", "Fracast", "AutoARIMA") if FULL else FAST
 FOUNDATION = {"Fracast": ("fracast==0.1.0", "pandas>=2.2")}
 """Peers with an environment of their own, and its packages."""
-EVERY = {"Prophet": 2, "Theta": 3, "CatBoost": 3, "AutoETS": 4, "AutoARIMA": 4}
+EVERY = {"Theta": 2, "CatBoost": 2, "AutoETS": 2, "AutoARIMA": 2}
 SERIES = {"Theta": 3, "AutoETS": 3, "AutoARIMA": 1}
 """The slow ones at each so manieth cutoff and on so many series; ours is compared with each on what it has."""
 OURS, WITHOUT = "ours", "ours, without"
@@ -66,13 +67,19 @@ def covariates_of(panel: pd.DataFrame) -> list[str]:
     return [name for name in panel.columns if name not in OWN]
 
 
-def run_peer(peer: str, panel: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """A peer's forecasts; those that the folder holds of the very same panel are read, not made again."""
+def run_peer(peer: str, panel: pd.DataFrame, folder: Path, *, only_kept: bool = False) -> pd.DataFrame | None:
+    """A peer's forecasts; those that the folder holds of the very same panel are read, not made again.
+
+    Args:
+        only_kept: makes none; None where there are none.
+    """
     cutoffs = np.sort(panel.loc[panel["is_cutoff"], "ds"].unique())[:: EVERY.get(peer, 1)]
     chosen = panel["unique_id"].unique()[: SERIES.get(peer)]
     given = panel[panel["unique_id"].isin(chosen)].assign(is_cutoff=panel["ds"].isin(cutoffs)).to_csv(index=False)
     key = hashlib.sha256(given.encode()).hexdigest()[:16]
     source, unfinished, target = (folder / f"{peer}-{key}.{name}" for name in ("panel.csv", "unfinished", "csv"))
+    if only_kept and not target.exists():
+        return None
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         source.write_text(given, encoding="utf-8")
@@ -156,6 +163,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="all of them by default")
     parser.add_argument("--data", type=Path, help="folder of documents, each a further panel")
     parser.add_argument("--kept", type=Path, default=HERE / ".peers" / "arena", help="keeps the peers' forecasts")
+    parser.add_argument("--only-kept", action="store_true", help="of the peers what is kept; makes no new forecasts")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name, panel in panels(arguments.panels, arguments.data):
@@ -164,8 +172,9 @@ def main() -> None:
         if covariates_of(panel):
             found[WITHOUT] = pd.concat(ours(panel, with_covariates=False), ignore_index=True)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            made = pool.map(lambda peer, panel=panel: run_peer(peer, panel, arguments.kept), arguments.peers)
-            found |= dict(zip(arguments.peers, made, strict=True))
+            run = partial(run_peer, panel=panel, folder=arguments.kept, only_kept=arguments.only_kept)
+            made = dict(zip(arguments.peers, pool.map(run, arguments.peers), strict=True))
+        found |= {peer: forecasts for peer, forecasts in made.items() if forecasts is not None}
         rows += measure(name, panel, found)
         scored = [f"{row['package']} {row['rmse']:.3f}" for row in rows if row["panel"] == name]
         print(f"{name}: {', '.join(scored)}")

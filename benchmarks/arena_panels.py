@@ -24,7 +24,8 @@ from forecasting_platform.errors import FeedDocumentError
 
 FULL = os.environ.get("FULL", "1") != "0"
 HORIZON = 15
-CUTOFFS, APART = (13, 28) if FULL else (4, 28)
+YEAR, APART = (364, 28) if FULL else (112, 28)
+"""Cutoffs lie within the last days so many, and so many days apart: twice as far with covariates, which take longer."""
 SHOPS, STATES, SERIES_OF_A_DOCUMENT = (10, 5, 5) if FULL else (5, 2, 1)
 MAX_DAYS, MIN_DAYS = 2000, 730
 """Of a longer series the newest days are used; of a document's shorter ones none."""
@@ -122,7 +123,9 @@ def of_folder(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
         if not daily:
             print(f"left out: {path.name}, without a daily series of {MIN_DAYS} days that changes")
             continue
-        country = next((code for word, code in COUNTRIES.items() if word in str(path).lower()), "IE")
+        country = next(
+            (code for word, code in COUNTRIES.items() if word in str(path.relative_to(folder)).lower()), "IE"
+        )
         yield name, whole(pd.concat(daily), country, [])
 
 
@@ -155,7 +158,8 @@ def whole(rows: pd.DataFrame, country: str, covariates: list[str]) -> pd.DataFra
         .reset_index()
     )
     before_end = (filled["ds"].max() - filled["ds"]).dt.days
-    is_cutoff = (before_end % APART == HORIZON % APART) & before_end.between(HORIZON, APART * CUTOFFS)
+    apart = 2 * APART if covariates and FULL else APART
+    is_cutoff = ((before_end - HORIZON) % apart == 0) & before_end.between(HORIZON, YEAR)
     return filled.assign(country=country, is_cutoff=is_cutoff)[[*OWN, *covariates]]
 
 
