@@ -16,7 +16,7 @@ def cost(load: Callable[[], str]) -> dict[str, Any]:
 
 
 def measured_in_a_child(load: Callable[[], str]) -> dict[str, Any]:
-    """The same, without what the process itself takes."""
+    """The same, with what the process itself takes."""
     reader, writer = os.pipe()
     began = time.monotonic()
     child = os.fork()

@@ -30,16 +30,11 @@ from forecasting_platform.local.environment import (
     weather_settings,
 )
 from forecasting_platform.local.migrations import migrate_directory, record_releases
-from forecasting_platform.local.processes import POLL_SECONDS, ChildProcess, Program
+from forecasting_platform.local.processes import ChildProcess, ChildProcesses, Progress, silent
 from forecasting_platform.local.programs import Entrypoints, Programs
 
 DEFAULT_PORT_BASE = 3000
 WATCH_SECONDS = 0.5
-Progress = Callable[[str], None]
-
-
-def _silent(_: str) -> None:
-    return None
 
 
 class EmbeddedPlatform:
@@ -83,8 +78,6 @@ class EmbeddedPlatform:
         )
         self._entrypoints = entrypoints or Entrypoints()
         self.dagster = DagsterApi(self.addresses.url("dagster"), location=self._entrypoints.definitions)
-        self.seconds: dict[str, float] = {}
-        """How long after the start each part answered."""
         self._feed_url = feed_url
         self._feed = feed.absolute() if feed else None
         self._first_day = first_day
@@ -93,9 +86,8 @@ class EmbeddedPlatform:
         self._caller = dict(os.environ if environment is None else environment)
         asked = spark or self._caller.get("FORECASTING_TABLE_STORE") == "spark"
         self._spark = asked or self.directory.spark.exists()
-        self._children: list[ChildProcess] = []  # in the order of their start: Postgres first
+        self._children = ChildProcesses(self.directory.record_processes)
         self._stack = contextlib.ExitStack()
-        self._started_at = 0.0
         self._programs: Programs | None = None
 
     def __enter__(self) -> "EmbeddedPlatform":
@@ -103,6 +95,11 @@ class EmbeddedPlatform:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """How long after the start each part answered."""
+        return self._children.seconds
 
     @property
     def feed_url(self) -> str:
@@ -131,13 +128,8 @@ class EmbeddedPlatform:
         # Commands are started from elsewhere, and ask for the same model.
         name = self._caller.get("FORECASTING_MODEL_NAME")
         model = {"model_name": name} if name else {}
-        return {**weather, **spark, **model, **self._described, **self._first_partition}
-
-    @property
-    def _described(self) -> dict[str, Any]:
-        if self._feed is None:
-            return {}
-        return {"feeds" if self._feed.is_dir() else "feed": str(self._feed)}
+        described = {"feeds" if self._feed.is_dir() else "feed": str(self._feed)} if self._feed else {}
+        return {**weather, **spark, **model, **described, **self._first_partition}
 
     @property
     def _first_partition(self) -> dict[str, Any]:
@@ -146,7 +138,7 @@ class EmbeddedPlatform:
         first = self.directory.first_day(self._first_day)
         return {"first_partition_date": first.isoformat()} if first else {}
 
-    def start(self, progress: Progress = _silent, *, before_daemon: Callable[[], None] | None = None) -> None:
+    def start(self, progress: Progress = silent, *, before_daemon: Callable[[], None] | None = None) -> None:
         """Start everything and return when everything answers.
 
         Args:
@@ -163,24 +155,22 @@ class EmbeddedPlatform:
         self.start_daemon(progress)
         self.wait_until_ready(progress)
 
-    def start_services(self, progress: Progress = _silent) -> None:
+    def start_services(self, progress: Progress = silent) -> None:
         """Start everything but the daemon; return when Dagster and the feed answer.
 
         Raises:
             PlatformStateError: see `start`.
             ConfigurationError: tables are to be in Spark, which is not installed.
         """
-        self._claim(progress, SERVICES)
-        programs = self._prepared_programs(progress)
-        self._programs = programs
-        dagster = [self._launch(program) for program in (programs.code_server(), programs.web_server(self.dagster))]
+        programs = self._programs = self._prepared_programs(progress, SERVICES)
+        dagster = [self._children.start(each) for each in (programs.code_server(), programs.web_server(self.dagster))]
         needed = [*dagster, *self._launch_stores(programs)]
-        self._launch(programs.mlflow())
-        self._launch(programs.app())
-        self._wait_for(needed, progress)
+        self._children.start(programs.mlflow())
+        self._children.start(programs.app())
+        self._children.wait_for(needed, progress)
         self._publish(self.endpoints)
 
-    def start_stores(self, progress: Progress = _silent) -> dict[str, str]:
+    def start_stores(self, progress: Progress = silent) -> dict[str, str]:
         """Start what Dagster's runs need and no part of Dagster: Postgres, MLflow, the simulated feed.
 
         Returns:
@@ -189,18 +179,17 @@ class EmbeddedPlatform:
         Raises:
             PlatformStateError: see `start`.
         """
-        self._claim(progress, STORES)
-        programs = self._prepared_programs(progress)
+        programs = self._prepared_programs(progress, STORES)
         self._launch_stores(programs)
-        self._launch(programs.mlflow())
-        self._wait_for(self._children, progress)
+        self._children.start(programs.mlflow())
+        self._children.wait_for(self._children, progress)
         self._publish({name: url for name, url in self.endpoints.items() if name in STORES})
         return programs.dagster_environment
 
     def _launch_stores(self, programs: Programs) -> list[ChildProcess]:
         metastore = [programs.metastore()] if self._spark else []
         feed = [programs.feed()] if self._is_simulated else []
-        return [self._launch(program) for program in (*metastore, *feed)]
+        return [self._children.start(program) for program in (*metastore, *feed)]
 
     def _publish(self, endpoints: Mapping[str, str]) -> None:
         """Write where other processes find what answers now."""
@@ -208,7 +197,7 @@ class EmbeddedPlatform:
         self.directory.write_settings(self.settings)
         self.directory.write_endpoints(endpoints)
 
-    def start_daemon(self, progress: Progress = _silent) -> None:
+    def start_daemon(self, progress: Progress = silent) -> None:
         """Start Dagster's daemon without waiting for it.
 
         Raises:
@@ -216,30 +205,24 @@ class EmbeddedPlatform:
         """
         if self._programs is None:
             raise PlatformStateError("the daemon needs the services: call start_services first")
-        self._launch(self._programs.daemon(self.dagster))
+        self._children.start(self._programs.daemon(self.dagster))
         progress("Dagster's daemon starts")
 
-    def wait_until_ready(self, progress: Progress = _silent) -> None:
+    def wait_until_ready(self, progress: Progress = silent) -> None:
         """Return when everything that was started answers.
 
         Raises:
             PlatformStateError: a process died, or did not answer in time.
         """
-        self._wait_for(self._children, progress)
+        self._children.wait_for(self._children, progress)
 
-    def look(self, progress: Progress = _silent) -> None:
+    def look(self, progress: Progress = silent) -> None:
         """Report what has become ready since the last call, without waiting.
 
         Raises:
             PlatformStateError: a process died, or did not answer in time; named, with the end of its log.
         """
-        for child in self._children:
-            child.require_alive()
-        for child in self._children:
-            name = child.program.name
-            if name not in self.seconds and child.is_ready():
-                self.seconds[name] = time.monotonic() - self._started_at
-                progress(f"{name} answers after {self.seconds[name]:.1f} s")
+        self._children.look(progress)
 
     def watch(self) -> None:
         """Block while all processes are alive.
@@ -259,7 +242,7 @@ class EmbeddedPlatform:
 
     def _claim(self, progress: Progress, parts: Sequence[str]) -> None:
         """Check that everything can be started, before anything is started."""
-        self._started_at = time.monotonic()
+        self._children.start_clock()
         self._stack.callback(self.directory.release)
         self.directory.claim()
         for leftover in self.directory.stop_leftovers():
@@ -275,19 +258,19 @@ class EmbeddedPlatform:
         require_pyspark()
         if not self.directory.spark.exists() and (self.directory.path / "postgres").exists():
             path = self.directory.path
-            raise PlatformStateError(
-                f"the tables of {path} are in Postgres; for tables in Spark name another --data-dir"
-            )
+            problem = f"the tables of {path} are in Postgres; for tables in Spark name another --data-dir"
+            raise PlatformStateError(problem)
         # From now on its tables are in Spark, also for a start that does not say so.
         self.directory.spark.mkdir(exist_ok=True)
 
-    def _prepared_programs(self, progress: Progress) -> Programs:
-        """Start Postgres with its databases, and write what the programs need."""
-        self._stack.callback(self._stop_children)
+    def _prepared_programs(self, progress: Progress, parts: Sequence[str]) -> Programs:
+        """Check that these parts can be started, start Postgres with its databases, write what the programs need."""
+        self._claim(progress, parts)
+        self._stack.callback(self._children.stop)
         is_new = not (self.directory.path / "postgres").exists()
         database = self.postgres.launch()
         self._children.append(database)
-        self._wait_for([database], progress)
+        self._children.wait_for([database], progress)
         prepare_databases(self.postgres)
         # A socket's path may have about 100 characters, which a data directory's may exceed.
         sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dagster-")))
@@ -312,30 +295,3 @@ class EmbeddedPlatform:
             # Feeds that the caller's environment describes are not asked for here.
             settings={"feed": "", "feeds": "", **self.settings},
         )
-
-    def _launch(self, program: Program) -> ChildProcess:
-        child = ChildProcess(program)
-        self._children.append(child)
-        child.start()
-        self.directory.record_processes(
-            {each.program.name: each.pid for each in self._children if each.pid is not None}
-        )
-        return child
-
-    def _wait_for(self, children: Sequence[ChildProcess], progress: Progress) -> None:
-        """Look until each of these answers."""
-        names = {child.program.name for child in children}
-        while not names <= self.seconds.keys():
-            self.look(progress)
-            time.sleep(POLL_SECONDS)
-
-    def _stop_children(self) -> None:
-        """Ask all processes but Postgres to stop at once, since they do not need each other any more; then wait."""
-        for child in reversed(self._children[1:]):
-            child.ask_to_stop()
-        with contextlib.ExitStack() as stops:
-            # The stack calls the last one first, and each even when one before it is interrupted.
-            for child in self._children:
-                stops.callback(child.stop)
-        self._children.clear()
-        self.seconds.clear()

@@ -1,4 +1,4 @@
-"""Starts, watches and stops one child process, and waits until it is ready.
+"""Starts, watches and stops child processes, and waits until they are ready.
 
 `platform` decides which processes there are, and their order.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -20,6 +20,8 @@ import psutil
 
 from forecasting_platform.errors import PlatformStateError
 
+Progress = Callable[[str], None]
+"""Is given a line about each step of a start."""
 LOG_LINES_SHOWN = 20
 POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
@@ -221,3 +223,75 @@ def _session_of(pid: int) -> int | None:
         return os.getsid(pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+def silent(_: str) -> None:
+    """The progress that nobody looks at."""
+
+
+class ChildProcesses:
+    """The processes of a platform, in the order of their start.
+
+    Args:
+        record: is given the numbers of all processes, by name, after each start.
+    """
+
+    def __init__(self, record: Callable[[dict[str, int]], None]) -> None:
+        self._children: list[ChildProcess] = []
+        self._record = record
+        self._started_at = 0.0
+        self.seconds: dict[str, float] = {}
+        """How long after `start_clock` each answered."""
+
+    def __iter__(self) -> Iterator[ChildProcess]:
+        return iter(self._children)
+
+    def start_clock(self) -> None:
+        """Count `seconds` from now on."""
+        self._started_at = time.monotonic()
+
+    def append(self, child: ChildProcess) -> None:
+        """Add a process that was started already."""
+        self._children.append(child)
+
+    def start(self, program: Program) -> ChildProcess:
+        """Start a program without waiting for it."""
+        child = ChildProcess(program)
+        # Added first, so that one that fails half-way is stopped with the others.
+        self._children.append(child)
+        child.start()
+        self._record({each.program.name: each.pid for each in self._children if each.pid is not None})
+        return child
+
+    def look(self, progress: Progress) -> None:
+        """Report what has become ready since the last call, without waiting.
+
+        Raises:
+            PlatformStateError: a process died, or did not answer in time; named, with the end of its log.
+        """
+        # All first: what died is why the others do not answer.
+        for child in self._children:
+            child.require_alive()
+        for child in self._children:
+            name = child.program.name
+            if name not in self.seconds and child.is_ready():
+                self.seconds[name] = time.monotonic() - self._started_at
+                progress(f"{name} answers after {self.seconds[name]:.1f} s")
+
+    def wait_for(self, children: Iterable[ChildProcess], progress: Progress) -> None:
+        """Look until each of these answers."""
+        names = {child.program.name for child in children}
+        while not names <= self.seconds.keys():
+            self.look(progress)
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Ask all but the first, which the others may need, to stop at once; then wait for them, the last one first."""
+        for child in reversed(self._children[1:]):
+            child.ask_to_stop()
+        with contextlib.ExitStack() as stops:
+            # The stack calls the last one first, and each even when one before it is interrupted.
+            for child in self._children:
+                stops.callback(child.stop)
+        self._children.clear()
+        self.seconds.clear()
