@@ -13,7 +13,7 @@ Where do I go to …
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
-- add a setting: `settings.py`
+- add a setting: `settings/`, and `docs/settings.md`
 - add a command: a file in `commands/` (`commands/embedded/` if it needs the embedded platform), its entry in
   `cli.COMMANDS`; what it does in `services/`
 - know more of a day, a covariate, a feature row or a refused value: the rooms `days`, `covariates`, `features` and
