@@ -34,6 +34,7 @@ from forecasting_platform.orchestration.names import part_name
 from forecasting_platform.orchestration.partitions import partition_by
 from forecasting_platform.orchestration.resources import build_resources
 from forecasting_platform.orchestration.retention import mounted_retention_job, retention_job, retention_sensor
+from forecasting_platform.orchestration.retraining import retraining_sensor
 from forecasting_platform.orchestration.schedules import build_schedules
 from forecasting_platform.orchestration.sensors import (
     alert_sensor,
@@ -58,7 +59,7 @@ CHECKS = dg.load_asset_checks_from_modules(
 )
 
 
-SENSORS = [promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor, retention_sensor]
+SENSORS = [promotion_sensor, forecast_sensor, alert_sensor, run_failure_sensor, retention_sensor, retraining_sensor]
 
 
 def build_definitions(

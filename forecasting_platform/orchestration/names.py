@@ -7,7 +7,7 @@ ASSET_NAMES = ("raw_observations", "feature_table", "trained_model", "champion_m
 JOB_NAMES = ("load_job", "training_job", "promotion_job", "rollback_job", "forecast_job", "retention_job")
 WATCHER_NAMES = (
     *("daily_load_schedule", "training_schedule", "reconcile_sensor", "promotion_sensor", "forecast_sensor"),
-    *("alert_sensor", "run_failure_sensor", "retention_sensor"),
+    *("alert_sensor", "run_failure_sensor", "retention_sensor", "retraining_sensor"),
 )
 """The schedules and sensors."""
 

@@ -74,7 +74,7 @@ def reconcile_sensor(
     loaded = sorted(context.instance.get_materialized_partitions(asset_key(settings.mounted_as, "raw_observations")))
     if not loaded:
         return dg.SkipReason("nothing is loaded yet")
-    if _is_running(context.instance, settings.mounted_as, load_job.name, "raw_observations"):
+    if is_running(context.instance, settings.mounted_as, load_job.name, "raw_observations"):
         return dg.SkipReason("a load is in progress; what it leaves is compared next time")
     days = DateRange(date.fromisoformat(loaded[0]), date.fromisoformat(loaded[-1]))
     document = observation_feed.fetch(days)
@@ -92,7 +92,8 @@ def reconcile_sensor(
     return _request(context.instance, settings, f"reconcile-{wanted}-{key}", found, days=wanted)
 
 
-def _is_running(instance: dg.DagsterInstance, mount: str, job_name: str, asset: str) -> bool:
+def is_running(instance: dg.DagsterInstance, mount: str, job_name: str, asset: str) -> bool:
+    """Whether a run of a job, or one that makes an asset, is queued or in progress."""
     job, key = part_name(mount, job_name), asset_key(mount, asset)
     runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
     return any(run.job_name == job or key in (run.asset_selection or ()) for run in runs)
@@ -110,7 +111,7 @@ def promotion_sensor(
     with, a champion that goes wrong, shadow forecasts that decide.
     """
     ledger.beat("promotion_sensor", datetime.now(UTC))
-    if _is_running(context.instance, settings.mounted_as, promotion_job.name, "champion_model"):
+    if is_running(context.instance, settings.mounted_as, promotion_job.name, "champion_model"):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
     promoter = promoter_of(table_store, model_registry, ledger, declared_not_normal(settings))
     owed = promoter.versions.owed()

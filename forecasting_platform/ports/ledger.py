@@ -17,6 +17,7 @@ from typing import Protocol
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.monitoring.retraining import Retraining
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
 
@@ -147,6 +148,14 @@ class Ledger(Protocol):
 
     def feed_loads(self) -> list[FeedLoad]:
         """The record of each feed, by name."""
+        ...
+
+    def save_retraining(self, retraining: Retraining) -> None:
+        """Insert or replace a training that an incident asked for, by its key."""
+        ...
+
+    def retrainings(self) -> list[Retraining]:
+        """Every training that an incident asked for, oldest first."""
         ...
 
     def close(self) -> None:

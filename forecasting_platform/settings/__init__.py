@@ -130,6 +130,11 @@ class Settings(AppSettings):
     first_partition_date: date = Field(default=date(2018, 1, 1), description="First day of the daily partitions.")
     horizon_days: int = Field(default=15, ge=1, le=60, description="Days a forecast covers.")
     training_interval_days: int = Field(default=15, ge=1, description="Days between two trainings.")
+    incident_training_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days between two trainings that a lasting incident of bias or error asks for; 0 asks for none.",
+    )
     training_anchor_date: date = Field(
         default=date(2018, 1, 1), description="Day of a training; the others follow by whole intervals."
     )

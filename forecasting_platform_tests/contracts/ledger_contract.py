@@ -14,6 +14,7 @@ from forecasting_platform.errors import InvalidFrameError, PromotionOvertakenErr
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, record_attempt
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.monitoring.retraining import Retraining
 from forecasting_platform.forecasting.promotion.decisions import BEFORE_THE_FIRST, PromotionDecision, first_break
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, Tries
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -67,6 +68,9 @@ GAS = FeedLoad(
 )
 
 
+RETRAINING = Retraining("incident-a@1-2023-07-01", "a@1", NOON)
+
+
 def promote(ledger: Ledger) -> None:
     with ledger.promotion():
         pass
@@ -91,6 +95,8 @@ CALLS: dict[str, Callable[[Ledger], object]] = {
     "heartbeats": lambda ledger: ledger.heartbeats(),
     "change_feed_loads": lambda ledger: ledger.change_feed_loads(lambda _: [GAS]),
     "feed_loads": lambda ledger: ledger.feed_loads(),
+    "save_retraining": lambda ledger: ledger.save_retraining(RETRAINING),
+    "retrainings": lambda ledger: ledger.retrainings(),
 }
 
 
@@ -423,6 +429,14 @@ class LedgerContract:
         for at in (NOON, NOON + timedelta(minutes=1)):
             ledger.beat("alert_sensor", at)
         assert ledger.heartbeats() == {"alert_sensor": NOON + timedelta(minutes=1)}
+
+    def test_a_retraining_is_kept_by_its_key_until_it_ended_and_after(self, ledger: Ledger) -> None:
+        assert ledger.retrainings() == []
+        earlier = Retraining("incident-b@1-2023-06-01", "b@1", NOON - timedelta(days=30), NOON, "7")
+        ended = replace(RETRAINING, ended_at=LATER, version="8")
+        for each in (RETRAINING, earlier, ended):
+            ledger.save_retraining(each)
+        assert ledger.retrainings() == [earlier, ended]
 
     def test_the_record_of_each_feed_is_read_back_by_name(self, ledger: Ledger) -> None:
         assert ledger.feed_loads() == []

@@ -93,7 +93,7 @@ def test_the_names_of_the_contract_are_all_that_there_are() -> None:
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily_load_schedule", "training_schedule"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "reconcile_sensor", "promotion_sensor", "forecast_sensor", "alert_sensor", "run_failure_sensor",
-        "retention_sensor",
+        "retention_sensor", "retraining_sensor",
     }  # fmt: skip
 
 

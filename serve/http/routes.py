@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from forecasting_platform.errors import EXAMPLES_SHOWN, UnavailableError, UnknownAlertError
 from forecasting_platform.forecasting.monitoring.incidents import Mute
 from forecasting_platform.forecasting.monitoring.prediction_errors import prediction_accuracy
+from forecasting_platform.forecasting.reports.incident_story import story
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES, KEYS
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS, PREDICTION_ERRORS
@@ -193,8 +194,15 @@ def feeds() -> Response:
 
 @api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
 def alerts() -> Response:
-    """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED."""
-    return _json({"alerts": current_service().require_ledger().alerts(limit=MAX_ALERTS)})
+    """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED.
+
+    Each has its story: detected, a training asked for, retrained, promoted or held, resolved.
+    """
+    ledger = current_service().require_ledger()
+    asked = ledger.retrainings()
+    decisions = ledger.decisions(MAX_DECISIONS, with_evidence=False) if asked else []
+    found = [{**asdict(alert), "story": story(alert, asked, decisions)} for alert in ledger.alerts(limit=MAX_ALERTS)]
+    return _json({"alerts": found})
 
 
 @api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})

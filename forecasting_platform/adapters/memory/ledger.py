@@ -10,6 +10,7 @@ from forecasting_platform.adapters.ledger_entries import check_alerts, check_evi
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.monitoring.retraining import Retraining
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision, chain_entry
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes, recipes_compared_by
 from forecasting_platform.ports.ledger import AlertsChange, FeedLoadsChange
@@ -25,6 +26,7 @@ class MemoryLedger:
         self._mutes: dict[str, Mute] = {}
         self._heartbeats: dict[str, datetime] = {}
         self._feed_loads: dict[str, FeedLoad] = {}
+        self._retrainings: dict[str, Retraining] = {}
         self._lock = threading.Lock()
         self._promotion_lock = threading.Lock()
 
@@ -152,6 +154,16 @@ class MemoryLedger:
         """See `Ledger`."""
         with self._lock:
             return sorted(self._feed_loads.values(), key=lambda each: each.feed)
+
+    def save_retraining(self, retraining: Retraining) -> None:
+        """See `Ledger`."""
+        with self._lock:
+            self._retrainings[retraining.key] = retraining
+
+    def retrainings(self) -> list[Retraining]:
+        """See `Ledger`."""
+        with self._lock:
+            return sorted(self._retrainings.values(), key=lambda each: (each.asked_at, each.key))
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -22,6 +22,7 @@ from forecasting_platform.adapters.postgres.ledger_statements import (
     READ_DECISIONS,
     SAVE_ALERT,
     SAVE_MUTE,
+    SAVE_RETRAINING,
     SELECT_WAITING,
 )
 from forecasting_platform.adapters.postgres.ledger_tables import LEDGER_TABLES
@@ -29,6 +30,7 @@ from forecasting_platform.adapters.postgres.schema import create_schema, exists
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad, LoadedDocument
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.monitoring.retraining import Retraining
 from forecasting_platform.forecasting.promotion.decisions import MOVES, PromotionDecision, chain_entry
 from forecasting_platform.forecasting.promotion.tries import ComparedRecipes
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -206,6 +208,17 @@ class PostgresLedger:
         with self._connections.transaction("feed_loads") as connection:
             return _select_feed_loads(connection)
 
+    def save_retraining(self, retraining: Retraining) -> None:
+        """See `Ledger`."""
+        with self._connections.transaction("retrainings") as connection:
+            connection.execute(SAVE_RETRAINING, _values(retraining))
+
+    def retrainings(self) -> list[Retraining]:
+        """See `Ledger`."""
+        query = "SELECT * FROM retrainings ORDER BY asked_at, key"
+        with self._connections.transaction("retrainings") as connection:
+            return connection.cursor(row_factory=class_row(Retraining)).execute(query).fetchall()
+
     def close(self) -> None:
         """See `Ledger`."""
         self._connections.close()
@@ -255,5 +268,5 @@ def _adapted(value: object) -> object:
     return Jsonb(value) if isinstance(value, dict) else value
 
 
-def _values(entry: Alert | Message | Mute) -> list[object]:
+def _values(entry: Alert | Message | Mute | Retraining) -> list[object]:
     return [getattr(entry, column.name) for column in fields(entry)]

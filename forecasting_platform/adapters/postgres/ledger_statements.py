@@ -7,6 +7,7 @@ from psycopg import sql
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
+from forecasting_platform.forecasting.monitoring.retraining import Retraining
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 
 _NOTHING = sql.SQL("")
@@ -28,7 +29,7 @@ ORDER BY decision_id DESC LIMIT %(limit)s
 """
 
 
-def _columns(entry: type[Alert | Message | Mute]) -> list[str]:
+def _columns(entry: type[Alert | Message | Mute | Retraining]) -> list[str]:
     return [column.name for column in fields(entry)]
 
 
@@ -69,3 +70,6 @@ QUEUE_MESSAGE = _insert("alert_messages", _columns(Message)) + sql.SQL(" ON CONF
 
 
 SAVE_MUTE = _upsert("alert_mutes", _columns(Mute), "pattern")
+
+
+SAVE_RETRAINING = _upsert("retrainings", _columns(Retraining), "key")

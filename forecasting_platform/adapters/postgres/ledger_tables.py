@@ -106,6 +106,17 @@ CREATE TABLE feed_loads (
 COMMENT ON TABLE feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
 """
 
+_RETRAININGS: LiteralString = """
+CREATE TABLE retrainings (
+    key text COLLATE "C" PRIMARY KEY,
+    alert_id text NOT NULL,
+    asked_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    version text
+);
+COMMENT ON TABLE retrainings IS 'One row is a training that an incident asked for.';
+"""
+
 LEDGER_TABLES: dict[str, LiteralString] = {
     "promotion_decisions": _DECISIONS,
     "alerts": _ALERTS,
@@ -113,5 +124,6 @@ LEDGER_TABLES: dict[str, LiteralString] = {
     "alert_mutes": _MUTES,
     "heartbeats": _HEARTBEATS,
     "feed_loads": _FEED_LOADS,
+    "retrainings": _RETRAININGS,
 }
 """The statements that create each table, by its name, in an order in which they can run."""

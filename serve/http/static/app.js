@@ -410,10 +410,11 @@ function unknownEntry(unknown) {
 }
 
 function alertEntry(alert) {
-  const { severity, state, first_seen, summary, muted_by, acknowledged_by } = alert;
+  const { severity, state, first_seen, summary, muted_by, acknowledged_by, story = [] } = alert;
   const item = entry(severity, severity === "error" ? "bad" : "warning", `${state.toLowerCase()} since ${showTime(first_seen)}`, summary);
   if (acknowledged_by) item.append(make("p", { className: "when", textContent: `${acknowledged_by} is on it` }));
   if (muted_by) item.append(make("p", { className: "when", textContent: `muted: ${muted_by}` }));
+  for (const { at, happened, text } of story.slice(1)) item.append(make("p", { className: "when", textContent: `${happened}, ${showTime(at)}: ${text}` }));
   item.append(responseTo(alert));
   return item;
 }

@@ -165,6 +165,12 @@ CREATE TABLE feed_loads (
     problem text, failing_since timestamptz, document jsonb, due_days jsonb NOT NULL
 );
 COMMENT ON TABLE feed_loads IS 'One row is a feed: its newest load, and the newest document that was read.';
+
+CREATE TABLE retrainings (
+    key text COLLATE "C" PRIMARY KEY, alert_id text NOT NULL, asked_at timestamptz NOT NULL, ended_at timestamptz,
+    version text
+);
+COMMENT ON TABLE retrainings IS 'One row is a training that an incident asked for.';
 """
 
 
