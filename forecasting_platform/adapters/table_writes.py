@@ -67,6 +67,7 @@ def check_load(
         raise InvalidFrameError(OBSERVATIONS.name, f"available_at {available_at} has no time zone; pass an aware time")
     known_at = pd.Timestamp(available_at).tz_convert("UTC").as_unit("ns").floor("us")
     given = _REFUSED.empty() if quarantined is None else quarantined
+    # A document refuses the same row each time it is loaded: within one load it counts once.
     distinct = conform(_REFUSED, given.drop_duplicates(), period)
     loaded = conform(_LOADED, observations, period)
     refused = beyond_limits(loaded["y"].to_numpy())
@@ -107,6 +108,7 @@ def plans_to_add(planned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     newest = known.drop_duplicates(["unique_id", "ds"], keep="last")
     compared = planned.merge(newest, on=["unique_id", "ds"], how="left", suffixes=("", "_known"))
     is_new = compared["available_at_known"].isna()
+    # A plan that says the same again is no new version, or each load would add one a day ahead.
     differs = (compared["y"] != compared["y_known"]) & (compared["available_at"] > compared["available_at_known"])
     return planned[(is_new | differs).to_numpy()].reset_index(drop=True)
 
@@ -128,6 +130,7 @@ def versions_to_add(load: Load, newest: pd.DataFrame) -> tuple[pd.DataFrame, Loa
     compared = _beside(load.observations, newest)
     is_new = compared["available_at"].isna()
     is_revised = ~is_new & (compared["y"] != compared["y_known"])
+    # A load that was fetched earlier and writes later would undo what is newer.
     stale = compared[is_revised & (compared["available_at"] >= load.available_at)]
     if len(stale):
         found = examples(f"{row.unique_id} {row.ds:%Y-%m-%d}: {row.available_at}" for row in stale.itertuples())
@@ -152,6 +155,7 @@ def _by_series(unique_ids: pd.Series, is_new: pd.Series, is_revised: pd.Series) 
     """The counts of `LoadReport.by_series`; the values are ordered by series."""
     outcomes = {"new": is_new, "revised": is_revised, "unchanged": ~is_new & ~is_revised}
     names = unique_ids.to_numpy(dtype=object)
+    # Ordered by series, the rows of each are one stretch: it is added up without grouping.
     starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])) if len(names) else np.zeros(0, int)
     counts = {
         name: np.add.reduceat(found.to_numpy(dtype=np.int64), starts) if len(starts) else np.zeros(0, np.int64)

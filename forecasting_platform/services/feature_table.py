@@ -87,12 +87,14 @@ def build_feature_table(
         newest = max(loaded.end, stored.max().date()) if len(stored) else loaded.end
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
+        # Counted before anything is read: what comes from here on is noticed at the end.
         known = _count_known(store, read, exogenous)
         observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
         held = held_observations(observations, judged, accepted, calendars=calendars, moment=datetime.now(UTC))
         before = store.read(HELD_OBSERVATIONS, read)
         is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
         days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
+        # Outside the judged days the earlier judgement stands.
         plausible = without_held(observations, pd.concat([before[~is_judged], held]))
         versions = _versions(store, read, exogenous)
         features = build_features(plausible, days, country, exogenous, calendars, versions)
@@ -153,6 +155,7 @@ def _versions(
     if not planned:
         return None
     names = store.read_newest(OBSERVATIONS)["unique_id"]
+    # Only their own values: all others would be read in every version for nothing.
     own = names[is_exogenous(names.tolist(), planned)].tolist()
     plans = store.read(PLANNED_VALUES, reach)
     known = [plans[is_exogenous(plans["unique_id"].tolist(), planned)], store.read(OBSERVATIONS, reach, unique_ids=own)]

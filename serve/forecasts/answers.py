@@ -92,6 +92,7 @@ def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore |
     """
     known_until, model = request.known_until, champion.model
     wanted = sorted(set(model.unique_ids if request.unique_ids is None else request.unique_ids))
+    # Before the store is asked: a range that cannot be answered costs it nothing.
     refuse_too_many(request.period, len(wanted), row_limit)
     newest = model.feature_days[model.positions(wanted)].tolist()
     past = [unique_id for unique_id, day in zip(wanted, newest, strict=True) if day > known_until]
@@ -101,6 +102,7 @@ def inputs_for(champion: Champion, request: ForecastRequest, store: TableStore |
                 f"what was known on {known_until} cannot be read: the app has no store of past days; ask for later days"
             )
         rows = newest_features(store, model.window_days, at_or_before=known_until, unique_ids=past)
+        # A series without a row on that day had not begun. Asked for by name that is an error, else it is left out.
         begun = set(rows["unique_id"]) | (set(wanted) - set(past))
         if len(begun) < len(wanted) and (request.unique_ids is not None or not begun):
             raise _not_begun(known_until, sorted(set(past) - begun), store)
@@ -165,6 +167,7 @@ def inputs_from(champion: Champion, rows: Sequence[dict[str, Any]], row_limit: i
     if unknown := sorted({name for row in rows for name in row.get("exogenous") or {}} - set(known)):
         found = examples(known) if known else "none"
         raise InvalidInputsError(f"{examples(unknown)} is no exogenous column of the champion; it has {found}")
+    # Sorted as the answer is, so that repeated keys are neighbours.
     ordered = sorted(rows, key=lambda row: (row["unique_id"], row["ds"]))
     inputs = ModelInputs.from_records(ordered, champion.model.exogenous, champion.model.window_days)
     _refuse_far_or_repeated(inputs)
@@ -190,6 +193,7 @@ def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> 
         InvalidInputsError: the rows lead to no finite forecast.
     """
     ordered = sorted(set(levels))
+    # Rows are forecast each by itself, so pieces give the same bits and hold less memory at once.
     chunks = [champion.model.predict(part, ordered) for part in _chunks(inputs)]
     forecasts = chunks[0] if len(chunks) == 1 else _concatenate(chunks)
     if not is_finite(forecasts).all():
@@ -279,6 +283,7 @@ def moved_since(
         of.set_index(pd.MultiIndex.from_arrays([rows.unique_id, rows.ds]))
         for of, rows in ((parts, inputs), (parts_of(champion, earlier), earlier))
     )
+    # By series and day: what was not forecast at the earlier day has no difference.
     moved = now - before.reindex(now.index)
     moved.insert(0, "moved", moved[list(PARTS)].sum(axis=1, skipna=False))
     names = {"moved": "moved"} | {part: f"moved_{part}" for part in parts.columns}

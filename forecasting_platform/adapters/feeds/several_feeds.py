@@ -53,6 +53,7 @@ class SeveralFeeds:
     """
 
     def __init__(self, feeds: Sequence[NamedFeed], *, timeout_seconds: float, max_refused_share: float = 1.0) -> None:
+        # A sort keeps the order of equals: the feeds of what is forecast stay as they were given, before the others.
         self._feeds = sorted(feeds, key=lambda named: named.declared is not None)
         self._timeout_seconds = timeout_seconds
         self._max_refused_share = max_refused_share
@@ -64,6 +65,7 @@ class SeveralFeeds:
             FeedUnavailableError, FeedDocumentError: no feed of what is forecast could be used.
             ArchiveUnavailableError: a document could not be kept.
         """
+        # One deadline for all, so that a load takes as long with ten slow feeds as with one.
         deadline = time.monotonic() + self._timeout_seconds
         asked = [_asked(named, period) for named in self._feeds]
         answers = [self._answer(named, call, deadline) for named, call in zip(self._feeds, asked, strict=True)]

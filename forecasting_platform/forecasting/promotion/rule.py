@@ -117,6 +117,7 @@ def _judge(inputs: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str, Numb
 
 def _reach_verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy) -> tuple[Verdict, str]:
     challenger, champion = inputs["challenger"], inputs["champion"]
+    # First, even without a champion: no statistic makes up for a model that cannot be served.
     unserveable = _find_unserveable(inputs["fitness"], policy)
     if unserveable:
         return "reject", unserveable
@@ -127,10 +128,12 @@ def _reach_verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy
     unfit = _find_unfitness(challenger, statistics, policy)
     if unfit:
         return "reject", unfit
+    # Before what is better: the backtest may show a gain and the shadow that it is gone.
     worse = _shown_worse(statistics, policy)
     if worse:
         return "reject", f"{worse} than version {champion['version']}'s"
     better = _shown_better(statistics, policy)
+    # A better forecast with intervals that nobody measured could serve wrong ones for weeks.
     if better and challenger["coverage_80"] is None:
         return "hold", f"{better} than version {champion['version']}'s, but coverage of its intervals is not measured"
     if better and statistics["clearly_worse"]:
@@ -139,6 +142,7 @@ def _reach_verdict(inputs: Numbers, statistics: Numbers, policy: PromotionPolicy
         return "hold", f"{better} than version {champion['version']}'s, but worse in {named}"
     if better:
         return "promote", f"{better} than version {champion['version']}'s"
+    # The same recipe on newer days needs no proof: it is the champion, only up to date.
     if statistics["same_recipe"] and statistics["days_newer"] >= policy.refresh_after_days:
         return "refresh", f"same recipe as version {champion['version']}, {statistics['days_newer']} days newer"
     if statistics["same_recipe"] and statistics.get("declares_other_days") and statistics["days_newer"] >= 0:
@@ -185,6 +189,7 @@ def _shown_worse(statistics: Numbers, policy: PromotionPolicy) -> str | None:
 def _shown_better(statistics: Numbers, policy: PromotionPolicy) -> str | None:
     gain, shadow = statistics["relative_gain"], statistics["shadow"]
     asked = statistics["asked"]["recipe"] if "asked" in statistics else policy.recipe_alpha
+    # Two tests of different assumptions: the normal one has power, the bootstrap needs no normal errors.
     certain = statistics["chance_better"] < asked and statistics["bootstrap_gain"] > 0
     if gain >= policy.min_gain and certain:
         return f"its backtest loss is {gain:.1%} lower (chance {statistics['chance_better']:.3f})"

@@ -75,9 +75,9 @@ def one_a_day(cells: DatedCells, refuse: Refuse) -> DailyValues:
             reason = f"different values for one day: {examples(distinct)}"
             for cell in among.tolist():
                 refuse(cell, reason)
-    # `reduceat` adds from each start to the next one, but refuses an empty list of starts.
-    announced = np.add.reduceat(cells.kinds == Cell.UNPUBLISHED, starts) > 0 if len(starts) else np.array([], bool)
-    valued = np.add.reduceat(has_value, starts) > 0 if len(starts) else np.array([], bool)
+    # `reduceat` adds from each start to the next one: over the cells of each series and day.
+    announced = np.add.reduceat(cells.kinds == Cell.UNPUBLISHED, starts) > 0
+    valued = np.add.reduceat(has_value, starts) > 0
     # A day announced without a value, and given one in another row, has that value.
     only = starts[announced & ~valued]
     return DailyValues(cells.series[kept], cells.days[kept], cells.values[kept], (cells.series[only], cells.days[only]))

@@ -65,6 +65,7 @@ def find_layout(columns: Mapping[str, Sequence[str]], moments: Sequence[datetime
     ids, redundant = _id_columns(columns, texts, values, instants)
     left_out = {name: why for name, why in left_out.items() if name not in ids} | redundant
     candidates = [name for name in columns if name not in left_out and name not in ids]
+    # Within one series a counter counts and a flag repeats; across series neither would show.
     group = _one_group(columns, ids)
     days = [moment.date() for moment, kept in zip(moments, group, strict=True) if kept]
     for name in candidates:
@@ -86,6 +87,7 @@ def _texts(columns: Mapping[str, Sequence[str]], values: Mapping[str, Floats]) -
         filled = [cell.strip() for cell in cells if not is_null_word(cell)]
         if not name.strip():
             why[name] = "has no name"
+        # A column of numbers keeps some words, such as N/A: half decides.
         if not filled or np.isfinite(values[name]).sum() >= 0.5 * len(filled):
             continue
         texts.append(name)
@@ -110,6 +112,7 @@ def _id_columns(
     """The fewest columns that, with the moment, name each row; and those that say the same as they do."""
     rows = len(instants)
     repeated = rows - instants.nunique()
+    # Nearly every moment occurs once: one row a day, and nothing to name. A few repeats are faults of the feed.
     if repeated <= 0.02 * rows:
         return (), {}
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype="object").str.strip() for name in columns})
@@ -117,6 +120,7 @@ def _id_columns(
     distinct = {name: int(frame[name].nunique()) for name in columns}
 
     def may_name(name: str) -> bool:
+        # A time of day repeats each day as a name does.
         if all(map(looks_like_time, frame[name].unique()[:20])):
             return False
         is_number = np.isfinite(values[name])
@@ -128,12 +132,15 @@ def _id_columns(
             and not frame[name].map(is_null_word).any()
         )
 
+    # A count within the day would pass for as many series, one a part of the day.
     if parts := [name for name in columns if name not in texts and _counts_parts_of_day(name, values[name], instants)]:
         return (), {parts[0]: "counts the rows of a day"}
     candidates = [name for name in columns if may_name(name)]
+    # Texts first, then names like `id`, then the document's order: of several that would do, what a person chose.
     candidates.sort(key=lambda name: (name not in texts, not _ID_NAMES.search(name), list(columns).index(name)))
     keys = pd.DataFrame({"moment": instants, **{name: frame[name] for name in candidates}})
     for size in range(1, _MAX_ID_COLUMNS + 1):
+        # Eight at most: combinations grow fast, and what names the series is among the first.
         for ids in combinations(candidates[:8], size):
             combined = frame[list(ids)].drop_duplicates()
             # Of a series there is more than one day, where the document has several.
@@ -174,6 +181,7 @@ def _no_series(name: str, values: Floats, days: Sequence[date]) -> str | None:
     numbers = values[present]
     if len(numbers) < 3:
         return None
+    # A document may have its newest day first: then it counts down.
     steps = np.diff(numbers) * np.sign(numbers[-1] - numbers[0])
     if (
         (steps == 1).mean() > 0.95
@@ -246,6 +254,7 @@ def _doubts(
         if not len(numbers):
             continue
         for mark in (numbers.min(), numbers.max()):
+            # 999 and its like are how old formats write "no value".
             digits = str(abs(int(mark)))
             if len(numbers) > 10 and len(digits) >= 2 and set(digits) == {"9"} and (numbers == mark).sum() > 1:
                 times = int((numbers == mark).sum())

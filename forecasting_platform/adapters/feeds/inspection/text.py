@@ -62,6 +62,7 @@ def decode(content: bytes) -> Decoded:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return Decoded(content.decode(encoding, "replace").lstrip("\ufeff"), encoding)
+    # UTF-16 without a mark: every second byte of Latin text is 0.
     if content[:400].count(0) > 100:
         encoding = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
         return Decoded(content.decode(encoding, "replace"), encoding)
@@ -77,6 +78,7 @@ def decode(content: bytes) -> Decoded:
 
 def _single_byte(content: bytes) -> str:
     try:
+        # Windows leaves five bytes undefined, ISO 8859-1 none: what has one of them is the latter.
         content.decode("windows-1252")
     except UnicodeDecodeError:
         return "iso-8859-1"
@@ -96,8 +98,10 @@ def find_dialect(text: str, source: str) -> TextDialect:
     sample = _sampled(lines)
     quote = _quote_char(sample)
     scores = {delimiter: _score(sample, delimiter, quote) for delimiter in _DELIMITERS}
+    # Of equal scores the first: delimiters are listed from the most common one.
     delimiter = max(scores, key=lambda each: scores[each])
     if scores[delimiter] <= 0:
+        # The usual mistake is the address of the page that has the download link.
         if lines and lines[0].lstrip().startswith(("<!", "<html", "<?xml")):
             raise NoLayoutError(
                 source, "it is a web page", "Give the URL of the file itself, as its download link has it."
@@ -124,12 +128,14 @@ def _sampled(lines: Sequence[str]) -> list[str]:
     if len(lines) <= 3 * _SAMPLED_LINES:
         return list(lines)
     middle = len(lines) // 2
+    # Start, middle and end: notes stand at both ends, and a layout may change half-way.
     return [*lines[:_SAMPLED_LINES], *lines[middle : middle + _SAMPLED_LINES], *lines[-_SAMPLED_LINES:]]
 
 
 def _comment_char(lines: Sequence[str]) -> str | None:
     for mark in _COMMENTS:
         starts = [line.startswith(mark) for line in lines[:_SAMPLED_LINES]]
+        # A mark before every line is a part of the rows.
         if not any(starts) or all(starts):
             continue
         last = (
@@ -190,6 +196,7 @@ def _width(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
 
 
 def _share_of_days(column: Sequence[str]) -> float:
+    # Some sixty cells over the whole column tell as much as all of them.
     sample = [cell for cell in column if cell.strip()][:: max(1, len(column) // 60)]
     return sum(map(_is_day, sample)) / len(sample) if sample else 0.0
 

@@ -92,7 +92,7 @@ def daily_means(rows: SeriesRows, series: npt.NDArray[np.int64], days: Days, val
     """The mean of each series and day, without what is not known; none of a series without a backtest."""
     # Without a backtest there is nothing to compare with, and no unit.
     known = ~np.isnan(values) & rows.has_backtest[series]
-    # One number for series and day: grouping by one key is several times faster than by two.
+    # One number for series and day: the means come ordered by both, and are taken apart again below.
     cell = series[known] * DAYS_APART + days[known].astype(np.int64)
     means = pd.Series(values[known]).groupby(cell, sort=True).mean()
     of_series, day = np.divmod(means.index.to_numpy(dtype=np.int64), DAYS_APART)
