@@ -20,6 +20,7 @@ COMMANDS = {
     "features": ("features:features", "What models knew at the end of each day."),
     "feed": ("feed:feed", "Propose the description of a feed, and check one."),
     "forecast": ("forecast:forecast", "The champion's forecast of a date range."),
+    "gateway": ("gateway:gateway", "Who may log in at the gateway, and what each may do."),
     "load": ("load:load", "Load a date range as one partition backfill."),
     "migrate": ("embedded.migrate:migrate", "Upgrade the databases of an earlier release."),
     "promote": ("train:promote", "Evaluate the challenger against the champion now."),

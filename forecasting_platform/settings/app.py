@@ -21,6 +21,11 @@ class AppSettings(BaseSettings):
         default=None,
         description="The key that commands send to the app; by default the first plain one of `FORECASTING_API_KEYS`.",
     )
+    gateway_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret of at least 32 characters that the gateway sends with each person's name and role. Set "
+        "for the gateway, the app and Dagster's web server.",
+    )
     app_host: str = Field(default="127.0.0.1", description="Interface the app listens on.")
     app_port: int = Field(default=3002, ge=1, le=65535, description="Port the app listens on.")
     allowed_hosts: str | None = Field(
@@ -51,4 +56,4 @@ class AppSettings(BaseSettings):
 
     def without_keys(self) -> Self:
         """The same, without the app's keys: for what lives as long as the app, which holds their hashes only."""
-        return self.model_copy(update={"api_keys": None, "api_key": None})
+        return self.model_copy(update={"api_keys": None, "api_key": None, "gateway_secret": None})

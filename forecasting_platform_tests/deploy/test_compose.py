@@ -21,7 +21,7 @@ PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def test_it_has_the_parts_of_the_embedded_platform() -> None:
-    assert set(PARTS) == {*SERVICES, "code", "daemon", "migrate", "proxy"}
+    assert set(PARTS) == {*SERVICES, "code", "daemon", "migrate", "gateway"}
 
 
 def test_web_server_and_daemon_share_one_code_server() -> None:
@@ -48,7 +48,7 @@ def test_a_part_waits_only_for_parts_with_a_health_check_or_an_end(name: str) ->
         assert ends or "healthcheck" in PARTS[awaited]
 
 
-@pytest.mark.parametrize("name", sorted(set(PARTS) - {"postgres", "feed", "migrate", "proxy"}))
+@pytest.mark.parametrize("name", sorted(set(PARTS) - {"postgres", "feed", "migrate", "gateway"}))
 def test_nothing_uses_a_database_before_it_was_brought_up(name: str) -> None:
     waits = set(PARTS[name]["depends_on"])
     assert "migrate" in waits | {further for part in waits for further in PARTS[part].get("depends_on", {})}
@@ -59,7 +59,7 @@ def test_each_part_has_a_login_of_its_own_and_only_the_migration_the_owners() ->
     of_dagster = {DAGSTER.name: "DAGSTER", RUNS.name: "RUNS"}
     assert used == {
         **dict.fromkeys(("code", "dagster", "daemon"), of_dagster),
-        **{key: {} for key in ("postgres", "feed", "proxy")},
+        **{key: {} for key in ("postgres", "feed", "gateway")},
         "mlflow": {MLFLOW.name: "MLFLOW"},
         "app": {APP.name: "APP"},
         "migrate": {"platform": "POSTGRES", DAGSTER.name: "DAGSTER", MLFLOW.name: "MLFLOW"},
@@ -113,12 +113,12 @@ def test_images_are_targets_of_the_dockerfile() -> None:
     assert all(build["args"] == {"COMMIT": "${COMMIT:-unknown}"} for build in builds)
 
 
-def test_nothing_listens_beyond_this_host_but_the_proxy_that_speaks_https_when_asked_for() -> None:
+def test_nothing_listens_beyond_this_host_but_the_gateway_when_asked_for() -> None:
     public = [
         name for name, part in PARTS.items() if any(not port.startswith("127.0.0.1:") for port in part.get("ports", []))
     ]
-    assert public == ["proxy"]
-    assert PARTS["proxy"]["profiles"] == ["https"]
+    assert public == ["gateway"]
+    assert PARTS["gateway"]["profiles"] == ["gateway"]
 
 
 def test_dagsters_web_server_is_the_guarded_one_under_its_name_among_the_containers() -> None:
@@ -128,10 +128,13 @@ def test_dagsters_web_server_is_the_guarded_one_under_its_name_among_the_contain
     assert PARTS["dagster"]["environment"].items() >= PARTS["code"]["environment"].items()
 
 
-def test_the_proxy_hands_on_to_the_app_only() -> None:
+def test_the_gateway_hands_on_to_the_parts_that_have_pages_each_under_its_port() -> None:
     caddyfile = (ROOT / "deploy/compose/Caddyfile").read_text(encoding="utf-8")
-    port = PARTS["app"]["ports"][0].rpartition(":")[2]
-    assert re.findall(r"reverse_proxy (\S+)", caddyfile) == [f"app:{port}"]
+    upstreams = {name: PARTS[name]["ports"][0].rpartition(":")[2] for name in ("app", "dagster", "mlflow")}
+    found = {(name, port) for name, port in re.findall(r"reverse_proxy \{\$\w+_UPSTREAM:(\w+):(\d+)\}", caddyfile)}
+    assert found == set(upstreams.items())
+    secrets = {PARTS[name]["environment"]["FORECASTING_GATEWAY_SECRET"] for name in ("gateway", "app", "dagster")}
+    assert len(secrets) == 1
 
 
 def test_images_of_others_are_named_by_digest() -> None:
@@ -144,7 +147,7 @@ def test_images_of_others_are_named_by_digest() -> None:
 def test_a_missing_secret_stops_the_start_and_none_is_in_the_file() -> None:
     for part in PARTS.values():
         for variable, value in part.get("environment", {}).items():
-            if re.search("PASSWORD|API_KEYS", variable):
+            if re.search("PASSWORD|API_KEYS|SECRET", variable):
                 assert re.fullmatch(r"\$\{\w+:\?.+\}", value)
 
 

@@ -8,6 +8,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.exceptions import Forbidden
 
+from forecasting_platform.gateway_identity import HEADER, GatewayIdentity, Person, UntrustedIdentityError
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
@@ -15,9 +16,10 @@ from forecasting_platform.settings import Settings
 from forecasting_platform.site_guard import SiteGuard
 from serve.api_keys import ApiKeys, refuse_open_interface
 from serve.http.middleware import ENDPOINT, QUIET_ENDPOINTS, RequestMiddleware
+from serve.http.person import PERSON
 from serve.http.problems import invalid_fields, register_problems
 from serve.http.rate_limit import RateLimit
-from serve.http.routes import OPEN_ENDPOINTS, api
+from serve.http.routes import CHANGING_ENDPOINTS, OPEN_ENDPOINTS, api
 from serve.http.schemas.answers import Problem
 from serve.http.strict_json import StrictRequest
 from serve.service import EXTENSION, Service, build_service
@@ -43,7 +45,8 @@ def create_app(
     `service_of(app).start()` in the process that serves.
 
     Raises:
-        ConfigurationError: it would listen beyond this machine without API keys, or an allowed host is not valid.
+        ConfigurationError: it would listen beyond this machine without API keys, an allowed host is not valid, or the
+            gateway's secret is too short.
     """
     settings = settings or Settings()
     keys = ApiKeys(settings.api_keys)
@@ -62,7 +65,8 @@ def create_app(
     app.extensions[EXTENSION] = service
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
     guard = SiteGuard(settings.allowed_hosts, settings.app_host)
-    _before_each_request(app, service, guard, RateLimit(settings.app_rate_limit))
+    gateway = GatewayIdentity(settings.gateway_secret)
+    _before_each_request(app, service, guard, gateway, RateLimit(settings.app_rate_limit))
     register_problems(app)
     app.register_api(api)
     # The library's own page needs inline scripts, which our headers forbid; its files do not.
@@ -72,7 +76,9 @@ def create_app(
     return app
 
 
-def _before_each_request(app: Flask, service: Service, guard: SiteGuard, rate_limit: RateLimit) -> None:
+def _before_each_request(
+    app: Flask, service: Service, guard: SiteGuard, gateway: GatewayIdentity, rate_limit: RateLimit
+) -> None:
     @app.before_request
     def _begin() -> None:
         current = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
@@ -83,7 +89,10 @@ def _before_each_request(app: Flask, service: Service, guard: SiteGuard, rate_li
             service.start()
         if current.environ[ENDPOINT] not in QUIET_ENDPOINTS:
             rate_limit.take(current.remote_addr or "unknown")
-        if endpoint not in OPEN_ENDPOINTS:
+        person = current.environ[PERSON] = _person(current.headers.get(HEADER), gateway)
+        if person is not None:
+            _refuse_changes_of_readers(person, endpoint)
+        elif endpoint not in OPEN_ENDPOINTS:
             service.keys.require(current.headers, current.authorization)
 
 
@@ -96,3 +105,15 @@ def _refuse_other_sites(environ: "WSGIEnvironment", guard: SiteGuard) -> None:
     )
     if refusal is not None:
         raise Forbidden(refusal)
+
+
+def _person(header: str | None, gateway: GatewayIdentity) -> Person | None:
+    try:
+        return gateway.person(header)
+    except UntrustedIdentityError as error:
+        raise Forbidden(str(error)) from error
+
+
+def _refuse_changes_of_readers(person: Person, endpoint: str) -> None:
+    if endpoint in CHANGING_ENDPOINTS and not person.may_change:
+        raise Forbidden(f"{person.name} is a {person.role}; operators and admins acknowledge and mute incidents")

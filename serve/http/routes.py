@@ -31,6 +31,7 @@ from serve.forecasts.champion import Champion, describe_champion
 from serve.forecasts.feeds import describe_feeds
 from serve.forecasts.history import history_period, read_history
 from serve.forecasts.whatif import apply_changes, warnings_of
+from serve.http.person import current_person, name_for_the_record
 from serve.http.prediction import compute_answer, record_answer
 from serve.http.problems import PROBLEM_JSON
 from serve.http.responses import inputs_answer, name_of, precomputed_answer, wants_csv, whatif_answer
@@ -80,6 +81,8 @@ OPEN_ENDPOINTS = frozenset(
     {"api.page", "api.docs", "api.openapi", "api.health", "api.ready", "static", "swagger.static"}
 )
 """Endpoints that need no key."""
+CHANGING_ENDPOINTS = frozenset({"api.acknowledge", "api.mute"})
+"""Endpoints that a person with the role of a reader may not use."""
 
 
 def _json(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -208,18 +211,19 @@ def alerts() -> Response:
 @api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})
 def acknowledge(body: AcknowledgeBody) -> Response:
     """Acknowledge an open incident: no more reminders of it."""
-    ledger, now = current_service().require_ledger(), datetime.now(UTC)
-    if not ledger.acknowledge(body.alert_id, body.by, now):
+    ledger, now, by = current_service().require_ledger(), datetime.now(UTC), name_for_the_record(body.by)
+    if not ledger.acknowledge(body.alert_id, by, now):
         raise UnknownAlertError(
             body.alert_id, [alert.alert_id for alert in ledger.alerts(open_only=True, limit=EXAMPLES_SHOWN)]
         )
-    return _json({"alert_id": body.alert_id, "acknowledged": now, "acknowledged_by": body.by})
+    return _json({"alert_id": body.alert_id, "acknowledged": now, "acknowledged_by": by})
 
 
 @api.post("/alerts/mute", tags=[_records], responses={200: MutedAnswer})
 def mute(body: MuteBody) -> Response:
     """Mute incidents whose fingerprint matches, for some hours: nobody is notified of them."""
-    muted = Mute(body.pattern, datetime.now(UTC) + timedelta(hours=body.hours), body.reason, body.by)
+    until, by = datetime.now(UTC) + timedelta(hours=body.hours), name_for_the_record(body.by)
+    muted = Mute(body.pattern, until, body.reason, by)
     current_service().require_ledger().mute(muted)
     return _json(muted)
 
@@ -245,7 +249,7 @@ def metrics() -> Response:
 @api.get("/", doc_ui=False)
 def page() -> str:
     """The demo page."""
-    return render_template("index.html", columns=INPUT_NAMES)
+    return render_template("index.html", columns=INPUT_NAMES, person=current_person())
 
 
 @api.get("/docs", doc_ui=False)

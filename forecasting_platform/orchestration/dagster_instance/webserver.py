@@ -13,8 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from dagster_webserver import cli
+from pydantic import SecretStr
 
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.gateway_identity import HEADER, GatewayIdentity, UntrustedIdentityError
+from forecasting_platform.orchestration.dagster_instance.reading import PERSON, read_only_for_readers
 from forecasting_platform.settings import Settings
 from forecasting_platform.site_guard import SiteGuard
 
@@ -42,11 +45,15 @@ class _Refusal:
 
 
 class GuardedApplication:
-    """Passes on requests that `guard` allows; accepts queries only as a POST of JSON or GraphQL."""
+    """Passes on requests that `guard` allows; accepts queries only as a POST of JSON or GraphQL.
 
-    def __init__(self, application: Application, guard: SiteGuard) -> None:
+    Of the people that `gateway` names, readers send nothing but queries.
+    """
+
+    def __init__(self, application: Application, guard: SiteGuard, gateway: GatewayIdentity) -> None:
         self._application = application
         self._guard = guard
+        self._gateway = gateway
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one connection, as ASGI says."""
@@ -62,7 +69,7 @@ class GuardedApplication:
         host, origin, site = (_header(scope, name) for name in ("host", "origin", "sec-fetch-site"))
         refused = self._guard.refusal(host, origin, site, any_address=scope["path"] == HEALTH)
         if refused is None:
-            return _refused_query(scope)
+            return _refused_query(scope) or self._refused_person(scope)
         if _is_followed_link(scope) and self._guard.refusal(host, origin, None) is None:
             # On this server, whatever the path begins with.
             query = scope["query_string"].decode("latin-1")
@@ -70,19 +77,31 @@ class GuardedApplication:
             return _Refusal(403, LINK_PAGE.format(target=target), {"content-type": "text/html; charset=utf-8"})
         return _Refusal(403, refused)
 
+    def _refused_person(self, scope: Message) -> _Refusal | None:
+        """Why a person's request is refused; notes the person for the context that the request gets."""
+        try:
+            person = scope[PERSON] = self._gateway.person(_header(scope, HEADER.lower()))
+        except UntrustedIdentityError as error:
+            return _Refusal(403, str(error))
+        if person is None or person.may_change or scope["type"] == "websocket":
+            return None
+        if scope["method"] in {"GET", "HEAD"} or scope["path"].rstrip("/").endswith(GRAPHQL):
+            return None
+        return _Refusal(403, f"{person.name} is a {person.role}, who changes nothing here")
 
-def guard_web_server(allowed_hosts: str | None) -> None:
+
+def guard_web_server(allowed_hosts: str | None, gateway_secret: SecretStr | None = None) -> None:
     """Make `dagster-webserver` serve a `GuardedApplication`, by replacing the function that builds its application.
 
     Raises:
-        ConfigurationError: an allowed host is none.
+        ConfigurationError: an allowed host is none, or the gateway's secret is too short.
         AttributeError: this Dagster makes its application elsewhere.
     """
-    guard = SiteGuard(allowed_hosts)
+    guard, gateway = SiteGuard(allowed_hosts), GatewayIdentity(gateway_secret)
     make = cli.create_app_from_workspace_process_context  # type: ignore[attr-defined] # dagster's own, imported there
 
-    def make_guarded(*args: Any, **kwargs: Any) -> GuardedApplication:
-        return GuardedApplication(make(*args, **kwargs), guard)
+    def make_guarded(context: Any, *args: Any, **kwargs: Any) -> GuardedApplication:
+        return GuardedApplication(make(read_only_for_readers(context), *args, **kwargs), guard, gateway)
 
     cli.create_app_from_workspace_process_context = make_guarded  # type: ignore[assignment, attr-defined] # served, nothing else
 
@@ -142,7 +161,8 @@ def _unframed(send: Send) -> Send:
 
 if __name__ == "__main__":
     try:
-        guard_web_server(Settings().allowed_hosts)
+        settings = Settings()
+        guard_web_server(settings.allowed_hosts, settings.gateway_secret)
     except ConfigurationError as error:
         sys.exit(str(error))
     cli.main()  # type: ignore[no-untyped-call] # dagster's own

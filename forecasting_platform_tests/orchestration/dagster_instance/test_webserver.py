@@ -13,7 +13,9 @@ from urllib.parse import quote
 import pytest
 import uvicorn
 from dagster_webserver import cli
+from pydantic import SecretStr
 
+from forecasting_platform.gateway_identity import HEADER, GatewayIdentity
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.orchestration.dagster_instance.webserver import GuardedApplication, guard_web_server
 from forecasting_platform.site_guard import SiteGuard
@@ -42,7 +44,7 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(GuardedApplication(_serves, SiteGuard("dagster.example.org"))(scope, Mock(), send))
+    asyncio.run(GuardedApplication(_serves, SiteGuard("dagster.example.org"), GATEWAY)(scope, Mock(), send))
     return sent
 
 
@@ -51,6 +53,8 @@ def status(*asked: Any, **more: Any) -> int:
     return found
 
 
+GATEWAY_SECRET = "a-secret-of-the-gateway-and-its-servers"
+GATEWAY = GatewayIdentity(SecretStr(GATEWAY_SECRET))
 JSON = {"content-type": "application/json"}
 
 
@@ -139,6 +143,20 @@ def test_nothing_else_is_led_on(change: dict[str, str]) -> None:
     assert b"href" not in body["body"]
 
 
+def test_a_reader_of_the_gateway_sends_queries_only() -> None:
+    reader, operator = ({HEADER.lower(): f"{GATEWAY_SECRET} {role} anna"} for role in ("reader", "operator"))
+    assert status("POST", "/graphql", headers=reader | JSON) == 200
+    assert status("POST", "/report_asset_materialization/one", headers=reader | JSON) == 403
+    assert status("POST", "/report_asset_materialization/one", headers=operator | JSON) == 200
+    assert status("GET", "/runs", headers=reader) == 200
+
+
+def test_an_identity_that_is_not_the_gateways_is_refused() -> None:
+    assert status("GET", "/runs", headers={HEADER.lower(): "another-secret admin eve"}) == 403
+    (closed,) = ask(path="/graphql", headers={HEADER.lower(): "another-secret admin eve"}, kind="websocket")
+    assert closed["type"] == "websocket.close"
+
+
 def test_no_other_site_shows_a_page_in_a_frame() -> None:
     assert (b"x-frame-options", b"SAMEORIGIN") in ask()[0]["headers"]
 
@@ -197,9 +215,23 @@ def test_dagsters_own_serverwas_commanded_by_any_page(tmp_path: Path) -> None:
         assert asked(port, "GET", "/graphql", UPGRADE | {"Origin": "http://evil.example"})[0] == 101
 
 
+def _permissions(port: int, headers: dict[str, str]) -> set[bool]:
+    """What a client may do, by the server: of everything in Dagster whether it is allowed."""
+    query = "{permissions {permission value}}"
+    sent = {"Content-Type": "application/json", **headers}
+    answer = json.loads(asked(port, "POST", "/graphql", sent, json.dumps({"query": query}))[1])
+    # Never allowed in the open-source edition.
+    others = [one for one in answer["data"]["permissions"] if one["permission"] != "edit_app_managed_components"]
+    assert len(others) > 15
+    return {one["value"] for one in others}
+
+
 @pytest.mark.slow
-def test_the_guarded_serverwas_commanded_by_its_own_clients_only(tmp_path: Path) -> None:
+def test_the_guarded_serverwas_commanded_by_its_own_clients_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
+    monkeypatch.setenv("FORECASTING_GATEWAY_SECRET", GATEWAY_SECRET)
     with running_web_server("forecasting_platform.orchestration.dagster_instance.webserver", home) as port:
         for name, attack in ATTACKS.items():
             assert asked(port, *attack)[0] in {403, 405, 415}, name
@@ -214,3 +246,10 @@ def test_the_guarded_serverwas_commanded_by_its_own_clients_only(tmp_path: Path)
         assert answer[0] == 200
         assert was_commanded(home)
         assert DagsterApi(f"http://127.0.0.1:{port}", location="served.py").location_problem() is None
+        for role, allowed in (("reader", {False}), ("operator", {True}), ("admin", {True})):
+            assert _permissions(port, {HEADER: f"{GATEWAY_SECRET} {role} anna"}) == allowed
+        assert _permissions(port, {}) == {True}
+        reader = {"Content-Type": "application/json", HEADER: f"{GATEWAY_SECRET} reader anna"}
+        wipe = 'mutation {wipeAssets(assetPartitionRanges: [{assetKey: {path: ["one"]}}]) {__typename}}'
+        answer = asked(port, "POST", "/graphql", reader, json.dumps({"query": wipe}))[1]
+        assert json.loads(answer)["data"]["wipeAssets"]["__typename"] == "UnauthorizedError"

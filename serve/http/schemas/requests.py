@@ -205,7 +205,7 @@ class AcknowledgeBody(StrictModel):
     """An open incident, and who takes care of it."""
 
     alert_id: Name = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
-    by: Name = Field(description="Who.")
+    by: Name = Field(description="Who; with a gateway, the person who logged in is recorded instead.")
 
 
 class MuteBody(StrictModel):
@@ -214,7 +214,7 @@ class MuteBody(StrictModel):
     pattern: Name = Field(description="Pattern of fingerprints; `*` matches any text.", examples=["forecast_errors:*"])
     hours: float = Field(strict=True, ge=0, le=8760, allow_inf_nan=False, description="0 ends the mute.")
     reason: Name = Field(description="Why; shown with each incident.")
-    by: Name = Field(description="Who.")
+    by: Name = Field(description="Who; with a gateway, the person who logged in is recorded instead.")
 
 
 class HistoryQuery(StrictModel):

@@ -415,12 +415,13 @@ function alertEntry(alert) {
   if (acknowledged_by) item.append(make("p", { className: "when", textContent: `${acknowledged_by} is on it` }));
   if (muted_by) item.append(make("p", { className: "when", textContent: `muted: ${muted_by}` }));
   for (const { at, happened, text } of story.slice(1)) item.append(make("p", { className: "when", textContent: `${happened}, ${showTime(at)}: ${text}` }));
-  item.append(responseTo(alert));
+  if (document.body.dataset.role !== "reader") item.append(responseTo(alert));
   return item;
 }
 
 function responseTo({ alert_id, fingerprint }) {
-  const by = make("input", { required: true, maxLength: 200, autocomplete: "name" });
+  const { person = "" } = document.body.dataset;
+  const by = make("input", { required: true, maxLength: 200, autocomplete: "name", value: person, readOnly: person !== "" });
   const reason = make("input", { maxLength: 200 });
   const hours = make("input", { type: "number", min: 0, max: 8760, step: "any", value: 24 });
   const onIt = make("button", { type: "submit", textContent: "I am on it" });
