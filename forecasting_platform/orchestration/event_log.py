@@ -18,6 +18,9 @@ from forecasting_platform.settings import Settings
 OVERLAP_EVENTS = 200
 """Numbers of the event log may be committed out of order, so a few are read again; reading twice is harmless."""
 
+OVERLAP = timedelta(minutes=10)
+"""The same in time."""
+
 MAX_EVENTS = 500
 MAX_BACKFILLS = 50
 MAX_RUNS = 20
@@ -45,11 +48,7 @@ def check_evaluations(
         settings: a run about days before their look-back, or about more days than that, is historical.
         owners: by the asset's name.
     """
-    records = instance.event_log_storage.get_event_records(
-        dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=max(0, cursor - OVERLAP_EVENTS)),
-        limit=MAX_EVENTS,
-        ascending=True,
-    )
+    records = _results_of_checks(instance, cursor)
     newest = max((record.storage_id for record in records), default=cursor)
     # An instance may be shared: what others check is theirs.
     records = [record for record in records if _checked(record).asset_key in asset_keys(settings.mounted_as)]
@@ -66,6 +65,26 @@ def check_evaluations(
         for record in records
     ]
     return evaluations, max(cursor, newest)
+
+
+def _results_of_checks(instance: dg.DagsterInstance, cursor: int) -> list[dg.EventLogRecord]:
+    """What checks found since a cursor, oldest first.
+
+    Dagster's own SQLite numbers the events of each run apart: there the time in microseconds is the number.
+    """
+    evaluated, storage = dg.DagsterEventType.ASSET_CHECK_EVALUATION, instance.event_log_storage
+    if not storage.is_run_sharded:
+        after = max(0, cursor - OVERLAP_EVENTS)
+        return [
+            *storage.get_event_records(dg.EventRecordsFilter(evaluated, after_cursor=after), MAX_EVENTS, ascending=True)
+        ]
+    since = max(datetime.fromtimestamp(cursor / 1e6, UTC) - OVERLAP, datetime.now(UTC) - timedelta(days=1))
+    found = storage.get_event_records(
+        dg.EventRecordsFilter(evaluated, after_cursor=dg.RunShardedEventsCursor(id=0, run_updated_after=since)),
+        ascending=True,
+    )
+    entries = [record.event_log_entry for record in found]
+    return [dg.EventLogRecord(int(entry.timestamp * 1e6), entry) for entry in entries]
 
 
 def failing_load_checks(instance: dg.DagsterInstance, mount: str) -> list[str]:

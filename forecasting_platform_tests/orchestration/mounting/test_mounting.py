@@ -131,6 +131,26 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield found
 
 
+def test_results_of_checks_are_seen_where_dagster_numbers_the_events_of_each_run_apart() -> None:
+    """As `dg dev` does by itself, with SQLite."""
+    passed = [False]
+
+    @dg.asset_check(asset=["north", "forecasts"])
+    def forecasts_are_stable() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=passed[0])
+
+    job = dg.Definitions(asset_checks=[forecasts_are_stable]).resolve_implicit_global_asset_job_def()
+    settings, cursor, seen = mounted("north", GivenSettings()), 0, []
+    with instance_for_test() as instance:
+        assert instance.event_log_storage.is_run_sharded
+        for passed[0] in (False, True):
+            job.execute_in_process(instance=instance)
+            found, cursor = check_evaluations(instance, cursor, settings, {})
+            seen.append(found[-1])
+    assert [each.result for each in seen] == ["failed", "passed"]
+    assert seen[0].event_id < seen[1].event_id
+
+
 def test_a_platform_takes_in_its_own_checks_only(instance: dg.DagsterInstance) -> None:
     @dg.asset_check(asset=["north", "forecast_errors"], name="forecast_bias_within_budget")
     def broken() -> dg.AssetCheckResult:
