@@ -157,7 +157,7 @@ class Fleet:
                 "mlflow": SimpleNamespace(set_tag=lambda *_: None, end_run=lambda *_: None),
             },
         )
-        self._instance = dg.DagsterInstance.ephemeral()
+        self.instance = dg.DagsterInstance.ephemeral()
 
     def publish(self, until: date) -> None:
         """Write the feed's document with the values up to a day."""
@@ -210,7 +210,7 @@ class Fleet:
         selection = dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(asset), name) for name in names))
         job = dg.define_asset_job("check", selection=selection)
         definitions = dg.Definitions.merge(self._definitions, dg.Definitions(jobs=[job]))
-        run = definitions.resolve_job_def("check").execute_in_process(instance=self._instance, tags=range_tags(days))
+        run = definitions.resolve_job_def("check").execute_in_process(instance=self.instance, tags=range_tags(days))
         if not run.success:
             raise RuntimeError(f"the checks {names} broke")
 

@@ -21,7 +21,6 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.quality.data_quality import JUDGED_COLUMNS
 
 PAGES_KEPT = 366
-SAMPLE_ROWS = 20
 _ANY_VALUE_MISSING = "either_value_is_missing"
 
 
@@ -31,13 +30,13 @@ class QualityReport:
 
     Attributes:
         expectations: one row an expectation: `expectation`, `met`, `judged` and `unexpected` rows.
-        sample: up to 20 of the rows that are not as expected: `expectation`, `unique_id`, `ds`, `y`.
+        unexpected: the rows that are not as expected: `expectation`, `unique_id`, `ds`, `y`.
         page: the result as HTML; a browser loads nothing from elsewhere for it, and runs no script.
     """
 
     passed: bool
     expectations: pd.DataFrame
-    sample: pd.DataFrame
+    unexpected: pd.DataFrame
     page: str
 
 
@@ -58,7 +57,7 @@ def validate_days(observations: pd.DataFrame, judged: pd.DataFrame, period: Date
         suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["unique_id", "ds"]}
     )  # fmt: skip
     found = pd.DataFrame([_outcome(single) for single in result.results])
-    return QualityReport(bool(result.success), found, _sample(result.results, rows), _page(result))
+    return QualityReport(bool(result.success), found, _unexpected(result.results, rows), _page(result))
 
 
 def write_page(folder: Path, name: str, page: str) -> Path:
@@ -138,15 +137,15 @@ def _outcome(single: Any) -> dict[str, object]:
     }
 
 
-def _sample(results: list[Any], rows: pd.DataFrame) -> pd.DataFrame:
+def _unexpected(results: list[Any], rows: pd.DataFrame) -> pd.DataFrame:
     keys = [
         {"expectation": single.expectation_config.description, "unique_id": row["unique_id"], "ds": row["ds"]}
         for single in results
         for row in single.result.get("unexpected_index_list") or ()
     ]
-    sample = pd.DataFrame(keys[:SAMPLE_ROWS], columns=["expectation", "unique_id", "ds"])
+    found = pd.DataFrame(keys, columns=["expectation", "unique_id", "ds"])
     values = rows[["unique_id", "ds", "y"]].drop_duplicates(["unique_id", "ds"])
-    shown = sample.astype({"ds": "datetime64[ns]"}).merge(values, on=["unique_id", "ds"], how="left")
+    shown = found.astype({"ds": "datetime64[ns]"}).merge(values, on=["unique_id", "ds"], how="left")
     return shown.assign(unique_id=shown["unique_id"].map(html.unescape), ds=shown["ds"].dt.date.astype(str))
 
 

@@ -8,8 +8,10 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from forecasting_platform.forecasting.monitoring.failures import cause
+from forecasting_platform.forecasting.monitoring.findings import Findings
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result
 from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.orchestration.checks.results import FINDINGS, STATE
 from forecasting_platform.orchestration.failed_runs import FailedStep, failed_steps, why
 from forecasting_platform.orchestration.names import asset_key, asset_keys, owns
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, days_of_tags
@@ -27,7 +29,6 @@ MAX_RUNS = 20
 """How many successful runs of a job are looked at: Dagster's own job of every asset has runs of others too."""
 RUN_FAILURE, BACKFILL_FAILURE = "run_failure", "backfill_failure"
 BACKFILL_TAG, WILL_RETRY_TAG = "dagster/backfill", "dagster/will_retry"
-STATE = "state"
 
 LOAD_CHECKS = ("feed_document_gives_values", "observations_are_well_formed")
 """The checks of `raw_observations` that features wait for."""
@@ -130,11 +131,17 @@ def _evaluation(
         owner=owners.get(asset),
         group=tags.get(BACKFILL_TAG) or run_id or None,
         historical=_is_historical(tags, loaded_to, settings.load_look_back_days),
+        findings=_findings(found),
     )
 
 
 def _checked(record: dg.EventLogRecord) -> dg.AssetCheckEvaluation:
     return record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+
+
+def _findings(found: dg.AssetCheckEvaluation) -> Findings | None:
+    stored = found.metadata.get(FINDINGS)
+    return Findings.from_json(str(stored.value)) if stored is not None else None
 
 
 def _summary(found: dg.AssetCheckEvaluation, days: DateRange | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_platform.errors import shortened
-from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
+from forecasting_platform.forecasting.monitoring.evaluations import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import newest_decision
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.quality.reconciliation import (

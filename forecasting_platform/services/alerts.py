@@ -18,13 +18,12 @@ from forecasting_platform.forecasting.monitoring.alert_messages import (
     new_message,
     record_attempt,
 )
+from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations, latest_alerts
 from forecasting_platform.forecasting.monitoring.incidents import (
     Alert,
     AlertPolicy,
     Evaluation,
     Result,
-    apply_evaluations,
-    latest_alerts,
     next_alert,
 )
 from forecasting_platform.ports.alert_channels import AlertChannels, Parcel

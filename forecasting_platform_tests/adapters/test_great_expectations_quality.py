@@ -36,7 +36,7 @@ def test_days_like_the_past_meet_every_expectation() -> None:
     assert (found.passed, unmet(found)) == (True, [])
     assert found.expectations.columns.tolist() == ["expectation", "met", "judged", "unexpected"]
     assert len(found.expectations) == 11
-    assert found.sample.empty
+    assert found.unexpected.empty
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_is_wrong_is_named_and_nothing_else(rows: pd.DataFrame, expected: l
 def test_bad_rows_are_shown_with_series_day_and_value() -> None:
     rows = july()
     rows.loc[(rows["unique_id"] == NAME) & (rows["ds"] == "2023-07-10"), "y"] = 150.0
-    sample = report(rows.drop(index=0)).sample
+    sample = report(rows.drop(index=0)).unexpected
     high = sample[sample["expectation"] == "no value is unusually high"]
     missing = sample[sample["expectation"] == "every day that is due has a value"]
     assert high[["unique_id", "ds", "y"]].to_numpy().tolist() == [[NAME, "2023-07-10", 150.0]]

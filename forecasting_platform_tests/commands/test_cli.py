@@ -29,7 +29,8 @@ from forecasting_platform.commands.alerts import alerts
 from forecasting_platform.commands.terminal.connection import AppRefusedError
 from forecasting_platform.errors import RegistryUnavailableError
 from forecasting_platform.forecasting.monitoring.alert_messages import Message
-from forecasting_platform.forecasting.monitoring.incidents import Alert, find_mute_reason
+from forecasting_platform.forecasting.monitoring.evaluations import find_mute_reason
+from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS

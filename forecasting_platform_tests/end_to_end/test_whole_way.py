@@ -275,6 +275,7 @@ def test_the_notebook_that_the_pages_show_runs(platform: Platform) -> None:
 
 
 DRIFT = "feature_table:feature_table_matches_reference"
+SHIFT = "series:Corrib production"
 FAILED_LOAD = "backfill_failure:feature_table+raw_observations"
 DEAD_MAN = "dead_man:alert_sensor"
 LOAD_OF_AUGUST = ("load", "--start", "2023-08-01", "--end", "2023-08-31")
@@ -297,6 +298,13 @@ def open_on_the_page(platform: Platform) -> set[str]:
     return {alert["fingerprint"] for alert in answer["alerts"] if alert["state"] != "RESOLVED"}
 
 
+def summary_of(platform: Platform, fingerprint: str) -> str:
+    """What the page tells of an open incident; nothing where it is over."""
+    answer = requests.get(f"{platform.endpoints['app']}/alerts", timeout=PATIENCE_SECONDS).json()
+    found = [of for of in answer["alerts"] if of["fingerprint"] == fingerprint and of["state"] != "RESOLVED"]
+    return str(found[0]["summary"]) if found else ""
+
+
 def passed_in_dagster(platform: Platform, asset: str, check: str) -> bool:
     """What Dagster shows of the newest evaluation of a check."""
     answer = ask_dagster(
@@ -312,10 +320,10 @@ def passed_in_dagster(platform: Platform, asset: str, check: str) -> bool:
 @pytest.fixture(scope="module")
 def shifted(started: Platform, july: dict[str, Any], webhook: Webhook) -> str:
     """One series' level moved with August, and that was told; the message."""
-    assert DRIFT not in open_on_the_page(started)
+    assert SHIFT not in open_on_the_page(started)
     set_fault(started, name="level_shift", series="Corrib production", **{"from": "2023-08-01"}, by=300)
     started.json(*LOAD_OF_AUGUST)
-    (message,) = wait_until("the alert", lambda: told(webhook, "FIRING", DRIFT))
+    (message,) = wait_until("the alert", lambda: told(webhook, "FIRING", SHIFT))
     return message
 
 
@@ -331,15 +339,15 @@ def dead_feed(started: Platform, shifted: str, webhook: Webhook) -> subprocess.C
 def test_a_level_shift_is_an_alert_on_a_webhook_the_page_and_in_dagster(
     platform: Platform, webhook: Webhook, shifted: str
 ) -> None:
-    message = shifted
-    assert "1 series out of a budget of 1 false pages a year: Corrib production" in message
-    assert "runbooks/feature_table_matches_reference.md" in message
-    assert DRIFT in open_on_the_page(platform)
-    assert DRIFT in platform.json("status")["open_alerts"]
+    assert "(since 2023-0" in shifted
+    assert "/runbooks/" in shifted
+    assert SHIFT in open_on_the_page(platform)
+    assert SHIFT in platform.json("status")["open_alerts"]
     assert not passed_in_dagster(platform, *DRIFT.split(":"))
-    rmse = "forecast_errors:forecast_rmse_within_budget"
-    (message,) = wait_until("the alert of the errors", lambda: told(webhook, "FIRING", rmse))
-    assert "Corrib production" in message
+    wait_until(
+        "the errors as its evidence", lambda: "forecast_rmse_within_budget (since" in summary_of(platform, SHIFT)
+    )
+    assert len(told(webhook, "FIRING", SHIFT)) == 1, "one cause, one message"
 
 
 def test_a_dead_feed_is_an_alert_and_a_command_that_says_so(
@@ -356,7 +364,7 @@ def test_a_dead_feed_is_an_alert_and_a_command_that_says_so(
 def test_both_end_with_one_message_each_once_the_feed_recovers(platform: Platform, webhook: Webhook) -> None:
     requests.delete(platform.endpoints["feed"].replace("/feed", "/faults"), timeout=PATIENCE_SECONDS).raise_for_status()
     platform.json(*LOAD_OF_AUGUST)
-    both = {DRIFT, FAILED_LOAD}
+    both = {SHIFT, FAILED_LOAD}
     wait_until("their ends", lambda: all(told(webhook, "RESOLVED", each) for each in both))
     wait_until("their ends on the page", lambda: not both & open_on_the_page(platform))
     assert passed_in_dagster(platform, *DRIFT.split(":"))

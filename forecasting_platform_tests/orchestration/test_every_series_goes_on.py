@@ -9,7 +9,8 @@ import pytest
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.monitoring.alert_messages import Route
-from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result, apply_evaluations
+from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Evaluation, Result
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.orchestration.checks.feature_table import every_series_goes_on

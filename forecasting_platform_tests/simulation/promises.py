@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 
 from forecasting_platform.errors import ForecastingPlatformError, NoChallengerError
-from forecasting_platform.forecasting.monitoring.incidents import latest_alerts
+from forecasting_platform.forecasting.monitoring.evaluations import latest_alerts
 from forecasting_platform.forecasting.promotion.decisions import first_break
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import observations_period

@@ -51,7 +51,8 @@ CREATE TABLE alerts (
     announced timestamptz,
     reminded timestamptz,
     acknowledged timestamptz,
-    acknowledged_by text
+    acknowledged_by text,
+    evidence text
 );
 COMMENT ON TABLE alerts IS 'One row is one incident, from the first failure to the recovery.';
 CREATE INDEX ON alerts (first_seen);

@@ -8,13 +8,13 @@ then the first failure fires at once. Exactly one message opens an incident and 
 twice, late or after a restart; reminders come between. Pure: storing and delivering are elsewhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind, Message, Route, new_message
+from forecasting_platform.forecasting.monitoring.findings import Findings
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
 
 State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
@@ -23,13 +23,6 @@ Result = Literal["passed", "failed", "unknown"]
 
 OPEN_STATES: tuple[State, ...] = ("PENDING", "FIRING", "MUTED", "UNKNOWN")
 HISTORICAL = "a historical backfill"
-
-INHIBITIONS: tuple[tuple[str, str], ...] = (
-    ("run_failure:load_job", "forecast_errors:*"),
-    ("backfill_failure:*raw_observations*", "forecast_errors:*"),
-    ("forecast_errors:actuals_are_complete", "forecast_errors:*"),
-)
-"""(source, target): while an error of the source is open, incidents of the target send no messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,8 @@ class Evaluation:
         owner: the team that is responsible.
         group: results that failed together, such as a backfill; they share one message.
         historical: it concerns days long past, so no message is sent.
+        findings: what a check found series by series, for which there are incidents of series instead.
+        evidence: of an incident of series, what checks have found (`causes.Evidence` as JSON).
     """
 
     fingerprint: str
@@ -57,6 +52,8 @@ class Evaluation:
     owner: str | None = None
     group: str | None = None
     historical: bool = False
+    findings: Findings | None = None
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,7 @@ class Alert:
         reminded: when the newest reminder was put there.
         muted_by: why no message is sent; None otherwise.
         acknowledged, acknowledged_by: when and by whom it was taken on; no reminders after that.
+        evidence: of an incident of series, what checks have found (`causes.Evidence` as JSON).
     """
 
     alert_id: str
@@ -92,6 +90,7 @@ class Alert:
     reminded: datetime | None = None
     acknowledged: datetime | None = None
     acknowledged_by: str | None = None
+    evidence: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -160,6 +159,7 @@ def _open_incident(evaluation: Evaluation, muted_by: str | None) -> Alert:
         owner=evaluation.owner,
         group=evaluation.group,
         muted_by=muted_by,
+        evidence=evaluation.evidence,
     )
 
 
@@ -180,6 +180,9 @@ def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | N
         summary=with_next_step(evaluation.summary, evaluation.fingerprint),
         severity=evaluation.severity,
         first_seen=evaluation.evaluated_at if current.state == "UNKNOWN" else current.first_seen,
+        owner=evaluation.owner or current.owner,
+        runbook=evaluation.runbook or current.runbook,
+        evidence=evaluation.evidence,
     )
 
 
@@ -198,17 +201,25 @@ def advance(alert: Alert, at: datetime, muted_by: str | None = None, policy: Ale
 
 
 def announce(
-    alert: Alert, at: datetime, routes: Sequence[Route], policy: AlertPolicy | None = None
+    alert: Alert,
+    at: datetime,
+    routes: Sequence[Route],
+    policy: AlertPolicy | None = None,
+    before: Alert | None = None,
 ) -> tuple[Alert, list[Message]]:
     """The messages that are due about an incident, and the incident marked as announced.
 
     Args:
         routes: where messages may go; an incident that no route takes counts as delivered.
+        before: the incident as it was: routes that take it only now, since it became an error or its cause another
+            owner's, are told that it is open.
     """
     kind = _due(alert, at, policy or AlertPolicy())
+    taking = [route for route in routes if _takes(route, alert)]
     if kind is None:
-        return alert, []
-    taking = [route for route in routes if route.takes(alert.fingerprint, alert.severity, alert.owner)]
+        is_open = before is not None and alert.state == before.state == "FIRING" and alert.announced is not None
+        new = [route for route in taking if is_open and before is not None and not _takes(route, before)]
+        return alert, [new_message(alert.alert_id, "FIRING", route, at) for route in new]
     marked = replace(
         alert,
         announced=alert.announced or at,
@@ -216,6 +227,10 @@ def announce(
         delivered=alert.delivered if kind == "REMINDER" else None if taking else at,
     )
     return marked, [new_message(alert.alert_id, kind, route, at) for route in taking]
+
+
+def _takes(route: Route, alert: Alert) -> bool:
+    return route.takes(alert.fingerprint, alert.severity, alert.owner)
 
 
 def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
@@ -227,74 +242,3 @@ def _due(alert: Alert, at: datetime, policy: AlertPolicy) -> Kind | None:
         return "FIRING"
     is_quiet = alert.acknowledged is not None or alert.muted_by is not None
     return "REMINDER" if not is_quiet and at - (alert.reminded or alert.announced) >= policy.repeat else None
-
-
-def find_mute_reason(fingerprint: str, at: datetime, mutes: Iterable[Mute], newest: Mapping[str, Alert]) -> str | None:
-    """Why a fingerprint sends no messages now: a person muted it, or another incident explains it; else None."""
-    for mute in mutes:
-        if at < mute.until and fnmatchcase(fingerprint, mute.pattern):
-            return f"{mute.muted_by}: {mute.reason}"
-    for source, target in INHIBITIONS:
-        if fnmatchcase(fingerprint, target) and not fnmatchcase(fingerprint, source):
-            for alert in newest.values():
-                is_error = alert.severity == "error" and alert.state in {"PENDING", "FIRING"}
-                if is_error and fnmatchcase(alert.fingerprint, source):
-                    return f"follows from {alert.fingerprint}"
-    return None
-
-
-def latest_alerts(alerts: Iterable[Alert]) -> dict[str, Alert]:
-    """The newest incident of each fingerprint."""
-    newest: dict[str, Alert] = {}
-    for alert in sorted(alerts, key=lambda found: found.last_event_id):
-        newest[alert.fingerprint] = alert
-    return newest
-
-
-def apply_evaluations(
-    alerts: Sequence[Alert],
-    evaluations: Iterable[Evaluation],
-    at: datetime,
-    *,
-    mutes: Sequence[Mute] = (),
-    routes: Sequence[Route] = (),
-    policy: AlertPolicy | None = None,
-) -> tuple[list[Alert], list[Message]]:
-    """Apply new evaluations in order, then the passing of time, and queue the messages that are due.
-
-    Args:
-        alerts: all incidents.
-        at: now.
-
-    Returns:
-        The incidents that changed and the messages to queue, to be saved together.
-    """
-    now = latest_alerts(alerts)
-    earlier = [alert for alert in alerts if now[alert.fingerprint] is not alert]
-    changed: dict[str, Alert] = {}
-    messages: list[Message] = []
-
-    def keep(alert: Alert) -> None:
-        marked, queued = announce(alert, at, routes, policy)
-        if marked != now.get(alert.fingerprint):
-            now[alert.fingerprint] = changed[alert.alert_id] = marked
-        messages.extend(queued)
-
-    for evaluation in sorted(evaluations, key=lambda found: found.event_id):
-        name, when = evaluation.fingerprint, evaluation.evaluated_at
-        if name in now and now[name].is_open and evaluation.event_id > now[name].last_event_id:
-            # Between two looks it may have fired before it recovered.
-            keep(advance(now[name], when, find_mute_reason(name, when, mutes, now), policy))
-        alert = next_alert(now.get(name), evaluation, find_mute_reason(name, when, mutes, now))
-        if alert is not None:
-            keep(alert)
-    for name, alert in list(now.items()):
-        # Incidents that the app ended itself are announced here too; a message that is queued already is not repeated.
-        keep(advance(alert, at, find_mute_reason(name, at, mutes, now), policy) if alert.is_open else alert)
-    for alert in earlier:
-        # Between two looks the app may have ended it and opened the next one.
-        marked, queued = announce(alert, at, routes, policy)
-        if marked != alert:
-            changed[alert.alert_id] = marked
-        messages.extend(queued)
-    return list(changed.values()), messages

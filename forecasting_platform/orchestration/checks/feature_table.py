@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting_platform.errors import examples
 from forecasting_platform.forecasting.monitoring.control.drift_questions import EARLIER_WEEKS, LEVEL, DriftQuestion
+from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     exogenous_columns,
     exogenous_from,
@@ -19,7 +20,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_O
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.forecasting.series.quality.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.checks.results import check_result
+from forecasting_platform.orchestration.checks.results import FINDINGS, check_result
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
@@ -55,11 +56,21 @@ def _held_check(name: str, description: str, reason: str, severity: dg.AssetChec
                 "not_yet_complete": len(waiting),
                 "held_series": held["unique_id"].nunique(),
                 "sample": table(held.assign(ds=held["ds"].dt.date).head(20)),
+                FINDINGS: _findings(held, reason).to_json(),
                 "runbook": dg.MetadataValue.url(settings.runbook_url(name)),
             },
         )
 
     return check
+
+
+def _findings(held: pd.DataFrame, reason: str) -> Findings:
+    first = held.sort_values("ds", kind="stable").drop_duplicates("unique_id")
+    bad = {
+        name: Finding(day.date(), f"{y:.6g} is {reason} and held back")
+        for name, day, y in first[["unique_id", "ds", "y"]].to_numpy(dtype=object)
+    }
+    return Findings(len(bad), bad)
 
 
 def _said_of(held: pd.DataFrame, reason: str) -> str:

@@ -1,12 +1,13 @@
 """Checks of `raw_observations`: two that stop a bad load, and a suite for a person to read."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 
 from forecasting_platform.adapters.great_expectations_quality import QualityReport, validate_days, write_page
+from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
 from forecasting_platform.forecasting.monitoring.next_steps import OF_FEED
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from forecasting_platform.forecasting.series.quality.data_quality import (
@@ -15,6 +16,7 @@ from forecasting_platform.forecasting.series.quality.data_quality import (
     structural_problem,
 )
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
+from forecasting_platform.orchestration.checks.results import FINDINGS
 from forecasting_platform.orchestration.metadata.load import (
     EXOGENOUS_REFUSED,
     FEEDS,
@@ -30,6 +32,7 @@ from forecasting_platform.settings import Settings
 
 # Features and forecasts are there before Great Expectations is even imported.
 AFTER_EVERYTHING = {"dagster/priority": "-10"}
+SAMPLE_ROWS = 20
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -154,10 +157,24 @@ def observations_meet_expectations(
             "rows": len(observations),
             "series_with_a_past": judged["unique_id"].nunique(),
             "expectations": table(report.expectations),
-            "unexpected_rows": table(report.sample),
+            "unexpected_rows": table(report.unexpected.head(SAMPLE_ROWS)),
+            **_findings_of(report, judged["unique_id"].nunique()),
             **_data_docs(report, settings, context.op_execution_context.run_id),
         },
     )
+
+
+def _findings_of(report: QualityReport, judged: int) -> dict[str, str]:
+    """What is found series by series; nothing where an expectation is not met that is of no series."""
+    found = report.unexpected
+    if not set(report.expectations.loc[~report.expectations["met"], "expectation"]) <= set(found["expectation"]):
+        return {}
+    first = found.sort_values("ds", kind="stable").drop_duplicates("unique_id")
+    bad = {
+        name: Finding(date.fromisoformat(day), f"not so: {said}")
+        for name, day, said in first[["unique_id", "ds", "expectation"]].to_numpy(dtype=object)
+    }
+    return {FINDINGS: Findings(judged, bad).to_json()}
 
 
 def _data_docs(report: QualityReport, settings: Settings, run_id: str) -> dict[str, dg.MetadataValue[str]]:

@@ -11,6 +11,9 @@ from forecasting_platform.orchestration.metadata.values import plot, table
 STATE = "state"
 """Metadata key of a report's state: what a check's `passed` cannot say is unknown."""
 
+FINDINGS = "findings"
+"""Metadata key of what a check found series by series; incidents of series are made of it."""
+
 
 def check_result(
     report: ControlReport,
@@ -31,6 +34,8 @@ def check_result(
         **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
         "runbook": dg.MetadataValue.url(runbook),
     }
+    if not report.series["since"].isna().all() or report.passed:
+        metadata[FINDINGS] = report.findings().to_json()
     if len(report.daily):
         metadata["chart"] = plot(evidence_plot(report.telling_days()))
     return dg.AssetCheckResult(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, Route
+from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations, find_mute_reason, latest_alerts
 from forecasting_platform.forecasting.monitoring.incidents import (
     HISTORICAL,
     Alert,
@@ -18,9 +19,6 @@ from forecasting_platform.forecasting.monitoring.incidents import (
     Result,
     advance,
     announce,
-    apply_evaluations,
-    find_mute_reason,
-    latest_alerts,
     next_alert,
 )
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step

@@ -6,7 +6,7 @@ No model and no backtest is needed: the reference is the years before the newest
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,16 +17,16 @@ from forecasting_platform.forecasting.monitoring.control.chart_learning import l
 from forecasting_platform.forecasting.monitoring.control.charts import Reference
 from forecasting_platform.forecasting.monitoring.control.drift_questions import (
     REFERENCE_DAYS,
+    Columns,
     DriftQuestion,
     columns_of,
     seasons_of,
 )
+from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
 from forecasting_platform.forecasting.monitoring.control.report import (
     CONTROL_DAYS,
     WINDOWS,
     ControlReport,
-    Streams,
-    judge_streams,
 )
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous, KnownByTargetDay
@@ -38,6 +38,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.forecasting.series.lifetime import is_constant
 
 MIN_REFERENCE_DAYS = 180
+NOTED_DAYS, ABOUT_ZERO = 28, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,28 @@ def judge(
         [found.why for found in own],
         (gone, days[gone_day]),
     )
-    return judge_streams(question.asked, question.chart, streams, pages_a_year=pages_a_year, calendars=calendars)
+    report = judge_streams(question.asked, question.chart, streams, pages_a_year=pages_a_year, calendars=calendars)
+    return replace(report, notes=_notes(report, every))
+
+
+def _notes(report: ControlReport, columns: Columns) -> dict[str, str]:
+    """What has happened to the values of each bad series: their mean since then, and that of four weeks before."""
+    values, place = columns.values["y"], {name: at for at, name in enumerate(columns.unique_ids)}
+    bad = report.series[report.series["state"] == "bad"]
+    notes = {}
+    for name, since in zip(bad["unique_id"], bad["since"], strict=True):
+        first = int((np.datetime64(since, "D") - columns.days[0]).astype(np.int64))
+        own = values[place[name]]
+        before, after = (of[np.isfinite(of)] for of in (own[max(0, first - NOTED_DAYS) : first], own[first:]))
+        if len(before) and len(after):
+            notes[name] = _moved(float(before.mean()), float(after.mean()))
+    return notes
+
+
+def _moved(before: float, after: float) -> str:
+    if abs(after) < ABOUT_ZERO * abs(before):
+        return "its values fell to zero"
+    return f"its values {'rose' if after > before else 'fell'} from {before:.4g} to {after:.4g}"
 
 
 _NO_REFERENCE = DriftReference(None, (), "it has no reference yet")

@@ -15,6 +15,7 @@ import pandas as pd
 from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.models.training.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control.charts import Chart
+from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
 from forecasting_platform.forecasting.monitoring.control.references import (
     BIAS,
     CHURN,
@@ -29,9 +30,7 @@ from forecasting_platform.forecasting.monitoring.control.report import (
     SERIES_COLUMNS,
     WINDOWS,
     ControlReport,
-    Streams,
     describe_left_out,
-    judge_streams,
 )
 from forecasting_platform.forecasting.monitoring.control.series_rows import (
     DailyValues,

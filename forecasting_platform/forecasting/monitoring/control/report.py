@@ -4,33 +4,27 @@ A series is judged only by days whose actuals have come; until then, and without
 unknown, which is neither good nor bad. The values of each question are made in `questions` and `drift`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.monitoring.control.charts import Chart, Reference, judge_each
 from forecasting_platform.forecasting.monitoring.control.shared_budget import (
     MIN_SHARE_TOGETHER,
     MIN_TOGETHER,
     TOGETHER_DAYS,
-    find_moved_together,
-    share_budget,
 )
-from forecasting_platform.forecasting.series.arrays import Days, Floats
-from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
 
 WINDOWS = (7, 28, 90)
 CONTROL_DAYS = 120
 """A chart starts this many days back, with no evidence."""
 MIN_DAYS = 7
 MAX_AGE_DAYS = 7
-EPOCH = np.datetime64("1970-01-01")
 
 State = Literal["good", "bad", "unknown"]
 
@@ -60,24 +54,37 @@ class ControlReport:
             many of its days are `left_out` as not normal.
         daily: `unique_id`, `ds`, the day's `value`, and the chart over it.
         summary: one sentence for a person.
+        asked: what is asked, in a few words.
+        notes: of series, what has happened to its values.
     """
 
     series: pd.DataFrame
     daily: pd.DataFrame
     summary: str
+    asked: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """No series is bad."""
         return not (self.series["state"] == "bad").any()
 
+    def findings(self) -> Findings:
+        """What is found, series by series, the worst first."""
+        states = self.series["state"]
+        worst = _worst_first(self.series[states == "bad"])[["unique_id", "since", "value_28"]].to_numpy(dtype=object)
+        bad = {
+            name: Finding(date.fromisoformat(since), self.notes.get(name) or f"{self.asked} {value:.3g} over 28 days")
+            for name, since, value in worst
+        }
+        unknown = self.series.loc[states == "unknown", "unique_id"]
+        return Findings(int((states != "unknown").sum()), bad, frozenset(unknown))
+
     def telling_days(self) -> pd.DataFrame:
         """The rows of `daily` of the bad series, those with the most evidence for its threshold first; where none is
         bad, of the one series that is nearest to its threshold.
         """
-        known = self.series[self.series["state"] != "unknown"]
-        share = (known["evidence"] / known["threshold"]).sort_values(ascending=False, kind="stable")
-        ordered = known.loc[share.index]
+        ordered = _worst_first(self.series[self.series["state"] != "unknown"])
         bad = ordered[ordered["state"] == "bad"]
         names = (bad if len(bad) else ordered.head(1))["unique_id"].tolist()
         days = self.daily[self.daily["unique_id"].isin(names)]
@@ -91,162 +98,6 @@ class ControlReport:
         return "bad" if "bad" in states else "good" if "good" in states else "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Many series as a chart sees them.
-
-    Attributes:
-        unique_ids: S series, ascending.
-        series, days, values: of each value the position of its series, its day and itself; shape (N,), ordered by
-            series and day.
-        references: of each series; None where there is nothing to compare with, `why` then says why.
-        measures: what a person wants to know of the newest 7, 28 and 90 days; shape (S, 3).
-        left_out: series and day of what has come and judges nothing, since it is not normal; shapes (M,).
-    """
-
-    unique_ids: Sequence[str]
-    series: npt.NDArray[np.int64]
-    days: Days
-    values: Floats
-    references: Sequence[Reference | None]
-    measures: Floats
-    why: Sequence[str]
-    left_out: tuple[npt.NDArray[np.int64], Days] = (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
-
-    def after(self, day: np.datetime64) -> "Streams":
-        """With only the values after a day."""
-        chosen, (series, days) = self.days > day, self.left_out
-        return replace(
-            self,
-            series=self.series[chosen],
-            days=self.days[chosen],
-            values=self.values[chosen],
-            left_out=(series[days > day], days[days > day]),
-        )
-
-    def count_left_out(self) -> npt.NDArray[np.int64]:
-        """How many days of each series are left out; shape (S,)."""
-        return np.bincount(self.left_out[0], minlength=len(self.unique_ids))
-
-
-def judge_streams(
-    question: str,
-    chart: Chart,
-    streams: Streams,
-    *,
-    pages_a_year: float,
-    as_of: date | None = None,
-    calendars: Calendars = DAILY,
-) -> ControlReport:
-    """Each stream's state at the end of `as_of` (by default of the newest day of any stream).
-
-    Args:
-        question: what is asked, for the summary.
-        pages_a_year: how many false pages all series together may send in a year.
-        calendars: the days on which values of each series are due.
-    """
-    # A day that is left out has come all the same: what is known before it grows old.
-    come = np.concatenate([streams.days, streams.left_out[1]])
-    newest = come.max() if len(come) else EPOCH
-    end = np.datetime64(as_of, "D") if as_of is not None else newest
-    recent = streams.after(end - CONTROL_DAYS)
-    counts = np.bincount(recent.series, minlength=len(recent.unique_ids))
-    why = _why_unknown(recent, counts, end, calendars)
-    judged = np.flatnonzero([not said for said in why])
-    # Of each value of a judged series its row among them, and how many values are before it.
-    row_of = np.full(len(why), -1)
-    row_of[judged] = np.arange(len(judged))
-    starts = np.cumsum(counts) - counts
-    shown = row_of[recent.series] >= 0
-    rows, columns = row_of[recent.series[shown]], (np.arange(len(shown)) - starts[recent.series])[shown]
-    values = np.zeros((len(judged), int(counts[judged].max(initial=1))))
-    values[rows, columns] = recent.values[shown]
-    references = [of for position in judged.tolist() if (of := recent.references[position]) is not None]
-    shared = share_budget(references, _shares(recent, judged, calendars), pages_a_year)
-    found, together = (
-        judge_each(chart, references, values, counts[judged], of) for of in (shared.alone, shared.together)
-    )
-    begins, began = (_begins(recent.days, starts[judged], of.since) for of in (found, together))
-    moved, moved_before = (find_moved_together(of, began, shared.many) for of in (together.paging, together.was_paging))
-    only_moved = moved & ~found.paging
-    thresholds = np.where(only_moved, shared.together, shared.alone)
-    since = np.where(only_moved, began, begins)
-    evidence = np.minimum(found.evidence, thresholds[:, None])
-
-    series = _unknown(recent, counts, why)
-    series["state"][judged] = np.where(found.paging | moved, "bad", "good")
-    series["day_before"][judged] = np.where(found.was_paging | moved_before, "bad", "good")
-    series["threshold"][judged] = thresholds
-    series["evidence"][judged] = evidence[np.arange(len(judged)), counts[judged] - 1]
-    grows = ~np.isnat(since)
-    series["since"][judged[grows]] = since[grows].astype(str)
-    daily = {
-        "unique_id": series["unique_id"][recent.series[shown]],
-        "ds": recent.days[shown].astype("datetime64[ns]"),
-        "value": recent.values[shown],
-        "evidence": evidence[rows, columns],
-        "threshold": thresholds[rows],
-    }
-    table = pd.DataFrame(series, columns=SERIES_COLUMNS)
-    return ControlReport(table, pd.DataFrame(daily, columns=DAILY_COLUMNS), _summary(question, table, pages_a_year))
-
-
-def _why_unknown(
-    streams: Streams, counts: npt.NDArray[np.int64], end: np.datetime64, calendars: Calendars
-) -> list[str]:
-    """Why each series cannot be judged; empty of one that can."""
-    why = [said if of is None else "" for of, said in zip(streams.references, streams.why, strict=True)]
-    for position, said in _immature(streams, counts, end, calendars):
-        why[position] = why[position] or said
-    left_out = zip(why, streams.count_left_out().tolist(), strict=True)
-    return [f"{said}; {days} more are left out as not normal" if said and days else said for said, days in left_out]
-
-
-def _unknown(streams: Streams, counts: npt.NDArray[np.int64], why: Sequence[str]) -> dict[str, Any]:
-    """The columns of `ControlReport.series`, as if none could be judged."""
-    return {
-        "unique_id": np.array(streams.unique_ids, dtype=object),
-        "state": np.full(len(why), "unknown", dtype=object),
-        "day_before": np.full(len(why), "unknown", dtype=object),
-        "days": counts,
-        "evidence": np.full(len(why), np.nan),
-        "threshold": np.full(len(why), np.nan),
-        "since": np.full(len(why), None, dtype=object),
-        **{f"value_{window}": streams.measures[:, at] for at, window in enumerate(WINDOWS)},
-        "why": np.array(why, dtype=object),
-        "left_out": streams.count_left_out(),
-    }
-
-
-def _immature(
-    streams: Streams, counts: npt.NDArray[np.int64], end: np.datetime64, calendars: Calendars
-) -> Iterator[tuple[int, str]]:
-    """The series of which too few or too old days have matured, and why they are unknown."""
-    for position in np.flatnonzero(counts < MIN_DAYS):
-        yield int(position), f"{counts[position]} of the {MIN_DAYS} days needed have matured"
-    enough = np.flatnonzero(counts >= MIN_DAYS)
-    newest = streams.days[np.cumsum(counts)[enough] - 1]
-    covered = calendars.covered_until([streams.unique_ids[position] for position in enough.tolist()], newest)
-    for at in np.flatnonzero((end - covered).astype(np.int64) > MAX_AGE_DAYS):
-        yield int(enough[at]), f"its newest matured day is {(end - newest[at]).astype(np.int64)} days old"
-
-
-def _shares(streams: Streams, judged: npt.NDArray[np.int64], calendars: Calendars) -> Floats:
-    """The share of days on which a value of each judged series is due."""
-    shares = np.empty(len(judged))
-    for due, positions in calendars.groups([streams.unique_ids[position] for position in judged.tolist()]):
-        shares[positions] = due.share_of_weekdays
-    return shares
-
-
-def _begins(days: Days, starts: npt.NDArray[np.int64], since: npt.NDArray[np.int64]) -> Days:
-    """The day on which the evidence of each judged series began to grow, NaT without evidence."""
-    begins = np.full(len(since), np.datetime64("NaT"), dtype="datetime64[D]")
-    grows = since >= 0
-    begins[grows] = days[starts[grows] + since[grows]]
-    return begins
-
-
 def describe_left_out(series: pd.DataFrame) -> str:
     """How many days are left out as not normal; empty where none is.
 
@@ -258,7 +109,8 @@ def describe_left_out(series: pd.DataFrame) -> str:
     return f"; up to {days} days of {len(touched)} series left out as not normal" if days else ""
 
 
-def _summary(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
+def summarise(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
+    """One sentence: the five worst series, how many are new or recovered, and that many moved at once."""
     return _verdict(question, series, pages_a_year) + describe_left_out(series)
 
 
@@ -267,7 +119,7 @@ def _verdict(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
     recovered = series.loc[(series["state"] == "good") & (series["day_before"] == "bad"), "unique_id"]
     ended = f"; recovered since the day before: {examples(recovered)}" if len(recovered) else ""
     if len(bad):
-        worst = bad.loc[(bad["evidence"] / bad["threshold"]).sort_values(ascending=False, kind="stable").index].head(5)
+        worst = _worst_first(bad).head(5)
         named = ", ".join(
             f"{row.unique_id} ({row.value_28:.3g} over 28 days, since {row.since})" for row in worst.itertuples()
         )
@@ -282,6 +134,11 @@ def _verdict(question: str, series: pd.DataFrame, pages_a_year: float) -> str:
         if len(series)
         else f"{question}: no data"
     )
+
+
+def _worst_first(series: pd.DataFrame) -> pd.DataFrame:
+    share = series["evidence"] / series["threshold"]
+    return series.loc[share.sort_values(ascending=False, kind="stable").index]
 
 
 def _at_once(bad: pd.DataFrame, judged: int) -> str:

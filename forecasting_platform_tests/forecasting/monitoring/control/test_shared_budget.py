@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.monitoring.control.charts import (
     accumulate_evidence,
     excursion_peaks,
 )
-from forecasting_platform.forecasting.monitoring.control.report import Streams, judge_streams
+from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
 from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
 from forecasting_platform.forecasting.series.arrays import Floats
 

@@ -137,7 +137,8 @@ CREATE TABLE alerts (
     summary text NOT NULL, first_seen timestamptz NOT NULL, last_seen timestamptz NOT NULL,
     last_event_id bigint NOT NULL, resolved timestamptz, delivered timestamptz, link text, runbook text, owner text,
     "group" text, muted_by text, announced timestamptz, reminded timestamptz, acknowledged timestamptz,
-    acknowledged_by text
+    acknowledged_by text,
+    evidence text
 );
 COMMENT ON TABLE alerts IS 'One row is one incident, from the first failure to the recovery.';
 CREATE INDEX ON alerts (first_seen);
