@@ -1,8 +1,9 @@
 """How many incidents real days open, by checks and by causes, and whether a cause hides anything.
 
-`make bench NAME=incidents DATA=folder of feeds`: the last year of the feeds, loaded week by week, with
-all checks of each load and forecast, a training every two weeks and what the alert sensor does after each run. Without
-`DATA` it is the simulated supply, in which one series stands at zero for three weeks. `FULL=0` is a quarter, `--step 1` loads day by day. The same results are also made into incidents by check, as they were until November 2026.
+`make bench NAME=incidents DATA=folder of feeds`: the last year of the feeds, loaded week by week, with all checks of
+each load and forecast, a training every two weeks and what the alert sensor does after each run. Without `DATA` it is
+the simulated supply, in which one series stands at zero for three weeks. `FULL=0` is a quarter of a year, `--step 1`
+loads day by day. The same results are also made into incidents by check, as they were until November 2026.
 
 A check that fails for a series must have an open incident of that series, or of many, at that time.
 """

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from forecasting_platform.adapters.alerts.routes import URLS
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.forecasting.monitoring.alert_messages import Kind
+from forecasting_platform.forecasting.monitoring.causes import MANY_SERIES
 from forecasting_platform.forecasting.monitoring.incidents import Alert
+
+MAX_TOLD = 5
 
 
 class AppriseDelivery:
@@ -31,10 +34,20 @@ class AppriseDelivery:
         more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
         accepted = self._notifier.notify(
             title=f"[{kind}] {alerts[0].fingerprint}{more}",
-            body="\n\n".join(map(_body, alerts)),
+            body=_bodies(alerts),
             notify_type=self._success if kind == "RESOLVED" else self._failure,
         )
         return None if accepted else "it refused the message or did not answer"
+
+
+def _bodies(alerts: Sequence[Alert]) -> str:
+    """What is known of five incidents, errors and those of many series first, and how many others there are."""
+    ordered = sorted(
+        alerts, key=lambda alert: (not alert.fingerprint.startswith(MANY_SERIES), alert.severity != "error")
+    )
+    left = len(alerts) - MAX_TOLD
+    more = [f"… and {left} more incidents: `forecasting-platform alerts list` has them all"] if left > 0 else []
+    return "\n\n".join([*map(_body, ordered[:MAX_TOLD]), *more])
 
 
 def _body(alert: Alert) -> str:

@@ -57,6 +57,17 @@ def test_incidents_that_belong_together_are_one_message(hook: Hook) -> None:
     assert "a:rmse@8" in message["message"]
 
 
+def test_of_many_incidents_of_a_run_five_are_told_and_the_others_counted(hook: Hook) -> None:
+    single = [replace(ALERT, fingerprint=f"series:s{number}", summary=f"s{number} fell") for number in range(40)]
+    many = replace(ALERT, fingerprint="many_series:2023-07-01", summary="30 series moved")
+    assert deliver("FIRING", [*single, many], hook.alert_url) is None
+    body = hook.messages[-1]["message"]
+    assert body.startswith("30 series moved")
+    assert "s3 fell" in body
+    assert "s4 fell" not in body
+    assert "… and 36 more incidents" in body
+
+
 @pytest.mark.parametrize("status", [401, 500])
 def test_what_a_service_refuses_is_not_accepted(hook: Hook, status: int) -> None:
     hook.status = status

@@ -194,7 +194,7 @@ def judge(
 
 
 def _notes(report: ControlReport, columns: Columns) -> dict[str, str]:
-    """What has happened to the values of each bad series: their mean since then, and that of four weeks before."""
+    """What has happened to the values of each bad series: their median since then, and that of four weeks before."""
     values, place = columns.values["y"], {name: at for at, name in enumerate(columns.unique_ids)}
     bad = report.series[report.series["state"] == "bad"]
     notes = {}
@@ -203,7 +203,7 @@ def _notes(report: ControlReport, columns: Columns) -> dict[str, str]:
         own = values[place[name]]
         before, after = (of[np.isfinite(of)] for of in (own[max(0, first - NOTED_DAYS) : first], own[first:]))
         if len(before) and len(after):
-            notes[name] = _moved(float(before.mean()), float(after.mean()))
+            notes[name] = _moved(float(np.median(before)), float(np.median(after)))
     return notes
 
 

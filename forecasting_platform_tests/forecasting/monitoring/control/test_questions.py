@@ -409,3 +409,22 @@ def test_churn_tells_its_question_and_is_judged_as_of_a_day() -> None:
     assert unknown.summary == (
         "churn of forecasts: 0 of 1 series within budget; 1 unknown (the champion has no backtest of it)"
     )
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(0.0, "its values fell to zero"), (0.5, "its values fell from"), (2.0, "its values rose from")]
+)
+def test_a_finding_of_drift_tells_what_has_happened_to_the_values_and_since_when(factor: float, said: str) -> None:
+    values = 100 + seasonal(2500)
+    values[-14:] *= factor
+    found = drift_report(features_of(observations({"a": values})), pages_a_year=1.0).findings()
+    assert found.judged == 1
+    assert found.bad["a"].said.startswith(said)
+    assert abs((END - timedelta(days=13) - found.bad["a"].since).days) <= 3
+
+
+def test_findings_of_control_are_the_bad_series_and_those_that_cannot_be_judged() -> None:
+    rows = pd.concat([errors(40, bias=3.0), errors(40).assign(unique_id="b"), errors(3).assign(unique_id="c")])
+    found = bias_report(rows, dict.fromkeys("abc", REFERENCES["a"]), pages_a_year=1.0).findings()
+    assert (list(found.bad), found.unknown, found.judged) == (["a"], {"c"}, 2)
+    assert found.bad["a"].said.startswith("bias 2.56 over")
