@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from forecasting_platform.forecasting.monitoring.causes import checks_of
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 
 ASKING = ("forecast_bias_within_budget", "forecast_rmse_within_budget")
@@ -53,5 +54,5 @@ def ask_for_training(
 
 def _is_lasting(alert: Alert) -> bool:
     """Whether an incident of these checks is open, not muted, and was there on two days."""
-    about = f"{alert.fingerprint} {getattr(alert, 'evidence', None) or ''}"
+    about = " ".join([alert.fingerprint, *checks_of(alert.evidence)])
     return alert.state == "FIRING" and alert.last_seen - alert.first_seen >= LASTING and any(c in about for c in ASKING)
