@@ -163,6 +163,7 @@ def _is_historical(tags: Mapping[str, str], loaded_to: date | None, look_back_da
         return False
     start, end = date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END])
     look_back = timedelta(days=look_back_days)
+    # Backfills of old days find what was true then: nobody is to be woken for it.
     return end - start >= look_back or end <= loaded_to - look_back
 
 
@@ -180,6 +181,7 @@ def recovered_runs(instance: dg.DagsterInstance, alerts: Mapping[str, Alert], mo
         filters = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
         found = instance.get_run_records(filters, limit=MAX_RUNS)
         newest = next((record for record in found if owns(mount, record.dagster_run)), None)
+        # A success that began the list before the failure recovers nothing.
         if newest is not None and newest.storage_id > alert.last_event_id:
             summary = f"{job_name} succeeded again"
             passed = Evaluation(alert.fingerprint, newest.storage_id, "passed", "error", datetime.now(UTC), summary)

@@ -68,6 +68,7 @@ def _ask_chances(inputs: Numbers, policy: PromotionPolicy, p_better: float) -> d
 def _compare_recipes(
     champion: Floats, challenger: Floats, inputs: Numbers, policy: PromotionPolicy, asked: float
 ) -> Numbers:
+    # A champion without any loss would make every share infinite.
     difference, horizon, mean = champion - challenger, inputs["horizon"], float(champion.mean()) or 1.0
     seed = _derive_seed(inputs)
     p_better, p_worse = (float(diebold_mariano(sign * difference, horizon)) for sign in (1, -1))

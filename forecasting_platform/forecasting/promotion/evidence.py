@@ -48,9 +48,11 @@ def compare_recipes(panel: Panel, challenger: Recipe, champion: Recipe | None) -
     """
     results = backtest(panel, challenger)
     same = champion is None or champion.fingerprint == challenger.fingerprint
+    # The same recipe on the same data has the same errors: half the work.
     other = results if same or champion is None else backtest(panel, evaluated_as(champion, challenger))
     not_normal = challenger.not_normal | (champion.not_normal if champion else ALL_NORMAL)
     comparison = compare_backtests(panel, results, other, not_normal, challenger.loss)
+    # Compared with itself up to here, so that one way serves both cases.
     return comparison if champion is not None else replace(comparison, champion=None)
 
 
@@ -101,6 +103,7 @@ def _cells(own: Backtest, judged: WalkForward, loss: Loss) -> Floats:
 
 
 def _left_out(panel: Panel, results: Backtest, not_normal: NotNormal) -> Numbers:
+    # Only days that a forecast of the backtest could have been judged on.
     judged = panel.days > results.cutoffs[results.scored].min(initial=panel.days[-1])
     mask = not_normal.mask(panel.unique_ids, panel.days) & panel.observed & judged
     if not mask.any():
@@ -141,6 +144,7 @@ def build_evidence(
         MissingMetricError: no cell is left to judge by.
     """
     constant = results.constant
+    # A constant series is forecast exactly by anything, and would dilute every difference.
     decides = ~constant if not constant.all() else constant
     losses = measure_series(results, panel, errors, decides, loss=loss, cells=cells)
     measured = np.isfinite(losses.by_series).any(axis=0)

@@ -52,6 +52,7 @@ def find_clock(moments: Sequence[datetime], *, has_time: bool, has_offset: bool,
         return ClockFinding("UTC", None, len(moments) / max(len(days), 1), "start", (), ())
     steps = Counter(int((after - before).total_seconds() // 60) for before, after in pairwise(instants))
     step, count = steps.most_common(1)[0] if steps else (_DAY_MINUTES, 0)
+    # A feed with gaps still has one step in most places, and only one that divides a day is a clock's.
     is_regular = count >= 0.6 * sum(steps.values()) and 0 < step < _DAY_MINUTES and _DAY_MINUTES % step == 0
     within_day = is_regular or rows_a_day > 1.5
     zone, zone_found, zone_doubts = _zone(moments, within_day, has_offset, step if is_regular else None)
@@ -127,6 +128,7 @@ def _days_in(moments: Sequence[datetime], names: Sequence[str]) -> set[date]:
 def _zone_of_whole_days(moments: Sequence[datetime], step: int) -> str | None:
     """A zone other than UTC in which the rows are of whole days."""
     first, last = min(moments), max(moments) + timedelta(minutes=step)
+    # Whole days of UTC need no other zone.
     if first.astimezone(UTC).time() == time(0):
         return None
     return next((name for name in _zones() if _is_always_midnight((first, last), name)), None)
@@ -138,9 +140,11 @@ def _zone_of_clock_changes(
     if not within_day:
         return "UTC", (), ()
     present, counts = set(moments), Counter(moments)
+    # Longer steps may leap over the hour that a clock leaves out.
     if step is not None and step <= 60:
         for name in _COMMON_ZONES[1:]:
             gaps = _clock_changes(name, min(moments).year, max(moments).year)
+            # Of a change at the edge of the document nobody knows whether the hour was left out or never there.
             inside = [change for change in gaps if min(moments) < change < max(moments) - timedelta(hours=3)]
             known = [change for change in inside if change - timedelta(minutes=step) in present]
             if known and not any(change in present for change in known):
@@ -158,6 +162,7 @@ def _clock_changes(name: str, first: int, last: int) -> tuple[datetime, ...]:
     at = datetime(first, 1, 1, tzinfo=UTC)
     while at.year <= last:
         before, after = at.astimezone(zone), (at + timedelta(hours=1)).astimezone(zone)
+        # Spring: an hour that is left out is seen at once, one that is repeated may be a repeated row.
         if (after.utcoffset() or timedelta()) > (before.utcoffset() or timedelta()):
             found.append((before + timedelta(hours=1)).replace(tzinfo=None))
         at += timedelta(hours=1)

@@ -182,6 +182,7 @@ class _Inspection:
         of_series = list(moments)
         if layout.id_columns:
             keys = list(zip(*(cells[name] for name in layout.id_columns), strict=True))
+            # The clock of one series: rows of several at one moment would look like a step of 0. Counting is quadratic.
             commonest = max(set(keys), key=keys.count) if len(set(keys)) <= 200 else keys[0]
             of_series = [moment for moment, key in zip(moments, keys, strict=True) if key == commonest]
         has_offset = all(DayFormat.compile(each).has_offset for each in day.formats)
@@ -196,6 +197,7 @@ class _Inspection:
         if layout.id_columns:
             self._words["long"] = {"series": _one_or_more(layout.id_columns), "value": _one_or_more(values)}
         if clock.rows_a_day > 1.02:
+            # A sum of temperatures means nothing, and neither does the mean of an hour's sales as a day's.
             method = "mean" if all(map(_AVERAGED.search, values)) else "sum"
             self._words["aggregate"] = {"method": method}
             if clock.every_minutes:
@@ -217,6 +219,7 @@ class _Inspection:
 
     def _refuse_months(self, moments: Sequence[datetime]) -> None:
         step = step_days({moment.date() for moment in moments})
+        # A few rows say nothing about the distance of all.
         if step > 7 and len(set(moments)) > 3:
             problem = f"its values are about {step} days apart; the platform forecasts daily and weekly values"
             raise NoLayoutError(self._source, problem, "Give a document with a value a day or a week.")
@@ -231,6 +234,7 @@ class _Inspection:
             calendar["holidays"] = due.holidays
         refused = set(document.quarantined["ds"].dropna().dt.date)
         closed = [day for day in due.missing if day not in refused]
+        # Without any calendar a day without a value is a gap of the feed, and not closed.
         if 0 < len(closed) <= MAX_CLOSED_DAYS and calendar:
             calendar["closed"] = [day.isoformat() for day in closed]
             why = f"{len(closed)} days have no value and no calendar explains them: closed, or missing?"

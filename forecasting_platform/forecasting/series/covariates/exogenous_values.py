@@ -88,6 +88,7 @@ def _values(
 
 def _planned(versions: pd.DataFrame, declared: KnownByTargetDay, days: Days) -> Iterator[tuple[str, int, float]]:
     """Column, position of the row's day, and value: for each row the newest version that was known at its end."""
+    # A version whose time nobody recorded is the oldest of its day.
     ordered = versions.sort_values(["ds", "available_at"], kind="stable", na_position="first")
     target = _positions(ordered["ds"], days)
     since = _known_since(ordered, target, days, declared)
@@ -98,6 +99,7 @@ def _planned(versions: pd.DataFrame, declared: KnownByTargetDay, days: Days) -> 
     columns = [declared.column_ahead(ahead) for ahead in range(declared.days_ahead + 1)]
     rows = zip(target.tolist(), since.tolist(), until.tolist(), ordered["y"].tolist(), strict=True)
     for day, first, next_known, value in rows:
+        # From the day on which it was known, no earlier than the plan reaches, until the next version or its own day.
         for row in range(max(first, day - declared.days_ahead, 0), min(next_known, day + 1, len(days))):
             yield columns[day - row], row, value
 
@@ -108,6 +110,7 @@ def _known_since(
     """Position of the first day at whose end each version was known."""
     available = ordered["available_at"]
     stored = pd.to_datetime(available, utc=True).dt.tz_localize(None)
+    # Half of the largest number: days are added to it below.
     never = np.iinfo(np.int64).max // 2
     since = np.where(stored.isna(), never, _positions(stored.fillna(pd.Timestamp(0)), days)) + declared.delay_days
     is_first = np.append(True, target[1:] != target[:-1])
