@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, ScoredVersion
-from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
+from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, ScoredVersion, Shadow
+from forecasting_platform.forecasting.promotion.decisions import (
+    PromotionDecision,
+)
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide
 
@@ -49,3 +51,12 @@ def judged(
         decided_by="a test",
         **more,
     )
+
+
+AT = datetime(2023, 7, 1, tzinfo=UTC)
+
+
+def shadow(days: int, gain: float) -> Shadow:
+    """Both with the same noise, the challenger better by a share."""
+    champion = np.random.default_rng(5).gamma(4.0, 0.1, days)
+    return Shadow(CUTOFFS[:days], champion * (1 - gain), champion)

@@ -1,36 +1,34 @@
 """A champion changes only when the evidence says so."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import norm
 
-from forecasting_platform.adapters.memory.ledger import MemoryLedger
 from forecasting_platform.errors import MissingMetricError
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence, Fitness, ScoredVersion, Shadow
 from forecasting_platform.forecasting.promotion.decision_statistics import days_to_decide
 from forecasting_platform.forecasting.promotion.decisions import (
     PromotionDecision,
-    first_break,
     hold_if_rolled_back,
     rollback_decision,
 )
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rule import decide, judge_again, verify_decision
-from forecasting_platform.forecasting.promotion.tries import Tries, share
 from forecasting_platform.forecasting.series.features.panel import panel_from
-from forecasting_platform_tests.forecasting.promotion.decided import CUTOFF, CUTOFFS, NOISE, evidence, judged
+from forecasting_platform_tests.forecasting.promotion.decided import (
+    CUTOFF,
+    CUTOFFS,
+    NOISE,
+    evidence,
+    judged,
+    shadow,
+)
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
-
-AT = datetime(2023, 7, 1, tzinfo=UTC)
 
 
 def test_the_first_champion_is_promoted_even_if_it_is_only_naive() -> None:
@@ -251,12 +249,6 @@ def test_what_cannot_serve_is_rejected_even_as_the_first_champion(fitness: Fitne
         assert says in decision.reason
 
 
-def shadow(days: int, gain: float) -> Shadow:
-    """Both with the same noise, the challenger better by a share."""
-    champion = np.random.default_rng(5).gamma(4.0, 0.1, days)
-    return Shadow(CUTOFFS[:days], champion * (1 - gain), champion)
-
-
 def test_shadow_forecasts_that_are_clearly_better_promote_and_clearly_worse_reject() -> None:
     assert judged(NOISE, NOISE, shadow=shadow(200, 0.3)).verdict == "promote"
     worse = judged(NOISE, NOISE, shadow=shadow(200, -0.3))
@@ -282,178 +274,6 @@ def test_every_verdict_on_two_models_says_which_gain_would_be_found(gain: float,
     decision = judged(NOISE * (1 - gain), NOISE, **newer)
     assert decision.verdict == verdict
     assert "would be found four times in five; no shadow days yet, 60 would be the first to decide" in decision.reason
-
-
-@pytest.mark.slow
-@settings(max_examples=60)
-@given(
-    scale=st.floats(0.3, 3.0),
-    jitter=st.floats(0.0, 1.0),
-    days=st.integers(0, 120),
-    newer=st.integers(0, 40),
-    same=st.booleans(),
-    seed=st.integers(0, 2**32 - 1),
-    tries=st.none() | st.builds(Tries, st.integers(1, 90), st.just(AT), st.integers(0, 9), st.none() | st.floats(0, 1)),
-)
-def test_a_decision_judged_again_from_its_json_is_the_same_to_the_last_bit(
-    scale: float, jitter: float, days: int, newer: int, same: bool, seed: int, tries: Tries | None
-) -> None:
-    loss = scale * NOISE + jitter * np.random.default_rng(seed).random(300)
-    more = {"shadow": shadow(days, 1 - scale)} if days else {}
-    decision = judged(loss, NOISE, newer_days=newer, same_recipe=same, tries=tries, **more)
-    stored = json.loads(json.dumps(decision.evidence, allow_nan=False))
-    assert judge_again(stored) == (decision.verdict, decision.reason, decision.evidence["statistics"])
-    assert verify_decision(replace(decision, evidence=stored)) == "same"
-
-
-@pytest.mark.slow
-def test_a_hundred_stored_decisions_are_replayed_without_a_difference() -> None:
-    ledger, rng = MemoryLedger(), np.random.default_rng(6)
-    for _ in range(100):
-        ledger.append_decision(judged(rng.uniform(0.7, 1.2) * NOISE + rng.random(300) / 5, NOISE))
-    assert {verify_decision(entry) for entry in ledger.decisions()} == {"same"}
-    assert len({entry.verdict for entry in ledger.decisions()}) == 3
-    assert first_break(ledger.decisions()) is None
-
-
-def test_a_verdict_that_was_changed_in_the_ledger_differs_when_judged_again() -> None:
-    decision = judged(NOISE * 1.2, NOISE)
-    assert verify_decision(replace(decision, verdict="promote")) == "differs"
-    assert verify_decision(rollback_decision(
-        to_version="1", to_cutoff=CUTOFF, champion_version="2", reason="a drill",
-        decided_at=datetime(2023, 7, 1, tzinfo=UTC), decided_by="a person",
-    )) == "not judged"  # fmt: skip
-
-
-@given(
-    position=st.integers(0, 4), field=st.sampled_from(["reason", "verdict", "decided_by", "evidence", "decision_id"])
-)
-def test_any_changed_or_missing_entry_breaks_the_chain(position: int, field: str) -> None:
-    ledger = MemoryLedger()
-    for number in range(5):
-        ledger.append_decision(replace(judged(NOISE, None), reason=str(number)))
-    entries = ledger.decisions()
-    values = {"evidence": {"x": 1}, "decision_id": 99}
-    changed = replace(entries[position], **{field: values.get(field, "changed")})
-    assert first_break([*entries[:position], changed, *entries[position + 1 :]]) is not None
-    if position:
-        # Entries cut off at the newest end leave a whole chain; the version's tag `decision_hash` tells of them.
-        assert first_break([*entries[:position], *entries[position + 1 :]]) is not None
-
-
-# --- what the tries of a year cost ---
-
-
-def luck(spread: float) -> np.ndarray:
-    """Losses 10 % lower, of which chance explains more the larger the spread."""
-    noise = np.random.default_rng(1).normal(0, spread, 300)
-    return 0.9 * NOISE + noise - noise.mean()
-
-
-def test_what_is_enough_of_the_first_recipe_of_a_year_is_not_of_the_fiftieth() -> None:
-    verdicts = [judged(luck(0.14), NOISE, tries=Tries(number, AT, 0)).verdict for number in (1, 50)]
-    assert verdicts == ["promote", "hold"]
-
-
-def test_the_chance_asked_is_the_share_of_the_number_exactly() -> None:
-    policy, decision = PromotionPolicy.packaged(), judged(luck(0.14), NOISE, tries=Tries(12, AT, 0))
-    chance = decision.evidence["statistics"]["chance_better"]
-
-    def with_alpha(alpha: float) -> str:
-        recorded = decision.evidence["policy"] | {"recipe_alpha": alpha}
-        return judge_again(decision.evidence | {"policy": recorded})[0]
-
-    needed = chance / share(12, policy.half_spent_after)
-    assert [with_alpha(needed * factor) for factor in (0.999, 1.001)] == ["hold", "promote"]
-
-
-def test_each_verdict_tells_what_the_tries_have_cost() -> None:
-    for factor in (0.8, 1.0, 1.3):
-        decision = judged(factor * NOISE, NOISE, tries=Tries(12, AT, 3, first_p=0.01))
-        assert decision.reason.endswith(
-            "; number 12 of the recipes compared within a year: a chance below 0.00019 is asked instead of 0.0175, "
-            "of its shadow 0.00067 instead of 0.01"
-        )
-        assert decision.evidence["inputs"]["tries"] == {
-            "number": 12, "since": "2023-07-01T00:00:00+00:00", "promising_before": 3, "first_p": 0.01
-        }  # fmt: skip
-        asked = decision.evidence["statistics"]["asked"]
-        assert asked == pytest.approx({"recipe": 0.0175 * 2 / (13 * 14), "shadow": 0.01 * 2 / (5 * 6)})
-
-
-def test_the_gain_that_would_be_found_is_larger_after_many_tries() -> None:
-    found = [
-        judged(luck(0.14), NOISE, tries=tries).evidence["statistics"]["least_detectable_gain"]
-        for tries in (None, Tries(1, AT, 0), Tries(50, AT, 0))
-    ]
-    assert found == sorted(found)
-    assert found[0] < found[1] < found[2]
-
-
-def test_a_shadow_promotes_only_what_looked_promising_at_first() -> None:
-    better = shadow(200, 0.3)
-    promising, not_promising = (
-        judged(NOISE, NOISE, shadow=better, tries=Tries(2, AT, 0, first_p=first_p)) for first_p in (0.04, 0.05)
-    )
-    assert promising.verdict == "promote"
-    assert not_promising.verdict == "hold"
-    found = not_promising.evidence["statistics"]["shadow"]
-    assert (found["lower"], found["least_detectable_gain"], found["days_to_decide"]) == (None, None, None)
-    assert found["upper"] == promising.evidence["statistics"]["shadow"]["upper"]
-    assert not_promising.reason.endswith("; no shadow promotes it this year, as its first backtest was not promising")
-    # Its first comparison is this one.
-    first = judged(NOISE, NOISE, shadow=better, tries=Tries(2, AT, 0))
-    assert first.evidence["statistics"]["asked"]["shadow"] == 0
-    assert judged(0.8 * NOISE, NOISE, tries=Tries(2, AT, 0)).evidence["statistics"]["asked"]["shadow"] > 0
-
-
-def test_a_shadow_asks_for_more_after_other_promising_recipes_and_rejects_what_is_worse_as_before() -> None:
-    lower, upper = zip(
-        *(
-            (found["lower"], found["upper"])
-            for found in (
-                judged(NOISE, NOISE, shadow=shadow(200, 0.1), tries=Tries(9, AT, before, first_p=0.01)).evidence[
-                    "statistics"
-                ]["shadow"]
-                for before in (0, 1, 8)
-            )
-        ),
-        strict=True,
-    )
-    assert lower[0] > lower[1] > lower[2]
-    assert len(set(upper)) == 1
-    for first_p in (0.01, 0.9):
-        worse = judged(NOISE, NOISE, shadow=shadow(200, -0.3), tries=Tries(9, AT, 4, first_p=first_p))
-        assert worse.verdict == "reject"
-    few = judged(NOISE, NOISE, shadow=shadow(59, -0.9), tries=Tries(9, AT, 4)).evidence["statistics"]["shadow"]
-    assert (few["lower"], few["upper"]) == (None, None)
-
-
-def test_a_worse_recipe_is_rejected_at_the_same_chance_whatever_was_tried_before() -> None:
-    reasons = {judged(1.1 * NOISE, NOISE, tries=Tries(number, AT, 0)).verdict for number in (1, 50)}
-    assert reasons == {"reject"}
-
-
-def test_without_tries_nothing_is_said_about_them() -> None:
-    decision = judged(NOISE, NOISE)
-    assert decision.evidence["inputs"]["tries"] is None
-    assert "asked" not in decision.evidence["statistics"]
-    assert "within a year" not in decision.reason
-    first = judged(NOISE, None, tries=Tries(1, AT, 0))
-    assert "within a year" not in first.reason
-
-
-def test_decisions_of_the_policy_before_are_judged_again_to_the_same_bits() -> None:
-    recorded = json.loads((Path(__file__).parent / "decisions_of_policy_2.json").read_text())
-    assert [each["verdict"] for each in recorded] == ["promote", "promote", "reject"]
-    for each in recorded:
-        assert each["evidence"]["policy"]["version"] == 2
-        verdict, reason, statistics = judge_again(each["evidence"])
-        assert (verdict, reason, statistics) == (each["verdict"], each["reason"], each["evidence"]["statistics"])
-
-
-def test_the_policy_that_counts_tries_is_another_version() -> None:
-    assert PromotionPolicy.packaged().version == 3
 
 
 # --- what mutated code could say unnoticed ---
@@ -549,14 +369,6 @@ def test_a_better_challenger_that_is_worse_in_many_series_names_five_and_counts_
     fewer = {name: series[name] for name in "ab"}
     reason = judge_again(evidence | {"inputs": evidence["inputs"] | {"series": fewer}})[1]
     assert "worse in series a, series b:" in reason
-
-
-def test_a_hold_because_of_a_rollback_is_replayed_as_the_same_and_another_hold_is_not() -> None:
-    decision = judged(NOISE * 0.8, NOISE)
-    held = replace(decision, verdict="hold", reason="version 2 was rolled back (a drill); `promote` decides anew")
-    assert verify_decision(held) == "same"
-    assert verify_decision(replace(held, reason="not shown to be better")) == "differs"
-    assert verify_decision(replace(held, verdict="reject")) == "differs"
 
 
 def test_an_error_of_a_missing_number_says_which_number_of_whom_was_what() -> None:
