@@ -5,7 +5,7 @@ starts in the past from the day before its start. No HTTP.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -195,7 +195,7 @@ def forecast(champion: Champion, inputs: ModelInputs, levels: Sequence[int]) -> 
     ordered = sorted(set(levels))
     # Rows are forecast each by itself, so pieces give the same bits and hold less memory at once.
     chunks = [champion.model.predict(part, ordered) for part in _chunks(inputs)]
-    forecasts = chunks[0] if len(chunks) == 1 else _concatenate(chunks)
+    forecasts = chunks[0] if len(chunks) == 1 else Forecasts.join(chunks)
     if not is_finite(forecasts).all():
         raise InvalidInputsError("the input rows lead to forecasts that are not finite numbers")
     return forecasts
@@ -205,28 +205,6 @@ def _chunks(inputs: ModelInputs) -> list[ModelInputs]:
     if len(inputs) <= CHUNK_ROWS:
         return [inputs]
     return [inputs.rows(slice(start, start + CHUNK_ROWS)) for start in range(0, len(inputs), CHUNK_ROWS)]
-
-
-def _concatenate(chunks: Sequence[Forecasts]) -> Forecasts:
-    def joined(name: str) -> Any:
-        return np.concatenate([getattr(chunk, name) for chunk in chunks])
-
-    names = [field.name for field in fields(Forecasts) if field.name != "bounds"]
-    bounds = {
-        level: (
-            np.concatenate([chunk.bounds[level][0] for chunk in chunks]),
-            np.concatenate([chunk.bounds[level][1] for chunk in chunks]),
-        )
-        for level in chunks[0].bounds
-    }
-    return Forecasts(bounds=bounds, **{name: joined(name) for name in names})
-
-
-def rows_of(forecasts: Forecasts, rows: slice) -> Forecasts:
-    """Some of the forecasts."""
-    names = [field.name for field in fields(Forecasts) if field.name != "bounds"]
-    bounds = {level: (lower[rows], upper[rows]) for level, (lower, upper) in forecasts.bounds.items()}
-    return Forecasts(bounds=bounds, **{name: getattr(forecasts, name)[rows] for name in names})
 
 
 def parts_of(champion: Champion, inputs: ModelInputs) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from forecasting_platform.forecasting.models.trained.forecasts import Forecasts
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.history import HISTORY, history_columns
 from forecasting_platform.forecasting.series.features.inputs import ModelInputs
-from serve.forecasts.answers import rows_of
 from serve.forecasts.champion import Champion
 from serve.forecasts.precomputed import RenderedForecasts
 from serve.forecasts.rendering import (
@@ -81,7 +80,7 @@ def computed_answer(champion: Champion, forecasts: Forecasts, more: Columns, lef
 def _render_records(champion: Champion, forecasts: Forecasts, more: Columns) -> Iterator[list[Record]]:
     for part in _parts(len(forecasts.ds)):
         columns = {name: values[part] for name, values in more.items()}
-        yield forecast_records(rows_of(forecasts, part), champion.model.cutoff, columns)
+        yield forecast_records(forecasts.rows(part), champion.model.cutoff, columns)
 
 
 def inputs_answer(champion: Champion, inputs: ModelInputs, left_out: Sequence[Record]) -> Response:

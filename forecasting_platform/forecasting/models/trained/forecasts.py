@@ -1,6 +1,7 @@
 """Forecasts as a model answers them, and what each is made of. Which of them are on record belongs to `record`."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,21 @@ class Forecasts:
     y_hat_naive: Floats
     y_hat_seasonal_naive: Floats
 
+    def rows(self, part: slice) -> "Forecasts":
+        """Some of the forecasts."""
+        bounds = {level: (lower[part], upper[part]) for level, (lower, upper) in self.bounds.items()}
+        return Forecasts(bounds=bounds, **{name: getattr(self, name)[part] for name in _ARRAYS})
+
+    @classmethod
+    def join(cls, parts: Sequence["Forecasts"]) -> "Forecasts":
+        """The forecasts of several, one after the other; there is at least one, and all have the same levels."""
+
+        def joined(level: int, side: int) -> Floats:
+            return np.concatenate([part.bounds[level][side] for part in parts])
+
+        bounds = {level: (joined(level, 0), joined(level, 1)) for level in parts[0].bounds}
+        return cls(bounds=bounds, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS})
+
     def zero_where_closed(self) -> "Forecasts":
         """The same with 0, and intervals of no width, on closed days."""
         if not self.closed.any():
@@ -69,3 +85,6 @@ class Forecasts:
         return pd.DataFrame(
             columns | {"y_hat_naive": self.y_hat_naive, "y_hat_seasonal_naive": self.y_hat_seasonal_naive}
         )
+
+
+_ARRAYS = [field.name for field in fields(Forecasts) if field.name != "bounds"]
