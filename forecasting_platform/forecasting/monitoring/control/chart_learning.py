@@ -89,7 +89,7 @@ def _add_thresholds(
 
 
 def _add_threshold(chart: Chart, reference: Reference, evidence: Floats) -> Reference:
-    peaks = np.sort(excursion_peaks(evidence))[::-1]
+    peaks = _largest(excursion_peaks(evidence), int(YEARS * max(BUDGETS)) + 1)
     tail = peaks[: min(TAIL_PEAKS, len(peaks) - 1) + 1]
     excess = float((tail - tail[-1]).mean())
 
@@ -100,6 +100,12 @@ def _add_threshold(chart: Chart, reference: Reference, evidence: Floats) -> Refe
 
     wanted = (_cautious(-float(np.log(budget)), reference.days / DAYS_A_PARAMETER[chart.squared]) for budget in BUDGETS)
     return replace(reference, thresholds=tuple(map(height, wanted)))
+
+
+def _largest(values: Floats, count: int) -> Floats:
+    """The largest values, in falling order: most peaks are small, and sorting them would take longest."""
+    chosen = np.partition(values, len(values) - count)[-count:] if len(values) > count else values
+    return np.sort(chosen)[::-1]
 
 
 def _cautious(rarity: float, certainty: float) -> float:
@@ -194,7 +200,8 @@ def _resample(innovations: Floats, paths: int, days: int, seed: int) -> Floats:
     """Paths made of blocks of innovations, wrapped around at the end (circular bootstrap); shape (paths, days)."""
     generator = np.random.default_rng(seed)
     blocks = -(-days // BLOCK_DAYS)
-    starts = generator.integers(0, len(innovations), (paths, blocks, 1))
-    positions = (starts + np.arange(BLOCK_DAYS)) % len(innovations)
-    drawn: Floats = innovations[positions.reshape(paths, -1)[:, :days]]
-    return drawn
+    starts = generator.integers(0, len(innovations), (paths, blocks))
+    # Blocks are copied whole, which is much faster than by the position of each day.
+    wrapped = np.concatenate([innovations, innovations[: BLOCK_DAYS - 1]])
+    drawn = np.lib.stride_tricks.sliding_window_view(wrapped, BLOCK_DAYS)[starts].reshape(paths, -1)
+    return np.ascontiguousarray(drawn[:, :days])
