@@ -184,3 +184,12 @@ def _name(check: str) -> str:
 def checks_of(evidence: str | None) -> Sequence[str]:
     """The fingerprints of the checks that an incident's evidence comes from; none of an incident of another kind."""
     return list(json.loads(evidence)["found"]) if evidence else ()
+
+
+def newest_seen(evidence: Iterable[str | None]) -> dict[str, int]:
+    """The number of the newest result of each check that any incident of series has taken in."""
+    newest: dict[str, int] = {}
+    for text in evidence:
+        for check, event_id in (json.loads(text)["seen"] if text else {}).items():
+            newest[check] = max(event_id, newest.get(check, -1))
+    return newest

@@ -9,7 +9,13 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, Route
-from forecasting_platform.forecasting.monitoring.causes import Evidence, Source, checks_of, new_causes
+from forecasting_platform.forecasting.monitoring.causes import (
+    Evidence,
+    Source,
+    checks_of,
+    new_causes,
+    newest_seen,
+)
 from forecasting_platform.forecasting.monitoring.incidents import (
     Alert,
     AlertPolicy,
@@ -54,11 +60,18 @@ def _mute_reason(
     return reasons[0] if reasons and all(reasons) else None
 
 
-def _of_causes(evaluation: Evaluation, newest: Mapping[str, Alert]) -> list[Evaluation]:
-    """An evaluation of a check, or those of the incidents of series that its findings open, renew or end."""
+def _of_causes(evaluation: Evaluation, newest: Mapping[str, Alert], seen: dict[str, int]) -> list[Evaluation]:
+    """An evaluation of a check, or those of the incidents of series that its findings open, renew or end.
+
+    Args:
+        seen: the newest result of each check that was taken in; the evaluation is added.
+    """
     findings = evaluation.findings
     if findings is None or evaluation.result == "unknown":
         return [evaluation]
+    if evaluation.event_id <= seen.get(evaluation.fingerprint, -1):
+        return []
+    seen[evaluation.fingerprint] = evaluation.event_id
     source = Source(evaluation.fingerprint, evaluation.severity, evaluation.owner, evaluation.runbook)
     # The check itself has no incident, or no longer: it could be judged.
     found = [replace(evaluation, result="passed", findings=None)]
@@ -71,7 +84,7 @@ def _of_causes(evaluation: Evaluation, newest: Mapping[str, Alert]) -> list[Eval
             del left[name]
         is_concerned = bool(explained) or source.check in before.found
         # What was judged about days long past neither adds to what is open nor ends it.
-        if is_concerned and not evaluation.historical and before.seen.get(source.check, -1) < evaluation.event_id:
+        if is_concerned and not evaluation.historical:
             found.append(_renewed(evaluation, alert, before.after(source, evaluation.event_id, findings)))
     taken = [alert.fingerprint for alert in open_now]
     for fingerprint, opened in new_causes(source, evaluation.event_id, left, findings.judged, taken):
@@ -83,7 +96,8 @@ def _renewed(evaluation: Evaluation, alert: Alert, evidence: Evidence) -> Evalua
     # Results of several checks are of one incident: each is taken in once, in whatever order they come.
     after = replace(evaluation, event_id=max(evaluation.event_id, alert.last_event_id + 1))
     if not evidence.found:
-        return replace(after, fingerprint=alert.fingerprint, result="passed", findings=None)
+        kept = evidence.to_json()
+        return replace(after, fingerprint=alert.fingerprint, result="passed", findings=None, evidence=kept)
     return _with_evidence(after, alert.fingerprint, evidence)
 
 
@@ -139,8 +153,9 @@ def apply_evaluations(
             now[alert.fingerprint] = changed[alert.alert_id] = marked
         messages.extend(queued)
 
+    seen = newest_seen(alert.evidence for alert in alerts)
     for evaluation in sorted(evaluations, key=lambda found: found.event_id):
-        for each in _of_causes(evaluation, now):
+        for each in _of_causes(evaluation, now, seen):
             name, when = each.fingerprint, each.evaluated_at
             if name in now and now[name].is_open and each.event_id > now[name].last_event_id:
                 # Between two looks it may have fired before it recovered.

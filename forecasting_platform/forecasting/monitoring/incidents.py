@@ -164,7 +164,7 @@ def _open_incident(evaluation: Evaluation, muted_by: str | None) -> Alert:
 
 
 def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | None) -> Alert:
-    seen = replace(current, last_event_id=evaluation.event_id)
+    seen = replace(current, last_event_id=evaluation.event_id, evidence=evaluation.evidence or current.evidence)
     if evaluation.result == "passed":
         # The recovery is a message of its own, so delivery starts anew.
         return replace(seen, state="RESOLVED", resolved=evaluation.evaluated_at, delivered=None)
@@ -182,7 +182,6 @@ def _continue_incident(current: Alert, evaluation: Evaluation, muted_by: str | N
         first_seen=evaluation.evaluated_at if current.state == "UNKNOWN" else current.first_seen,
         owner=evaluation.owner or current.owner,
         runbook=evaluation.runbook or current.runbook,
-        evidence=evaluation.evidence,
     )
 
 

@@ -129,9 +129,19 @@ def test_results_read_twice_or_late_neither_open_nor_end_anything_twice(ledger: 
     assert ledger.open == []
     assert ledger.told == ["series:a@1 FIRING", "series:a@1 RESOLVED"]
     ledger.look(result(RMSE, 6, ("a",)))
-    ledger.look(result(BIAS, 5, ("a",)))
+    ledger.look(result(BIAS, 5, ("a",)))  # it was written later
     assert ledger.open == ["series:a"]
     assert "forecast_rmse_within_budget (since" in ledger.alerts["series:a@6"].summary
+
+
+def test_results_of_many_series_that_are_read_again_after_the_incident_open_nothing(ledger: Ledger) -> None:
+    names = tuple(f"s{number}" for number in range(8))
+    later = dict.fromkeys(names[:3], BEGIN + timedelta(days=3))
+    seen = [result(DRIFT, 1, names), result(BIAS, 2, later), result(DRIFT, 3), result(BIAS, 4)]
+    for _ in range(2):
+        ledger.look(*seen)
+    assert [alert.fingerprint for alert in ledger.alerts.values()] == [f"many_series:{BEGIN}"]
+    assert ledger.open == []
 
 
 def test_it_is_muted_where_all_its_checks_are_and_told_when_another_check_finds_it_too(ledger: Ledger) -> None:
