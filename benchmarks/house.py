@@ -44,8 +44,11 @@ def code_lines(text: str) -> int:
     return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
-def private_helpers(tree: ast.AST) -> Iterator[int]:
-    """How often each private function of a module is named in it, beside its definition."""
+def private_helpers(tree: ast.AST) -> Iterator[tuple[int, bool]]:
+    """How often each private function of a module is named in it, beside its definition, and whether it is a line.
+
+    One statement without a docstring may be no more than what its caller could say.
+    """
     named = Counter(
         node.id if isinstance(node, ast.Name) else node.attr
         for node in ast.walk(tree)
@@ -53,7 +56,7 @@ def private_helpers(tree: ast.AST) -> Iterator[int]:
     )
     for node in ast.walk(tree):
         if isinstance(node, FUNCTIONS) and node.name.startswith("_") and not node.name.startswith("__"):
-            yield named[node.name]
+            yield named[node.name], len(node.body) == 1 and not node.decorator_list
 
 
 def table(files: dict[Path, str]) -> list[tuple[str, str]]:
@@ -62,11 +65,11 @@ def table(files: dict[Path, str]) -> list[tuple[str, str]]:
     packages = Counter(str(path.parent) for path in files if path.name != "__init__.py")
     lengths = {str(path): text.count("\n") for path, text in files.items()}
     functions = sorted(lines for tree in trees.values() for lines in function_lines(tree))
-    helpers = [uses for tree in trees.values() for uses in private_helpers(tree)]
+    helpers = [found for tree in trees.values() for found in private_helpers(tree)]
     lines_of_code = sum(map(code_lines, files.values()))
     long_files = {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES}
     full = {package: count for package, count in packages.items() if count > MAX_MODULES}
-    once = sum(uses == 1 for uses in helpers)
+    once = [is_line for uses, is_line in helpers if uses == 1]
     return [
         ("files", str(len(files))),
         ("lines", str(sum(lengths.values()))),
@@ -86,8 +89,9 @@ def table(files: dict[Path, str]) -> list[tuple[str, str]]:
         ("functions", str(len(functions))),
         (
             f"private functions used once (at most {MAX_SHARE_USED_ONCE:.0%})",
-            f"{once} of {len(functions)}: {once / len(functions):.1%}",
+            f"{len(once)} of {len(functions)}: {len(once) / len(functions):.1%}",
         ),
+        ("of them of one statement, without a docstring", str(sum(once))),
         ("private functions", f"{len(helpers)}"),
         ("comments in 100 lines of code", f"{100 * sum(map(comment_lines, files.values())) / lines_of_code:.1f}"),
     ]

@@ -9,7 +9,7 @@ Where do I go to …
   `forecasting_platform.candidate_contract` (docs/your-own-candidate.md); one of the default recipe is a file in
   `forecasting/models/candidates/` with its entry in `registry.py` there
 - read another feed: a file in `adapters/feeds/`, its scheme in `feed_wiring.described_feed`
-- have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its `test_proposals.py`
+- have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its test of proposals
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`

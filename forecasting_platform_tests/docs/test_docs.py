@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+import forecasting_platform
 from forecasting_platform.cli import COMMANDS, main
 from forecasting_platform.definitions import build_definitions
 from forecasting_platform.forecasting.monitoring.next_steps import NEXT_STEPS
@@ -106,3 +107,14 @@ def test_the_page_of_a_files_words_is_as_the_code_has_them(page: str, content: s
     assert file.read_text(encoding="utf-8") == getattr(reference, f"{page.replace('-', '_')}_page")(), (
         "write it anew: make docs"
     )
+
+
+def test_where_to_go_names_what_is_there() -> None:
+    told = str(forecasting_platform.__doc__)
+    # A file or a folder: written from the package, the repository, or the folder that was named before it.
+    named, place = re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|\.py))`", told), ROOT
+    for path in named:
+        found = [root / path for root in (ROOT / "forecasting_platform", ROOT, place) if (root / path).exists()]
+        assert found, f"{path} is not there"
+        place = found[0] if found[0].is_dir() else found[0].parent
+    assert len(named) > 15
