@@ -104,7 +104,15 @@ class HttpDownload:
                 if response.status_code == HTTPStatus.NOT_MODIFIED and kept:
                     return replace(kept, fetched_at=datetime.now(UTC), not_modified=True)
                 self._refuse_error_status(response)
-                return self._document(url, response, self._read(response, deadline))
+                content = self._read(response, deadline)
+                return RawDocument(
+                    content=unpacked(content, self.source, self.max_bytes, self.member),
+                    content_type=response.headers.get("Content-Type"),
+                    source=self.source,
+                    fetched_at=datetime.now(UTC),
+                    address=url,
+                    validators=_validators(response),
+                )
         except PrivateAddressError as error:
             problem = f"it leads to {error.host}, a private address that the feed's URL does not name"
             raise self._refusal(problem) from error
@@ -172,16 +180,6 @@ class HttpDownload:
             if time.monotonic() > deadline:
                 raise requests.Timeout("the answer came too slowly")
         return bytes(content)
-
-    def _document(self, url: str, response: requests.Response, content: bytes) -> RawDocument:
-        return RawDocument(
-            content=unpacked(content, self.source, self.max_bytes, self.member),
-            content_type=response.headers.get("Content-Type"),
-            source=self.source,
-            fetched_at=datetime.now(UTC),
-            address=url,
-            validators=_validators(response),
-        )
 
     def _refusal(self, problem: str) -> FeedDocumentError:
         return FeedDocumentError(

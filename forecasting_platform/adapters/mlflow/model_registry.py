@@ -93,7 +93,8 @@ class MlflowModelRegistry:
             )
             # After the model: `log_model` asks the server for each metric there is, one by one.
             mlflow.log_metrics(_metrics(model), model_id=logged.model_id)
-            version = str(mlflow.register_model(logged.model_uri, self.name, tags=_tags(model, checksum)).version)
+            tags = fingerprint_tags(model) | {CHECKSUM_TAG: checksum, "cutoff": model.cutoff.isoformat()}
+            version = str(mlflow.register_model(logged.model_uri, self.name, tags=tags).version)
             # As much of the card as MLflow keeps with a version.
             description = card[:MAX_DESCRIPTION].rpartition("\n")[0]
             self._client.update_model_version(self.name, version, description=description)
@@ -200,10 +201,6 @@ def _model_version(found: Any) -> ModelVersion:
         trained_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
         tags=dict(found.tags),
     )
-
-
-def _tags(model: ForecastModel, checksum: str) -> dict[str, str]:
-    return fingerprint_tags(model) | {CHECKSUM_TAG: checksum, "cutoff": model.cutoff.isoformat()}
 
 
 def _example(model: ForecastModel) -> ModelInputs:

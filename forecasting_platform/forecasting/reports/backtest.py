@@ -1,6 +1,5 @@
 """A backtest as frames: its scores by series and steps ahead, and its forecasts. Whether it is better is in `rule`."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
@@ -63,7 +62,8 @@ def backtest_forecasts(results: Backtest) -> pd.DataFrame:
     served = np.einsum("ksch,sck->sch", results.y_hat, results.weights)
     series, cutoff, step = np.nonzero(np.isfinite(served) & np.isfinite(results.y))
     days = results.cutoffs[cutoff]
-    columns = dict(_columns(results, series, cutoff, step))
+    of_each = zip(results.candidates, results.y_hat, strict=True)
+    columns = {name: y_hat[series, cutoff, step] for name, y_hat in of_each}
     return pd.DataFrame(
         {
             "unique_id": np.array(results.unique_ids, dtype=object)[series],
@@ -74,8 +74,3 @@ def backtest_forecasts(results: Backtest) -> pd.DataFrame:
         }
         | columns
     )
-
-
-def _columns(results: Backtest, *cells: np.ndarray) -> Iterator[tuple[str, Floats]]:
-    for name, y_hat in zip(results.candidates, results.y_hat, strict=True):
-        yield name, y_hat[cells]

@@ -36,7 +36,6 @@ from forecasting_platform.adapters.feeds.documents.text_table import Positions, 
 from forecasting_platform.adapters.feeds.documents.unusable_series import refuse_names, refuse_text_columns
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.forecasting.series.arrays import Days
 from forecasting_platform.forecasting.series.covariates.exogenous import is_exogenous
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.quality.refusals import Refusals, varied_examples
@@ -123,7 +122,8 @@ class _Reading:
         rows = np.flatnonzero((days.days >= start) & (days.days <= end) & (days.days <= newest))
         cells, read, unusable = self._read(table, days, rows, names)
         series, daily = self._daily(table, days, cells, read)
-        unpublished = _pairs(series, *daily.unpublished)
+        places, announced = daily.unpublished
+        unpublished = tuple((series[at], day) for at, day in zip(places.tolist(), announced.tolist(), strict=True))
         observations = self._frame(series, daily)
         return FeedDocument(
             source=self.source,
@@ -142,7 +142,7 @@ class _Reading:
                 values=len(observations),
                 refused_values=len(self.quarantine.refused) - refused_rows,
                 unpublished=len(unpublished),
-                published=_reach(days),
+                published=DateRange(days.days.min().item(), days.days.max().item()) if len(days.days) else None,
                 examples=varied_examples(self.quarantine.refused),
             ),
         )
@@ -271,11 +271,3 @@ class _Reading:
 
 def _as_date(day: np.datetime64) -> date:
     return date.fromisoformat(str(day))
-
-
-def _pairs(names: Sequence[str], series: Positions, days: Days) -> tuple[tuple[str, date], ...]:
-    return tuple((names[place], day) for place, day in zip(series.tolist(), days.tolist(), strict=True))
-
-
-def _reach(days: RowDays) -> DateRange | None:
-    return DateRange(days.days.min().item(), days.days.max().item()) if len(days.days) else None

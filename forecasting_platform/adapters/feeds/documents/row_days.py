@@ -122,7 +122,12 @@ def _refuse_another_order(
     without = np.flatnonzero(np.isnat(found.days))
 
     def refusal(row: int, problem: str) -> FeedDocumentError:
-        return _refusal(found.text(row), int(numbers[row]), declared, source, problem)
+        return FeedDocumentError(
+            source,
+            f"the date {found.text(row)[:40]!r} of row {int(numbers[row])}, read as {declared}, {problem}",
+            "Declare the format that the feed is written in (FORECASTING_FEED_DATE_FORMAT, or day.format in its "
+            "description), or have the publisher mend the dates.",
+        )
 
     swapped = {word for word in np.unique(at[without]).tolist() if any(each.swapped(words[word]) for each in formats)}
     if swapped:
@@ -163,12 +168,3 @@ def _other_way(day: date) -> date | None:
 
 def _is_beside(days: Days, others: Days) -> npt.NDArray[np.bool_]:
     return np.abs((days - others).astype("timedelta64[D]")) == np.timedelta64(1, "D")
-
-
-def _refusal(text: str, number: int, declared: str, source: str, problem: str) -> FeedDocumentError:
-    return FeedDocumentError(
-        source,
-        f"the date {text[:40]!r} of row {number}, read as {declared}, {problem}",
-        "Declare the format that the feed is written in (FORECASTING_FEED_DATE_FORMAT, or day.format in its "
-        "description), or have the publisher mend the dates.",
-    )

@@ -45,7 +45,7 @@ def find_due_days(days: Iterable[date]) -> DueDays:
     share = [
         count / possible[weekday] if possible[weekday] else 0.0
         for weekday in range(7)
-        for count in [_on(there, weekday)]
+        for count in [sum(day.weekday() == weekday for day in there)]
     ]
     due = tuple(weekday for weekday in range(7) if _is_due(share, weekday, step))
     if len(there) < 14 or not due or len(due) == 7:
@@ -98,10 +98,6 @@ def _answer(
 
 def _span(first: date, last: date) -> list[date]:
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-
-
-def _on(days: Iterable[date], weekday: int) -> int:
-    return sum(day.weekday() == weekday for day in days)
 
 
 def _is_due(share: list[float], weekday: int, step: int) -> bool:
