@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECA
 from forecasting_platform.forecasting.series.quality.limits import MAX_VALUE
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.adapters.spark.spark_tables import empty_spark_tables
-from forecasting_platform_tests.contracts.table_store_contract import (
+from forecasting_platform_tests.contracts.table_store_rows import (
     features,
     forecasts,
     observations,

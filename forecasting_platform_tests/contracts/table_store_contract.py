@@ -1,25 +1,20 @@
 """What every table store promises; subclassed once for each adapter, which overrides the fixtures only."""
 
 import base64
-import itertools
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
-from typing import ClassVar
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from forecasting_platform.errors import InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.monitoring.prediction_errors import match_predictions
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
     DRIFT_REFERENCES,
-    FEATURE_NAMES,
     FEATURE_TABLE,
     FORECAST_ERRORS,
     FORECASTS,
@@ -30,98 +25,31 @@ from forecasting_platform.forecasting.series.frames import (
     PREDICTION_LOG,
     QUARANTINED_OBSERVATIONS,
 )
-from forecasting_platform.forecasting.series.quality.limits import MAX_NAME_BYTES, MAX_VALUE
+from forecasting_platform.forecasting.series.quality.limits import MAX_NAME_BYTES
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import TableStore
-
-JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))
-DAY_1 = DateRange(date(2020, 1, 1), date(2020, 1, 1))
-DAY_2 = DateRange(date(2020, 1, 2), date(2020, 1, 2))
-MONDAY = datetime(2020, 2, 3, 6, 0, 0, 123456, tzinfo=UTC)
-TUESDAY = MONDAY + timedelta(days=1)
-WEDNESDAY = MONDAY + timedelta(days=2)
-
-ODD_NAMES = [
-    "Größe ✓ 天然气", 'it\'s "quoted"', "select", "\\n", "\\N", "NULL", " a ", "NaN", "%s {x} $1", "../x", ".", "Gas/",
-    "e\u0301", "a=b", "<b>&amp;", "👩‍🔬",
-]  # fmt: skip
-ODD_TEXTS = [*ODD_NAMES, "a\tb\\n\nc\r", "", " "]
-
-
-def observations(*rows: tuple[str, str, float]) -> pd.DataFrame:
-    """Rows of (`unique_id`, `ds`, `y`)."""
-    frame = pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
-    return frame.assign(ds=pd.to_datetime(frame["ds"]), y=frame["y"].astype("float64"))
-
-
-def refused(*rows: tuple[str | None, str | None, str, str]) -> pd.DataFrame:
-    """Rows of (`unique_id`, `ds`, `reason`, `raw`)."""
-    frame = pd.DataFrame(rows, columns=["unique_id", "ds", "reason", "raw"], dtype="object")
-    return frame.assign(ds=pd.to_datetime(frame["ds"]))
+from forecasting_platform_tests.contracts.past_states_contract import PastStatesContract
+from forecasting_platform_tests.contracts.table_store_rows import (
+    DAY_1,
+    DAY_2,
+    JANUARY,
+    MONDAY,
+    ODD_NAMES,
+    ODD_TEXTS,
+    TUESDAY,
+    WEDNESDAY,
+    drift_references,
+    features,
+    forecasts,
+    held,
+    observations,
+    predictions,
+    refused,
+)
 
 
-def held(period: DateRange) -> pd.DataFrame:
-    """A held value of each day."""
-    rows = pd.DataFrame({"unique_id": "Größe", "ds": pd.date_range(period.start, period.end), "y": 1e50})
-    return HELD_OBSERVATIONS.conform(rows.assign(reason="far off", lowest=-np.pi, highest=1e9 / 7))
-
-
-def features(period: DateRange, unique_ids: tuple[str, ...] = ("a", "b"), value: float = 1.0) -> pd.DataFrame:
-    """A feature row for each series and day."""
-    rows = pd.DataFrame(
-        [(name, pd.Timestamp(day)) for name in unique_ids for day in period], columns=["unique_id", "ds"]
-    )
-    numbers = {name: value + index / 7 for index, name in enumerate(FEATURE_NAMES)}
-    known = ['{"Température": 4.5}' if day.day % 2 else None for day in rows["ds"]]
-    return FEATURE_TABLE.conform(rows.assign(**numbers, observed_days=364, exogenous=known))
-
-
-def drift_references(period: DateRange) -> pd.DataFrame:
-    """A reference of each day, every other one without anything learnt."""
-    rows = pd.DataFrame({"unique_id": "Größe", "ds": pd.date_range(period.start, period.end)})
-    learnt = ['{"spread": 0.1}' if day.day % 2 else None for day in rows["ds"]]
-    return DRIFT_REFERENCES.conform(
-        rows.assign(question="q", learnt_from="0" * 64, known_as="1" * 64, reference=learnt, why=None)
-    )
-
-
-def forecasts(period: DateRange, model_version: str = "1", y_hat: float = 5.0) -> pd.DataFrame:
-    """A forecast of the next day for each cutoff."""
-    cutoffs = pd.Series([pd.Timestamp(day) for day in period])
-    texts = {"unique_id": "a", "model_version": model_version, "issued_at": pd.Timestamp(MONDAY)}
-    moments = {"cutoff": cutoffs, "ds": cutoffs + pd.Timedelta(days=1)}
-    numbers = {c.name: y_hat for c in FORECASTS.columns if c.kind == "float"}
-    return FORECASTS.conform(pd.DataFrame({**moments}).assign(**texts, **numbers))
-
-
-def predictions(request_id: str, y_hat: float = 5.0, unique_ids: tuple[str, ...] = ("a",)) -> pd.DataFrame:
-    """What the app answered to one request."""
-    rows = pd.DataFrame({"unique_id": list(unique_ids)}).assign(
-        request_id=request_id,
-        served_at=pd.Timestamp(MONDAY),
-        cutoff=pd.Timestamp("2020-01-01"),
-        ds=pd.Timestamp("2020-01-02"),
-        model_version="1",
-        y_hat=y_hat,
-        given_inputs=False,
-    )
-    return PREDICTION_LOG.conform(rows)
-
-
-# Loads of two series on three days: how long after the one before, and what.
-values = st.floats(-MAX_VALUE, MAX_VALUE) | st.sampled_from([0.0, -0.0, 1.0])
-keys = st.tuples(st.sampled_from("ab"), st.sampled_from(["2020-01-01", "2020-01-02", "2020-01-03"]))
-histories = st.lists(st.tuples(st.integers(1, 3), st.dictionaries(keys, values, max_size=6)), min_size=1, max_size=5)
-
-
-class TableStoreContract:
-    """The promises of `TableStore`, by number.
-
-    Attributes:
-        as_of_examples: random histories of loads tried; fewer where a load takes long.
-    """
-
-    as_of_examples: ClassVar[int] = 10
+class TableStoreContract(PastStatesContract):
+    """The promises of `TableStore`, by number; 9 is in `PastStatesContract`."""
 
     @pytest.fixture
     def store(self) -> TableStore:
@@ -557,78 +485,6 @@ class TableStoreContract:
             added = list(writers.map(write, range(6)))
         assert sorted(added) == [0, 0, 0, 0, 0, 50]
         assert len(store.read(OBSERVATIONS)) == 50
-
-    # 9. Reading `as_of` a time gives exactly what was known then.
-
-    def test_as_of_gives_what_was_known_then(self, store: TableStore) -> None:
-        store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=MONDAY)
-        store.record_observations(
-            observations(("a", "2020-01-01", 2), ("b", "2020-01-01", 3)), JANUARY, available_at=TUESDAY
-        )
-        assert store.read_observations(as_of=MONDAY - timedelta(microseconds=1)).empty
-        assert store.read_observations(as_of=MONDAY)["y"].tolist() == [1.0]
-        assert store.read_observations(as_of=TUESDAY - timedelta(microseconds=1))["y"].tolist() == [1.0]
-        assert store.read_observations(JANUARY, as_of=TUESDAY)["y"].tolist() == [2.0, 3.0]
-        assert store.read_observations(as_of=TUESDAY, unique_ids=["b"])["y"].tolist() == [3.0]
-
-    def test_every_past_state_is_read_as_it_was(self, store: TableStore) -> None:
-        names, moment = itertools.count(), MONDAY
-
-        @settings(max_examples=self.as_of_examples, deadline=None, database=None)
-        @given(histories)
-        def remember(history: list[tuple[int, dict[tuple[str, str], float]]]) -> None:
-            nonlocal moment
-            prefix = f"history {next(names)}, "
-            known: dict[tuple[str, str], str] = {}
-            states = []
-            for microseconds, load in history:
-                states.append((moment, dict(known)))  # after the load before this one
-                moment += timedelta(microseconds=microseconds)
-                rows = observations(*((prefix + name, day, y) for (name, day), y in load.items()))
-                store.record_observations(rows, JANUARY, available_at=moment)
-                # A value equal to the one before is none; 0.0 and -0.0 are equal, and the first one stays.
-                known |= {key: y.hex() for key, y in load.items() if key not in known or float.fromhex(known[key]) != y}
-                states.append((moment, dict(known)))
-                moment += timedelta(microseconds=1)
-            for at, expected in states:
-                found = store.read_observations(JANUARY, unique_ids=[prefix + "a", prefix + "b"], as_of=at)
-                keys = zip(found["unique_id"].str.removeprefix(prefix), found["ds"].dt.date.astype(str), strict=True)
-                assert dict(zip(keys, map(float.hex, found["y"]), strict=True)) == expected
-
-        remember()
-
-    # The newest row of each series.
-
-    def test_the_newest_row_of_each_series(self, store: TableStore) -> None:
-        store.replace(FEATURE_TABLE, pd.concat([features(JANUARY, ("a",)), features(DAY_2, ("b",))]), JANUARY)
-        newest = store.read_newest(FEATURE_TABLE)
-        assert newest["unique_id"].tolist() == ["a", "b"]
-        assert newest["ds"].dt.date.tolist() == [date(2020, 1, 31), date(2020, 1, 2)]
-        assert list(newest.dtypes) == list(FEATURE_TABLE.empty().dtypes)
-
-    def test_the_newest_row_at_or_before_a_day(self, store: TableStore) -> None:
-        store.replace(FEATURE_TABLE, pd.concat([features(JANUARY, ("a",)), features(DAY_2, ("b",))]), JANUARY)
-        assert store.read_newest(FEATURE_TABLE, at_or_before=date(2020, 1, 1))["unique_id"].tolist() == ["a"]
-        newest = store.read_newest(FEATURE_TABLE, at_or_before=date(2020, 1, 5), unique_ids=["a", "unknown"])
-        assert newest["ds"].dt.date.tolist() == [date(2020, 1, 5)]
-        assert store.read_newest(FEATURE_TABLE, unique_ids=[]).empty
-        twice = store.read_newest(FEATURE_TABLE, unique_ids=["b", "a", "b"])
-        assert twice["unique_id"].tolist() == ["a", "b"]
-
-    def test_the_span_of_some_series_is_theirs(self, store: TableStore) -> None:
-        store.replace(FEATURE_TABLE, pd.concat([features(DAY_2, ("a",)), features(JANUARY, ("b",))]), JANUARY)
-        assert store.span(FEATURE_TABLE, unique_ids=["a"]) == DAY_2
-        assert store.span(FEATURE_TABLE, unique_ids=["a", "b"]) == JANUARY
-        assert store.span(FEATURE_TABLE, unique_ids=["unknown"]) is None
-        assert store.span(FEATURE_TABLE, unique_ids=[]) is None
-
-    def test_the_span_of_a_table_is_its_first_and_last_day(self, store: TableStore) -> None:
-        assert store.span(FEATURE_TABLE) is None
-        store.replace(FEATURE_TABLE, pd.concat([features(DAY_2, ("a",)), features(JANUARY, ("b",))]), JANUARY)
-        assert store.span(FEATURE_TABLE) == JANUARY
-        for day in (JANUARY.start, JANUARY.end):
-            store.replace(FEATURE_TABLE, FEATURE_TABLE.empty(), DateRange(day, day))
-        assert store.span(FEATURE_TABLE) == DateRange(date(2020, 1, 2), date(2020, 1, 30))
 
     def test_preparing_again_keeps_what_is_there(self, store: TableStore) -> None:
         store.replace(FEATURE_TABLE, features(DAY_1), DAY_1)

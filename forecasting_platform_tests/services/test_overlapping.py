@@ -15,7 +15,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECA
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.services.forecast_errors import match_forecast_errors
-from forecasting_platform_tests.contracts.table_store_contract import forecasts
+from forecasting_platform_tests.contracts.table_store_rows import forecasts
 
 DAYS = DateRange(date(2023, 7, 1), date(2023, 7, 5))
 NOON = datetime(2023, 7, 6, 12, tzinfo=UTC)

@@ -17,12 +17,12 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.errors import ConfigurationError, InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform_tests.contracts.table_store_contract import (
+from forecasting_platform_tests.contracts.table_store_contract import RemoteTableStoreContract
+from forecasting_platform_tests.contracts.table_store_rows import (
     DAY_1,
     JANUARY,
     MONDAY,
     TUESDAY,
-    RemoteTableStoreContract,
     features,
     observations,
 )

@@ -11,7 +11,7 @@ from datetime import timedelta
 from forecasting_platform.adapters.spark.session import SparkOptions
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
-from forecasting_platform_tests.contracts.table_store_contract import JANUARY, MONDAY, features, observations, refused
+from forecasting_platform_tests.contracts.table_store_rows import JANUARY, MONDAY, features, observations, refused
 
 CONF = {
     "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",

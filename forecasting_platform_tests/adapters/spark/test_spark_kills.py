@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from forecasting_platform_tests.adapters.spark import spark_writer
-from forecasting_platform_tests.contracts.table_store_contract import JANUARY
+from forecasting_platform_tests.contracts.table_store_rows import JANUARY
 
 KILLS = int(os.environ.get("SPARK_KILLS", "2"))
 SEED = int(os.environ.get("SPARK_KILLS_SEED", "2026"))

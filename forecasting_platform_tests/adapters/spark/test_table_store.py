@@ -19,13 +19,13 @@ from forecasting_platform.adapters.spark.table_log import TableLog
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, PREDICTION_LOG
-from forecasting_platform_tests.contracts.table_store_contract import (
+from forecasting_platform_tests.contracts.table_store_contract import RemoteTableStoreContract
+from forecasting_platform_tests.contracts.table_store_rows import (
     DAY_1,
     DAY_2,
     JANUARY,
     MONDAY,
     TUESDAY,
-    RemoteTableStoreContract,
     features,
     forecasts,
     observations,
