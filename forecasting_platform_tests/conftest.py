@@ -53,6 +53,7 @@ SHARING = {
     "adapters/mlflow/test_model_registry.py": MLFLOW,
     "adapters/mlflow/test_own_candidate.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
+    "orchestration/mounting/test_two_platforms.py": MLFLOW,
     "local/test_backup.py": STAND_INS,
     "local/dagster/test_api.py": STAND_INS,
     "local/test_migrations.py": STAND_INS,

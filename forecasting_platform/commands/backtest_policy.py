@@ -24,11 +24,13 @@ from forecasting_platform.wiring import recipe_of
               help="Days between two trainings.")  # fmt: skip
 @click.option("--budget", type=click.FloatRange(0.05, 24), multiple=True, default=(0.5, 1.0, 4.0), show_default=True,
               help="False pages a series and year.")  # fmt: skip
+@click.option("--on-incident", type=click.IntRange(0, 366), multiple=True, default=(0,), show_default=True,
+              help="Train for a lasting page too, at most once in so many days; 0 does not.")  # fmt: skip
 @data_dir_option
 @json_option
 def backtest_policy(
     start: date | None, end: date | None, series: Sequence[str], every: Sequence[int], budget: Sequence[float],
-    data_dir: Path, as_json: bool,
+    on_incident: Sequence[int], data_dir: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Replay the stored history under a grid of policies: how often to train, which promotion rule, when to page."""
     if (start is None) != (end is None):
@@ -36,7 +38,7 @@ def backtest_policy(
     days, connection = range_of(start, end) if start and end else None, connect(data_dir)
     with connection.table_store() as store:
         features = stored_history(store, days, series)
-    settings, grid = connection.settings, policies(every, budgets=budget)
+    settings, grid = connection.settings, policies(every, budgets=budget, incident_days=on_incident)
     recipe = recipe_of(settings, calendars_of(settings))
     found = backtest_policies(features, recipe, grid, lambda line: click.echo(line, err=True))
     print_rows(records(found), title="policies, the lowest RMSE first", as_json=as_json)

@@ -1,5 +1,6 @@
 """The policy backtest: no look ahead, rules that differ, control that pages when something changed."""
 
+import itertools
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -103,6 +104,31 @@ def test_a_lasting_change_opens_an_incident_that_a_quiet_history_does_not(
     outcomes: dict[Policy, Outcome], shifted: dict[Policy, Outcome]
 ) -> None:
     assert shifted[Policy(EVERY, "never")].pages > outcomes[Policy(EVERY, "never")].pages
+
+
+def test_a_lasting_page_trains_a_champion_that_knows_the_change_sooner(features: pd.DataFrame) -> None:
+    changed = seasonal(LENGTH)
+    changed[-SHIFTED_DAYS:] += 500
+    shifted_on, every = END - timedelta(days=SHIFTED_DAYS - 1), 91
+    clock, loop = Policy(every, "always"), Policy(every, "always", incident_days=7)
+    champions: list[list[date]] = []
+    for rows in (features, history(changed)):
+        trained: list[date] = []
+
+        def train_on(day: date, rows: pd.DataFrame = rows, trained: list[date] = trained) -> Cycle:
+            trained.append(day)
+            return run_cycle(rows, day, RECIPES)
+
+        by_clock, by_loop = simulate_policies(rows, cycles_of(rows, (every,)), [clock, loop], train_on)
+        assert all(later - earlier >= timedelta(days=7) for earlier, later in itertools.pairwise(trained))
+        assert by_loop.trainings == by_clock.trainings + len(trained)
+        champions.append([*by_loop.champions])
+    quiet, knowing = champions
+    assert [day for day in knowing if day < shifted_on] == [day for day in quiet if day < shifted_on], "no look ahead"
+    by_loop_known, by_clock_known = (
+        next(day for day in days if day >= shifted_on) for days in (knowing, by_clock.champions)
+    )
+    assert shifted_on < by_loop_known < by_clock_known
 
 
 def test_a_larger_budget_pages_no_less_often_and_forecasts_the_same(outcomes: dict[Policy, Outcome]) -> None:

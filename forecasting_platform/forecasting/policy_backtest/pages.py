@@ -19,16 +19,21 @@ def count_pages(
     return sum(
         int(np.count_nonzero(np.diff(np.concatenate([[False], bad]).astype(int)) == 1))
         for bad in (
-            np.concatenate([_bad_days(name, errors, cutoffs, period, series, pages_a_year) for period in periods])
+            np.concatenate([bad_days(name, errors, cutoffs, period, series, pages_a_year) for period in periods])
             for name in ("bias", "rmse")
         )
     )
 
 
-def _bad_days(
+def bad_days(
     name: str, errors: Floats, cutoffs: Days, period: ServingPeriod, series: int, pages_a_year: float
 ) -> npt.NDArray[np.bool_]:
-    """Which days of a period a chart calls bad, as seen at the end of each."""
+    """Which days of a period a chart calls bad, as seen at the end of each.
+
+    Args:
+        name: `bias` or `rmse`.
+        errors: of the series; shape (C, horizon).
+    """
     chart = BIAS if name == "bias" else RMSE
     known = period.fit.references.get(period.fit.model.unique_ids[series])
     reference = known.charts.get(name) if known is not None else None

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -22,11 +23,13 @@ class Policy:
         train_every_days: days between two trainings.
         rule: when a challenger becomes champion.
         pages_a_year: the budget of false pages.
+        incident_days: a lasting page asks for a training, at most one in so many days; 0 for none.
     """
 
     train_every_days: int = 15
     rule: Rule = "evidence"
     pages_a_year: float = 1.0
+    incident_days: int = 0
 
 
 DEFAULT_POLICY = Policy()
@@ -37,16 +40,21 @@ class Outcome:
     """What a policy led to over the history.
 
     Attributes:
-        moves: changes of the champion after the first.
         pages: times that control would have opened an incident.
         errors: `y_hat - y`; shape (S, C, horizon), NaN where not observed.
+        champions: the day of each champion's training, from which on it serves.
     """
 
     policy: Policy
     trainings: int
-    moves: int
     pages: int
     errors: Floats
+    champions: tuple[date, ...]
+
+    @property
+    def moves(self) -> int:
+        """Changes of the champion after the first."""
+        return len(self.champions) - 1
 
     @property
     def rmse(self) -> float:
@@ -58,6 +66,7 @@ def policies(
     every_days: Sequence[int] = (15, 30, 91),
     rules: Sequence[Rule] = RULES,
     budgets: Sequence[float] = (0.5, 1.0, 4.0),
+    incident_days: Sequence[int] = (0,),
 ) -> list[Policy]:
     """Every combination. A policy that never promotes is listed once: how often it trains makes no difference.
 
@@ -65,7 +74,7 @@ def policies(
     30
     """
     return [
-        Policy(days, rule, pages)
-        for days, rule, pages in itertools.product(every_days, rules, budgets)
-        if rule != "never" or days == max(every_days)
+        Policy(days, rule, pages, loop)
+        for days, rule, pages, loop in itertools.product(every_days, rules, budgets, incident_days)
+        if rule != "never" or (days == max(every_days) and not loop)
     ]

@@ -27,6 +27,7 @@ def summarize(outcomes: Sequence[Outcome], default: Policy = DEFAULT_POLICY) -> 
                 "train_every_days": found.policy.train_every_days,
                 "rule": found.policy.rule,
                 "pages_a_year": found.policy.pages_a_year,
+                "incident_days": found.policy.incident_days,
                 "trainings": found.trainings,
                 "moves": found.moves,
                 "pages": found.pages,

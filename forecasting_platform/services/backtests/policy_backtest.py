@@ -50,7 +50,8 @@ def backtest_policies(
         cycles.append(found)
         if done % 25 == 0 or done == len(days):
             progress(f"{done} of {len(days)} training days")
-    return summarize(simulate_policies(features, cycles, wanted))
+    recipes = recipes_of(recipe)
+    return summarize(simulate_policies(features, cycles, wanted, lambda day: run_cycle(features, day, recipes)))
 
 
 def _cycles(features: pd.DataFrame, days: Sequence[date], recipe: Recipe) -> Iterator[Cycle]:
