@@ -3,12 +3,12 @@
 `wiring` chooses the adapters, for commands too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from dagster_mlflow.resources import MlFlow
-from pydantic import PrivateAttr
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_wiring import calendars_of, feed_of
@@ -30,17 +30,16 @@ class TableStoreResource(dg.ConfigurableResource[TableStore]):
     """Tables of observations, features and forecasts: the store of FORECASTING_TABLE_STORE, its schema prepared."""
 
     settings: dg.ResourceDependency[Settings]
-    _store: TableStore = PrivateAttr()
 
-    def create_resource(self, context: dg.InitResourceContext) -> TableStore:
-        """Connect."""
-        self._store = table_store_of(self.settings)
-        self._store.prepare()
-        return self._store
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Disconnect."""
-        self._store.close()
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[TableStore, None, None]:
+        """Connect, and disconnect."""
+        store = table_store_of(self.settings)
+        try:
+            store.prepare()
+            yield store
+        finally:
+            store.close()
 
 
 class TrainerResource(dg.ConfigurableResource[Trainer]):
@@ -58,17 +57,16 @@ class LedgerResource(dg.ConfigurableResource[Ledger]):
     """Promotion decisions and alerts: the ledger in Postgres, its schema prepared."""
 
     settings: dg.ResourceDependency[Settings]
-    _ledger: Ledger = PrivateAttr()
 
-    def create_resource(self, context: dg.InitResourceContext) -> Ledger:
-        """Connect."""
-        self._ledger = ledger_of(self.settings)
-        self._ledger.prepare()
-        return self._ledger
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Disconnect."""
-        self._ledger.close()
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Ledger, None, None]:
+        """Connect, and disconnect."""
+        found = ledger_of(self.settings)
+        try:
+            found.prepare()
+            yield found
+        finally:
+            found.close()
 
 
 class FeedResource(dg.ConfigurableResource[ObservationFeed]):
@@ -99,17 +97,16 @@ class FeedLoadsResource(dg.ConfigurableResource[FeedLoads]):
     """How the newest load of each feed went, in the ledger."""
 
     settings: dg.ResourceDependency[Settings]
-    _loads: FeedLoads = PrivateAttr()
 
-    def create_resource(self, context: dg.InitResourceContext) -> FeedLoads:
-        """Connect."""
-        self._loads = feed_loads_of(self.settings)
-        return self._loads
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Disconnect."""
-        if self._loads.ledger is not None:
-            self._loads.ledger.close()
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[FeedLoads, None, None]:
+        """Connect, and disconnect."""
+        found = feed_loads_of(self.settings)
+        try:
+            yield found
+        finally:
+            if found.ledger is not None:
+                found.ledger.close()
 
 
 class RegistryResource(dg.ConfigurableResource[ModelRegistry]):
@@ -126,25 +123,21 @@ class MlflowRunResource(dg.ConfigurableResource[Any]):
     """An MLflow run of the training's run, in the experiment that is called as the registered model."""
 
     settings: dg.ResourceDependency[Settings]
-    _run: Any = PrivateAttr()
 
-    def create_resource(self, context: dg.InitResourceContext) -> Any:
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Any, None, None]:
         """Start it, or take up that of the same run.
 
         Raises:
             ConfigurationError: the run trains another platform's model too.
         """
         start: Any = MlFlow
-        self._run = start(context.replace_config(mlflow_config(self.settings)))
-        active = self._run.active_run()
-        if active.info.experiment_id != self._run.experiment.experiment_id:
+        run = start(context.replace_config(mlflow_config(self.settings)))
+        if run.active_run().info.experiment_id != run.experiment.experiment_id:
             problem = "is to be trained in one run with another platform's; materialize each in a run of its own"
             raise ConfigurationError(self.settings.model_name, problem)
-        return self._run
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """End it as failed where an error is on its way."""
-        self._run.cleanup_on_error()
+        yield run
+        run.cleanup_on_error()
 
 
 def mlflow_config(settings: Settings) -> dict[str, str]:

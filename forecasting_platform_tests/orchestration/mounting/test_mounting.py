@@ -222,3 +222,15 @@ def test_no_statement_names_a_schema() -> None:
     files = Path(postgres.__file__).parent.rglob("*.py")
     tables = re.compile(r"(FROM|INTO|UPDATE|TABLE|VIEW|ON|JOIN) forecasting\.")
     assert [path.name for path in files if tables.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "setting"),
+    [("table_store", "FORECASTING_POSTGRES_DSN"), ("ledger", "FORECASTING_POSTGRES_DSN"),
+     ("mlflow", "FORECASTING_MLFLOW_TRACKING_URI")],
+)  # fmt: skip
+def test_a_resource_that_cannot_be_made_says_why(resource: str, setting: str) -> None:
+    resources = build_definitions(settings=GivenSettings()).resources or {}
+    with pytest.raises(dg.DagsterResourceFunctionError) as refused, dg.build_resources({"it": resources[resource]}):
+        pass
+    assert f"{setting}: is not set" in str(refused.value.__cause__)
