@@ -1,6 +1,6 @@
 """Validates loaded days with a Great Expectations suite: rows for Dagster and a page of Data Docs.
 
-`forecasting.series.data_quality` defines what is expected of a day. Importing Great Expectations takes seconds, so that
+`series.quality.data_quality` defines what is expected of a day. Importing Great Expectations takes seconds, so that
 it is imported when a check runs, and no load waits for it.
 """
 

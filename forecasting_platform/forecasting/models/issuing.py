@@ -45,6 +45,7 @@ def issue_forecasts(
     days, widths = learn_widths(errors, model.unique_ids)
     frames = []
     for cutoff, rows in usable.groupby("ds", sort=True):
+        # Only days up to the cutoff: a later error would be knowledge of the future.
         known_days = np.searchsorted(days, pd.Timestamp(str(cutoff)).to_datetime64(), side="right")
         frames.append(_issue(model.with_widths(widths[known_days]), rows, cutoff))
     if not frames:
@@ -77,6 +78,7 @@ def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days
     known = series >= 0
     days, day = np.unique(matured["ds"].to_numpy()[known].astype("datetime64[D]"), return_inverse=True)
     shape = (len(days), len(unique_ids))
+    # One number for day and series, so that one count covers all of them.
     cell, y = day * shape[1] + series[known], matured["y"].to_numpy()[known]
     count = np.bincount(cell, minlength=shape[0] * shape[1])
     missed = np.empty((*shape, len(LEVELS)))
@@ -86,6 +88,7 @@ def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days
             share = np.bincount(cell, (y < low) | (y > high), minlength=len(count)) / count
         missed[:, :, position] = share.reshape(shape)
     widths = np.zeros((len(days) + 1, len(unique_ids), len(LEVELS)))
+    # Each day's widths begin with those of the day before: a sequence, and no product of arrays.
     for position in range(len(days)):
         widths[position + 1] = adapt_widths(widths[position], missed[position])
     return days, widths
@@ -110,6 +113,7 @@ def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
     versions = recorded[["unique_id", "cutoff", "model_version"]].drop_duplicates().assign(is_known=True)
     newest = recorded.groupby(["unique_id", "cutoff"], as_index=False)["issued_at"].max()
     known = issued.merge(versions, how="left").merge(newest, on=["unique_id", "cutoff"], how="left", suffixes=("", "_"))
+    # The least step that the stores keep: a microsecond.
     earliest = known["issued_at_"] + pd.Timedelta(microseconds=1)
     raised = known.assign(issued_at=known["issued_at"].where(~(known["issued_at"] < earliest), earliest))
     return raised.loc[known["is_known"].isna(), issued.columns].reset_index(drop=True)

@@ -108,8 +108,10 @@ def refuse_unmeasured(
     for subject, evidence in judged.items():
         if not len(evidence.loss) or not np.isfinite(evidence.loss).all():
             raise MissingMetricError("the loss", subject, float(np.mean(evidence.loss)) if len(evidence.loss) else None)
+        # Not measured is None; NaN is a fault, and would pass every comparison below.
         if any(of is not None and math.isnan(of) for of in (evidence.coverage_80, evidence.within_80)):
             raise MissingMetricError("the coverage", subject, math.nan)
+        # Paired tests need the same days: losses of other cutoffs would be compared by their place.
         if len(evidence.loss) != len(challenger.evidence.loss):
             raise MissingMetricError("the loss on the challenger's cutoffs", subject, f"{len(evidence.loss)} cutoffs")
     if shadow is not None and not np.isfinite([shadow.challenger, shadow.champion]).all():

@@ -123,6 +123,7 @@ def share(number: int, half_after: float) -> float:
     >>> share(1, half_after=3), share(2, half_after=3)
     (0.25, 0.15)
     """
+    # A telescoping series: each share is n/(n + h) less (n - 1)/(n - 1 + h), so any number of them sums to less than 1.
     return half_after / ((number + half_after - 1) * (number + half_after))
 
 
@@ -143,6 +144,7 @@ def count_tries(
         pair = each.challenger, each.champion
         if pair[0] == pair[1]:
             continue
+        # Decisions of a policy that counted none take their places as if it had.
         place = each.tries or _find_place(places, pair, each.decided_at, promising_p)
         places[pair] = place.with_first(each.p_better)
     return _find_place(places, recipes, at, promising_p)

@@ -75,6 +75,7 @@ def train(
     judged = judge_intervals(results, panel)
     # In units of a calm day: a forecast made on a restless day is given its own scale again.
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
+    # The newest row of each series: the app answers from it while no store is reached.
     newest, newest_days = panel.newest()
     new = _is_new(panel, results)
     model = ForecastModel(

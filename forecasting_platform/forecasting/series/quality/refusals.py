@@ -94,6 +94,7 @@ names no day"
         >>> Refusals(rows=3).problem(day, 0.5) is None
         True
         """
+        # Before the share: few values, all refused, may be a small share of the rows.
         if not self.values and self.refused_values:
             return "no value of the days asked for could be used"
         if self.share > max_share:
