@@ -191,45 +191,49 @@ def _why_no_chart(reference: SeriesReference | None) -> str:
     return "its model's backtest is too short, or has no errors"
 
 
-def _of_errors(
-    values: Callable[[SeriesRows], Floats], measure: Callable[[SeriesRows, Floats], Floats]
-) -> Callable[[SeriesRows], Answer]:
-    """An answer from errors: the chart sees each day's mean value, a person a measure of the newest days' values."""
+def _of_errors(rows: SeriesRows, each: Floats, measure: Callable[[SeriesRows], Floats]) -> Answer:
+    """The chart sees each day's mean value; a person sees a measure of the newest days."""
+    measures = np.column_stack([measure(rows.newest(window)) for window in WINDOWS])
+    return daily_means(rows, rows.series, rows.days, each), measures
 
-    def answer(rows: SeriesRows) -> Answer:
-        each = values(rows)
-        measures = np.column_stack([measure(rows.newest(window), each) for window in WINDOWS])
-        return daily_means(rows, rows.series, rows.days, each), measures
 
-    return answer
+def _bias(rows: SeriesRows) -> Answer:
+    return _of_errors(rows, _standardised(rows), lambda newest: newest.mean(rows["y_hat"] - rows["y"]))
+
+
+def _rmse(rows: SeriesRows) -> Answer:
+    standardised = _standardised(rows)
+    return _of_errors(rows, standardised, lambda newest: np.sqrt(newest.mean(standardised**2)))
 
 
 def _standardised(rows: SeriesRows) -> Floats:
     return (rows["y_hat"] - rows["y"]) / rows.unit()
 
 
-def _is_outside(rows: SeriesRows) -> Floats:
+def _coverage(rows: SeriesRows) -> Answer:
     is_inside = (rows["y"] >= rows["y_hat_lo_80"]) & (rows["y"] <= rows["y_hat_hi_80"])
-    return (~is_inside).astype(np.float64)
+    inside = is_inside.astype(np.float64)
+    return _of_errors(rows, 1.0 - inside, lambda newest: newest.mean(inside))
 
 
-def _behind_naive(rows: SeriesRows) -> Floats:
-    return (np.abs(rows["y_hat"] - rows["y"]) - np.abs(_naive(rows) - rows["y"])) / rows.unit()
+def _against_naive(rows: SeriesRows) -> Answer:
+    own, naive = (np.abs(of - rows["y"]) for of in (rows["y_hat"], _better_naive(rows)))
+
+    def skill(newest: SeriesRows) -> Floats:
+        mean, naive_mean = newest.mean(own), newest.mean(naive)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(naive_mean > 0, 1 - mean / naive_mean, np.nan)
+
+    return _of_errors(rows, (own - naive) / rows.unit(), skill)
 
 
-def _naive(rows: SeriesRows) -> Floats:
+def _better_naive(rows: SeriesRows) -> Floats:
     """The better naive forecast of each row's series; NaN without a backtest."""
     chosen = np.full(len(rows.series), np.nan)
     for name in BASELINES:
         is_better = np.array([found is not None and found.baseline == name for found in rows.references], dtype=bool)
         chosen = np.where(is_better[rows.series], rows[f"y_hat_{name}"], chosen)
     return chosen
-
-
-def _skill(newest: SeriesRows, _behind: Floats) -> Floats:
-    own, naive = (newest.mean(np.abs(of - newest["y"])) for of in (newest["y_hat"], _naive(newest)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(naive > 0, 1 - own / naive, np.nan)
 
 
 def _no_better_than_naive(backtest: SeriesReference) -> SeriesReference:
@@ -263,23 +267,13 @@ def _moves(rows: SeriesRows) -> DailyValues:
     return rows.series[after], cutoffs[after], moved
 
 
-bias_report = ControlQuestion(
-    "bias", BIAS, _of_errors(_standardised, lambda newest, _: newest.mean(newest["y_hat"] - newest["y"]))
-)
+bias_report = ControlQuestion("bias", BIAS, _bias)
 """Means of predictions against means of actuals; a person sees `y_hat - y` in the series' unit."""
-rmse_report = ControlQuestion(
-    "RMSE to the backtest's",
-    RMSE,
-    _of_errors(_standardised, lambda newest, standardised: np.sqrt(newest.mean(standardised**2))),
-)
+rmse_report = ControlQuestion("RMSE to the backtest's", RMSE, _rmse)
 """RMSE against the backtest's of the same season and step bucket; a person sees their ratio."""
-coverage_report = ControlQuestion(
-    "coverage of 80 %", COVERAGE, _of_errors(_is_outside, lambda newest, outside: newest.mean(1.0 - outside))
-)
+coverage_report = ControlQuestion("coverage of 80 %", COVERAGE, _coverage)
 """Share of actuals inside the 80 % interval, against the backtest's."""
-naive_report = ControlQuestion(
-    "skill against naive", NAIVE, _of_errors(_behind_naive, _skill), compare_with=_no_better_than_naive
-)
+naive_report = ControlQuestion("skill against naive", NAIVE, _against_naive, compare_with=_no_better_than_naive)
 """Whether the better of the two naive forecasts is beaten; a person sees 1 - MAE / its MAE. The claim fails where
 forecasts are clearly behind naive, not where their lead only shrank."""
 churn_report = ControlQuestion("churn of forecasts", CHURN, _churn, day="cutoff")
