@@ -280,17 +280,5 @@ class RecipeFileError(ConfigurationError):
         self.args = (f"the recipe {file}: {problem}",)
 
 
-class CandidateError(ForecastingPlatformError):
-    """A candidate of another package that failed, or gave what is no forecast."""
-
-    def __init__(self, candidate: str, package: str, problem: str) -> None:
-        self.candidate = candidate
-        self.package = package
-        self.problem = problem
-        super().__init__(
-            f"the candidate {candidate!r} of {package} failed {problem}. Repair it, or leave it out of the recipe."
-        )
-
-
 class PlatformStateError(ForecastingPlatformError):
     """The embedded platform is in a state that prevents this: a port is taken, it runs already, a process died."""

@@ -11,6 +11,7 @@ from forecasting_platform import errors
 from forecasting_platform.adapters.postgres.migrations import MigrationError
 from forecasting_platform.adapters.postgres.schema import SchemaRevisionError
 from forecasting_platform.errors import InvalidFrameError, InvalidRangeError
+from forecasting_platform.forecasting.models.candidates.candidate import CandidateError
 from forecasting_platform.forecasting.series.days.calendar import is_holiday, is_year_end, weekday
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.inputs import InvalidInputsError, ModelInputs
@@ -141,7 +142,7 @@ RENDERED: list[tuple[errors.ForecastingPlatformError, str]] = [
     (errors.MissingMetricError("RMSE", "version 2", float("nan")), "RMSE of version 2 is nan"),
     (errors.NoChampionError("m"), "m has no champion yet"),
     (errors.RecipeFileError("my.toml", "`horizon`: 0 was found"), "the recipe my.toml: `horizon`: 0 was found"),
-    (errors.CandidateError("trees", "their-trees 1.0", "to fit: no rows"), "'trees' of their-trees 1.0 failed to fit"),
+    (CandidateError("trees", "their-trees 1.0", "to fit: no rows"), "'trees' of their-trees 1.0 failed to fit"),
     (errors.NoChallengerError("m"), "m has no challenger"),
     (
         BackupError(Path("backup"), "pg_dump failed: disk full", "What was there still is."),

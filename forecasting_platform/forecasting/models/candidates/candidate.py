@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import Exogenous
@@ -28,6 +29,18 @@ NAMED_PARTS = ("trend", "weekly", "yearly", "holiday", "exogenous")
 
 EFFECTS = tuple(f"weekday_effect_{ahead}" for ahead in range(1, 8))
 """The columns with the effect of each weekday ahead."""
+
+
+class CandidateError(ForecastingPlatformError):
+    """A candidate of another package that failed, or gave what is no forecast."""
+
+    def __init__(self, candidate: str, package: str, problem: str) -> None:
+        self.candidate = candidate
+        self.package = package
+        self.problem = problem
+        super().__init__(
+            f"the candidate {candidate!r} of {package} failed {problem}. Repair it, or leave it out of the recipe."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,14 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from forecasting_platform.errors import CandidateError, ForecastingPlatformError, examples
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
+from forecasting_platform.errors import ForecastingPlatformError, examples
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    Candidate,
+    CandidateError,
+    FittedCandidate,
+    Positions,
+    Task,
+)
 from forecasting_platform.forecasting.models.candidates.registry import package_of
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.features.input_blocks import InputBlock

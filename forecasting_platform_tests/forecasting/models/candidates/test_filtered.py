@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from forecasting_platform.candidate_contract import seasonal
-from forecasting_platform.errors import CandidateError, ConfigurationError
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Task
+from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    Candidate,
+    CandidateError,
+    FittedCandidate,
+    Task,
+)
 from forecasting_platform.forecasting.models.candidates.filtered import ets, fitted_each, smoothing
 from forecasting_platform.forecasting.models.candidates.filtered.auto_arima import AutoArima
 from forecasting_platform.forecasting.models.candidates.filtered.auto_ets import AutoEts

@@ -28,7 +28,7 @@ from forecasting_platform.candidates import (
     Task,
     register_candidate,
 )
-from forecasting_platform.errors import CandidateError
+from forecasting_platform.forecasting.models.candidates.candidate import CandidateError
 from forecasting_platform.forecasting.models.candidates.pickles import PickleError, is_pickle
 from forecasting_platform.forecasting.models.candidates.registry import candidate_arrays, candidates_from
 from forecasting_platform.forecasting.models.candidates.ridge.direct_ridge import FittedDirectRidge

@@ -12,8 +12,12 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from forecasting_platform.errors import CandidateError
-from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate, Positions, named_parts
+from forecasting_platform.forecasting.models.candidates.candidate import (
+    CandidateError,
+    FittedCandidate,
+    Positions,
+    named_parts,
+)
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
     Fields,
     Known,
