@@ -32,6 +32,7 @@ from benchmarks.control import (
     median_delay,
     real_residuals,
 )
+from benchmarks.control_e_detectors import count_e_pages, e_detectors
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.monitoring.control.chart_learning import learn_references
 from forecasting_platform.forecasting.monitoring.control.charts import (
@@ -46,11 +47,10 @@ from forecasting_platform.forecasting.monitoring.control.shared_budget import TO
 from forecasting_platform.forecasting.series.arrays import Floats
 
 BUDGET = 1.0
-SIZES = (1, 10, 1000, 10000)
+SIZES = (1, 10, 100, 1000, 10000)
 LARGE_CELLS = ("normal, φ=0.5",)
 CHANGED_SERIES, PATHS = 60, 6
 E_YEARS = 2
-LEVELS, SPREADS = (0.5, 1.0, 1.5), (1.5, 2.0)
 OURS, DIVIDED, E_DETECTOR = "ours", "divided, each series alone", "averaged e-detectors"
 
 
@@ -83,9 +83,9 @@ class Fleet:
         mean, spread = (self._each(name).reshape(shape) for name in ("score_mean", "score_spread"))
         return cusum((raw_scores(self.chart, self.innovations(streams)) - mean) / spread, self.chart)
 
-    def divided(self, part: float) -> Floats:
+    def divided(self, size: int) -> Floats:
         """Each series' own threshold for its part of the budget, without the others."""
-        return np.array([of.threshold(part) for of in self.references])
+        return np.array([of.threshold(BUDGET / size) for of in self.references])
 
     def _each(self, name: str) -> Floats:
         return np.array([getattr(reference, name) for reference in self.references])
@@ -98,6 +98,10 @@ class Stretches:
     series: np.ndarray
     begins: np.ndarray
     peaks: Floats
+
+    def of(self, chosen: np.ndarray) -> "Stretches":
+        """The chosen ones."""
+        return Stretches(self.series[chosen], self.begins[chosen], self.peaks[chosen])
 
 
 def stretches_of(evidence: Floats, least: Floats) -> Stretches:
@@ -119,35 +123,6 @@ def count_together(found: Stretches, thresholds: Floats, many: int) -> int:
     return int(np.count_nonzero(np.diff(within.astype(int), prepend=0) == 1))
 
 
-def e_detectors(fleet: Fleet, innovations: Floats) -> Floats:
-    """Each day's e-detector of each series: the mean of Shiryaev-Roberts statistics of some changes; shape (S, T)."""
-    ratios = _log_likelihood_ratios(fleet.chart, innovations)
-    value = np.zeros(ratios.shape[:-1])
-    every = np.empty(innovations.shape)
-    for day in range(innovations.shape[-1]):
-        value = (1 + value) * np.exp(ratios[..., day])
-        every[..., day] = value.mean(axis=0)
-    return every
-
-
-def _log_likelihood_ratios(chart: Chart, innovations: Floats) -> Floats:
-    if chart.squared:
-        return np.stack([innovations**2 / 2 * (1 - size**-2) - np.log(size) for size in SPREADS])
-    return np.stack([sign * size * innovations - size**2 / 2 for size in LEVELS for sign in (1, -1)])
-
-
-def count_e_pages(fleet: Fleet, streams: Floats, size: int) -> int:
-    """How often the mean of a platform's e-detectors reaches the days of its budget; it starts anew after each page."""
-    ratios = _log_likelihood_ratios(fleet.chart, fleet.innovations(streams))
-    value, pages = np.zeros(ratios.shape[:-1]), 0
-    for day in range(streams.shape[-1]):
-        value = (1 + value) * np.exp(ratios[..., day])
-        paging = value.mean(axis=0).reshape(-1, size).mean(axis=1) >= YEAR / BUDGET
-        pages += int(paging.sum())
-        value[:, np.repeat(paging, size)] = 0.0
-    return pages
-
-
 def measure(process: Process, chart: Chart, series: int, years: int, seed: int) -> Iterator[dict[str, Any]]:
     """A row a method and size of platform."""
     generator = np.random.default_rng(seed)
@@ -160,17 +135,16 @@ def measure(process: Process, chart: Chart, series: int, years: int, seed: int) 
     least = np.array([of.thresholds[-1] for of in fleet.references])
     for year in range(years):
         streams = process(generator, len(fleet.references), YEAR)
-        found = stretches_of(fleet.evidence(streams), least)
+        found, innovations = stretches_of(fleet.evidence(streams), least), fleet.innovations(streams)
         for size, (alone, at_once, many) in parts.items():
             whole = len(alone)
-            inside = Stretches(*(of[found.series < whole] for of in (found.series, found.begins, found.peaks)))
+            inside = found.of(found.series < whole)
             pages[OURS, size] += int((inside.peaks >= alone[inside.series]).sum())
-            pages[DIVIDED, size] += int((inside.peaks >= fleet.divided(BUDGET / size)[inside.series]).sum())
+            pages[DIVIDED, size] += int((inside.peaks >= fleet.divided(size)[inside.series]).sum())
             if year < E_YEARS:
-                pages[E_DETECTOR, size] += count_e_pages(fleet, streams[:whole], size)
+                pages[E_DETECTOR, size] += count_e_pages(chart, innovations[:whole], size, YEAR / BUDGET)
             for start in range(0, whole if many <= size else 0, size):
-                own = (inside.series >= start) & (inside.series < start + size)
-                one = Stretches(inside.series[own], inside.begins[own], inside.peaks[own])
+                one = inside.of((inside.series >= start) & (inside.series < start + size))
                 together[size] += count_together(one, at_once, many)
     delays = dict(_delays(fleet, process, parts, generator))
     for (method, size), count in pages.items():
@@ -205,11 +179,11 @@ def _delays(
     for change in (each for each in CHANGES if CHARTS[each.family].name == fleet.chart.name):
         streams = change.apply(before)
         evidence = some.evidence(streams).max(axis=0)
-        values = e_detectors(some, some.innovations(streams))
+        values = e_detectors(some.chart, some.innovations(streams))
         for size, (alone, *_) in parts.items():
             for method, reached in (
                 (OURS, evidence >= alone[:count, None, None]),
-                (DIVIDED, evidence >= some.divided(BUDGET / size)[:, None, None]),
+                (DIVIDED, evidence >= some.divided(size)[:, None, None]),
                 (E_DETECTOR, values >= YEAR / BUDGET * size),
             ):
                 paths = reached.reshape(-1, reached.shape[-1])
@@ -249,6 +223,8 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of JSON feeds")
+    parser.add_argument("--series", type=int, help="of each cell; 1,000 by default, and 10,000 of the large ones")
+    parser.add_argument("--cells", nargs="+", help="only these")
     arguments = parser.parse_args()
     full = os.environ.get("FULL", "1") != "0"
     cells: dict[str, Process] = {
@@ -260,15 +236,17 @@ def main() -> None:
     cells |= {name: blocks_of(stream) for name, stream in real_residuals(arguments.data)}
     rows: list[dict[str, Any]] = []
     for number, (cell, process) in enumerate(cells.items()):
-        is_large = full and cell in LARGE_CELLS
-        series, years = (10000, 5) if is_large else (1000, 20) if full else (100, 5)
+        if arguments.cells and cell not in arguments.cells:
+            continue
+        series, years = (10000, 5) if cell in LARGE_CELLS else (1000, 20)
+        series, years = (arguments.series or series, years) if full else (100, 5)
         for family, chart in CHARTS.items():
             rows += [{"cell": cell, "family": family} | row for row in measure(process, chart, series, years, number)]
         print(f"{cell}: done", flush=True)
     shares = [
         {"cell": cell} | row
         for cell in ("normal, φ=0.5", "half in common, φ=0.5")
-        for row in false_shares(cells[cell], 1000 if full else 100, seed=99)
+        for row in false_shares(cells[cell], (arguments.series or 1000) if full else 100, seed=99)
     ]
     report("control_fleet", [*rows, *shares], list(aims(rows, shares)))
 

@@ -130,11 +130,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of JSON feeds")
     parser.add_argument("--step", type=int, default=7, help="days of a load")
+    parser.add_argument("--until", type=date.fromisoformat, help="the last day, by default of the feeds")
+    parser.add_argument("--days", type=int, help="so many days, by default a year")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     values = wide_values(arguments.data)
-    last = values.index.max().date()
-    length = 365 if os.environ.get("FULL", "1") != "0" else 91
+    last = arguments.until or values.index.max().date()
+    length = arguments.days or (365 if os.environ.get("FULL", "1") != "0" else 91)
     year = DateRange(last - timedelta(days=length - 1), last)
     with open_directory() as folder, EmbeddedPostgres(folder / "postgres", free_ports(1)) as server:
         server.create_database("incidents")
