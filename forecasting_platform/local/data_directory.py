@@ -101,6 +101,17 @@ class DataDirectory:
             ) from error
         return True
 
+    def keep_tables_in_spark(self) -> None:
+        """Have the tables in Spark from now on, also for a start that does not say so.
+
+        Raises:
+            PlatformStateError: they are in Postgres.
+        """
+        if not self.spark.exists() and (self.path / "postgres").exists():
+            problem = f"the tables of {self.path} are in Postgres; for tables in Spark name another --data-dir"
+            raise PlatformStateError(problem)
+        self.spark.mkdir(exist_ok=True)
+
     def record_processes(self, pids: Mapping[str, int]) -> None:
         """Record the started processes, so that a later platform can stop those that a crash leaves."""
         self._write("processes.json", [_description(name, pid) for name, pid in pids.items()])

@@ -249,19 +249,11 @@ class EmbeddedPlatform:
             progress(f"stopped {leftover}, left by an earlier platform")
         self._stack.callback(self.directory.stop_leftovers)
         if self._spark:
-            self._claim_spark()
+            require_pyspark()
+            self.directory.keep_tables_in_spark()
         services = [service for service in parts if service != "feed" or self._is_simulated]
         services += [METASTORE] if self._spark else []
         require_free_ports({self.addresses.port(service): service for service in services})
-
-    def _claim_spark(self) -> None:
-        require_pyspark()
-        if not self.directory.spark.exists() and (self.directory.path / "postgres").exists():
-            path = self.directory.path
-            problem = f"the tables of {path} are in Postgres; for tables in Spark name another --data-dir"
-            raise PlatformStateError(problem)
-        # From now on its tables are in Spark, also for a start that does not say so.
-        self.directory.spark.mkdir(exist_ok=True)
 
     def _prepared_programs(self, progress: Progress, parts: Sequence[str]) -> Programs:
         """Check that these parts can be started, start Postgres with its databases, write what the programs need."""
