@@ -8,6 +8,8 @@ import dagster as dg
 import pytest
 
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.forecasting.monitoring.causes import Evidence, Source
+from forecasting_platform.forecasting.monitoring.findings import Finding
 from forecasting_platform.forecasting.monitoring.incidents import Alert
 from forecasting_platform.forecasting.monitoring.retraining import Retraining, ask_for_training
 from forecasting_platform.forecasting.reports.incident_story import story
@@ -42,6 +44,14 @@ def test_an_incident_of_bias_or_error_asks_when_it_lasts(alert: Alert, is_asked:
     asked = ask_for_training([alert], [], NOW, every_days=7)
     assert (asked is not None) == is_asked
     assert asked is None or asked.alert_id == alert.alert_id
+
+
+@pytest.mark.parametrize(("check", "is_asked"), [(BIAS, True), ("feature_table:observations_are_plausible", False)])
+def test_an_incident_of_a_series_asks_by_what_fails_in_it(check: str, is_asked: bool) -> None:
+    found = {check: {"a": Finding(NOW.date(), "3 GWh too high")}}
+    evidence = Evidence(NOW.date(), found, {check: Source(check, "error")}, {check: 2})
+    alert = replace(incident("series:a"), evidence=evidence.to_json())
+    assert (ask_for_training([alert], [], NOW, every_days=7) is not None) == is_asked
 
 
 def test_all_incidents_together_ask_for_one_training_in_some_days() -> None:

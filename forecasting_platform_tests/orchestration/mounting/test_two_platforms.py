@@ -19,10 +19,11 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.mlflow_server import MlflowServer
 from serve.http.app import create_app
+from serve.service import service_of
 
 pytestmark = pytest.mark.slow
 
-DAYS = DateRange(date(2022, 1, 1), date(2023, 5, 31))
+DAYS = DateRange(date(2022, 4, 15), date(2023, 5, 31))
 LEVELS = {"north": 100.0, "south": 900.0}
 
 
@@ -86,7 +87,9 @@ def forecast(dsn: str, mlflow_url: str, name: str) -> float:
         mlflow_tracking_uri=mlflow_url,
     )
     day = str(DAYS.end + timedelta(days=1))
-    answer = create_app(settings).test_client().post("/predict", json={"start": day, "end": day})
+    app = create_app(settings)
+    answer = app.test_client().post("/predict", json={"start": day, "end": day})
+    service_of(app).stop()
     assert answer.status_code == 200, answer.text
     (found,) = answer.json["forecasts"]
     assert (found["unique_id"], answer.json["model"]["name"]) == (name, f"mounted_{name}")
