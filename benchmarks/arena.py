@@ -35,7 +35,7 @@ FAST = ("SeasonalNaive", "Theta", "FLAIR", "LightGBM")
 PEERS = (*FAST, "CatBoost", "Prophet", "AutoETS", "Fracast", "AutoARIMA") if FULL else FAST
 FOUNDATION = {"Fracast": ("fracast==0.1.0", "pandas>=2.2")}
 """Peers with an environment of their own, and its packages."""
-EVERY = {"Theta": 2, "CatBoost": 2, "AutoETS": 2, "AutoARIMA": 2}
+EVERY = {"Theta": 4, "AutoETS": 4, "CatBoost": 2, "AutoARIMA": 4}
 SERIES = {"Theta": 3, "AutoETS": 3, "AutoARIMA": 1}
 """The slow ones at each so manieth cutoff and on so many series; ours is compared with each on what it has."""
 OURS, WITHOUT = "ours", "ours, without"
@@ -134,13 +134,13 @@ def measure(name: str, panel: pd.DataFrame, forecasts: dict[str, pd.DataFrame]) 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
     """Those of the issue, as measured."""
     frame = pd.DataFrame(rows)
-    shops = frame[(frame["panel"] == "Rossmann") & (frame["package"] == WITHOUT)]["ours to it"].mean()
+    shops = frame[(frame["panel"] == "Rossmann") & (frame["package"] == WITHOUT)]["ours to it"]
     peers = frame[~frame["package"].isin([OURS, WITHOUT])]
     known = peers[peers["panel"].isin(frame.loc[frame["package"] == WITHOUT, "panel"])]
     beaten, behind = int((peers["from"] > 1).sum()), int((known["ours to it"] > 1).sum())
     off = float((frame[frame["package"] == OURS]["coverage 80"] - 0.8).abs().max())
     return [
-        Aim("RMSE on Rossmann to the recipe without covariates", float(shops), "<= 0.55", bool(shops <= 0.55)),
+        *(Aim("RMSE on Rossmann to ours without covariates", ratio, "<= 0.55", ratio <= 0.55) for ratio in shops),
         Aim("panels and peers that beat ours significantly", beaten, "0", beaten == 0),
         Aim("panels with covariates and peers that ours is behind", behind, "0", behind == 0),
         Aim("largest distance of 80 % coverage", off, "<= 0.02", off <= 0.02),

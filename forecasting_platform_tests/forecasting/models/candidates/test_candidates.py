@@ -68,11 +68,11 @@ class TestIntermittentDemand(CandidateContract):
 
 
 class TestEts(CandidateContract):
-    candidate = Ets(training_days=100)
+    candidate = Ets(training_days=70)
 
 
 class TestAutoEts(CandidateContract):
-    candidate = AutoEts(training_days=80)
+    candidate = AutoEts(training_days=70)
 
 
 class TestAutoArima(CandidateContract):

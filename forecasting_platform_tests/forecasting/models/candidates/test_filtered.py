@@ -60,14 +60,14 @@ def from_auto_ets(y: np.ndarray) -> np.ndarray:
 def from_auto_arima(y: np.ndarray) -> np.ndarray:
     from statsforecast.models import AutoARIMA
 
-    orders = {"max_p": 2, "max_q": 2, "max_P": 2, "max_Q": 2}
-    return AutoARIMA(season_length=7, max_order=2, approximation=True, **orders).forecast(y, HORIZON)["mean"]
+    orders = {"max_p": 1, "max_q": 1, "max_P": 1, "max_Q": 1}
+    return AutoARIMA(season_length=7, max_order=1, approximation=True, **orders).forecast(y, HORIZON)["mean"]
 
 
 @pytest.mark.filterwarnings("ignore:possible convergence problem")  # of the library called as it is
 @pytest.mark.parametrize(
     ("candidate", "library"),
-    [(Ets(), from_statsmodels), (AutoEts(), from_auto_ets), (AutoArima(max_order=2), from_auto_arima)],
+    [(Ets(), from_statsmodels), (AutoEts(), from_auto_ets), (AutoArima(max_order=1), from_auto_arima)],
 )
 def test_filtered_on_its_window_it_forecasts_what_the_library_does(candidate: Candidate, library: object) -> None:
     y = moving(500)
@@ -75,7 +75,7 @@ def test_filtered_on_its_window_it_forecasts_what_the_library_does(candidate: Ca
     np.testing.assert_allclose(found, library(y), atol=0.3 * np.abs(np.diff(y)).mean())
 
 
-@pytest.mark.parametrize("candidate", [Ets(), AutoEts(), AutoArima(max_order=2)])
+@pytest.mark.parametrize("candidate", [Ets(), AutoEts(), AutoArima(max_order=1)])
 def test_a_new_value_counts_without_a_new_fit_and_an_outage_of_a_day_hardly(candidate: Candidate) -> None:
     y = moving(500)
     fitted = candidate.fit(panel_of(a=y[:450]), TASK)
@@ -84,6 +84,14 @@ def test_a_new_value_counts_without_a_new_fit_and_an_outage_of_a_day_hardly(cand
     )
     assert (risen - before > 10).all(), "fourteen days on a new level are one"
     assert np.abs(outage - before).max() < 10, "one day of 0 is none"
+
+
+@pytest.mark.parametrize("candidate", [Ets(), AutoEts(), AutoArima(max_order=1)])
+def test_a_far_new_level_is_reached_which_one_limit_a_day_would_not(candidate: Candidate) -> None:
+    y = moving(400)
+    fitted = candidate.fit(panel_of(a=y[:300]), TASK)
+    before, risen = (ahead(fitted, panel_of(a=of)) for of in (y, y + 900 * (np.arange(400) > 340)))
+    assert ((risen - before > 600) & (risen - before < 1300)).all()
 
 
 def test_a_series_that_its_library_fails_on_has_a_default_is_named_and_stops_no_other(
@@ -104,7 +112,7 @@ def test_a_series_that_its_library_fails_on_has_a_default_is_named_and_stops_no_
 
 
 def test_a_version_that_smooths_in_another_way_is_refused_by_name() -> None:
-    state, values = smoothing.State(*map(np.zeros, (1, 1, (7, 1)))), np.arange(60.0)
+    state, values = smoothing.State(*map(np.zeros, (1, 1, (7, 1))), np.array([np.inf])), np.arange(60.0)
     with pytest.raises(CandidateError, match=r"'ets' of statsmodels \d.* smooths in another way"):
         smoothing.refuse_another_filter("ets", "statsmodels", state, values, np.array([0.5, 0.1, 0.1]), 0.9, values)
 

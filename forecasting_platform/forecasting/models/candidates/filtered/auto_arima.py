@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.models.candidates.filtered.fitted_each imp
     REQUIREMENT,
     Fields,
     Known,
+    bounded_miss,
     default_remark,
     fit_each,
     largest_miss,
@@ -49,7 +50,7 @@ class FittedAutoArima(FittedCandidate):
         values: weights of the newest values, the newest first; shape (S, LAGS).
         errors: weights of the newest errors; shape (S, LAGS).
         constant: shape (S,).
-        limit: what one value may differ from its forecast; shape (S,).
+        limit: what one value may differ from its forecast, twice as much each further day; shape (S,).
         is_default: whether a series has the default; shape (S,).
     """
 
@@ -91,12 +92,13 @@ class FittedAutoArima(FittedCandidate):
         # The newest first in the weights, the oldest first in the days.
         values, errors = self.values[series, ::-1], self.errors[series, ::-1]
         constant, limit = self.constant[series], self.limit[series]
+        allowed = limit
         seen = np.hstack([before, np.empty_like(known)])
         missed = np.zeros_like(seen)
         for day, value in enumerate(known.T, LAGS):
             reach = slice(day - LAGS, day)
             expected = constant + (values * seen[:, reach]).sum(axis=1) + (errors * missed[:, reach]).sum(axis=1)
-            missed[:, day] = np.where(np.isfinite(value), np.clip(value - expected, -limit, limit), 0.0)
+            missed[:, day], allowed = bounded_miss(value - expected, allowed, limit)
             seen[:, day] = expected + missed[:, day]
         return seen[:, -horizon:]
 

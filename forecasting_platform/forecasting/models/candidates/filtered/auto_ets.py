@@ -74,7 +74,7 @@ def _fit(library: Any, known: Known) -> Fields:
     trend = states[:, 1] if has_trend else np.zeros(len(states))
     # The newest effect first: the last column is that of the day a week before.
     effects = states[:, -WEEK:] if has_season else np.zeros((len(states), WEEK))
-    first = State(states[:1, 0], trend[:1], effects[0, ::-1, None])
+    first = State(states[:1, 0], trend[:1], effects[0, ::-1, None], np.array([np.inf]))
     refuse_another_filter(
         FittedAutoEts.name, "statsforecast", first, known.values, smoothing, damping, np.asarray(found["fitted"])
     )

@@ -76,6 +76,23 @@ def largest_miss(errors: Floats) -> float:
     return max(MAX_MISSES * spread, 1.0)
 
 
+def bounded_miss(miss: Floats, allowed: Floats, limit: Floats) -> tuple[Floats, Floats]:
+    """What of a miss counts, and what is allowed the day after: twice as much while it goes on, or a new level would
+    never be reached. A miss that is not known counts 0 and changes nothing.
+
+    Args:
+        miss: the value without its forecast; shape (n,), NaN where there is none.
+        allowed: of this day; shape (n,).
+        limit: allowed after a day that was within; shape (n,).
+
+    >>> [of.tolist() for of in bounded_miss(np.array([1.0, 9.0, np.nan]), np.full(3, 4.0), np.full(3, 2.0))]
+    [[1.0, 4.0, 0.0], [2.0, 8.0, 4.0]]
+    """
+    counted = np.where(np.isfinite(miss), np.clip(miss, -allowed, allowed), 0.0)
+    after = np.where(np.abs(miss) > allowed, 2 * allowed, limit)
+    return counted, np.where(np.isfinite(miss), after, allowed)
+
+
 def _known(values: Floats, days: Days) -> Known | None:
     place = np.flatnonzero(np.isfinite(values))
     if len(place) < MIN_FITTED_DAYS:

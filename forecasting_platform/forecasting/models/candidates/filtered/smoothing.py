@@ -21,6 +21,7 @@ from forecasting_platform.forecasting.models.candidates.candidate import (
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
     Fields,
     Known,
+    bounded_miss,
     default_remark,
     largest_miss,
 )
@@ -47,11 +48,13 @@ class State:
         level: shape (n,).
         trend: what the level gains a day; shape (n,).
         season: the effects of the seven days to come, the next one first; shape (7, n).
+        allowed: what the next value may differ from its forecast; shape (n,).
     """
 
     level: Floats
     trend: Floats
     season: Floats
+    allowed: Floats
 
     def ahead(self, step: Positions, damping: Floats) -> Floats:
         """The forecast `step` days ahead; shape (n,)."""
@@ -60,20 +63,19 @@ class State:
         forecasts: Floats = self.level + gained * self.trend + effect
         return forecasts
 
-    def move(self, values: Floats, smoothing: Floats, damping: Floats, limit: Floats | float = np.inf) -> "State":
+    def move(self, values: Floats, smoothing: Floats, damping: Floats, limit: Floats) -> "State":
         """The state after one more day; one without a value only lets the trend go on.
 
         Args:
             values: of the day; shape (n,), NaN where there is none.
             smoothing: of level, trend and season; shape (n, 3).
-            limit: what a value may differ from its forecast; shape (n,).
+            limit: what a value may differ from its forecast after a day that did not; shape (n,).
         """
         trend, effect = damping * self.trend, self.season[0]
-        error = np.clip(values - self.level - trend - effect, -limit, limit)
-        error = np.where(np.isfinite(values), error, 0.0)
+        error, allowed = bounded_miss(values - self.level - trend - effect, self.allowed, limit)
         alpha, beta, gamma = smoothing.T
         season = np.vstack([self.season[1:], effect + gamma * error])
-        return State(self.level + trend + alpha * error, trend + beta * error, season)
+        return State(self.level + trend + alpha * error, trend + beta * error, season, allowed)
 
 
 def refuse_another_filter(
@@ -82,7 +84,7 @@ def refuse_another_filter(
     """Compare what the filter forecasts a day ahead with what the library does that fitted it.
 
     Args:
-        before: the state before the first value, of one row.
+        before: the state before the first value, of one row, with no limit.
         values: shape (T,).
         smoothing: of level, trend and season; shape (3,).
         fitted: what the library forecasts of each day; shape (T,).
@@ -93,7 +95,7 @@ def refuse_another_filter(
     state, days, found = before, slice(CHECKED_DAYS), []
     for value in values[days]:
         found.append(state.ahead(np.array([1]), np.array([damping]))[0])
-        state = state.move(np.array([value]), smoothing[None], np.array([damping]))
+        state = state.move(np.array([value]), smoothing[None], np.array([damping]), before.allowed)
     if not np.allclose(found, fitted[days], rtol=1e-6, atol=1e-6):
         problem = "because this version smooths in another way than the one that forecasts were checked against"
         raise CandidateError(candidate, f"{package} {version(package)}", problem)
@@ -126,7 +128,7 @@ class FittedSmoothing(FittedCandidate):
         damping: what of the trend is left a day later; shape (S,).
         trend: before the window; shape (S,).
         season: the effect of each weekday before the window, Monday first; shape (S, 7).
-        limit: what one value may differ from its forecast; shape (S,).
+        limit: what one value may differ from its forecast, twice as much each further day; shape (S,).
         is_default: whether a series has the default; shape (S,).
     """
 
@@ -165,7 +167,7 @@ class FittedSmoothing(FittedCandidate):
         smoothing, damping, limit = self.smoothing[series], self.damping[series], self.limit[series]
         first = weekday(inputs.cutoff) - (window.shape[1] - 1)
         season = self.season[series[:, None], (first[:, None] + np.arange(WEEK)) % WEEK].T
-        state = State(_level_before(window, season, inputs.column("y")), self.trend[series], season)
+        state = State(_level_before(window, season, inputs.column("y")), self.trend[series], season, limit)
         for values in window.T:
             state = state.move(values, smoothing, damping, limit)
         return state
