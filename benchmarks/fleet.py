@@ -26,6 +26,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import psutil
 
 from benchmarks.hostile.process_cost import cpu_seconds
 from benchmarks.local_server import free_ports, open_directory
@@ -47,10 +48,10 @@ from forecasting_platform.services.forecast_errors import match_forecast_errors
 from forecasting_platform.services.forecasts import issue
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.services.loading.raw_observations import load_observations
-from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform.services.training.trained_model import train_challenger
+from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import promoter_of
+from forecasting_platform.wiring import engine_of, promoter_of
 
 FULL, SMALL = (1000, 2007), (40, 730)
 LAST_DAY = date(2023, 6, 30)
@@ -126,8 +127,11 @@ class Stations:
     def _spent(self) -> float:
         used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         own = sum(each.ru_utime + each.ru_stime for each in used)
-        # The server was started by this process, but counts among its children only once it has ended.
-        return own + cpu_seconds([self.postgres])
+        # What still runs counts among this process's children only once it has ended: the server, and the process from
+        # which workers are forked, with those that have ended.
+        forking = [child.cpu_times() for child in psutil.Process().children() if child.pid != self.postgres]
+        forked = sum(used.user + used.system + used.children_user + used.children_system for used in forking)
+        return own + forked + cpu_seconds([self.postgres])
 
 
 def _peak() -> int:
@@ -146,6 +150,7 @@ class Fleet:
         self.store.prepare()
         self.ledger.prepare()
         self.registry = FileModelRegistry(folder)
+        self._engine = engine_of(self._settings, self.store)
         self._recipe = Recipe(horizon=self._settings.horizon_days)
         self._definitions = build_definitions(
             settings=self._settings,
@@ -171,12 +176,12 @@ class Fleet:
 
     def build_features(self, days: DateRange) -> None:
         """Build the features of loaded days."""
-        build_feature_table(self.store, days, self._settings.holiday_country)
+        build_feature_table(self.store, self._engine, days, self._settings.holiday_country)
 
     def train(self) -> None:
         """Train a challenger."""
         train_challenger(
-            LocalTrainer(self.store),
+            Trainer(self.store, self._engine),
             self.registry,
             self._recipe,
             code_version="benchmark",

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.spark.arrow_frames import to_arrow
-from forecasting_platform.adapters.spark.session import SparkOptions
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS

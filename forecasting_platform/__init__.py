@@ -11,6 +11,7 @@ Where do I go to …
 - read another feed: a file in `adapters/feeds/`, its scheme in `feed_wiring.described_feed`
 - have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its test of proposals
 - store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
+- work on blocks of series elsewhere: an adapter of `ports/engine.py`, its name in `wiring.engine_of`
 - send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
 - add a setting: `settings/`, and `docs/settings.md`

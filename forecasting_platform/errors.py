@@ -45,6 +45,18 @@ class ForecastingPlatformError(Exception):
 
     problems_of_feeds: Mapping[str, str] = MappingProxyType({})
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Make errors cross processes: by default one is made anew from its message alone."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(
+    kind: type[ForecastingPlatformError], arguments: tuple[object, ...], attributes: Mapping[str, object]
+) -> ForecastingPlatformError:
+    made = kind.__new__(kind, *arguments)
+    made.__dict__.update(attributes)
+    return made
+
 
 class UnavailableError(ForecastingPlatformError):
     """A part did not answer: retry later."""

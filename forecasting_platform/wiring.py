@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
@@ -19,10 +20,10 @@ from forecasting_platform.forecasting.series.days.series_calendars import Calend
 if TYPE_CHECKING:
     from forecasting_platform.forecasting.models.recipes.recipe import Recipe
     from forecasting_platform.ports.alert_channels import AlertChannels
+    from forecasting_platform.ports.engine import Engine
     from forecasting_platform.ports.ledger import Ledger
     from forecasting_platform.ports.model_registry import ModelRegistry
     from forecasting_platform.ports.table_store import TableStore
-    from forecasting_platform.ports.trainer import Trainer
     from forecasting_platform.services.alerts import Alerts
     from forecasting_platform.services.loading.feed_loads import FeedLoads
     from forecasting_platform.services.promotion.promoter import Promoter
@@ -50,20 +51,12 @@ def postgres_store_of(settings: Settings) -> TableStore:
 
 
 def _spark_store(settings: Settings) -> TableStore:
-    from forecasting_platform.adapters.spark.session import SparkOptions, require_pyspark
+    from forecasting_platform.adapters.spark.options import SparkOptions, require_pyspark
 
     require_pyspark()
     from forecasting_platform.adapters.spark.table_store import SparkTableStore
 
-    return SparkTableStore(
-        SparkOptions(
-            warehouse=settings.require_spark_warehouse_dir(),
-            metastore_uri=settings.spark_metastore_uri,
-            master=settings.spark_master,
-            conf={name: value.get_secret_value() for name, value in settings.spark_conf.items()},
-        ),
-        database=settings.postgres_schema,
-    )
+    return SparkTableStore(SparkOptions.of(settings), database=settings.postgres_schema)
 
 
 def ledger_of(settings: Settings) -> Ledger:
@@ -105,25 +98,25 @@ def model_registry_of(settings: Settings) -> ModelRegistry:
     return MlflowModelRegistry(settings.require_mlflow_tracking_uri(), name=settings.model_name)
 
 
-def trainer_of(settings: Settings, table_store: TableStore) -> Trainer:
-    """The trainer that FORECASTING_TRAINER names, on the store's `feature_table`.
+def engine_of(settings: Settings, table_store: TableStore) -> Engine:
+    """The engine that FORECASTING_ENGINE names, on the store's tables.
 
     Raises:
-        ConfigurationError: Spark is to train on tables that are not in Spark.
+        ConfigurationError: Spark is to work on tables that are not in Spark.
     """
-    if settings.trainer == "local":
-        from forecasting_platform.services.training.local_trainer import LocalTrainer
+    if settings.engine == "local":
+        from forecasting_platform.adapters.local_engine import LocalEngine
 
-        return LocalTrainer(table_store)
+        return LocalEngine(table_store, partial(table_store_of, settings))
     if settings.table_store != "spark":
-        problem = "is spark, which trains where the tables are: set FORECASTING_TABLE_STORE=spark too, or train locally"
-        raise ConfigurationError("FORECASTING_TRAINER", problem)
+        problem = "is spark, which works where the tables are: set FORECASTING_TABLE_STORE=spark too, or work locally"
+        raise ConfigurationError("FORECASTING_ENGINE", problem)
+    from forecasting_platform.adapters.spark.engine import SparkEngine
     from forecasting_platform.adapters.spark.table_store import SparkTableStore
-    from forecasting_platform.adapters.spark.trainer import SparkTrainer
 
     if not isinstance(table_store, SparkTableStore):
         raise TypeError(f"FORECASTING_TABLE_STORE is spark, but the store is {type(table_store).__name__}")
-    return SparkTrainer(table_store)
+    return SparkEngine(table_store)
 
 
 def recipe_of(

@@ -13,12 +13,12 @@ from hypothesis import settings
 
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.adapters.spark.session import SparkOptions
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
-from forecasting_platform.local.environment import SPARK_OF_ONE_MACHINE
 from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.mlflow_server import MlflowServer, running_mlflow
 from forecasting_platform_tests.support.ports import free_ports, refusing_port
+from forecasting_platform_tests.support.spark_server import running_spark
 
 if TYPE_CHECKING:
     from forecasting_platform.adapters.spark.table_store import SparkTableStore
@@ -48,8 +48,9 @@ PLATFORMS, SPARK, MLFLOW, STAND_INS = "platforms", "spark", "mlflow", "stand-ins
 SHARING = {
     "end_to_end/": PLATFORMS,
     "adapters/spark/test_table_store.py": SPARK,
-    "adapters/spark/test_trainer.py": SPARK,
+    "adapters/spark/test_engine.py": SPARK,
     "adapters/test_table_stores_agree.py": SPARK,
+    "local/test_spark_copies.py": SPARK,
     "adapters/mlflow/test_model_registry.py": MLFLOW,
     "adapters/mlflow/test_own_candidate.py": MLFLOW,
     "kill/test_promotion_kills.py": MLFLOW,
@@ -173,13 +174,11 @@ def prepared_template(embedded_postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def spark_options(tmp_path_factory: pytest.TempPathFactory) -> SparkOptions:
-    """One JVM for the session, with a metastore in its memory; started by the first store that uses it."""
-    conf = {
-        "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:metastore;create=true",
-        **SPARK_OF_ONE_MACHINE,
-    }
-    return SparkOptions(str(tmp_path_factory.mktemp("ware house")), conf=conf)
+def spark_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkOptions]:
+    """One Spark Connect server for the session, with a metastore in its memory."""
+    conf = {"spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:metastore;create=true"}
+    with running_spark(tmp_path_factory.mktemp("spark"), conf=conf) as options:
+        yield options
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
-from forecasting_platform.adapters.spark import session as spark_session
-from forecasting_platform.adapters.spark.session import SparkOptions
+from forecasting_platform.adapters.spark import options as spark_options
+from forecasting_platform.adapters.spark.java import driver_settings
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
@@ -31,14 +32,14 @@ def test_spark_needs_a_folder() -> None:
 
 
 def test_spark_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark_session, "find_spec", lambda _: None)
+    monkeypatch.setattr(spark_options, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"needs an extra: pip install .*spark"):
         table_store_of(Settings(table_store="spark", spark_warehouse_dir="/srv/tables"))
 
 
-def test_a_remote_warehouse_needs_a_metastore_service() -> None:
+def test_a_remote_warehouse_needs_a_metastore_service(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"SPARK_METASTORE_URI: is not set, .*thrift://host:port"):
-        spark_session._derby_home(SparkOptions("s3a://bucket/tables"))
+        driver_settings(SparkOptions("s3a://bucket/tables"), tmp_path)
 
 
 def test_further_settings_of_spark_are_not_shown() -> None:

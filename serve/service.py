@@ -12,15 +12,17 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, model_registry_of, postgres_store_of
+from forecasting_platform.wiring import ledger_of, model_registry_of, postgres_store_of, table_store_of
 from serve.api_keys import ApiKeys
-from serve.forecasts.champion import ChampionWatch
+from serve.forecasts.champion import FEATURE_REFRESH_SECONDS, ChampionWatch
 from serve.telemetry.incidents import Incidents
 from serve.telemetry.metrics import Metrics
-from serve.telemetry.platform_metrics import PlatformMetrics
+from serve.telemetry.platform_metrics import LOOK_SECONDS, PlatformMetrics
 from serve.telemetry.prediction_log import PredictionLog
 
 EXTENSION = "forecasting"
+SPARK_LOOK_SECONDS = 120.0
+"""Between two looks at tables in Spark, where a query takes a second of a core."""
 
 
 @dataclass(slots=True)
@@ -62,9 +64,11 @@ class Service:
         """The store, or `ConfigurationError`."""
         if self.store is not None:
             return self.store
-        if self.settings.table_store != "postgres":
-            problem = f"is {self.settings.table_store}, and the app reads Postgres only, so it has no history"
-            raise ConfigurationError("FORECASTING_TABLE_STORE", problem)
+        if self.settings.table_store == "spark":
+            problem = (
+                "is not set: the app reads tables in Spark through a Spark Connect server only, so it has no history"
+            )
+            raise ConfigurationError("FORECASTING_SPARK_REMOTE", problem)
         raise ConfigurationError("FORECASTING_POSTGRES_DSN", "is not set, so the app has no history")
 
     def require_ledger(self) -> Ledger:
@@ -98,7 +102,8 @@ def build_service(
     """
     postgres = store or (postgres_store_of(settings) if settings.postgres_dsn else None)
     # Without this store the app answers from the feature rows inside the model.
-    chosen_store = postgres if store is not None or settings.table_store == "postgres" else None
+    on_spark = store is None and settings.table_store == "spark"
+    chosen_store = _spark_store(settings) if on_spark else postgres
     watch = ChampionWatch(
         # Importing MLflow takes seconds: the first look does it in the background, while the app already answers.
         cache((lambda: registry) if registry is not None else partial(model_registry_of, settings)),
@@ -106,10 +111,12 @@ def build_service(
         poll_seconds=settings.champion_poll_seconds,
         cache_dir=settings.model_cache_dir,
         model_name=settings.model_name,
+        refresh_seconds=SPARK_LOOK_SECONDS if on_spark else FEATURE_REFRESH_SECONDS,
     )
     log = PredictionLog(postgres)
     chosen_ledger = ledger or (ledger_of(settings) if settings.postgres_dsn else None)
-    platform = PlatformMetrics(chosen_store, chosen_ledger)
+    look_seconds = SPARK_LOOK_SECONDS if on_spark else LOOK_SECONDS
+    platform = PlatformMetrics(chosen_store, chosen_ledger, look_seconds=look_seconds)
     return Service(
         settings=settings,
         keys=keys,
@@ -121,3 +128,8 @@ def build_service(
         platform=platform,
         metrics=Metrics(watch, log, platform),
     )
+
+
+def _spark_store(settings: Settings) -> TableStore | None:
+    """The tables in Spark where a server has them: the app starts no Java."""
+    return table_store_of(settings) if settings.spark_remote else None

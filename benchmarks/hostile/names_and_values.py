@@ -17,6 +17,7 @@ import pandas as pd
 from benchmarks.hostile.app_server import FULL
 from benchmarks.results_file import Aim
 from forecasting_platform.adapters.feeds.documents.feed_document import read_document
+from forecasting_platform.adapters.local_engine import LocalEngine
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.mlflow.metric_names import metric_prefix
 from forecasting_platform.errors import ForecastingPlatformError
@@ -104,7 +105,7 @@ def _way(hostile: dict[str, np.ndarray]) -> _Outcome:
     )
     store = MemoryTableStore()
     store.record_observations(document.observations, PERIOD, available_at=AT, quarantined=document.quarantined)
-    build_feature_table(store, PERIOD, RECIPE.country)
+    build_feature_table(store, LocalEngine(store, lambda: store, workers=1), PERIOD, RECIPE.country)
     features = store.read(FEATURE_TABLE)
     model = train_block(features, PERIOD, RECIPE, code_version="benchmark", with_plots=True).model
     prefixes = {metric_prefix(name) for name in model.unique_ids}

@@ -5,9 +5,10 @@ Pure. Storage and the isolation of concurrent writers belong to each store.
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -177,15 +178,25 @@ def _beside(loaded: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     return loaded.merge(newest, on=keys, how="left", suffixes=("", "_known"))
 
 
-def check_replacement(table: Table, rows: pd.DataFrame, period: DateRange) -> pd.DataFrame:
-    """The rows as a store may write them in place of the period's.
+def check_replacement(
+    table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange
+) -> Iterator[pd.DataFrame]:
+    """The rows as a store may write them in place of the period's, part by part; the first is checked at once.
 
     Raises:
         InvalidFrameError: promise 5, or a table that only grows.
     """
     if table not in REPLACEABLE_TABLES:
         raise InvalidFrameError(table.name, "the table only grows; its days are not replaced")
-    return conform(table, rows, period)
+    parts = iter([rows] if isinstance(rows, pd.DataFrame) else rows)
+    first = conform(table, next(parts, table.empty()), period)
+    return chain([first], (conform(table, part, period) for part in parts))
+
+
+def one_replacement(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> pd.DataFrame:
+    """`check_replacement` as one frame, for a store that writes all at once."""
+    parts = list(check_replacement(table, rows, period))
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 def check_addition(table: Table, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Backs up a data directory's databases and files into one folder with checksums, and restores them.
 
-A backup contains a dump of each database (`pg_dump`, custom format), the models' artifacts, the kept feed documents and
-Data Docs, and `manifest.json` with the SHA-256 of each file; it contains no logs and no cache of the app. The folder
-gets its name when it is complete. A restore first checks the whole backup, then restores next to the present data, and
-finally swaps the two, so that a failure at any step leaves the data unchanged.
+A backup contains a dump of each database (`pg_dump`, custom format), the tables that are in Spark, the artifacts of
+models, the kept feed documents and Data Docs, and `manifest.json` with the SHA-256 of each file; it contains no logs
+and no cache of the app. The folder gets its name when it is complete. A restore first checks the whole backup, then
+restores next to the present data, and finally swaps the two, so that a failure at any step leaves the data unchanged.
 """
 
 import contextlib
@@ -28,9 +28,11 @@ from forecasting_platform.local.databases import DATABASES
 from forecasting_platform.local.embedded_postgres import MAINTENANCE_DATABASE
 from forecasting_platform.local.migrations import installed_releases, record_releases
 from forecasting_platform.local.postgres_home import server_binaries
+from forecasting_platform.local.spark_copies import copy_tables
 from forecasting_platform.local.stopped_platform import stopped_platform
 
-FOLDERS = ("mlflow", "feed-archive", "data-docs")
+COPIED = ("mlflow", "feed-archive", "data-docs")
+FOLDERS = (*COPIED, "spark")
 APP_MEMORY = "app"
 """The app's last good champion: after a restore its number may be another version's."""
 MANIFEST = "manifest.json"
@@ -69,15 +71,14 @@ def make_backup(data_dir: Path, to: Path) -> Backup:
     so that all that the dumps refer to are among them; what is added meanwhile may be missing.
 
     Raises:
-        BackupError: `to` is there already, the tables are in Spark, or a dump failed; nothing is left of it.
+        BackupError: `to` is there already, or a dump failed; nothing is left of it.
+        StoreUnavailableError: the tables are in Spark, which does not answer.
         PlatformStateError: there are no data.
     """
     if to.exists():
         raise BackupError(to, "is there already", "Name a new folder with --to.")
-    if (tables := DataDirectory(data_dir).spark).exists():
-        # Its metastore holds absolute paths of them, so a copy elsewhere would name the originals.
-        remedy = f"Stop the platform and copy {tables.parent}; the copy works at that path only."
-        raise BackupError(to, "would lack the tables, which are in Spark", remedy)
+    directory = DataDirectory(data_dir)
+    is_running = directory.supervisor() is not None
     unfinished = to.with_name(f".{to.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
@@ -86,7 +87,9 @@ def make_backup(data_dir: Path, to: Path) -> Backup:
         with _databases(data_dir) as dsn:
             for name in DATABASES:
                 _run("pg_dump", ["--format=custom", f"--file={unfinished / name}.dump"], dsn(name), unfinished)
-            for folder in FOLDERS:
+            if directory.spark.exists():
+                copy_tables(directory, unfinished / directory.spark.name, is_running=is_running)
+            for folder in COPIED:
                 if (data_dir / folder).is_dir():
                     copy_folder(data_dir / folder, unfinished / folder)
         document = {"format": FORMAT, "made_at": made_at, "releases": installed_releases(), "files": _sums(unfinished)}

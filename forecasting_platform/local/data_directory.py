@@ -150,7 +150,7 @@ class DataDirectory:
         self._write("endpoints.json", dict(endpoints))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Write the settings that commands need too: fields of `Settings`, none of them secret."""
+        """Write the settings that commands need too: fields of `Settings`. Only the owner may read the file."""
         self._write("settings.json", dict(settings))
 
     def settings(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ SERVICES = ("dagster", "mlflow", "app", "postgres", "feed")
 """In the order of their ports, from the port base on."""
 STORES = ("mlflow", "postgres", "feed")
 """Those that a Dagster needs which somebody else starts."""
-METASTORE = "metastore"
+SPARK = "spark"
 """The service behind them, where tables are in Spark."""
 SPARK_OF_ONE_MACHINE = {
     # To compile little and late: no query of a small machine runs long enough to repay it.
@@ -82,12 +82,12 @@ class Addresses:
     port_base: int
 
     def port(self, service: str) -> int:
-        """The port of one of `SERVICES`, or of `METASTORE`.
+        """The port of one of `SERVICES`, or of `SPARK`.
 
         >>> Addresses(3000).port("postgres")
         3003
         """
-        return self.port_base + (*SERVICES, METASTORE).index(service)
+        return self.port_base + (*SERVICES, SPARK).index(service)
 
     def url(self, service: str) -> str:
         """The URL of one of `SERVICES`.
@@ -158,14 +158,18 @@ def weather_settings(addresses: Addresses) -> dict[str, Any]:
     }
 
 
-def spark_settings(directory: DataDirectory, addresses: Addresses) -> dict[str, Any]:
-    """Settings of a platform whose tables are in Spark, and whose models are trained there."""
+def spark_settings(directory: DataDirectory, remote: str) -> dict[str, Any]:
+    """Settings of a platform whose tables are in Spark, and whose models are trained there.
+
+    Args:
+        remote: address of its Spark Connect server.
+    """
     return {
         "spark_conf": SPARK_OF_ONE_MACHINE,
         "table_store": "spark",
-        "trainer": "spark",
+        "engine": "spark",
         "spark_warehouse_dir": str(directory.spark / "tables"),
-        "spark_metastore_uri": f"thrift://{HOST}:{addresses.port(METASTORE)}",
+        "spark_remote": remote,
     }
 
 

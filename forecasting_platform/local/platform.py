@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from forecasting_platform.adapters.postgres.roles import prepare_schema
-from forecasting_platform.adapters.spark.session import require_pyspark
+from forecasting_platform.adapters.spark.connect_server import address_of
+from forecasting_platform.adapters.spark.options import require_pyspark
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import prepare_databases, stores_to_migrate
 from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import (
-    METASTORE,
     SERVICES,
+    SPARK,
     STORES,
     Addresses,
     platform_environment,
@@ -32,6 +34,8 @@ from forecasting_platform.local.environment import (
 from forecasting_platform.local.migrations import migrate_directory, record_releases
 from forecasting_platform.local.processes import ChildProcess, ChildProcesses, Progress, silent
 from forecasting_platform.local.programs import Entrypoints, Programs
+from forecasting_platform.local.spark_copies import take_up_tables
+from forecasting_platform.settings import Settings
 
 DEFAULT_PORT_BASE = 3000
 WATCH_SECONDS = 0.5
@@ -86,6 +90,7 @@ class EmbeddedPlatform:
         self._caller = dict(os.environ if environment is None else environment)
         asked = spark or self._caller.get("FORECASTING_TABLE_STORE") == "spark"
         self._spark = asked or self.directory.spark.exists()
+        self._spark_remote = address_of(self.addresses.port(SPARK), token_urlsafe())
         self._children = ChildProcesses(self.directory.record_processes)
         self._stack = contextlib.ExitStack()
         self._programs: Programs | None = None
@@ -122,7 +127,7 @@ class EmbeddedPlatform:
     def settings(self) -> dict[str, Any]:
         """Settings of its processes and commands, besides addresses."""
         weather = weather_settings(self.addresses) if self._weather else {}
-        spark = spark_settings(self.directory, self.addresses) if self._spark else {}
+        spark = spark_settings(self.directory, self._spark_remote) if self._spark else {}
         if "FORECASTING_SPARK_CONF" in self._caller:
             spark.pop("spark_conf", None)
         # Commands are started from elsewhere, and ask for the same model.
@@ -168,6 +173,7 @@ class EmbeddedPlatform:
         self._children.start(programs.mlflow())
         self._children.start(programs.app())
         self._children.wait_for(needed, progress)
+        self._take_up_tables(progress)
         self._publish(self.endpoints)
 
     def start_stores(self, progress: Progress = silent) -> dict[str, str]:
@@ -183,13 +189,18 @@ class EmbeddedPlatform:
         self._launch_stores(programs)
         self._children.start(programs.mlflow())
         self._children.wait_for(self._children, progress)
+        self._take_up_tables(progress)
         self._publish({name: url for name, url in self.endpoints.items() if name in STORES})
         return programs.dagster_environment
 
     def _launch_stores(self, programs: Programs) -> list[ChildProcess]:
-        metastore = [programs.metastore()] if self._spark else []
+        spark = [programs.spark()] if self._spark else []
         feed = [programs.feed()] if self._is_simulated else []
-        return [self._children.start(program) for program in (*metastore, *feed)]
+        return [self._children.start(program) for program in (*spark, *feed)]
+
+    def _take_up_tables(self, progress: Progress) -> None:
+        if self._spark and take_up_tables(self.directory, Settings(**self.settings)):
+            progress("the tables of the backup are in Spark again")
 
     def _publish(self, endpoints: Mapping[str, str]) -> None:
         """Write where other processes find what answers now."""
@@ -252,7 +263,7 @@ class EmbeddedPlatform:
             require_pyspark()
             self.directory.keep_tables_in_spark()
         services = [service for service in parts if service != "feed" or self._is_simulated]
-        services += [METASTORE] if self._spark else []
+        services += [SPARK] if self._spark else []
         require_free_ports({self.addresses.port(service): service for service in services})
 
     def _prepared_programs(self, progress: Progress, parts: Sequence[str]) -> Programs:

@@ -19,7 +19,7 @@ from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.environment import (
     ADJUSTED_DAGSTER,
     HOST,
-    METASTORE,
+    SPARK,
     Addresses,
     dagster_store,
     forecasting_store,
@@ -88,14 +88,12 @@ class Programs:
             settings,
         )
 
-    def metastore(self) -> Program:
-        """The Hive metastore, which knows where Spark's tables are."""
-        port = self.addresses.port(METASTORE)
-        options = ["--port", str(port), "--directory", str(self.directory.spark / "metastore")]
+    def spark(self) -> Program:
+        """The Spark Connect server, which all other processes share."""
         return self._program(
-            "the Hive metastore",
-            ["forecasting_platform.adapters.spark.hive_metastore", *options],
-            lambda: _listens(port),
+            "Spark",
+            ["forecasting_platform.adapters.spark.connect_server", "--directory", str(self.directory.spark)],
+            lambda: _listens(self.addresses.port(SPARK)),
         )
 
     def code_server(self) -> Program:

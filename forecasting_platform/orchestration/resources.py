@@ -13,14 +13,14 @@ from dagster_mlflow.resources import MlFlow
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_wiring import calendars_of, feed_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
 from forecasting_platform.ports.table_store import TableStore
-from forecasting_platform.ports.trainer import Trainer
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import feed_loads_of, ledger_of, model_registry_of, table_store_of, trainer_of
+from forecasting_platform.wiring import engine_of, feed_loads_of, ledger_of, model_registry_of, table_store_of
 
 SENSOR_FEED_SECONDS = 40.0
 """Deadline of a fetch in a sensor, which Dagster gives 60 s: the rest is for reading and comparing the table."""
@@ -42,15 +42,15 @@ class TableStoreResource(dg.ConfigurableResource[TableStore]):
             store.close()
 
 
-class TrainerResource(dg.ConfigurableResource[Trainer]):
-    """Trains every series: the trainer of FORECASTING_TRAINER, on the tables of the store."""
+class EngineResource(dg.ConfigurableResource[Engine]):
+    """Works on blocks of series: the engine of FORECASTING_ENGINE, on the tables of the store."""
 
     settings: dg.ResourceDependency[Settings]
     table_store: dg.ResourceDependency[TableStore]
 
-    def create_resource(self, context: dg.InitResourceContext) -> Trainer:
+    def create_resource(self, context: dg.InitResourceContext) -> Engine:
         """Choose it."""
-        return trainer_of(self.settings, self.table_store)
+        return engine_of(self.settings, self.table_store)
 
 
 class LedgerResource(dg.ConfigurableResource[Ledger]):
@@ -162,7 +162,7 @@ def build_resources(settings: object, replaced: Mapping[str, Any] | None = None)
     of_settings: dict[str, Any] = {"settings": found["settings"]}
     found.setdefault("table_store", TableStoreResource(**of_settings))
     return {
-        "trainer": TrainerResource(**of_settings, table_store=found["table_store"]),
+        "engine": EngineResource(**of_settings, table_store=found["table_store"]),
         "ledger": LedgerResource(**of_settings),
         "observation_feed": FeedResource(**of_settings),
         "calendars": CalendarsResource(**of_settings),

@@ -15,7 +15,7 @@ Promises that every adapter keeps, numbered; the contract suite has a test for e
 9. Reading `as_of` a time gives exactly what was known then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -120,11 +120,13 @@ class TableStore(Protocol):
         """
         ...
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> int:
         """Make `rows` all that `table` holds for the days of `period`; the number of rows written.
 
         Args:
             table: one of `REPLACEABLE_TABLES`.
+            rows: a frame, or parts of one, of different series each, which may be read more than once; a store that can
+                holds one part in memory.
         """
         ...
 

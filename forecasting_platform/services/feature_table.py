@@ -1,12 +1,13 @@
 """Builds rows of `feature_table` and `held_observations` from observations, safe against concurrent loads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
 from forecasting_platform.errors import OverlappingWritesError
+from forecasting_platform.forecasting.block_training import series_blocks
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     MAX_DAYS_AHEAD,
     Exogenous,
@@ -38,28 +39,35 @@ from forecasting_platform.forecasting.series.quality.holding import (
     held_observations,
     without_held,
 )
+from forecasting_platform.ports.engine import BlockWork, Engine
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.feature_blocks import FeatureBuild, decode_block, encode_block
+from forecasting_platform.services.frame_parts import FrameParts
 
 MAX_BUILDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltFeatures:
-    """Rows of `FEATURE_TABLE` of some days, and the observations they were built from.
+    """The rows of `FEATURE_TABLE` of some days that were built and stored.
 
     Attributes:
-        observations: all that were read, held ones too.
-        held: those of the days, and of the days around the loaded ones, that are held back.
+        row_days: the day of each row.
+        series: how many have rows.
+        held: observations of the days, and of the days around the loaded ones, that are held back.
+        as_of: when the newest of the observations became known; None where there are none.
     """
 
     days: DateRange
-    observations: pd.DataFrame
-    features: pd.DataFrame
+    row_days: pd.Series
+    series: int
     held: pd.DataFrame
+    as_of: pd.Timestamp | None
 
 
 def build_feature_table(
     store: TableStore,
+    engine: Engine,
     loaded: DateRange,
     country: str,
     exogenous: Sequence[Exogenous] = (),
@@ -73,6 +81,7 @@ def build_feature_table(
     before it has looked again is repeated as any failed load.
 
     Args:
+        engine: works on blocks of series, whose features need nothing of other blocks.
         country: whose holidays are flagged.
         exogenous: series that get no rows of their own.
         accepted: days of a series that are not held back, whatever their values.
@@ -83,27 +92,59 @@ def build_feature_table(
     """
     loaded = _reaching_back(loaded, exogenous)
     for _ in range(MAX_BUILDS):
-        stored = store.read_newest(FEATURE_TABLE)["ds"]
+        stored = store.read_newest(FEATURE_TABLE.only())["ds"]
         newest = max(loaded.end, stored.max().date()) if len(stored) else loaded.end
         judged = days_judged_by(loaded, newest)
         read = DateRange(deciding_period(judged).start, judged.end + timedelta(days=WINDOW_DAYS))
         # Counted before anything is read: what comes from here on is noticed at the end.
         known = _count_known(store, read, exogenous)
-        observations = without_zeros_of_closed_days(store.read_observations(read), calendars)
-        held = held_observations(observations, judged, accepted, calendars=calendars, moment=datetime.now(UTC))
         before = store.read(HELD_OBSERVATIONS, read)
         is_judged = before["ds"].between(pd.Timestamp(judged.start), pd.Timestamp(judged.end))
-        days = days_depending_on(_with_changes(loaded, before[is_judged], held), newest)
-        # Outside the judged days the earlier judgement stands.
-        plausible = without_held(observations, pd.concat([before[~is_judged], held]))
-        versions = _versions(store, read, exogenous)
-        features = build_features(plausible, days, country, exogenous, calendars, versions)
-        store.replace(FEATURE_TABLE, features, days)
+        build = FeatureBuild(
+            judged=judged,
+            days=days_depending_on(loaded, newest),
+            country=country,
+            exogenous=exogenous,
+            accepted=accepted,
+            calendars=calendars,
+            moment=datetime.now(UTC),
+            # Outside the judged days the earlier judgement stands.
+            held_before=before[~is_judged],
+            versions=_versions(store, read, exogenous),
+            exogenous_observations=OBSERVATIONS.empty(),
+        )
+        with FrameParts() as first, FrameParts() as again:
+            built, features = _build(store, engine, read, build, first), first
+            # What is held otherwise than before changes rows of more days than were loaded.
+            days = days_depending_on(_with_changes(loaded, before[is_judged], built.held), newest)
+            if days != build.days:
+                built, features = _build(store, engine, read, replace(build, days=days), again), again
+            store.replace(FEATURE_TABLE, features, days)
         # After the features: a build that ends between the two leaves the change to be found by the next.
-        store.replace(HELD_OBSERVATIONS, held, judged)
+        store.replace(HELD_OBSERVATIONS, built.held, judged)
         if _count_known(store, read, exogenous) == known:
-            return BuiltFeatures(days, observations, features, held)
+            return built
     raise OverlappingWritesError("feature_table", loaded, MAX_BUILDS)
+
+
+def _build(
+    store: TableStore, engine: Engine, read: DateRange, build: FeatureBuild, features: FrameParts
+) -> BuiltFeatures:
+    """Build every series, block by block; its rows are added to `features`."""
+    names = store.read_newest(OBSERVATIONS.only(), at_or_before=read.end)["unique_id"]
+    is_shared = is_exogenous(names.tolist(), build.exogenous)
+    # Exogenous series have no rows of their own, and all series may look at them.
+    shared = build(0, store.read(OBSERVATIONS, read, unique_ids=names[is_shared].tolist()))
+    work = BlockWork(replace(build, exogenous_observations=shared.plausible), encode_block, decode_block)
+    found, row_days, series = [shared], [FEATURE_TABLE.empty()["ds"]], 0
+    for block in engine.map_blocks(work, OBSERVATIONS, read, series_blocks(names[~is_shared])):
+        features.add(block.features)
+        row_days.append(block.features["ds"])
+        series += block.features["unique_id"].nunique()
+        found.append(replace(block, features=FEATURE_TABLE.empty()))
+    held = pd.concat([block.held for block in found], ignore_index=True)
+    as_of = max((block.as_of for block in found if block.as_of is not None), default=None)
+    return BuiltFeatures(build.days, pd.concat(row_days, ignore_index=True), series, held, as_of)
 
 
 def features_as_of(

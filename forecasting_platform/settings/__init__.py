@@ -53,8 +53,9 @@ class Settings(AppSettings):
     table_store: Literal["postgres", "spark"] = Field(
         default="postgres", description="Store of the tables of observations, features and forecasts."
     )
-    trainer: Literal["local", "spark"] = Field(
-        default="local", description="Where models are trained: in the run's process, or as tasks of the Spark store."
+    engine: Literal["local", "spark"] = Field(
+        default="local",
+        description="Where blocks of series are worked on: processes of this machine, or tasks of the Spark store.",
     )
     spark_warehouse_dir: str | None = Field(
         default=None, description="Folder or URI of the Spark store's tables (`/srv/tables`, `hdfs://…`, `s3a://…`)."
@@ -63,7 +64,17 @@ class Settings(AppSettings):
         default=None,
         description="Hive metastore service (`thrift://host:9083`); without it, one embedded in the folder.",
     )
-    spark_master: str = Field(default="local[*]", description="Spark master of the Spark store.")
+    spark_remote: SecretStr | None = Field(
+        default=None,
+        description="Spark Connect server that all processes share (`sc://host:15002/;token=…`); without it each "
+        "process starts a Spark of its own.",
+    )
+    spark_master: str = Field(
+        default="local[*,2]", description="Spark master of the Spark store; 2 are the attempts at a task."
+    )
+    spark_wait_seconds: float = Field(
+        default=300.0, gt=0, description="How long a process waits for a core of Spark before it gives up."
+    )
     spark_conf: dict[str, SecretStr] = Field(
         default={}, description="Further settings of Spark, as one JSON object of strings."
     )

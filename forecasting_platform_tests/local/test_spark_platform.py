@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import ConfigurationError, PlatformStateError
-from forecasting_platform.local.backup import make_backup
-from forecasting_platform.local.copying import BackupError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.environment import SPARK_OF_ONE_MACHINE
 from forecasting_platform.local.platform import EmbeddedPlatform
@@ -29,9 +27,10 @@ def test_tables_are_in_spark_when_the_command_or_the_environment_asks(
     tmp_path: Path, asked: bool, environment: dict[str, str]
 ) -> None:
     settings = Settings(**platform_of(tmp_path, environment, spark=asked).settings)
-    assert (settings.table_store, settings.trainer) == ("spark", "spark")
+    assert (settings.table_store, settings.engine) == ("spark", "spark")
     assert settings.spark_warehouse_dir == str(tmp_path / "spark" / "tables")
-    assert settings.spark_metastore_uri == "thrift://127.0.0.1:30505"
+    assert settings.spark_remote
+    assert settings.spark_remote.get_secret_value().startswith("sc://localhost:30505/;token=")
 
 
 def test_a_directory_with_tables_in_spark_goes_on_with_them_unasked(tmp_path: Path) -> None:
@@ -55,16 +54,9 @@ def test_tables_that_are_in_postgres_are_not_left_behind_for_spark(tmp_path: Pat
 
 
 def test_without_pyspark_the_start_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecasting_platform.adapters.spark.session.find_spec", lambda _name: None)
+    monkeypatch.setattr("forecasting_platform.adapters.spark.options.find_spec", lambda _name: None)
     with (
         pytest.raises(ConfigurationError, match=r"forecasting-platform\[spark\]"),
         platform_of(tmp_path, spark=True) as platform,
     ):
         platform.start_services()
-
-
-def test_a_backup_that_would_lack_the_tables_is_refused(tmp_path: Path) -> None:
-    DataDirectory(tmp_path).spark.mkdir()
-    with pytest.raises(BackupError, match=r"in Spark\. Stop the platform and copy"):
-        make_backup(tmp_path, tmp_path / "backup")
-    assert not (tmp_path / "backup").exists()

@@ -31,7 +31,7 @@ STORES = {
     "nothing set": Settings(),
     "postgres": NAMED,
     "spark": NAMED.model_copy(
-        update={"table_store": "spark", "trainer": "spark", "spark_warehouse_dir": "s3a://lake/t"}
+        update={"table_store": "spark", "engine": "spark", "spark_warehouse_dir": "s3a://lake/t"}
     ),
 }
 

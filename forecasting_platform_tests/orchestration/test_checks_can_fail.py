@@ -150,7 +150,7 @@ def run_of(names: list[str], world: World, *, raise_on_error: bool = True) -> dg
     definitions = dg.Definitions(
         assets=ASSETS,
         asset_checks=[NAMED[names[0]]],
-        resources={**dict.fromkeys(("observation_feed", "trainer", "ledger", "mlflow", "feed_loads")), **resources},
+        resources={**dict.fromkeys(("observation_feed", "engine", "ledger", "mlflow", "feed_loads")), **resources},
         jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(*(KEYS[name] for name in names)))],
     )
     job = definitions.resolve_job_def("check")

@@ -81,6 +81,7 @@ def test_only_entry_points_read_the_environment() -> None:
     }
     assert reading == {
         "definitions.py", "orchestration/dagster_instance/webserver.py", "orchestration/dagster_instance/instance.py",
+        "adapters/spark/connect_server.py",
         "commands/terminal/connection.py", "commands/feed.py", "commands/embedded/migrate.py",
     }  # fmt: skip
 

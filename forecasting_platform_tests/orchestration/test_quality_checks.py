@@ -23,6 +23,7 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.in_process_engine import in_process
 from forecasting_platform_tests.support.ordinary_values import changed, series
 
 pytestmark = pytest.mark.slow
@@ -102,7 +103,7 @@ def test_a_day_in_progress_is_held_back_until_it_is_revised(load: Callable[[pd.D
     assert "1 values are too low and held back, nothing else waits for them: 'a 2023-07-05: 4'" in str(told.description)
     revised = pd.concat([series(DAYS), series(DAYS, "b")])
     store.record_observations(revised, DAYS, available_at=datetime(2023, 7, 7, tzinfo=UTC))
-    build_feature_table(store, DAYS, "IE")
+    build_feature_table(store, in_process(store), DAYS, "IE")
     assert set(store.read_newest(FEATURE_TABLE)["ds"].dt.day) == {5}
     assert store.read(HELD_OBSERVATIONS).empty
 

@@ -11,6 +11,7 @@ from forecasting_platform.forecasting.series.covariates.exogenous import KnownBy
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.feature_table import build_feature_table, features_as_of
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 PLAN = KnownByTargetDay("plan of {series}", days_ahead=3)
 FIRST = date(2023, 7, 1)
@@ -39,7 +40,7 @@ def store() -> MemoryTableStore:
         store.record_observations(pd.concat(observed), days, available_at=night(number + 1))
         if number in {1, 3}:
             store.record_plans(rows("plan of shop", 4, 1.0 + number), available_at=night(number))
-        build_feature_table(store, days, "IE", [PLAN])
+        build_feature_table(store, in_process(store), days, "IE", [PLAN])
     return store
 
 
@@ -55,7 +56,7 @@ def test_a_row_holds_the_plan_as_it_was_known_at_its_days_end(store: MemoryTable
 
 def test_what_is_built_anew_later_is_the_same(store: MemoryTableStore) -> None:
     before = store.read(FEATURE_TABLE)
-    build_feature_table(store, DateRange(day(0), day(4)), "IE", [PLAN])
+    build_feature_table(store, in_process(store), DateRange(day(0), day(4)), "IE", [PLAN])
     pd.testing.assert_frame_equal(store.read(FEATURE_TABLE), before)
 
 
@@ -74,5 +75,5 @@ def test_a_history_of_plans_reaches_the_rows_before_the_days_it_came_with() -> N
         days = DateRange(day(number), day(number))
         observed = [rows("shop", number, 1.0)] + ([rows("plan of shop", 2, 7.0)] if number == 2 else [])
         store.record_observations(pd.concat(observed), days, available_at=night(30 + number))
-        build_feature_table(store, days, "IE", [declared])
+        build_feature_table(store, in_process(store), days, "IE", [declared])
     assert known(store.read(FEATURE_TABLE)) == [{"plan of +2": 7.0}, {"plan of +1": 7.0}, {"plan of": 7.0}]

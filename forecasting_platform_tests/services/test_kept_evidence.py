@@ -22,8 +22,9 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.promotion import evidence
 from forecasting_platform.services.promotion.evidence import PromotionEvidence
 from forecasting_platform.services.promotion.versions import Versions
-from forecasting_platform.services.training.local_trainer import LocalTrainer
+from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 LENGTH = 560
 DAYS = DateRange(END - timedelta(days=LENGTH - 1), END)
@@ -52,7 +53,8 @@ def store_of(features: pd.DataFrame) -> MemoryTableStore:
 
 def trained(features: pd.DataFrame, recipe: Recipe) -> ForecastModel:
     """In blocks of two: one of them holds the constant and the first other series, one is of the new series too."""
-    return LocalTrainer(store_of(features), block_series=2).train(recipe, code_version="test").model
+    store = store_of(features)
+    return Trainer(store, in_process(store), block_series=2).train(recipe, code_version="test").model
 
 
 def compared(features: pd.DataFrame, model: ForecastModel, serving: ForecastModel | None) -> Comparison:

@@ -14,6 +14,7 @@ from forecasting_platform.services.forecasts import issue
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
 from forecasting_platform_tests.simulation.models import HORIZON, SERIES, model_named
 from forecasting_platform_tests.simulation.world import World
+from forecasting_platform_tests.support.in_process_engine import in_process
 from serve.telemetry.incidents import Incidents
 
 COUNTRY = "IE"
@@ -45,7 +46,7 @@ def load(world: World, days: DateRange) -> Body:
         world.store.record_observations(
             document.observations, days, available_at=document.fetched_at, quarantined=document.quarantined
         )
-        build_feature_table(world.store, days, COUNTRY)  # type: ignore[arg-type] # acts as a store
+        build_feature_table(world.store, in_process(world.store), days, COUNTRY)  # type: ignore[arg-type] # acts as a store
         world.unfinished.remove(days)
         world.loaded.append(days)
 

@@ -15,7 +15,7 @@ from forecasting_platform.errors import ForecastingPlatformError
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS
 from forecasting_platform.forecasting.series.quality.holding import held_observations
-from forecasting_platform.services import feature_table, forecast_errors, forecasts
+from forecasting_platform.services import feature_blocks, forecast_errors, forecasts
 from forecasting_platform.services.promotion import evidence
 from forecasting_platform_tests.simulation import actors
 from forecasting_platform_tests.simulation.actors import Body, days_from, values_of
@@ -188,7 +188,7 @@ def stand_ins(world: World) -> Iterator[None]:
         )
         replaced.enter_context(patch.object(evidence, "naive_loss", lambda *_: {}))
         for name, function in OF_EACH_SERIES.items():
-            replaced.enter_context(patch.object(feature_table, name, function))
+            replaced.enter_context(patch.object(feature_blocks, name, function))
         yield
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.schema import TABLES
-from forecasting_platform.adapters.table_writes import check_load, check_replacement, conform, versions_to_add
+from forecasting_platform.adapters.table_writes import check_load, conform, one_replacement, versions_to_add
 from forecasting_platform.forecasting.models.issuing import newly_issued
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
@@ -103,7 +103,7 @@ class RowsTableStore(MemoryTableStore):
             or not _is_of(table, rows)
             or len(within(rows.rows, day, period)) < len(rows)
         ):
-            replacement = rows_of(table, check_replacement(table, rows, period))
+            replacement = rows_of(table, one_replacement(table, rows, period))
         else:
             replacement = rows.rows
         with self._lock:

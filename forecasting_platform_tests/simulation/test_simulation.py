@@ -8,6 +8,7 @@ import pytest
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS, OBSERVATIONS
 from forecasting_platform.ports.ledger import AlertsChange
+from forecasting_platform.services import feature_table
 from forecasting_platform_tests.simulation.play import Played, play
 from forecasting_platform_tests.simulation.ports import SteppedLedger
 from forecasting_platform_tests.simulation.rows import rows_of
@@ -50,9 +51,9 @@ def test_the_fast_store_and_what_is_remembered_change_nothing(mix: str) -> None:
         pd.testing.assert_frame_equal(pd.DataFrame(fast.read(table)), slow.read(table))
 
 
-def test_a_build_of_features_that_does_not_look_again_is_found() -> None:
-    with patch.object(RowsTableStore, "count", lambda *_: 0):
-        assert "features are not those of the newest observations" in said_of_broken("loads", range(60))
+def test_a_build_that_leaves_out_later_days_is_found() -> None:
+    with patch.object(feature_table, "days_depending_on", lambda loaded, _newest: loaded):
+        assert "features are not those of the newest observations" in said_of_broken("loads", range(20))
 
 
 def test_a_forecast_that_is_written_over_is_found() -> None:

@@ -120,6 +120,7 @@ class ChampionWatch:
         poll_seconds: time between two looks at the registry.
         cache_dir: where the last good champion is kept for a start without the registry.
         model_name: of the registered model; a copy of another one is not used.
+        refresh_seconds: time between two looks at the store.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class ChampionWatch:
         poll_seconds: float,
         cache_dir: Path | None = None,
         model_name: str = REGISTERED_MODEL,
+        refresh_seconds: float = FEATURE_REFRESH_SECONDS,
     ) -> None:
         self._registry = registry
         self._store = store
@@ -144,7 +146,7 @@ class ChampionWatch:
         self._looked = threading.Event()
         self._threads = [PeriodicTask("champion-poll", poll_seconds, self.look)]
         if store is not None:
-            self._threads.append(PeriodicTask("feature-refresh", FEATURE_REFRESH_SECONDS, self.refresh_features))
+            self._threads.append(PeriodicTask("feature-refresh", refresh_seconds, self.refresh_features))
         self.current: Champion | None = None
         self.looked_at: datetime | None = None
 

@@ -27,14 +27,15 @@ class PlatformMetrics(Collector):
 
     Args:
         store, ledger: either may be missing, and so are its metrics then.
+        look_seconds: time between two looks.
     """
 
-    def __init__(self, store: TableStore | None, ledger: Ledger | None) -> None:
+    def __init__(self, store: TableStore | None, ledger: Ledger | None, *, look_seconds: float = LOOK_SECONDS) -> None:
         self._store = store
         self._ledger = ledger
         self._decisions: list[PromotionDecision] = []
         self._found: list[Metric] = []
-        self._thread = PeriodicTask("platform metrics", LOOK_SECONDS, self.look)
+        self._thread = PeriodicTask("platform metrics", look_seconds, self.look)
 
     def start(self) -> None:
         """Begin to look, in the background."""

@@ -1,7 +1,7 @@
 """A table store in memory, for fast tests; also the shortest description of what the port means."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 import pandas as pd
@@ -10,8 +10,8 @@ from forecasting_platform.adapters.table_writes import (
     check_addition,
     check_load,
     check_plans,
-    check_replacement,
     conform,
+    one_replacement,
     plans_to_add,
     versions_to_add,
 )
@@ -75,9 +75,9 @@ class MemoryTableStore:
             versions = versions[versions["available_at"] <= as_of]
         return versions.drop_duplicates(["unique_id", "ds"], keep="last").reset_index(drop=True)
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period)
+        replacement = one_replacement(table, rows, period)
         with self._lock:
             held = self._held(table)
             is_replaced = _lies_in(held[table.day_column], period)

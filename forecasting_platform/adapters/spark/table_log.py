@@ -6,8 +6,9 @@ the log up to batch n commits batch n + 1, or reads again and retries. The numbe
 with a second one, two writers could both add batch n + 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ class TableLog:
         self.log = log
         self._spark = spark
         self._name = f"`{database}`.`{log.name}`"
-        self._files = BatchFiles(spark, root)
+        self._files = BatchFiles(root)
 
     def batches(self) -> set[int]:
         """Numbers of the batches in the table."""
@@ -91,10 +92,15 @@ class TableLog:
         """The current rows of a log that `replaces_days`, and the batches that contain them."""
         if len(committed) < 2:
             return self._of_batches(committed, period), committed
-        newest = self._newest_batches(self.scan(period)).toArrow()
-        needed = set(newest["batch"].to_pylist())
-        days = sql.broadcast(self._spark.createDataFrame(newest))
-        return self._of_batches(needed, period).join(days, [self.log.day_column, "batch"]), needed
+        day = self.log.day_column
+        found = self._newest_batches(self.scan(period)).toArrow()
+        newest = sorted(zip(found[day].to_pylist(), found["batch"].to_pylist(), strict=True))
+        runs = [(batch, [moment for moment, _ in run]) for batch, run in groupby(newest, key=lambda row: row[1])]
+        if not runs:
+            return self._of_batches(set(), period), set()
+        # Runs of days, not a join with them: a scan skips what it need not read, and no second table is distributed.
+        wanted = [f"batch = {batch:d} AND `{day}` BETWEEN DATE'{days[0]}' AND DATE'{days[-1]}'" for batch, days in runs]
+        return self.scan(period).where(" OR ".join(wanted)), {batch for batch, _ in runs}
 
     def _of_batches(self, batches: set[int], period: DateRange | None) -> DataFrame:
         return self.scan(period).where(sql.col("batch").isin(batches))
@@ -130,6 +136,24 @@ class TableLog:
         unused = old - self._directories()
         self._files.delete(unused)
         return len(unused)
+
+    def directory_of_each(self) -> dict[int, str]:
+        """The name of each batch's directory, of all batches that there are at one moment."""
+        for _ in range(_ATTEMPTS):
+            found = {batch: self._directory_of(batch) for batch in self.batches()}
+            present = {batch: name for batch, name in found.items() if name is not None}
+            # A compaction may have removed one since they were listed.
+            if len(present) == len(found):
+                return present
+        raise StoreUnavailableError(self._name, f"was compacted {_ATTEMPTS} times while its batches were listed")
+
+    def adopt(self, directories: Mapping[int, str]) -> None:
+        """Add directories of this log, by name, as batches; those that are there stay."""
+        for batch, name in sorted(directories.items()):
+            self._spark.sql(
+                f"ALTER TABLE {self._name} ADD IF NOT EXISTS PARTITION (batch = {batch:d}) LOCATION :directory",
+                args={"directory": self._files.uri_of(name)},
+            )
 
     def _drop(self, batches: set[int]) -> None:
         listed = ", ".join(f"PARTITION (batch = {batch:d})" for batch in sorted(batches))

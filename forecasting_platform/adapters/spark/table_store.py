@@ -5,7 +5,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -17,6 +17,7 @@ from pyspark.sql import functions as sql
 
 from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow, last_of_each, to_arrow
 from forecasting_platform.adapters.spark.errors import SPARK_ERRORS, translated
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.adapters.spark.schema import (
     LOGS,
     TABLES,
@@ -27,14 +28,14 @@ from forecasting_platform.adapters.spark.schema import (
     rows_of,
     view_creations,
 )
-from forecasting_platform.adapters.spark.session import SparkOptions, spark_session
+from forecasting_platform.adapters.spark.session import spark_session
 from forecasting_platform.adapters.spark.table_log import TableLog
 from forecasting_platform.adapters.table_writes import (
     check_addition,
     check_load,
     check_plans,
-    check_replacement,
     conform,
+    one_replacement,
     plan_days,
     plans_to_add,
     versions_to_add,
@@ -142,9 +143,9 @@ class SparkTableStore:
         versions = by_key(self._rows(OBSERVATIONS, period, known), OBSERVATIONS.key)
         return from_arrow(OBSERVATIONS, last_of_each(versions, ["unique_id", "ds"]))
 
-    def replace(self, table: Table, rows: pd.DataFrame, period: DateRange) -> int:
+    def replace(self, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> int:
         """See `TableStore`."""
-        replacement = check_replacement(table, rows, period)
+        replacement = one_replacement(table, rows, period)
         return self._commit(table, lambda: (_whole_days(table, replacement, period), len(replacement)))
 
     def record_forecasts(self, forecasts: pd.DataFrame) -> int:
@@ -221,7 +222,11 @@ class SparkTableStore:
     def clean_up(self, age: timedelta = ORPHAN_AGE) -> int:
         """Delete unused directories older than `age`; returns their number. See `TableLog.clean_up`."""
         with self.translated(self._database):
-            return sum(self._table_log(log).clean_up(age) for log in LOGS)
+            return sum(log.clean_up(age) for log in self.table_logs())
+
+    def table_logs(self) -> list[TableLog]:
+        """All logs."""
+        return [self._table_log(log) for log in LOGS]
 
     def close(self) -> None:
         """Does nothing: the session belongs to the process, and ends with it."""

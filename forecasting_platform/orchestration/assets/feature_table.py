@@ -10,6 +10,7 @@ from forecasting_platform.orchestration.metadata.values import show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
 from forecasting_platform.orchestration.pools import TABLE_STORE
 from forecasting_platform.orchestration.retries import retried_when_unavailable
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_table import build_feature_table
 from forecasting_platform.settings import Settings
@@ -28,6 +29,7 @@ from forecasting_platform.settings import Settings
 def feature_table(
     context: dg.AssetExecutionContext,
     table_store: dg.ResourceParam[TableStore],
+    engine: dg.ResourceParam[Engine],
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
 ) -> dg.MaterializeResult[None]:
@@ -39,17 +41,16 @@ def feature_table(
     """
     loaded = partition_period(context)
     exogenous, accepted = exogenous_from(settings.exogenous), accepted_days(settings.accepted_values)
-    built = build_feature_table(table_store, loaded, settings.holiday_country, exogenous, accepted, calendars)
-    observations = built.observations
-    show_row_counts(context, loaded, built.features["ds"])
+    built = build_feature_table(table_store, engine, loaded, settings.holiday_country, exogenous, accepted, calendars)
+    show_row_counts(context, loaded, built.row_days)
     return dg.MaterializeResult(
         metadata={
-            "rows": len(built.features),
-            "series": built.features["unique_id"].nunique(),
+            "rows": len(built.row_days),
+            "series": built.series,
             "days": len(loaded),
             "other_days_rebuilt": len(built.days) - len(loaded),
             "held_back": len(built.held),
             # Built as of this time, the same rows come again, whatever is revised later.
-            "as_of": observations["available_at"].max().isoformat() if len(observations) else "nothing was known",
+            "as_of": built.as_of.isoformat() if built.as_of else "nothing was known",
         }
     )

@@ -12,9 +12,11 @@ from forecasting_platform.orchestration.event_log import failing_load_checks
 from forecasting_platform.orchestration.metadata.training import training_metadata
 from forecasting_platform.orchestration.mlflow_run import mlflow_hooks
 from forecasting_platform.orchestration.pools import TRAINING
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.model_registry import ModelRegistry
-from forecasting_platform.ports.trainer import Trainer
+from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.training.trained_model import train_challenger
+from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import recipe_of
 
@@ -41,7 +43,8 @@ class TrainingConfig(dg.Config):
 def trained_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
-    trainer: dg.ResourceParam[Trainer],
+    table_store: dg.ResourceParam[TableStore],
+    engine: dg.ResourceParam[Engine],
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
@@ -55,7 +58,7 @@ def trained_model(
     # The resource started an MLflow run, which the registry logs into and the hooks end.
     mlflow.set_tag("options", ", ".join(recipe.names))
     challenger = train_challenger(
-        trainer,
+        Trainer(table_store, engine),
         model_registry,
         recipe,
         code_version=code_version(),

@@ -45,7 +45,7 @@ def model_place(settings: Settings, alias: str) -> Place:
     """Where the version is that has an alias of the registered model."""
     server = shown(settings.mlflow_tracking_uri).rstrip("/") if settings.mlflow_tracking_uri else ""
     uri = f"{server}/#/models/{settings.model_name}" if server else f"models:/{settings.model_name}@{alias}"
-    library = "spark" if settings.trainer == "spark" else "numpy"
+    library = "spark" if settings.engine == "spark" else "numpy"
     return Place(f"{settings.model_name}@{alias}", uri, "mlflow", frozenset({"mlflow", library}))
 
 

@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.models.trained.lower_bounds import with_lo
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.covariates.exogenous_values import refuse_never_known
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
-from forecasting_platform.ports.trainer import Trainer
+from forecasting_platform.services.training.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from forecasting_platform.forecasting.models.recipes.recipe_file import read_rec
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelVersion
-from forecasting_platform.services.training.local_trainer import LocalTrainer
 from forecasting_platform.services.training.trained_model import train_challenger
+from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform.wiring import promoter_of
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
+from forecasting_platform_tests.support.in_process_engine import in_process
 from forecasting_platform_tests.support.mlflow_server import MlflowServer
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 
@@ -111,7 +112,7 @@ def test_the_example_goes_the_whole_way(
         if recipe_file:
             recipe = read_recipe(EXAMPLE / recipe_file, recipe)
         options = {"code_version": "test", "lower_bounds": {}, "run_tags": {}}
-        return train_challenger(LocalTrainer(store), models, recipe, **options).version  # type: ignore[arg-type] # one dictionary of them
+        return train_challenger(Trainer(store, in_process(store)), models, recipe, **options).version  # type: ignore[arg-type] # one dictionary of them
 
     first = train(None)
     assert promoter.evaluate("a test").verdict == "promote"

@@ -8,7 +8,7 @@ import json
 import sys
 from datetime import timedelta
 
-from forecasting_platform.adapters.spark.session import SparkOptions
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform_tests.contracts.table_store_rows import JANUARY, MONDAY, features, observations, refused

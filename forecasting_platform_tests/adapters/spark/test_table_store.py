@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,8 +13,9 @@ from pyspark.util import _load_from_socket
 
 from forecasting_platform.adapters.spark.arrow_frames import to_arrow
 from forecasting_platform.adapters.spark.errors import translated
+from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.adapters.spark.schema import LOGS, TABLES, log_creation, log_of
-from forecasting_platform.adapters.spark.session import SparkOptions, spark_session
+from forecasting_platform.adapters.spark.session import forget_remote_session, spark_session
 from forecasting_platform.adapters.spark.table_log import TableLog
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
 from forecasting_platform.errors import ConfigurationError, StoreUnavailableError
@@ -54,8 +55,10 @@ class TestSparkTableStore(RemoteTableStoreContract):
         return store
 
     @pytest.fixture
-    def unreachable_store(self, spark_options: SparkOptions, spark: SparkSession) -> SparkTableStore:
-        return SparkTableStore(spark_options, start=lambda _options: _without_metastore(spark))
+    def unreachable_store(self, spark_options: SparkOptions, silent_port: int) -> Iterator[SparkTableStore]:
+        forget_remote_session()
+        yield SparkTableStore(replace(spark_options, remote=f"sc://localhost:{silent_port}"))
+        forget_remote_session()
 
     @pytest.fixture
     def break_next_write(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
@@ -81,7 +84,7 @@ def test_a_number_is_committed_once_whatever_the_days(store: SparkTableStore, sp
 def test_a_commit_whose_answer_was_lost_is_not_done_again(
     store: SparkTableStore, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = SparkSession.sql
+    add = type(spark).sql
 
     def answer_lost(session: SparkSession, query: str, *args: object, **kwargs: object) -> DataFrame:
         answer = add(session, query, *args, **kwargs)  # type: ignore[arg-type] - passed on as they came
@@ -89,7 +92,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
             raise Py4JError("the answer was lost")
         return answer
 
-    monkeypatch.setattr(SparkSession, "sql", answer_lost)
+    monkeypatch.setattr(type(spark), "sql", answer_lost)
     report = store.record_observations(observations(("a", "2020-01-01", 1)), JANUARY, available_at=MONDAY)
     assert report.totals["new"] == 1
     assert store._table_log(log_of(OBSERVATIONS)).batches() == {1}
@@ -217,20 +220,6 @@ def test_columns_have_the_types_people_query_by(store: SparkTableStore, spark: S
     types = dict(spark.table("forecasting.forecasts").dtypes)
     assert (types["unique_id"], types["ds"], types["cutoff"]) == ("string", "date", "date")
     assert (types["issued_at"], types["y_hat_lo_95"]) == ("timestamp", "double")
-
-
-def _without_metastore(spark: SparkSession) -> SparkSession:
-    """A session of the same JVM whose metastore service does not answer."""
-    settings = {
-        "hive.metastore.uris": "thrift://127.0.0.1:1",
-        "hive.metastore.connect.retries": "1",
-        "hive.metastore.client.connect.retry.delay": "0s",
-        "hive.metastore.failure.retries": "0",
-    }
-    jvm = spark._jvm
-    assert jvm is not None
-    session = jvm.org.apache.spark.sql.classic.SparkSession(spark._jsc.sc(), settings)
-    return SparkSession(spark.sparkContext, session)
 
 
 def test_tables_of_an_earlier_release_get_the_columns_they_lack(

@@ -43,7 +43,8 @@ from forecasting_platform.forecasting.series.covariates.exogenous import (
 )
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.services.training.local_trainer import LocalTrainer
+from forecasting_platform.services.training.trainer import Trainer
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ def test_blocks_that_were_trained_apart_are_one_model_that_is_stored_and_read(tm
     features = features_of({name: seasonal(300, seed) for seed, name in enumerate("abcde")})
     store = MemoryTableStore()
     store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
-    model = LocalTrainer(store, block_series=2).train(recipe, code_version="test").model
+    model = Trainer(store, in_process(store), block_series=2).train(recipe, code_version="test").model
     days = [END + timedelta(days=step) for step in range(1, 20)]
     expected = model.predict(model.inputs(days))
     assert len(set(expected.y_hat.tolist())) > 5  # not the naive forecast of each

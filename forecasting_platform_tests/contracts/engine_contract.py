@@ -1,0 +1,143 @@
+"""What every engine promises; subclassed once for each adapter, which overrides the fixtures only."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
+from forecasting_platform.errors import ForecastingPlatformError, InsufficientHistoryError
+from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.ports.engine import BlockWork, Engine, Files
+from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.training.trainer import Trainer
+from forecasting_platform_tests.contracts.training_examples import (
+    BLOCK_SERIES,
+    RECIPE,
+    VALUES,
+    assert_same_model,
+    filled,
+    trained_by_the_core,
+)
+from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, seasonal
+from forecasting_platform_tests.support.in_process_engine import in_process
+
+BLOCKS = [["a", "b"], ["ended", "nobody"], ["unknown"], ["new"], ["z"]]
+
+Summary = list[object]
+
+
+def encode(summary: Summary) -> Files:
+    return {"summary": json.dumps(summary).encode()}
+
+
+def decode(files: Files) -> Summary:
+    return list(json.loads(files["summary"]))
+
+
+def summarize(number: int, rows: pd.DataFrame) -> Summary:
+    """The block's number, its series in the order of its rows, how many there are, and their sum to the last bit."""
+    ordered = rows.sort_values(["unique_id", "ds"], kind="stable")
+    assert ordered.index.equals(rows.index), "rows are ordered by key"
+    return [number, list(dict.fromkeys(rows["unique_id"])), len(rows), float(rows["y"].sum()).hex()]
+
+
+def killed(number: int, rows: pd.DataFrame) -> Summary:
+    """Ends its own process at the fourth block, as the kernel does where memory is short."""
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return summarize(number, rows)
+
+
+def killed_once(number: int, rows: pd.DataFrame, *, mark: Path) -> Summary:
+    """The same, the first time only."""
+    if number == 3 and not mark.exists():
+        mark.touch()
+        return killed(number, rows)
+    return summarize(number, rows)
+
+
+def refused(number: int, rows: pd.DataFrame) -> Summary:
+    if number == 3:
+        raise InsufficientHistoryError(len(rows), 1000)
+    return summarize(number, rows)
+
+
+def work_of(run: object) -> BlockWork[Summary]:
+    return BlockWork(run, encode, decode)  # type: ignore[arg-type] # any of the functions here
+
+
+class EngineContract:
+    """The promises of `Engine`."""
+
+    @pytest.fixture
+    def store(self) -> TableStore:
+        """The store whose tables it maps, empty."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def engine(self, store: TableStore) -> Engine:
+        """One that does several blocks at once."""
+        raise NotImplementedError
+
+    def test_results_are_those_of_one_process_in_the_order_of_the_blocks(
+        self, store: TableStore, engine: Engine
+    ) -> None:
+        filled(store)
+        days = DateRange(END.replace(month=1), END)
+        found = list(engine.map_blocks(work_of(summarize), FEATURE_TABLE, days, BLOCKS))
+        memory = in_process(filled(MemoryTableStore()))
+        assert found == list(memory.map_blocks(work_of(summarize), FEATURE_TABLE, days, BLOCKS))
+        assert [summary[0] for summary in found] == list(range(len(BLOCKS)))
+        assert found[2] == [2, [], 0, (0.0).hex()], "a block without rows is done too"
+        assert list(engine.map_blocks(work_of(summarize), FEATURE_TABLE, None, [])) == []
+
+    def test_a_worker_that_is_killed_changes_no_bit(self, store: TableStore, engine: Engine, tmp_path: Path) -> None:
+        filled(store)
+        work = work_of(partial(killed_once, mark=tmp_path / "mark"))
+        found = list(engine.map_blocks(work, FEATURE_TABLE, None, BLOCKS))
+        assert (tmp_path / "mark").exists()
+        assert found == list(in_process(store).map_blocks(work_of(summarize), FEATURE_TABLE, None, BLOCKS))
+
+    def test_what_the_function_raises_is_told(self, store: TableStore, engine: Engine) -> None:
+        filled(store)
+        with pytest.raises(ForecastingPlatformError, match="1000"):
+            list(engine.map_blocks(work_of(refused), FEATURE_TABLE, None, BLOCKS))
+
+    def test_a_training_gives_the_same_bits(self, store: TableStore, engine: Engine) -> None:
+        filled(store)
+        memory = filled(MemoryTableStore())
+        found, expected = (
+            Trainer(of, by, block_series=BLOCK_SERIES).train(RECIPE, code_version="test")
+            for of, by in ((store, engine), (memory, in_process(memory)))
+        )
+        assert found.model.unique_ids == tuple(sorted(VALUES))
+        assert found.model.cutoff == END
+        assert_same_model(found.model, expected.model)
+        assert found.plots.keys() == expected.plots.keys()
+        inputs = found.model.inputs(days_after(15))
+        core = trained_by_the_core()
+        pd.testing.assert_series_equal(
+            pd.Series(found.model.predict(inputs).y_hat), pd.Series(core.predict(inputs).y_hat), rtol=1e-9
+        )
+        assert found.model.metadata["backtest"] == core.metadata["backtest"]
+
+    def test_a_table_without_enough_days_says_so(self, store: TableStore, engine: Engine) -> None:
+        trainer = Trainer(store, engine)
+        with pytest.raises(InsufficientHistoryError):
+            trainer.train(RECIPE, code_version="test")
+        few = features_of(observations({"a": seasonal(5)}))
+        store.replace(FEATURE_TABLE, few, DateRange(few["ds"].min().date(), END))
+        with pytest.raises(InsufficientHistoryError):
+            trainer.train(RECIPE, code_version="test")
+
+    def test_a_recipe_that_cannot_be_used_says_why(self, store: TableStore, engine: Engine) -> None:
+        filled(store)
+        with pytest.raises(ForecastingPlatformError, match="'nowhere' is no country"):
+            Trainer(store, engine, block_series=BLOCK_SERIES).train(replace(RECIPE, country="nowhere"), code_version="")
