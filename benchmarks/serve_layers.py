@@ -69,7 +69,7 @@ def layers(model: ForecastModel, asked: dict[str, str]) -> list[dict[str, Any]]:
 
 def _joined(champion: Champion, period: DateRange, unique_ids: list[str] | None) -> bytes:
     found = champion.precomputed.find(period, unique_ids) or []
-    rows = [row for part in found for row in part.rows]
+    rows = [part.text for part in found]
     return json_document({"model": name_of(champion)}, "forecasts", rows)
 
 

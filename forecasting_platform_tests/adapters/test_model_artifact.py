@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting_platform.adapters.mlflow_model_loader import _load_pyfunc
-from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, read_artifact, write_artifact
+from forecasting_platform.adapters.model_artifact import DOCUMENT, PARAMETERS, SERIES, read_artifact, write_artifact
 from forecasting_platform.errors import InvalidArtifactError
 from forecasting_platform.forecasting.models.recipes.recipe import recipe_from
 from forecasting_platform.forecasting.models.trained.model_document import document_of
@@ -200,4 +201,26 @@ def test_a_candidate_that_is_not_installed_is_named_with_its_package(artifact: P
 
     change_document(artifact, of_another_package)
     with pytest.raises(InvalidArtifactError, match=r"needs the candidate 'boosting' of my-boosting 1.2: .*candidate"):
+        read_artifact(artifact)
+
+
+def test_what_is_known_of_each_series_has_a_line_of_its_own_and_is_read_back_in_order(tmp_path: Path) -> None:
+    series = {
+        "series": {"winner": "naive"},
+        "control": {"winner": "told of a series"},
+        "a\u2028b\n": {"scores": {"mase": 0.5}},
+    }
+    control = {"thresholds": [1.0], "series": {"b": {"limit": 2.0}, "a": {"limit": 1.0}}}
+    for metadata in ({"series": series, "control": control, "code_version": "1"}, {"series": {}}, {}):
+        folder = tmp_path / str(len(metadata))
+        checksum = write_artifact(replace(trained_model(), metadata=metadata), folder)
+        read = read_artifact(folder, expected_sha256=checksum).metadata
+        assert json.dumps(read) == json.dumps(metadata)
+    assert len((tmp_path / "3" / SERIES).read_bytes().splitlines()) == 5
+    assert "told of a series" not in (tmp_path / "3" / DOCUMENT).read_text(encoding="utf-8")
+
+
+def test_a_changed_line_of_a_series_is_refused(artifact: Path) -> None:
+    (artifact / SERIES).write_bytes((artifact / SERIES).read_bytes().replace(b"mase", b"mash"))
+    with pytest.raises(InvalidArtifactError, match="is not the file that was registered"):
         read_artifact(artifact)

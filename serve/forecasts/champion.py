@@ -59,19 +59,21 @@ class Champion:
         return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
 
 
-def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = None) -> dict[str, Any]:
+def describe_champion(
+    champion: Champion, unique_ids: Sequence[str] | None = None, limit: int = MAX_SERIES_DESCRIBED
+) -> dict[str, Any]:
     """Describe a champion and some of its series, JSON-ready.
 
     Args:
-        unique_ids: the series wanted; without, the first `MAX_SERIES_DESCRIBED` by name.
+        unique_ids: the series wanted; without, the first by name.
+        limit: how many of those.
 
     Raises:
         UnknownSeriesError: one the model does not have.
     """
     model = champion.model
-    wanted = sorted(model.unique_ids)[:MAX_SERIES_DESCRIBED] if unique_ids is None else sorted(set(unique_ids))
-    newest = model.feature_days[model.positions(wanted)].tolist()
-    states = model.states()
+    wanted = sorted(model.unique_ids)[:limit] if unique_ids is None else sorted(set(unique_ids))
+    series = describe_series(champion, wanted)
     control = model.metadata.get("control", {})
     metadata = model.metadata | {"series": _select_series(model.metadata, wanted)}
     return {
@@ -80,12 +82,23 @@ def describe_champion(champion: Champion, unique_ids: Sequence[str] | None = Non
         "horizon": model.horizon,
         "covariates": [of.name for of in model_covariates(model)],
         "series_count": len(model.unique_ids),
-        "series": [
-            {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
-            | _next_due(model.calendars, unique_id, day)
-            for unique_id, day in zip(wanted, newest, strict=True)
-        ],
+        "series": series,
     }
+
+
+def describe_series(champion: Champion, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """The newest day, the state and the next due day of some series, JSON-ready.
+
+    Raises:
+        UnknownSeriesError: one the model does not have.
+    """
+    model = champion.model
+    newest, states = model.feature_days[model.positions(wanted)].tolist(), model.states()
+    return [
+        {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
+        | _next_due(model.calendars, unique_id, day)
+        for unique_id, day in zip(wanted, newest, strict=True)
+    ]
 
 
 def _next_due(calendars: Calendars, unique_id: str, newest: date) -> dict[str, Any]:
@@ -100,6 +113,15 @@ def _next_due(calendars: Calendars, unique_id: str, newest: date) -> dict[str, A
 def _select_series(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
     known = document.get("series", {})
     return {unique_id: known[unique_id] for unique_id in wanted if isinstance(known.get(unique_id), dict)}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A version as it was loaded: with the feature rows of its training, and no forecasts of them."""
+
+    version: ModelVersion
+    model: ForecastModel
+    loaded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +160,7 @@ class ChampionWatch:
         self._cache_dir = cache_dir
         self._model_name = model_name
         self._swap = threading.Lock()
-        self._loaded: Champion | None = None
+        self._loaded: LoadedVersion | None = None
         self._features: pd.DataFrame | None = None
         self._refused: RefusedVersion | None = None
         self._is_alias_lost = False
@@ -230,7 +252,7 @@ class ChampionWatch:
         # The alias names the version that answers, so an earlier refusal no longer matters.
         self._refused = None
         if version != loaded.version:
-            self._swap_in(Champion(version, loaded.model, loaded.loaded_at))
+            self._swap_in(LoadedVersion(version, loaded.model, loaded.loaded_at))
 
     def _load(self, version: ModelVersion) -> None:
         refused = self._refused
@@ -238,20 +260,20 @@ class ChampionWatch:
             # A broken artifact is not downloaded at each look.
             return
         try:
-            champion = Champion(version, self._registry().load(version), datetime.now(UTC))
-            self._swap_in(champion)
+            loaded = LoadedVersion(version, self._registry().load(version), datetime.now(UTC))
+            self._swap_in(loaded)
         except Exception as error:
             until = time.monotonic() + REFUSED_VERSION_SECONDS
             self._refused = RefusedVersion(version.version, str(error) or type(error).__name__, until)
             raise
         self._refused = None
         _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
-        self._save_copy(version, champion.model)
+        self._save_copy(version, loaded.model)
 
-    def _swap_in(self, champion: Champion) -> None:
+    def _swap_in(self, loaded: LoadedVersion) -> None:
         with self._swap:
-            self.current = _with_features(champion, self._features)
-            self._loaded = champion
+            self.current = _with_features(loaded, self._features)
+            self._loaded = loaded
         self._looked.set()
 
     def _save_copy(self, version: ModelVersion, model: ForecastModel) -> None:
@@ -274,12 +296,15 @@ class ChampionWatch:
         if kept is not None and kept[0].name != self._model_name:
             _log.warning("the champion kept on disk is of %s and not of %s: unused", kept[0].name, self._model_name)
         elif kept is not None:
-            self._swap_in(Champion(*kept, datetime.now(UTC)))
+            self._swap_in(LoadedVersion(*kept, datetime.now(UTC)))
             _log.info("version %s, kept on disk, answers until the registry does", kept[0].version)
 
 
-def _with_features(champion: Champion | None, rows: pd.DataFrame | None) -> Champion | None:
-    # A champion that needs longer windows than were read answers from its own until the next look at the store.
-    if champion is None or rows is None or not has_history(rows, champion.model.window_days):
-        return champion
-    return Champion(champion.version, answer_from(champion.model, rows), champion.loaded_at)
+def _with_features(loaded: LoadedVersion | None, rows: pd.DataFrame | None) -> Champion | None:
+    if loaded is None:
+        return None
+    model = loaded.model
+    # One that needs longer windows than were read answers from its own rows until the next look at the store.
+    if rows is not None and has_history(rows, model.window_days):
+        model = answer_from(model, rows)
+    return Champion(loaded.version, model, loaded.loaded_at)

@@ -4,6 +4,7 @@ Most requests ask for just these: they are answered by joining rows that are alr
 compute. Every other request is computed.
 """
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,12 +20,17 @@ from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from serve.forecasts.rendering import Record, checksum, forecast_records, json_rows
 
+BLOCK_SERIES = 100
+"""Series rendered at once: more need more memory, and hold up who asks meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedForecasts:
-    """Forecasts, as arrays of one length and as rows of JSON.
+    """Forecasts, as arrays of one length and as JSON.
 
     Attributes:
+        text: the rows as JSON, joined by commas: one object a series, where one a row would take four times its memory.
+        begins: where each row begins in `text`, and where one more would; one longer than the others.
         checksum: of the rows of its series, all of them where this is a part.
     """
 
@@ -32,20 +38,23 @@ class RenderedForecasts:
     cutoff: Days
     ds: Days
     y_hat: Floats
-    rows: list[bytes]
+    text: bytes
+    begins: npt.NDArray[np.int64]
     checksum: str
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.ds)
 
     def part(self, start: int, stop: int) -> "RenderedForecasts":
         """The forecasts from one position to another, exclusive."""
+        begins = self.begins[start : stop + 1]
         return RenderedForecasts(
             self.unique_id[start:stop],
             self.cutoff[start:stop],
             self.ds[start:stop],
             self.y_hat[start:stop],
-            self.rows[start:stop],
+            self.text[begins[0] : max(begins[0], begins[-1] - 1)],
+            begins - begins[0],
             self.checksum,
         )
 
@@ -62,7 +71,8 @@ def render_series(forecasts: Forecasts, series: slice, rows: list[bytes]) -> Ren
         forecasts.cutoff[series],
         forecasts.ds[series],
         forecasts.y_hat[series],
-        own,
+        b",".join(own),
+        np.cumsum([0, *(len(row) + 1 for row in own)]),
         checksum(b"".join(own)),
     )
 
@@ -115,9 +125,11 @@ class PrecomputedForecasts:
         self._offsets: dict[str, list[int]] = {}
         days = model.feature_days[model.positions(self._series)]
         for cutoff in np.unique(days):
-            self._add(
-                model, cutoff.item(), [name for name, day in zip(self._series, days, strict=True) if day == cutoff]
-            )
+            of_day = [name for name, day in zip(self._series, days, strict=True) if day == cutoff]
+            for start in range(0, len(of_day), BLOCK_SERIES):
+                self._add(model, cutoff.item(), of_day[start : start + BLOCK_SERIES])
+                # Whoever waits for an answer is let in.
+                time.sleep(0)
 
     def _add(self, model: ForecastModel, cutoff: date, unique_ids: list[str]) -> None:
         first = cutoff + timedelta(days=1)

@@ -64,7 +64,7 @@ def json_rows(records: Iterable[Record]) -> list[bytes]:
 
 
 def json_document(head: Record, name: str, rows: Sequence[bytes]) -> bytes:
-    """An object of `head` and, under `name`, a list of rows that are JSON already.
+    """An object of `head` and, under `name`, a list of rows that are JSON already, each alone or some joined by commas.
 
     >>> json_document({"a": 1}, "rows", [b"{}", b"{}"])
     b'{"a":1,"rows":[{},{}]}'

@@ -56,7 +56,7 @@ def precomputed_answer(
     named = (champion.version.version, period, [part.checksum for part in rendered], left_out)
 
     def body() -> bytes:
-        rows = [row for part in rendered for row in part.rows]
+        rows = [part.text for part in rendered]
         return json_document({"model": name_of(champion)} | _left_out(left_out), "forecasts", rows)
 
     return _with_etag(champion, checksum(repr(named).encode()), body, JSON)

@@ -30,6 +30,7 @@ from serve.forecasts.answers import (
 from serve.forecasts.champion import Champion, describe_champion
 from serve.forecasts.feeds import describe_feeds
 from serve.forecasts.history import history_period, read_history
+from serve.forecasts.series_list import list_series
 from serve.forecasts.whatif import apply_changes, warnings_of
 from serve.http.person import current_person, name_for_the_record
 from serve.http.prediction import compute_answer, record_answer
@@ -46,6 +47,7 @@ from serve.http.schemas.answers import (
     PredictAnswer,
     PredictionErrorsAnswer,
     ReadyAnswer,
+    SeriesAnswer,
     SimulateAnswer,
     WhatIfAnswer,
 )
@@ -61,6 +63,7 @@ from serve.http.schemas.requests import (
     PredictionErrorsQuery,
     PredictRangeBody,
     RangeBody,
+    SeriesQuery,
     WhatIfBody,
 )
 from serve.service import Service, current_service
@@ -136,8 +139,15 @@ def model(query: ModelQuery) -> Response:
     return _json(
         name_of(champion)
         | {"trained": champion.version.trained_at, "promoted": _promotion_time(champion, service)}
-        | describe_champion(champion, query.unique_id)
+        | describe_champion(champion, query.unique_id, query.limit)
     )
+
+
+@api.get("/series", tags=[_records], responses={200: SeriesAnswer})
+def series(query: SeriesQuery) -> Response:
+    """Some of the champion's series: by a part of their name, or the worst of its backtest; at most 100 at once."""
+    champion = current_service().watch.require()
+    return _json(list_series(champion, query.search, query.order, query.limit, query.offset))
 
 
 def _promotion_time(champion: Champion, service: Service) -> datetime | None:
@@ -158,9 +168,9 @@ def history(query: HistoryQuery) -> Response:
     champion = service.watch.require()
     champion.model.positions(query.unique_id or [])
     newest = champion.model.feature_days.max().item()
-    series = len(set(query.unique_id or champion.model.unique_ids))
+    shown = len(set(query.unique_id or champion.model.unique_ids))
     horizon = service.settings.horizon_days
-    period = history_period(query.start, query.end, newest, series, horizon)
+    period = history_period(query.start, query.end, newest, shown, horizon)
     found = read_history(service.require_store(), period, query.unique_id, horizon)
     return _json({"start": period.start, "end": period.end, **asdict(found)})
 

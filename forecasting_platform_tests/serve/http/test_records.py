@@ -22,6 +22,23 @@ def test_the_model_tells_its_version_times_and_scores(client: FlaskClient) -> No
     assert {series["newest_observation"] for series in model["series"]} == {"2023-06-30"}
 
 
+def test_series_are_found_by_a_part_of_their_name_page_by_page(client: FlaskClient) -> None:
+    found = client.get("/series?search=CORRIB").json
+    assert (found["series_count"], found["matching"]) == (2, 1)
+    (corrib,) = found["series"]
+    assert (corrib["unique_id"], corrib["newest_observation"]) == (CORRIB, "2023-06-30")
+    assert (corrib["winner"], corrib["scores"], corrib["coverage"]) == ("naive", {"mase": 0.5}, {"80": 0.81})
+    (second,) = client.get("/series?limit=1&offset=1").json["series"]
+    assert (second["unique_id"][:5], second["scores"]) == ("Größe", None)
+    assert client.get("/series?search=nobody").json["series"] == []
+    assert client.get("/series?limit=101").status_code == 422
+
+
+def test_the_worst_series_come_first_and_those_without_a_score_last(client: FlaskClient) -> None:
+    worst = client.get("/series?order=worst").json["series"]
+    assert [row["unique_id"][:6] for row in worst] == ["Corrib", "Größe "]
+
+
 def test_history_has_actuals_and_the_newest_forecast_issued_before_each_day(client: FlaskClient) -> None:
     history = client.get("/history?start=2023-06-19&end=2023-06-30", query_string=None).json
     assert len(history["actuals"]) == 2 * 12

@@ -29,8 +29,9 @@ class Store(MemoryTableStore):
 def answer(request_id: str, days: int = 3) -> Answer:
     ds = np.arange(np.datetime64("2023-07-01"), np.datetime64("2023-07-01") + days)
     ids = np.array(["a"] * days, dtype=object)
+    text, begins = b",".join([b"{}"] * days), 3 * np.arange(days + 1)
     served = RenderedForecasts(
-        ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, [b"{}"] * days, ""
+        ids, np.full(days, np.datetime64("2023-06-30")), ds, np.arange(days) / 3, text, begins, ""
     )
     return Answer(request_id, datetime.now(UTC), "1", (served,))
 

@@ -168,6 +168,22 @@ class ModelAnswer(ModelName):
     series: list[SeriesState]
 
 
+class ListedSeries(SeriesState):
+    """A series in a list, with what its training recorded."""
+
+    winner: str | None = Field(description="The candidates it is forecast by.")
+    scores: dict[str, Any] | None
+    coverage: dict[str, Any] | None = Field(description="Share of actuals within the intervals, by level.")
+
+
+class SeriesAnswer(BaseModel):
+    """Some of the champion's series."""
+
+    series_count: int = Field(description="How many the champion has.")
+    matching: int = Field(description="How many match the search.")
+    series: list[ListedSeries]
+
+
 class HistoryAnswer(BaseModel):
     """Actuals, and for each day the newest forecast issued before it, of record and of every other version."""
 

@@ -12,6 +12,7 @@ from forecasting_platform.forecasting.series.features.history import MAX_WINDOW_
 from forecasting_platform.forecasting.series.features.inputs import INPUT_NAMES
 from forecasting_platform.forecasting.series.frames import LEVELS
 from serve.forecasts.answers import MAX_INPUT_ROWS, ForecastRequest
+from serve.forecasts.series_list import Order
 from serve.forecasts.whatif import Change, Operation
 from serve.http.schemas.fields import (
     MAX_EXOGENOUS,
@@ -242,4 +243,14 @@ class DecisionsQuery(StrictModel):
 class ModelQuery(StrictModel):
     """Which series to describe."""
 
-    unique_id: SeriesList | None = Field(default=None, description="May be repeated; without it the first 1,000.")
+    unique_id: SeriesList | None = Field(default=None, description="May be repeated; without it the first by name.")
+    limit: int = Field(default=1000, ge=0, le=1000, description="How many without `unique_id`.")
+
+
+class SeriesQuery(StrictModel):
+    """Which series to list."""
+
+    search: str = Field(default="", max_length=500, description="A part of the name, in any case; all without it.")
+    order: Order = Field(default="name", description="`worst`: the largest MASE of the champion's backtest first.")
+    limit: int = Field(default=100, ge=1, le=100)
+    offset: int = Field(default=0, ge=0, le=1_000_000, description="How many to leave out before the first.")

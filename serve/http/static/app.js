@@ -49,7 +49,8 @@ function showProblem(message) {
 
 async function loadChampion() {
   try {
-    page.model = await ask("/model");
+    page.model = await ask("/model?limit=0");
+    await listSeries();
   } catch (error) {
     element("champion-line").textContent = "There is no champion yet";
     showProblem(error.message);
@@ -59,8 +60,32 @@ async function loadChampion() {
   element("champion-line").textContent = `Champion: version ${page.model.version}, data until ${showDay(page.model.cutoff)}`;
   fillSeries();
   fillExogenous();
-  showScores();
+  await showScores();
   return true;
+}
+
+// All series where they fit into one answer; otherwise the first of those whose name holds what is typed.
+async function listSeries() {
+  const search = element("find").value;
+  const answer = await ask(`/series?${new URLSearchParams({ search })}`);
+  if (search !== element("find").value) return false;
+  element("find-field").hidden = answer.series_count <= answer.series.length && !search;
+  element("found").textContent = answer.matching > answer.series.length
+    ? `${coarse.format(answer.matching)} match; the first ${answer.series.length} are listed` : answer.matching ? "" : "No series matches.";
+  // The one that is shown stays until another is found.
+  if (answer.matching || !page.model.series.length) page.model.series = answer.series;
+  return answer.matching > 0;
+}
+
+async function findSeries() {
+  try {
+    if (!await listSeries()) return;
+    fillSeries();
+    forecast();
+    showAnswered();
+  } catch (error) {
+    showProblem(error.message);
+  }
 }
 
 function fillSeries() {
@@ -101,7 +126,7 @@ function proposeDays() {
   element("end").value = addDays(newest, page.model.horizon);
 }
 
-const aboutSeries = (uniqueId) => page.model.metadata?.series?.[uniqueId] ?? {};
+const aboutSeries = (uniqueId) => page.model.series.find(({ unique_id }) => unique_id === uniqueId) ?? {};
 
 function showChampion() {
   const { winner, scores } = aboutSeries(element("series").value);
@@ -128,9 +153,12 @@ function notNormalFact(uniqueId) {
 
 const showSkill = (skill) => (Number.isFinite(skill) ? `${share.format(Math.abs(skill))} ${skill < 0 ? "worse" : "better"}` : "–");
 
-function showScores() {
-  const rows = page.model.series.map(({ unique_id }) => {
-    const { winner, scores, coverage } = aboutSeries(unique_id);
+// Of every series, or of the worst where there are many.
+async function showScores() {
+  const many = page.model.series_count > page.model.series.length;
+  const listed = many ? (await ask("/series?order=worst&limit=10")).series : page.model.series;
+  element("scores-note").textContent = many ? `The ${listed.length} worst of ${coarse.format(page.model.series_count)} series, by MASE.` : "";
+  const rows = listed.map(({ unique_id, winner, scores, coverage }) => {
     const cells = [words(winner), show(scores?.rmse), show(scores?.mae), show(scores?.mase), showSkill(scores?.skill_naive),
       show(coverage?.["80"], share), show(coverage?.["95"], share)];
     return make("tr", {}, make("th", { scope: "row", textContent: unique_id }), ...cells.map((text) => make("td", { textContent: text })));
@@ -520,6 +548,8 @@ element("ask").addEventListener("submit", (event) => {
 });
 element("whatif").addEventListener("submit", (event) => { event.preventDefault(); compare(); });
 element("why").addEventListener("toggle", showMoved);
+let typed;
+element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(findSeries, 200); });
 element("series").addEventListener("change", () => { proposeDays(); showChampion(); forecast(); showAnswered(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 new ResizeObserver(() => page.plot?.setSize({ width: element("plot").clientWidth, height: element("plot").clientHeight })).observe(element("plot"));
