@@ -6,7 +6,7 @@ from forecasting_platform.forecasting.monitoring.control.charts import Chart
 from forecasting_platform.forecasting.series.arrays import Floats
 
 LEVELS, SPREADS = (0.5, 1.0, 1.5), (1.5, 2.0)
-LARGEST = 1e100
+LARGEST, MAX_LOG_RATIO = 1e100, 200.0
 
 
 def e_detectors(chart: Chart, innovations: Floats) -> Floats:
@@ -15,7 +15,7 @@ def e_detectors(chart: Chart, innovations: Floats) -> Floats:
     value = np.zeros(ratios.shape[:-1])
     every = np.empty(innovations.shape)
     for day in range(innovations.shape[-1]):
-        value = np.minimum((1 + value) * np.exp(ratios[..., day]), LARGEST)
+        value = np.minimum((1 + value) * np.exp(np.minimum(ratios[..., day], MAX_LOG_RATIO)), LARGEST)
         every[..., day] = value.mean(axis=0)
     return every
 
@@ -31,7 +31,7 @@ def count_e_pages(chart: Chart, innovations: Floats, size: int, threshold: float
     ratios = _log_likelihood_ratios(chart, innovations)
     value, pages = np.zeros(ratios.shape[:-1]), 0
     for day in range(innovations.shape[-1]):
-        value = np.minimum((1 + value) * np.exp(ratios[..., day]), LARGEST)
+        value = np.minimum((1 + value) * np.exp(np.minimum(ratios[..., day], MAX_LOG_RATIO)), LARGEST)
         paging = value.mean(axis=0).reshape(-1, size).mean(axis=1) >= threshold
         pages += int(paging.sum())
         value[:, np.repeat(paging, size)] = 0.0

@@ -89,12 +89,13 @@ def replay(fleet: Fleet, first: date, year: DateRange, step: int) -> dict[str, A
 
     def look() -> None:
         nonlocal cursor
+        read_to = cursor
         results, cursor = check_evaluations(fleet.instance, cursor, settings, {})
         at = max(found.evaluated_at for found in results)
         before.take([replace(found, findings=None) for found in results], at)
         after.take(results, at)
-        failing = [found for found in results if found.result == "failed" and found.findings is not None]
-        for found in failing:
+        # A look reads some results again, whose incidents may be over by now.
+        for found in (of for of in results if of.event_id > read_to and of.result == "failed"):
             for name in found.findings.bad if found.findings else ():
                 if not after.explains(name):
                     unexplained.add((found.fingerprint, name, str(found.evaluated_at)))
