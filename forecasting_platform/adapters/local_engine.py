@@ -20,6 +20,9 @@ from forecasting_platform.ports.engine import MAX_ATTEMPTS, BlockWork, Files
 from forecasting_platform.ports.table_store import TableStore
 
 T = TypeVar("T")
+MIN_CELLS = 1_000_000
+"""Series times days below which the processes would cost more than they take off this one, such as one more day of a
+thousand series."""
 AHEAD = 2
 """Blocks a worker that are done or begun before the caller asks for them: a result that waits takes memory."""
 
@@ -34,21 +37,28 @@ class LocalEngine:
     Args:
         reopen: opens the same store in a worker process; sent there.
         workers: processes at once; as many as this process may use cores by default.
+        min_cells: series times days from which processes are started; without days, each series counts once.
     """
 
     def __init__(
-        self, table_store: TableStore, reopen: Callable[[], TableStore], *, workers: int | None = None
+        self,
+        table_store: TableStore,
+        reopen: Callable[[], TableStore],
+        *,
+        workers: int | None = None,
+        min_cells: int = MIN_CELLS,
     ) -> None:
         self._store = table_store
         self._reopen = reopen
         self._workers = workers or _cores()
+        self._min_cells = min_cells
 
     def map_blocks(
         self, work: BlockWork[T], table: Table, days: DateRange | None, blocks: Sequence[Sequence[str]]
     ) -> Iterator[T]:
         """See `Engine`."""
-        if min(self._workers, len(blocks)) < 2:
-            # A process of its own would cost more than a small fleet takes.
+        cells = sum(map(len, blocks)) * (len(days) if days else 1)
+        if min(self._workers, len(blocks)) < 2 or cells < self._min_cells:
             for number, block in enumerate(blocks):
                 yield work.run(number, _rows(self._store, table, days, block))
             return

@@ -43,12 +43,12 @@ class TestLocalEngine(EngineContract):
 
     @pytest.fixture
     def engine(self, store: TableStore) -> LocalEngine:
-        return LocalEngine(store, Reopened(store), workers=2)
+        return LocalEngine(store, Reopened(store), workers=2, min_cells=0)
 
 
 def test_a_block_that_kills_each_worker_ends_the_call_and_is_named() -> None:
     store = filled(MemoryTableStore())
-    engine = LocalEngine(store, Reopened(store), workers=2)
+    engine = LocalEngine(store, Reopened(store), workers=2, min_cells=0)
     with pytest.raises(UnavailableError, match="killed 3 times at block 4"):
         list(engine.map_blocks(work_of(killed), FEATURE_TABLE, None, BLOCKS))
 
