@@ -40,7 +40,7 @@ from forecasting_platform.feed_wiring import feed_at
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.feature_table import build_feature_table

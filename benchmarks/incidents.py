@@ -30,7 +30,7 @@ from forecasting_platform.forecasting.monitoring.causes import Evidence
 from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations
 from forecasting_platform.forecasting.monitoring.incidents import Alert, AlertPolicy, Evaluation
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.event_log import check_evaluations
 from forecasting_platform.settings import Settings
 

@@ -33,7 +33,7 @@ from forecasting_platform.adapters.postgres.schema import identifier
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import OBSERVATIONS
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 
 FULL = os.environ.get("FULL", "1") != "0"
 PERIOD = DateRange(date(2018, 1, 1), date(2023, 6, 30))

@@ -26,7 +26,7 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.forecasting.series.quality.reconciliation import differing_values
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.assets.raw_observations import raw_observations
 from forecasting_platform.orchestration.jobs import load_job

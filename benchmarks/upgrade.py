@@ -20,9 +20,9 @@ from benchmarks import upgrade_data
 from benchmarks.environments import python_with
 from benchmarks.local_server import free_ports, open_directory
 from benchmarks.results_file import Aim, report
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import write_instance
 from forecasting_platform.local.migrations import migrate_databases
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 
 RELEASES = (("1.8.13", "2.19.0"), ("1.10.21", "2.22.5"), ("1.12.22", "3.5.1"))
 """Of Dagster and MLflow: some of the last two years."""

@@ -14,7 +14,7 @@ from hypothesis import settings
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark.options import SparkOptions
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.support.databases import copied_database
 from forecasting_platform_tests.support.mlflow_server import MlflowServer, running_mlflow
 from forecasting_platform_tests.support.ports import free_ports, refusing_port

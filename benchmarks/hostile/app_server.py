@@ -25,7 +25,7 @@ from forecasting_platform.forecasting.promotion.decisions import PromotionDecisi
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.ports.model_registry import ModelVersion
 from serve.forecasts.last_good import save_copy

@@ -25,9 +25,9 @@ from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.copying import BackupError, copy_folder, sha256_of
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import DATABASES
-from forecasting_platform.local.embedded_postgres import MAINTENANCE_DATABASE
 from forecasting_platform.local.migrations import installed_releases, record_releases
-from forecasting_platform.local.postgres_home import server_binaries
+from forecasting_platform.local.postgres.embedded_postgres import MAINTENANCE_DATABASE
+from forecasting_platform.local.postgres.postgres_home import server_binaries
 from forecasting_platform.local.spark_copies import copy_tables
 from forecasting_platform.local.stopped_platform import stopped_platform
 

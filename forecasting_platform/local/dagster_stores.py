@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from forecasting_platform.adapters.postgres.roles import DAGSTER, RUNS
 from forecasting_platform.errors import ConfigurationError, PlatformStateError
 from forecasting_platform.local.data_directory import OWNER_VARIABLE, DataDirectory
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import (
     STORES,
     Addresses,
@@ -23,6 +22,7 @@ from forecasting_platform.local.environment import (
     platform_environment,
 )
 from forecasting_platform.local.platform import DEFAULT_PORT_BASE, EmbeddedPlatform
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.settings import Settings
 
 JOINED_VARIABLE = "EMBEDDED_PLATFORM_JOINED"

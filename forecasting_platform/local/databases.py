@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from forecasting_platform.adapters.postgres.roles import DAGSTER, MLFLOW
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import dagster_store, forecasting_store, mlflow_store
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 
 DATABASES: Mapping[str, Mapping[str, str]] = {
     "mlflow": {},

@@ -20,7 +20,6 @@ from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import prepare_databases, stores_to_migrate
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import (
     SERVICES,
     SPARK,
@@ -32,6 +31,7 @@ from forecasting_platform.local.environment import (
     weather_settings,
 )
 from forecasting_platform.local.migrations import migrate_directory, record_releases
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, ChildProcesses, Progress, silent
 from forecasting_platform.local.programs import Entrypoints, Programs
 from forecasting_platform.local.spark_copies import take_up_tables

@@ -10,8 +10,8 @@ from pathlib import Path
 from forecasting_platform.errors import PlatformStateError
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import prepare_databases, stores_to_migrate
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import HOST, SERVICES, Addresses, platform_environment, write_instance
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
 from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.local.databases import DATABASES
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import DAGSTER_INSTANCE, EVENT_BATCH_SIZE
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.kill.loads import start_load
 from forecasting_platform_tests.kill.tcp_proxy import TcpProxy
 from forecasting_platform_tests.support.waiting import wait_until

@@ -30,9 +30,9 @@ from forecasting_platform.local.dagster.answers import DagsterRequestError
 from forecasting_platform.local.dagster.api import DagsterApi
 from forecasting_platform.local.data_directory import DataDirectory
 from forecasting_platform.local.databases import prepare_databases
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.environment import Addresses, platform_environment
 from forecasting_platform.local.main_job import LOAD_ASSETS
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program
 from forecasting_platform.local.programs import Entrypoints, Programs
 from forecasting_platform.settings import Settings

@@ -29,7 +29,7 @@ from forecasting_platform.errors import FeedDocumentError, FeedUnavailableError,
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS, QUARANTINED_OBSERVATIONS
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.databases import copied_database

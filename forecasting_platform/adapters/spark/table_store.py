@@ -15,7 +15,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
-from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow, last_of_each, to_arrow
+from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow, last_of_each
+from forecasting_platform.adapters.spark.batch_rows import Query, batch_of, of_series, whole_days
 from forecasting_platform.adapters.spark.errors import SPARK_ERRORS, translated
 from forecasting_platform.adapters.spark.options import SparkOptions
 from forecasting_platform.adapters.spark.schema import (
@@ -59,7 +60,6 @@ ORPHAN_AGE = timedelta(days=1)
 
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_Query = Callable[[DataFrame], DataFrame]
 
 
 class SparkTableStore:
@@ -112,10 +112,10 @@ class SparkTableStore:
 
         def plan() -> tuple[pa.Table, LoadReport]:
             added, report = versions_to_add(load, self.read_observations(period))
-            known = self._rows(QUARANTINED_OBSERVATIONS, None, _of_series(None)) if len(load.refused) else None
+            known = self._rows(QUARANTINED_OBSERVATIONS, None, of_series(None)) if len(load.refused) else None
             seen = [] if known is None else known["fingerprint"].to_pylist()
             refused = load.refused[~load.refused["fingerprint"].isin(seen)]
-            return _batch(OBSERVATIONS, added, refused), report
+            return batch_of(OBSERVATIONS, added, refused), report
 
         return self._commit(OBSERVATIONS, plan)
 
@@ -125,7 +125,7 @@ class SparkTableStore:
 
         def plan() -> tuple[pa.Table, int]:
             added = plans_to_add(plans, self.read(PLANNED_VALUES, plan_days(plans)))
-            return _batch(PLANNED_VALUES, added), len(added)
+            return batch_of(PLANNED_VALUES, added), len(added)
 
         return self._commit(PLANNED_VALUES, plan) if len(plans) else 0
 
@@ -137,7 +137,7 @@ class SparkTableStore:
         as_of: datetime | None = None,
     ) -> pd.DataFrame:
         """See `TableStore`."""
-        picked = _of_series(unique_ids)
+        picked = of_series(unique_ids)
         known = picked if as_of is None else lambda rows: picked(rows).where(sql.col("available_at") <= sql.lit(as_of))
         # Revisions are few, so picking the newest of each day here is cheaper than a shuffle in Spark.
         versions = by_key(self._rows(OBSERVATIONS, period, known), OBSERVATIONS.key)
@@ -146,7 +146,7 @@ class SparkTableStore:
     def replace(self, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame], period: DateRange) -> int:
         """See `TableStore`."""
         replacement = one_replacement(table, rows, period)
-        return self._commit(table, lambda: (_whole_days(table, replacement, period), len(replacement)))
+        return self._commit(table, lambda: (whole_days(table, replacement, period), len(replacement)))
 
     def record_forecasts(self, forecasts: pd.DataFrame) -> int:
         """See `TableStore`."""
@@ -157,7 +157,7 @@ class SparkTableStore:
 
         def plan() -> tuple[pa.Table, int]:
             added = newly_issued(issued, self.read(FORECASTS, cutoffs))
-            return _batch(FORECASTS, added), len(added)
+            return batch_of(FORECASTS, added), len(added)
 
         return self._commit(FORECASTS, plan)
 
@@ -172,7 +172,7 @@ class SparkTableStore:
             is_known = pd.MultiIndex.from_frame(addition[[*table.key]]).isin(
                 pd.MultiIndex.from_frame(known[[*table.key]])
             )
-            return _batch(table, addition[~is_known]), int((~is_known).sum())
+            return batch_of(table, addition[~is_known]), int((~is_known).sum())
 
         return self._commit(table, plan) if len(addition) else 0
 
@@ -183,7 +183,7 @@ class SparkTableStore:
         if table == PREDICTION_ERRORS:
             log, versions = (self.read(of, period, unique_ids=unique_ids) for of in (PREDICTION_LOG, OBSERVATIONS))
             return match_predictions(log, versions)
-        found = by_key(self._rows(table, period, _of_series(unique_ids)), table.key)
+        found = by_key(self._rows(table, period, of_series(unique_ids)), table.key)
         return from_arrow(table, last_of_each(found, table.key))
 
     def read_newest(
@@ -192,7 +192,7 @@ class SparkTableStore:
         """See `TableStore`."""
         until = None if at_or_before is None else DateRange(date.min, at_or_before)
         newest = sql.max_by(sql.struct(*table.column_names), table.day_column).alias("newest")
-        picked = _of_series(unique_ids)
+        picked = of_series(unique_ids)
         found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
         return from_arrow(table, by_key(found, table.key))
 
@@ -204,7 +204,7 @@ class SparkTableStore:
 
     def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
-        day, picked = sql.col(table.day_column), _of_series(unique_ids)
+        day, picked = sql.col(table.day_column), of_series(unique_ids)
         with self.translated(table.name):
             found = picked(self.frame(table)).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
         return DateRange(found["first"], found["last"]) if found["first"] is not None else None
@@ -249,7 +249,7 @@ class SparkTableStore:
         except StoreUnavailableError as error:
             _logger.warning("the batches of %s were not merged: %s", log.log.name, error)
 
-    def _rows(self, table: Table, period: DateRange | None, query: _Query) -> pa.Table:
+    def _rows(self, table: Table, period: DateRange | None, query: Query) -> pa.Table:
         """Run `query` on the table's rows of these days; the order is undefined.
 
         At the end of a compaction, a row of a log that only grows may appear twice.
@@ -296,22 +296,3 @@ class SparkTableStore:
         """Translate errors of Spark inside to those of the port; `subject` is the table, for messages."""
         with translated(self._options.place, subject):
             yield
-
-
-def _of_series(unique_ids: Sequence[str] | None) -> _Query:
-    if unique_ids is None:
-        return lambda rows: rows
-    wanted = list(unique_ids)
-    return lambda rows: rows.where(sql.col("unique_id").isin(wanted))
-
-
-def _batch(table: Table, *frames: pd.DataFrame) -> pa.Table:
-    """Convert frames to one batch of the table's log."""
-    return pa.concat_tables([to_arrow(log_of(table).columns, rows) for rows in frames])
-
-
-def _whole_days(table: Table, rows: pd.DataFrame, period: DateRange) -> pa.Table:
-    """A batch with all rows of a period; a day without rows is a row without series."""
-    empty = sorted(set(pd.date_range(period.start, period.end)) - set(rows[table.day_column]))
-    days_without = pd.DataFrame({table.day_column: pd.Series(empty, dtype="datetime64[ns]")})
-    return _batch(table, rows, days_without)

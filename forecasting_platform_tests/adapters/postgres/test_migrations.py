@@ -22,7 +22,7 @@ from forecasting_platform.adapters.postgres.migrations import (
 from forecasting_platform.adapters.postgres.schema import HEAD_REVISION, REVISIONS, SchemaRevisionError
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import StoreUnavailableError
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.adapters.postgres.postgres_catalog import catalog
 
 pytestmark = pytest.mark.slow

@@ -30,7 +30,7 @@ from forecasting_platform.errors import ConfigurationError, StoreUnavailableErro
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, PREDICTION_LOG
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.settings import SCHEMA, Settings
 from forecasting_platform_tests.contracts.ledger_contract import ALERT, DECISION, GAS, LedgerContract
 from forecasting_platform_tests.contracts.table_store_contract import (

@@ -16,7 +16,7 @@ from forecasting_platform.adapters.postgres.connections import PostgresConnectio
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.errors import ConfigurationError, InvalidFrameError, StoreUnavailableError
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.contracts.table_store_contract import RemoteTableStoreContract
 from forecasting_platform_tests.contracts.table_store_rows import (
     DAY_1,

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.orchestration.partitions import RANGE_END, RANGE_START, one_run
 
 pytestmark = pytest.mark.slow

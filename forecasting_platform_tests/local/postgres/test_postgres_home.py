@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import ConfigurationError, PlatformStateError
-from forecasting_platform.local import postgres_home
-from forecasting_platform.local.postgres_home import cluster_home, remove_orphans, server_account, server_binaries
+from forecasting_platform.local.postgres import postgres_home
+from forecasting_platform.local.postgres.postgres_home import (
+    cluster_home,
+    remove_orphans,
+    server_account,
+    server_binaries,
+)
 from forecasting_platform.local.processes import Account
 
 ELSEWHERE = Account(uid=12345, gid=12345)

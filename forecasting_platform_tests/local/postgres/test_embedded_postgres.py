@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from forecasting_platform.errors import PlatformStateError
-from forecasting_platform.local import embedded_postgres
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres import embedded_postgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform_tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -175,7 +175,7 @@ def test_the_server_of_a_killed_process_is_gone_and_its_data_can_be_served_again
     port = free_ports(1)
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from forecasting_platform.local.embedded_postgres import EmbeddedPostgres\n"
+        "from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres\n"
         "server = EmbeddedPostgres(Path(sys.argv[1]), int(sys.argv[2])); server.start()\n"
         "print(server.pid, flush=True); time.sleep(600)\n"
     )

@@ -19,7 +19,12 @@ from psycopg import sql
 
 from forecasting_platform.adapters.postgres.roles import ROLES, Role, make_roles
 from forecasting_platform.errors import PlatformStateError
-from forecasting_platform.local.postgres_home import cluster_home, processes_in, server_account, server_binaries
+from forecasting_platform.local.postgres.postgres_home import (
+    cluster_home,
+    processes_in,
+    server_account,
+    server_binaries,
+)
 from forecasting_platform.local.processes import Account, ChildProcess, Program, identity
 
 HOST = "127.0.0.1"

@@ -1,0 +1,1 @@
+"""The embedded Postgres: where its program files, account and cluster are, and the server itself."""
