@@ -33,7 +33,7 @@ from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.local.embedded_postgres import EmbeddedPostgres
+from forecasting_platform.local.postgres.embedded_postgres import EmbeddedPostgres
 from forecasting_platform.local.processes import ChildProcess, Program
 
 FULL = os.environ.get("FULL", "1") != "0"

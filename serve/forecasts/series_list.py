@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from serve.forecasts.champion import Champion, describe_series
+from serve.forecasts.champion import Champion
+from serve.forecasts.description import describe_series
 
 Order = Literal["name", "worst"]
 SHOWN = ("winner", "scores", "coverage")

@@ -27,7 +27,8 @@ from serve.forecasts.answers import (
     max_rows,
     refuse_too_many,
 )
-from serve.forecasts.champion import Champion, describe_champion
+from serve.forecasts.champion import Champion
+from serve.forecasts.description import describe_champion
 from serve.forecasts.feeds import describe_feeds
 from serve.forecasts.history import history_period, read_history
 from serve.forecasts.series_list import list_series
