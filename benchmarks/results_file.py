@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,13 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) ->
     document = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
-        "rows": [{name: None if value != value else value for name, value in row.items()} for row in rows],
+        "rows": [{name: _finite(value) for name, value in row.items()} for row in rows],
         "aims": [asdict(aim) for aim in aims],
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for what was not measured, or never came."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

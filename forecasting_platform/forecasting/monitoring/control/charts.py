@@ -88,7 +88,7 @@ class Reference:
     @classmethod
     def from_document(cls, stored: Mapping[str, Any]) -> "Reference":
         """The inverse of `asdict`, from JSON."""
-        return cls(**{**stored, "thresholds": tuple(stored["thresholds"]), "peaks": tuple(stored["peaks"])})
+        return cls(**{**stored, "thresholds": tuple(stored["thresholds"]), "peaks": tuple(stored.get("peaks", ()))})
 
 
 def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
