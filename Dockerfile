@@ -1,4 +1,4 @@
-# Two images from one lock: `docker build --target platform .` and `docker build --target serve .`
+# Two images from one lock, `docker build --target platform .` and `docker build --target serve .`; and on AWS `gateway`.
 # No engine runs in CI; a test runs the same install commands in a clean directory.
 # A newer one: `docker buildx imagetools inspect python:3.14-slim --format '{{.Manifest.Digest}}'`, or Renovate.
 ARG PYTHON_IMAGE=python:3.14-slim@sha256:51dafde81dbdb6ebde285137a295cf18a47ca95234fe388a343719cb97305b3d
@@ -19,6 +19,10 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY forecasting_platform forecasting_platform
 COPY serve serve
 RUN uv build --wheel --out-dir /wheels .
+
+# Caddy with the gateway's rules, for AWS; compose mounts them into Caddy's own image.
+FROM caddy:2-alpine@sha256:5f5c8640aae01df9654968d946d8f1a56c497f1dd5c5cda4cf95ab7c14d58648 AS gateway
+COPY deploy/compose/Caddyfile /etc/caddy/Caddyfile
 
 FROM base AS platform
 RUN --mount=from=wheel,source=/usr/local/bin/uv,target=/usr/local/bin/uv --mount=source=locks,target=/locks \

@@ -7,18 +7,24 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 import yaml
 from moto.server import ThreadedMotoServer
 from werkzeug.wrappers import Response
 
+from forecasting_platform.adapters.gateway_users import GatewayUsers
 from forecasting_platform.adapters.postgres.roles import APP, DAGSTER, MLFLOW, RUNS
+from forecasting_platform.gateway_identity import HEADER
 from forecasting_platform.local.environment import DAGSTER_INSTANCE
-from forecasting_platform_tests.support.web_servers import served
+from forecasting_platform_tests.support.ports import free_ports
+from forecasting_platform_tests.support.waiting import wait_until
+from forecasting_platform_tests.support.web_servers import RecordingServer, served
 
 ROOT = Path(__file__).parents[2]
 AWS = ROOT / "deploy" / "aws"
@@ -68,6 +74,86 @@ def test_whoever_is_not_a_task_reaches_them_by_a_balancer_that_speaks_https(temp
     ]
 
 
+def test_people_reach_page_dagster_and_mlflow_through_the_gateway_alone(template: dict[str, Any]) -> None:
+    resources = {name: resource.get("Properties", {}) for name, resource in template["Resources"].items()}
+    services = {
+        name: (
+            [each["TargetGroupArn"] for each in resources[name].get("LoadBalancers", [])],
+            resources[name]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"],
+        )
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::ECS::Service"
+    }
+    assert services == {
+        **dict.fromkeys(("Web", "Daemon", "Mlflow"), ([], ["TaskSecurityGroup"])),
+        "App": (["Targets"], ["TaskSecurityGroup"]),
+        "Gateway": (["GatewayTargets"], ["GatewaySecurityGroup"]),
+    }
+    reached_from = {
+        (rule["FromPort"], rule["SourceSecurityGroupId"])
+        for rule in resources["TaskSecurityGroup"]["SecurityGroupIngress"]
+    }
+    behind = {(port, "GatewaySecurityGroup") for port in (3000, 3002, 5000)}
+    assert reached_from == behind | {(3002, "BalancerSecurityGroup")}
+    for name in ("WebDefinition", "AppDefinition", "GatewayDefinition"):
+        (container,) = resources[name]["ContainerDefinitions"]
+        assert {"Name": "FORECASTING_GATEWAY_SECRET", "ValueFrom": "GatewaySecret"} in container["Secrets"], name
+
+
+@pytest.mark.slow
+def test_the_gateways_task_asks_for_a_login_and_says_who_it_is(template: dict[str, Any], tmp_path: Path) -> None:
+    (container,) = template["Resources"]["GatewayDefinition"]["Properties"]["ContainerDefinitions"]
+    users = GatewayUsers(tmp_path / "users")
+    users.add("anna", "operator", "the password of anna")
+    port = free_ports(1)
+    with RecordingServer() as app, RecordingServer() as dagster, RecordingServer() as mlflow:
+        places = {
+            "${PageHost}": "page.example.org", "${DagsterHost}": "dagster.example.org",
+            "${MlflowHost}": "mlflow.example.org", ":8080": f":{port}", "/tmp/users": str(tmp_path / "copied"),
+            "app.${AWS::StackName}.internal:3002": app.url.removeprefix("http://"),
+            "dagster.${AWS::StackName}.internal:3000": dagster.url.removeprefix("http://"),
+            "mlflow.${AWS::StackName}.internal:5000": mlflow.url.removeprefix("http://"),
+            "${GatewayUsersSecretArn}:passwords::": (tmp_path / "users" / "passwords").read_text(encoding="utf-8"),
+            "${GatewayUsersSecretArn}:roles::": (tmp_path / "users" / "roles").read_text(encoding="utf-8"),
+            "GatewaySecret": "the secret of both", "/etc/caddy": str(ROOT / "deploy" / "compose"),
+        }  # fmt: skip
+        given = {each["Name"]: each["Value"] for each in container["Environment"]}
+        given |= {each["Name"]: each["ValueFrom"] for each in container["Secrets"]}
+        own = {name: _replaced(value, places) for name, value in given.items()}
+        own |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        command = [_replaced(part, places) for part in container["Command"]]
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=own, stdout=log, stderr=log)
+        try:
+            ask = partial(_ask, port)
+            wait_until("the gateway answers", lambda: ask("health.example.org") == 200)
+            assert app.asked == []
+            for site, server in (("page", app), ("dagster", dagster), ("mlflow", mlflow)):
+                assert ask(f"{site}.example.org") == 401
+                assert ask(f"{site}.example.org", ("anna", "the password of anna")) == 200
+                assert len(server.asked) == 1
+            for server in (app, dagster):
+                assert server.asked[0].headers[HEADER] == "the secret of both operator anna"
+            assert HEADER not in mlflow.asked[0].headers
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _replaced(text: str, places: dict[str, str]) -> str:
+    for name, value in places.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _ask(port: int, host: str, login: tuple[str, str] | None = None) -> int | None:
+    """The status; None where nobody listens yet."""
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/", headers={"Host": host}, auth=login, timeout=60).status_code
+    except requests.ConnectionError:
+        return None
+
+
 def test_each_task_has_a_login_of_its_own_and_only_the_migration_the_owners(template: dict[str, Any]) -> None:
     containers = {
         name: resource["Properties"]["ContainerDefinitions"][0]
@@ -83,6 +169,7 @@ def test_each_task_has_a_login_of_its_own_and_only_the_migration_the_owners(temp
         **dict.fromkeys(("WebDefinition", "DaemonDefinition", "RunDefinition"), of_dagster),
         "MlflowDefinition": {"PGPASSWORD": "MlflowPassword"},
         "AppDefinition": {"FORECASTING_POSTGRES_PASSWORD": "AppPassword"},
+        "GatewayDefinition": {"PASSWORDS": "${GatewayUsersSecretArn}:passwords::"},
         "MigrateDefinition": {
             "FORECASTING_POSTGRES_PASSWORD": "${Database.MasterUserSecret.SecretArn}:password::",
             "FORECASTING_DAGSTER_ROLE_PASSWORD": "DagsterPassword",
@@ -96,6 +183,7 @@ def test_each_task_has_a_login_of_its_own_and_only_the_migration_the_owners(temp
         **{key: {DAGSTER.name, RUNS.name} for key in ("WebDefinition", "DaemonDefinition", "RunDefinition")},
         "MlflowDefinition": {MLFLOW.name},
         "AppDefinition": {APP.name},
+        "GatewayDefinition": set(),
         "MigrateDefinition": {"platform", DAGSTER.name, MLFLOW.name},
     }
 
