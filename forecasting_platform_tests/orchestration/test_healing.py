@@ -32,6 +32,7 @@ from forecasting_platform.services.feature_table import features_as_of
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.databases import copied_database
+from forecasting_platform_tests.support.in_process_engine import in_process
 from forecasting_platform_tests.support.pictures import without_pictures
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from forecasting_platform_tests.support.web_servers import served
@@ -92,7 +93,7 @@ class Platform:
         """What a run of `load_job` does; days become materialized only when all of it succeeds."""
         parts = {"table_store": self.store, "settings": self.settings, "calendars": DAILY}
         raw_observations(context_of(days), observation_feed=self.feed, feed_loads=FeedLoads(None), **parts)
-        feature_table(context_of(days), **parts)
+        feature_table(context_of(days), engine=in_process(self.store), **parts)
         self.loaded |= {day.isoformat() for day in days}
 
     def midnight(self) -> DateRange:

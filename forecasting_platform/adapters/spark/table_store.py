@@ -191,22 +191,24 @@ class SparkTableStore:
     ) -> pd.DataFrame:
         """See `TableStore`."""
         until = None if at_or_before is None else DateRange(date.min, at_or_before)
-        newest = sql.max_by(sql.struct(*table.column_names), table.day_column).alias("newest")
-        picked = of_series(unique_ids)
-        found = self._rows(table, until, lambda days: picked(days).groupBy("unique_id").agg(newest).select("newest.*"))
-        return from_arrow(table, by_key(found, table.key))
+
+        def newest(days: DataFrame) -> DataFrame:
+            row = sql.max_by(sql.struct(*table.column_names), table.day_column).alias("newest")
+            return of_series(unique_ids)(days).groupBy("unique_id").agg(row).select("newest.*")
+
+        return from_arrow(table, by_key(self._rows(table, until, newest), table.key))
 
     def count(self, table: Table, period: DateRange) -> int:
         """See `TableStore`."""
-        first, last = (sql.lit(day.isoformat()).cast("date") for day in (period.start, period.end))
         with self.translated(table.name):
-            return self.frame(table).where(sql.col(table.day_column).between(first, last)).count()
+            rows, (first, last) = self.frame(table), (period.start.isoformat(), period.end.isoformat())
+            return rows.where(sql.col(table.day_column).between(first, last)).count()
 
     def span(self, table: Table, *, unique_ids: Sequence[str] | None = None) -> DateRange | None:
         """See `TableStore`."""
-        day, picked = sql.col(table.day_column), of_series(unique_ids)
         with self.translated(table.name):
-            found = picked(self.frame(table)).agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
+            rows, day = of_series(unique_ids)(self.frame(table)), table.day_column  # first: it starts the session
+            found = rows.agg(sql.min(day).alias("first"), sql.max(day).alias("last")).collect()[0]
         return DateRange(found["first"], found["last"]) if found["first"] is not None else None
 
     def frame(self, table: Table) -> DataFrame:

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.serializers import ArrowCollectSerializer
 from pyspark.util import _load_from_socket
 
+from forecasting_platform.adapters.spark import session
 from forecasting_platform.adapters.spark.arrow_frames import to_arrow
 from forecasting_platform.adapters.spark.errors import translated
 from forecasting_platform.adapters.spark.options import SparkOptions
@@ -55,7 +56,10 @@ class TestSparkTableStore(RemoteTableStoreContract):
         return store
 
     @pytest.fixture
-    def unreachable_store(self, spark_options: SparkOptions, silent_port: int) -> Iterator[SparkTableStore]:
+    def unreachable_store(
+        self, spark_options: SparkOptions, silent_port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[SparkTableStore]:
+        monkeypatch.setattr(session, "MAX_RETRIES", 1)  # half a minute of patience, eight times
         forget_remote_session()
         yield SparkTableStore(replace(spark_options, remote=f"sc://localhost:{silent_port}"))
         forget_remote_session()
