@@ -25,7 +25,7 @@ def texts(file: Path) -> Iterator[str]:
 
 
 def is_there(name: str) -> bool:
-    """Whether it is a module, or something in a module that is no package."""
+    """Whether it is a module, something in a module, or what a package gives."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -33,7 +33,9 @@ def is_there(name: str) -> bool:
         except ModuleNotFoundError:
             continue
         if found:
-            return length == len(parts) or found.submodule_search_locations is None
+            is_package = found.submodule_search_locations is not None
+            given = is_package and length < len(parts) and hasattr(importlib.import_module(found.name), parts[length])
+            return length == len(parts) or not is_package or given
     return False
 
 
