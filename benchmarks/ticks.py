@@ -22,6 +22,7 @@ import psycopg
 
 from benchmarks.results_file import Aim, report
 from forecasting_platform.adapters.feeds.simulated_gas_supply import simulate_gas_supply
+from forecasting_platform.adapters.local_engine import LocalEngine
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
@@ -93,6 +94,7 @@ def main() -> None:
             resources={
                 "observation_feed": feed,
                 "table_store": store,
+                "engine": LocalEngine(store, lambda: store),
                 "settings": Settings(),
                 "calendars": DAILY,
                 "feed_loads": FeedLoads(None),

@@ -86,6 +86,7 @@ class EventLog:
 
     events: list[Any]
     visible: int = 0
+    is_run_sharded: bool = False
 
     def get_event_records(self, found: dg.EventRecordsFilter, limit: int, ascending: bool) -> list[Any]:
         assert ascending

@@ -26,6 +26,7 @@ from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.ports.observation_feed import FeedDocument
 from forecasting_platform.services.loading.feed_loads import FeedLoads
 from forecasting_platform.settings import Settings
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +79,7 @@ def load(parts: Parts, tags: dict[str, str]) -> tuple[dg.ExecuteInProcessResult,
     resources = {
         "observation_feed": parts,
         "table_store": parts.store,
+        "engine": in_process(parts.store),
         "settings": Settings(),
         "calendars": DAILY,
         "feed_loads": FeedLoads(None),

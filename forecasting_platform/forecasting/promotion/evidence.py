@@ -20,6 +20,9 @@ from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, 
 from forecasting_platform.forecasting.series.features.panel import Panel
 from forecasting_platform.forecasting.series.frames import LEVELS
 
+MAX_SCALED = 1e100
+"""Losses in units of a forecast that is almost never wrong are cut here, so that their squares can be added."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -201,7 +204,8 @@ def measure_series(
     scored = np.where(judged, (losses_of(errors, loss) if cells is None else cells)[:, results.scored], np.nan)
     unit = average(np.where(np.isfinite(scored), losses_of(scale, loss), np.nan), loss, (1, 2))
     # The seasonal naive forecast has no error on a constant series: where all are constant, errors count unscaled.
-    scaled = scored / np.where(unit > 0, unit, 1.0)[:, None, None]
+    with np.errstate(over="ignore"):
+        scaled = np.clip(scored / np.where(unit > 0, unit, 1.0)[:, None, None], -MAX_SCALED, MAX_SCALED)
     own = np.where(judged, errors[:, results.scored], np.nan)
     return SeriesLosses(
         by_series=average(scaled, loss, 2),
