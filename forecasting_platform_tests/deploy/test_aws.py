@@ -109,7 +109,7 @@ def test_the_gateways_task_asks_for_a_login_and_says_who_it_is(template: dict[st
     with RecordingServer() as app, RecordingServer() as dagster, RecordingServer() as mlflow:
         places = {
             "${PageHost}": "page.example.org", "${DagsterHost}": "dagster.example.org",
-            "${MlflowHost}": "mlflow.example.org", ":8080": f":{port}", "/tmp/users": str(tmp_path / "copied"),
+            "${MlflowHost}": "mlflow.example.org", ":8080": f":{port}", "/etc/caddy/users": str(tmp_path / "copied"),
             "app.${AWS::StackName}.internal:3002": app.url.removeprefix("http://"),
             "dagster.${AWS::StackName}.internal:3000": dagster.url.removeprefix("http://"),
             "mlflow.${AWS::StackName}.internal:5000": mlflow.url.removeprefix("http://"),

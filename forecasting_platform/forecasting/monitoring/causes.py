@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
-from forecasting_platform.forecasting.monitoring.control.shared_budget import (
-    MIN_SHARE_TOGETHER,
-    MIN_TOGETHER,
-    TOGETHER_DAYS,
-)
+import numpy as np
+
+from forecasting_platform.forecasting.monitoring.control.shared_budget import find_moved_together, how_many_are_many
 from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
+from forecasting_platform.forecasting.monitoring.incidents import Severity
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
 
 SERIES, MANY_SERIES = "series", "many_series"
@@ -76,7 +75,7 @@ class Evidence:
         return self.sources[min(self.found, key=_likeliness)]
 
     @property
-    def severity(self) -> str:
+    def severity(self) -> Severity:
         """`error` where the finding of a check is one."""
         return "error" if any(self.sources[check].severity == "error" for check in self.found) else "warning"
 
@@ -163,13 +162,10 @@ def new_causes(
 
 def _moved_together(bad: Mapping[str, Finding], judged: int) -> list[str]:
     """The series of the week in which most of them moved; none where they are few."""
-    days = sorted(of.since for of in bad.values())
-    within = {day: sum(day <= other < day + timedelta(days=TOGETHER_DAYS) for other in days) for day in set(days)}
-    first = max(sorted(within), key=lambda day: within[day], default=None)
-    if first is None or within[first] < max(MIN_TOGETHER, MIN_SHARE_TOGETHER * judged):
-        return []
-    end = first + timedelta(days=TOGETHER_DAYS)
-    return [name for name, of in bad.items() if first <= of.since < end]
+    begins = np.array([of.since for of in bad.values()], dtype="datetime64[D]")
+    paging = np.ones(len(begins), dtype=bool)
+    together = find_moved_together(paging, begins, how_many_are_many(judged))
+    return [name for name, moved in zip(bad, together.tolist(), strict=True) if moved]
 
 
 def _likeliness(check: str) -> int:

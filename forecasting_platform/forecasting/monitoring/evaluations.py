@@ -107,7 +107,7 @@ def _with_evidence(evaluation: Evaluation, fingerprint: str, evidence: Evidence)
         evaluation,
         fingerprint=fingerprint,
         result="failed",
-        severity="error" if evidence.severity == "error" else "warning",
+        severity=evidence.severity,
         summary=evidence.describe(),
         runbook=leading.runbook,
         owner=leading.owner,

@@ -70,7 +70,7 @@ def volatility_column(smoothing: float) -> str:
 
 FEATURE_COLUMNS: tuple[Column, ...] = (
     Column("y", "float", "The day's own value."),
-    *(Column(f"lag_{lag}", "float", f"The value {lag} days earlier.") for lag in LAGS),
+    *(Column(f"lag_{lag}", "float", f"The value {lag} day{'s' if lag > 1 else ''} earlier.") for lag in LAGS),
     *(Column(f"mean_{days}", "float", f"Mean of the last {days} days.") for days in MEAN_WINDOWS),
     *(
         Column(f"weekday_effect_{ahead}", "float", f"Mean difference from the week of the weekday {ahead} days ahead.")

@@ -34,8 +34,8 @@ def check_result(
         **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
         "runbook": dg.MetadataValue.url(runbook),
     }
-    if not report.series["since"].isna().all() or report.passed:
-        metadata[FINDINGS] = report.findings().to_json()
+    if (findings := report.findings()) is not None:
+        metadata[FINDINGS] = findings.to_json()
     if len(report.daily):
         metadata["chart"] = plot(evidence_plot(report.telling_days()))
     return dg.AssetCheckResult(

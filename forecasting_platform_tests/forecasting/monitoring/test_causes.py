@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from forecasting_platform.forecasting.monitoring.alert_messages import Message, Route
-from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations
+from forecasting_platform.forecasting.monitoring.alert_messages import Route
 from forecasting_platform.forecasting.monitoring.findings import MAX_TOLD, Finding, Findings
-from forecasting_platform.forecasting.monitoring.incidents import HISTORICAL, Alert, AlertPolicy, Evaluation, Mute
+from forecasting_platform.forecasting.monitoring.incidents import HISTORICAL, AlertPolicy, Evaluation, Mute
+from forecasting_platform_tests.support.incident_ledger import HOOK, IncidentLedger
 
 BEGIN = date(2023, 7, 18)
 NOON = datetime(2023, 7, 20, 12, tzinfo=UTC)
@@ -19,7 +19,6 @@ DRIFT, BIAS, RMSE = (
     "forecast_errors:forecast_bias_within_budget",
     "forecast_errors:forecast_rmse_within_budget",
 )
-HOOK = Route("hook")
 Bad = Mapping[str, date] | tuple[str, ...]
 
 
@@ -32,32 +31,10 @@ def result(check: str, event_id: int, bad: Bad = (), said: str = "", **changes: 
     return replace(evaluation, **changes)
 
 
-class Ledger:
-    def __init__(self) -> None:
-        self.alerts: dict[str, Alert] = {}
-        self.messages: dict[str, Message] = {}
-
-    def look(self, *seen: Evaluation, routes: tuple[Route, ...] = (HOOK,), **options: Any) -> None:
+class Ledger(IncidentLedger):
+    def look(self, *seen: Evaluation, **options: Any) -> None:
         at, policy = max(found.evaluated_at for found in seen), AlertPolicy(pending=timedelta(0))
-        alerts, messages = apply_evaluations(
-            list(self.alerts.values()), seen, at, routes=routes, policy=policy, **options
-        )
-        self.alerts |= {alert.alert_id: alert for alert in alerts}
-        for message in messages:
-            self.messages.setdefault(message.key, message)
-
-    @property
-    def open(self) -> list[str]:
-        return [alert.fingerprint for alert in self.alerts.values() if alert.is_open]
-
-    @property
-    def told(self) -> list[str]:
-        return [f"{message.alert_id} {message.kind}" for message in self.messages.values()]
-
-    @property
-    def only(self) -> Alert:
-        (alert,) = self.alerts.values()
-        return alert
+        super().look(*seen, at=at, policy=policy, **options)
 
 
 @pytest.fixture

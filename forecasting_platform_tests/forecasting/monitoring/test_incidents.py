@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecasting_platform.forecasting.monitoring.alert_messages import Message, Route
-from forecasting_platform.forecasting.monitoring.evaluations import apply_evaluations, find_mute_reason, latest_alerts
+from forecasting_platform.forecasting.monitoring.evaluations import find_mute_reason, latest_alerts
 from forecasting_platform.forecasting.monitoring.incidents import (
     HISTORICAL,
-    Alert,
     Evaluation,
     Mute,
     Result,
@@ -22,6 +20,7 @@ from forecasting_platform.forecasting.monitoring.incidents import (
     next_alert,
 )
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
+from forecasting_platform_tests.support.incident_ledger import IncidentLedger
 from forecasting_platform_tests.support.true_incidents import true_incidents
 
 NOON = datetime(2023, 7, 1, 12, tzinfo=UTC)
@@ -34,27 +33,9 @@ def evaluation(event_id: int, result: Result, **changes: Any) -> Evaluation:
     return replace(Evaluation(NAME, event_id, result, "error", at, "summary"), **changes)
 
 
-class Ledger:
-    """Incidents and messages as a ledger keeps them: by key, a message once."""
-
-    def __init__(self) -> None:
-        self.alerts: dict[str, Alert] = {}
-        self.messages: dict[str, Message] = {}
-
+class Ledger(IncidentLedger):
     def look(self, *seen: Evaluation, at: datetime | None = None, **options: Any) -> None:
-        now = at or max((found.evaluated_at for found in seen), default=NOON)
-        alerts, messages = apply_evaluations(list(self.alerts.values()), seen, now, routes=[Route("hook")], **options)
-        self.alerts |= {alert.alert_id: alert for alert in alerts}
-        for message in messages:
-            self.messages.setdefault(message.key, message)
-
-    def kinds(self) -> list[str]:
-        return [f"{found.alert_id} {found.kind}" for found in self.messages.values()]
-
-    @property
-    def only(self) -> Alert:
-        (alert,) = self.alerts.values()
-        return alert
+        super().look(*seen, at=at or max((found.evaluated_at for found in seen), default=NOON), **options)
 
 
 @pytest.fixture
@@ -64,12 +45,12 @@ def ledger() -> Ledger:
 
 def test_a_failure_waits_before_it_fires_and_its_recovery_is_told(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "failed"))
-    assert (ledger.only.state, ledger.kinds()) == ("PENDING", [])
+    assert (ledger.only.state, ledger.told) == ("PENDING", [])
     ledger.look(at=NOON + timedelta(minutes=3))
     assert ledger.only.state == "FIRING"
     ledger.look(evaluation(9, "passed"))
     assert ledger.only.state == "RESOLVED"
-    assert ledger.kinds() == [f"{NAME}@1 FIRING", f"{NAME}@1 RESOLVED"]
+    assert ledger.told == [f"{NAME}@1 FIRING", f"{NAME}@1 RESOLVED"]
 
 
 def test_the_end_of_an_incident_is_told_though_the_next_one_has_begun(ledger: Ledger) -> None:
@@ -83,13 +64,13 @@ def test_the_end_of_an_incident_is_told_though_the_next_one_has_begun(ledger: Le
     ledger.alerts |= {ended.alert_id: ended, opened.alert_id: opened}
     for minutes in (7, 8):
         ledger.look(at=NOON + timedelta(minutes=minutes))
-    assert ledger.kinds() == [f"{NAME}@1 FIRING", f"{NAME}@6 FIRING", f"{NAME}@1 RESOLVED"]
+    assert ledger.told == [f"{NAME}@1 FIRING", f"{NAME}@6 FIRING", f"{NAME}@1 RESOLVED"]
 
 
 def test_a_failure_that_passes_at_once_is_told_to_nobody(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "failed"))
     ledger.look(evaluation(2, "passed", evaluated_at=NOON + timedelta(minutes=1, seconds=5)))
-    assert (ledger.only.state, ledger.kinds()) == ("RESOLVED", [])
+    assert (ledger.only.state, ledger.told) == ("RESOLVED", [])
 
 
 def test_a_second_failure_fires_without_waiting(ledger: Ledger) -> None:
@@ -101,14 +82,14 @@ def test_a_second_failure_fires_without_waiting(ledger: Ledger) -> None:
 
 def test_what_failed_and_recovered_while_nobody_looked_is_told_both_ways(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "failed"), evaluation(60, "passed"))
-    assert [key.split()[-1] for key in ledger.kinds()] == ["FIRING", "RESOLVED"]
+    assert [key.split()[-1] for key in ledger.told] == ["FIRING", "RESOLVED"]
 
 
 def test_unknown_tells_nobody_and_the_first_failure_from_it_fires_at_once(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "unknown"), at=NOON + timedelta(hours=1))
-    assert (ledger.only.state, ledger.kinds()) == ("UNKNOWN", [])
+    assert (ledger.only.state, ledger.told) == ("UNKNOWN", [])
     ledger.look(evaluation(2, "failed"))
-    assert (ledger.only.state, ledger.kinds()) == ("FIRING", [f"{NAME}@1 FIRING"])
+    assert (ledger.only.state, ledger.told) == ("FIRING", [f"{NAME}@1 FIRING"])
 
 
 def test_unknown_neither_ends_an_incident_nor_tells_it_again(ledger: Ledger) -> None:
@@ -118,12 +99,12 @@ def test_unknown_neither_ends_an_incident_nor_tells_it_again(ledger: Ledger) -> 
 
 def test_unknown_that_becomes_good_is_over_without_a_word(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "unknown"), evaluation(2, "passed"))
-    assert (ledger.only.state, ledger.kinds()) == ("RESOLVED", [])
+    assert (ledger.only.state, ledger.told) == ("RESOLVED", [])
 
 
 def test_a_historical_backfill_calls_nobody_until_a_newer_day_fails(ledger: Ledger) -> None:
     ledger.look(evaluation(1, "failed", historical=True), at=NOON + timedelta(days=3))
-    assert (ledger.only.state, ledger.only.muted_by, ledger.kinds()) == ("MUTED", HISTORICAL, [])
+    assert (ledger.only.state, ledger.only.muted_by, ledger.told) == ("MUTED", HISTORICAL, [])
     ledger.look(evaluation(9, "failed"))
     assert (ledger.only.state, len(ledger.messages)) == ("FIRING", 1)
 
@@ -131,7 +112,7 @@ def test_a_historical_backfill_calls_nobody_until_a_newer_day_fails(ledger: Ledg
 def test_what_is_muted_is_told_when_the_mute_ends_and_it_still_fails(ledger: Ledger) -> None:
     mutes = [Mute("forecast_errors:*", NOON + timedelta(hours=2), "known", "ann")]
     ledger.look(evaluation(1, "failed"), evaluation(2, "failed"), mutes=mutes)
-    assert (ledger.only.state, ledger.only.muted_by, ledger.kinds()) == ("MUTED", "ann: known", [])
+    assert (ledger.only.state, ledger.only.muted_by, ledger.told) == ("MUTED", "ann: known", [])
     ledger.look(at=NOON + timedelta(hours=3), mutes=mutes)
     assert (ledger.only.state, len(ledger.messages)) == ("FIRING", 1)
 
@@ -159,7 +140,7 @@ def test_muting_an_incident_that_was_told_silences_reminders_but_not_the_recover
     ledger.look(at=NOON + timedelta(days=2), mutes=mutes)
     assert len(ledger.messages) == 1
     ledger.look(evaluation(5000, "passed"), mutes=mutes)
-    assert [key.split()[-1] for key in ledger.kinds()] == ["FIRING", "RESOLVED"]
+    assert [key.split()[-1] for key in ledger.told] == ["FIRING", "RESOLVED"]
 
 
 def test_an_incident_is_told_again_each_day_until_somebody_is_on_it(ledger: Ledger) -> None:

@@ -273,7 +273,7 @@ def _key(places: Sequence[str | int]) -> str:
 
 
 def _meanings(candidate: type[Candidate]) -> dict[str, str]:
-    """What the docstring says of each option."""
-    attributes = (inspect.getdoc(candidate) or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", attributes, flags=re.MULTILINE)
+    """What the docstrings of a class, and of those that it extends, say of each option."""
+    told = [inspect.cleandoc(each.__doc__ or "").partition("Attributes:\n")[2] for each in reversed(candidate.__mro__)]
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", "\n".join(told), flags=re.MULTILINE)
     return {name: " ".join((text[:1].upper() + text[1:]).split()) for name, text in found}

@@ -1,15 +1,16 @@
 """Judges the daily values of many series by their charts: each good, bad or unknown, alone or together with others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.monitoring.control.charts import Chart, Reference, judge_each
+from forecasting_platform.forecasting.monitoring.control.charts import Chart, Judged, Reference, judge_each
 from forecasting_platform.forecasting.monitoring.control.report import (
     CONTROL_DAYS,
     DAILY_COLUMNS,
@@ -20,7 +21,11 @@ from forecasting_platform.forecasting.monitoring.control.report import (
     ControlReport,
     summarise,
 )
-from forecasting_platform.forecasting.monitoring.control.shared_budget import find_moved_together, share_budget
+from forecasting_platform.forecasting.monitoring.control.shared_budget import (
+    SharedThresholds,
+    find_moved_together,
+    share_budget,
+)
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 
@@ -99,33 +104,56 @@ def judge_streams(
     values[rows, columns] = recent.values[shown]
     references = [of for position in judged.tolist() if (of := recent.references[position]) is not None]
     shared = share_budget(references, _shares(recent, judged, calendars), pages_a_year)
-    found, together = (
+    alone, together = (
         judge_each(chart, references, values, counts[judged], of) for of in (shared.alone, shared.together)
     )
-    begins, began = (_begins(recent.days, starts[judged], of.since) for of in (found, together))
-    moved, moved_before = (find_moved_together(of, began, shared.many) for of in (together.paging, together.was_paging))
-    only_moved = moved & ~found.paging
-    thresholds = np.where(only_moved, shared.together, shared.alone)
-    since = np.where(only_moved, began, begins)
-    evidence = np.minimum(found.evidence, thresholds[:, None])
+    verdicts = _judge_together(alone, together, shared, partial(_begins, recent.days, starts[judged]))
 
     series = _unknown(recent, counts, why)
-    series["state"][judged] = np.where(found.paging | moved, "bad", "good")
-    series["day_before"][judged] = np.where(found.was_paging | moved_before, "bad", "good")
-    series["threshold"][judged] = thresholds
-    series["evidence"][judged] = evidence[np.arange(len(judged)), counts[judged] - 1]
-    grows = ~np.isnat(since)
-    series["since"][judged[grows]] = since[grows].astype(str)
+    series["state"][judged] = np.where(verdicts.paging, "bad", "good")
+    series["day_before"][judged] = np.where(verdicts.was_paging, "bad", "good")
+    series["threshold"][judged] = verdicts.thresholds
+    series["evidence"][judged] = verdicts.evidence[np.arange(len(judged)), counts[judged] - 1]
+    grows = ~np.isnat(verdicts.since)
+    series["since"][judged[grows]] = verdicts.since[grows].astype(str)
     daily = {
         "unique_id": series["unique_id"][recent.series[shown]],
         "ds": recent.days[shown].astype("datetime64[ns]"),
         "value": recent.values[shown],
-        "evidence": evidence[rows, columns],
-        "threshold": thresholds[rows],
+        "evidence": verdicts.evidence[rows, columns],
+        "threshold": verdicts.thresholds[rows],
     }
     table = pd.DataFrame(series, columns=SERIES_COLUMNS)
     summary = summarise(question, table, pages_a_year)
     return ControlReport(table, pd.DataFrame(daily, columns=DAILY_COLUMNS), summary, question)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """Of each judged series; shape (S,), `evidence` of each of its values."""
+
+    paging: npt.NDArray[np.bool_]
+    was_paging: npt.NDArray[np.bool_]
+    thresholds: Floats
+    since: Days
+    evidence: Floats
+
+
+def _judge_together(
+    alone: Judged, together: Judged, shared: SharedThresholds, begins: Callable[[npt.NDArray[np.int64]], Days]
+) -> _Verdicts:
+    """A series pages by its own evidence, or as one of many that moved within a week, for which less is needed."""
+    began = begins(together.since)
+    moved, moved_before = (find_moved_together(of, began, shared.many) for of in (together.paging, together.was_paging))
+    only_moved = moved & ~alone.paging
+    thresholds = np.where(only_moved, shared.together, shared.alone)
+    return _Verdicts(
+        alone.paging | moved,
+        alone.was_paging | moved_before,
+        thresholds,
+        np.where(only_moved, began, begins(alone.since)),
+        np.minimum(alone.evidence, thresholds[:, None]),
+    )
 
 
 def _why_unknown(

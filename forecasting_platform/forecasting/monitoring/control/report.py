@@ -13,11 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.monitoring.control.shared_budget import (
-    MIN_SHARE_TOGETHER,
-    MIN_TOGETHER,
-    TOGETHER_DAYS,
-)
+from forecasting_platform.forecasting.monitoring.control.shared_budget import busiest_week, how_many_are_many
 from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
 
 WINDOWS = (7, 28, 90)
@@ -69,10 +65,12 @@ class ControlReport:
         """No series is bad."""
         return not (self.series["state"] == "bad").any()
 
-    def findings(self) -> Findings:
-        """What is found, series by series, the worst first."""
+    def findings(self) -> Findings | None:
+        """What is found, series by series, the worst first; None where no day is known on which it began."""
         states = self.series["state"]
         worst = _worst_first(self.series[states == "bad"])[["unique_id", "since", "value_28"]].to_numpy(dtype=object)
+        if pd.isna(worst[:, 1]).any():
+            return None
         bad = {
             name: Finding(date.fromisoformat(since), self.notes.get(name) or f"{self.asked} {value:.3g} over 28 days")
             for name, since, value in worst
@@ -143,8 +141,7 @@ def _worst_first(series: pd.DataFrame) -> pd.DataFrame:
 
 def _at_once(bad: pd.DataFrame, judged: int) -> str:
     """That many series moved within one week, which one cause explains better than many; empty where they did not."""
-    since = np.sort(bad["since"].dropna().to_numpy(dtype="datetime64[D]"))
-    within = np.searchsorted(since, since + TOGETHER_DAYS) - np.arange(len(since))
-    if not len(since) or (most := int(within.max())) < max(MIN_TOGETHER, MIN_SHARE_TOGETHER * judged):
+    first, most = busiest_week(bad["since"].dropna().to_numpy(dtype="datetime64[D]"))
+    if most < how_many_are_many(judged):
         return ""
-    return f"; {most} of {judged} series moved within a week from {since[within.argmax()]}: look for one cause first"
+    return f"; {most} of {judged} series moved within a week from {first}: look for one cause first"

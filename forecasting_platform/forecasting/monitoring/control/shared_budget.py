@@ -45,6 +45,11 @@ class SharedThresholds:
     many: int
 
 
+def how_many_are_many(judged: int) -> int:
+    """Of so many judged series."""
+    return max(MIN_TOGETHER, math.ceil(MIN_SHARE_TOGETHER * judged))
+
+
 def share_budget(references: Sequence[Reference], shares: Floats, pages_a_year: float) -> SharedThresholds:
     """The thresholds by which all series together send so many false pages a year on average, or fewer.
 
@@ -54,20 +59,33 @@ def share_budget(references: Sequence[Reference], shares: Floats, pages_a_year: 
         pages_a_year: of the platform.
     """
     count = len(references)
-    many = max(MIN_TOGETHER, math.ceil(MIN_SHARE_TOGETHER * count))
+    many = how_many_are_many(count)
     is_shared = count >= MIN_TOGETHER
     part = pages_a_year / 2 if is_shared else pages_a_year
     alone = _thresholds(references, shares, part)
     return SharedThresholds(alone, _thresholds(references, shares, part * many) if is_shared else alone, many)
 
 
+def busiest_week(begins: Days) -> tuple[np.datetime64, int]:
+    """The first day of the week in which most begin, the earliest such week, and how many begin in it.
+
+    >>> busiest_week(np.array(["2023-07-09", "2023-07-01", "2023-07-07", "NaT"], "datetime64[D]"))
+    (np.datetime64('2023-07-01'), 2)
+    >>> busiest_week(np.array([], "datetime64[D]"))
+    (np.datetime64('NaT','D'), 0)
+    """
+    since = np.sort(begins[~np.isnat(begins)])
+    if not len(since):
+        return np.datetime64("NaT", "D"), 0
+    within = np.searchsorted(since, since + TOGETHER_DAYS) - np.arange(len(since))
+    return since[within.argmax()], int(within.max())
+
+
 def find_moved_together(paging: npt.NDArray[np.bool_], begins: Days, many: int) -> npt.NDArray[np.bool_]:
     """Which series are among so many whose evidence begins within one week; none where they are fewer."""
-    since = np.sort(begins[paging])
-    within = np.searchsorted(since, since + TOGETHER_DAYS) - np.arange(len(since))
-    if int(within.max(initial=0)) < many:
+    first, count = busiest_week(begins[paging])
+    if count < many:
         return np.zeros(len(paging), dtype=bool)
-    first = since[within.argmax()]
     return paging & (begins >= first) & (begins < first + TOGETHER_DAYS)
 
 

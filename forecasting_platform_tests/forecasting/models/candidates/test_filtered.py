@@ -97,7 +97,7 @@ def test_a_far_new_level_is_reached_which_one_limit_a_day_would_not(candidate: C
 def test_a_series_that_its_library_fails_on_has_a_default_is_named_and_stops_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(known: fitted_each.Known) -> fitted_each.Fields:
+    def failing(_library: object, known: fitted_each.Known) -> fitted_each.Fields:
         if known.unit > 1e3:
             raise ZeroDivisionError
         return {**smoothing.DEFAULT, "limit": 3.0}
@@ -117,9 +117,18 @@ def test_a_version_that_smooths_in_another_way_is_refused_by_name() -> None:
         smoothing.refuse_another_filter("ets", "statsmodels", state, values, np.array([0.5, 0.1, 0.1]), 0.9, values)
 
 
-def test_without_its_library_a_fit_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "statsforecast", None)
-    monkeypatch.delitem(sys.modules, "statsforecast.models", raising=False)
+@pytest.mark.parametrize(
+    ("candidate", "package", "module"),
+    [
+        (Ets(), "statsmodels", "statsmodels.tsa.exponential_smoothing.ets"),
+        (AutoEts(), "statsforecast", "statsforecast.models"),
+    ],
+)
+def test_without_its_library_a_fit_says_what_to_install_and_is_no_default(
+    monkeypatch: pytest.MonkeyPatch, candidate: Candidate, package: str, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
     panel = panel_of(a=seasonal(200))
-    with pytest.raises(ConfigurationError, match=r"statsforecast, which is not installed: pip install 'forecasting-pl"):
-        AutoEts().fit(panel, TASK)
+    with pytest.raises(ConfigurationError, match=rf"{package}, which is not installed: pip install 'forecasting-pl"):
+        candidate.fit(panel, TASK)

@@ -4,7 +4,7 @@ Whatever the orders, an ARIMA is one recursion: the next value is a weighted sum
 errors (Hyndman & Athanasopoulos, FPP3, 9.8). Those weights are stored, and the app needs no statsforecast.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Annotated, Any, ClassVar, Self
@@ -13,25 +13,24 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
+from forecasting_platform.forecasting.models.candidates.candidate import FittedCandidate, Positions
 from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
-    REQUIREMENT,
     Fields,
+    FittedEachCandidate,
     Known,
     bounded_miss,
     default_remark,
-    fit_each,
     largest_miss,
 )
-from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.features.input_blocks import InputBlock
 from forecasting_platform.forecasting.series.features.inputs import ModelInputs
-from forecasting_platform.forecasting.series.features.panel import Panel
 
 WEEK = 7
 LAGS = 28
 """The newest values and errors that the next value may depend on: the largest orders reach no further back."""
+
+MAX_ORDERS = {"p": 5, "q": 5, "P": 2, "Q": 2}
 
 DEFAULT: Fields = {
     "values": np.eye(LAGS)[WEEK - 1],
@@ -104,38 +103,29 @@ class FittedAutoArima(FittedCandidate):
 
 
 @dataclass(frozen=True, slots=True)
-class AutoArima(Candidate):
+class AutoArima(FittedEachCandidate):
     """ARIMA with a weekly season, the least AICc of a stepwise search. A fit takes seconds a series.
 
     Attributes:
-        training_days: the newest days that it is fitted on.
         max_order: the largest sum of its orders.
     """
 
     fitted: ClassVar[type[FittedAutoArima]] = FittedAutoArima
-    prior_weight: float = 0.2
-    training_days: Annotated[int, Field(ge=1)] = 730
+    default: ClassVar[Fields] = DEFAULT
+    requirement: ClassVar[str] = "forecasting-platform[statsforecast]"
     max_order: Annotated[int, Field(ge=1, le=5)] = 5
 
-    def fit(self, panel: Panel, task: Task) -> FittedAutoArima:
-        """See `Candidate`; a series that AutoARIMA fails on has a default.
+    def fit_of_library(self) -> Callable[[Known], Fields]:
+        """See `FittedEachCandidate`."""
+        from statsforecast.models import AutoARIMA
 
-        Raises:
-            ConfigurationError: statsforecast is not installed.
-        """
-        with needed_to_train(self.name, REQUIREMENT):
-            from statsforecast.models import AutoARIMA
+        most = {f"max_{name}": min(self.max_order, order) for name, order in MAX_ORDERS.items()}
+        options: dict[str, Any] = {"max_order": self.max_order, "approximation": True, **most}
 
-        known = panel.newest_days(self.training_days)
+        def fit(known: Known) -> Fields:
+            return recursion(AutoARIMA(season_length=WEEK, **options).fit(known.values).model_, known)
 
-        def fit(series: Known) -> Fields:
-            orders: dict[str, Any] = {
-                f"max_{name}": min(self.max_order, most) for name, most in (("p", 5), ("q", 5), ("P", 2), ("Q", 2))
-            }
-            model = AutoARIMA(season_length=WEEK, max_order=self.max_order, approximation=True, **orders)
-            return recursion(model.fit(series.values).model_, series)
-
-        return FittedAutoArima(**fit_each(known.targets, known.days, fit, DEFAULT))
+        return fit
 
 
 def recursion(model: dict[str, Any], known: Known) -> Fields:

@@ -3,20 +3,14 @@
 Of its models the additive ones, which one filter runs: they are stored as numbers, and the app needs no statsforecast.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, Task
-from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
-    REQUIREMENT,
-    Fields,
-    Known,
-    fit_each,
-)
+from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import Fields, FittedEachCandidate, Known
 from forecasting_platform.forecasting.models.candidates.filtered.smoothing import (
     DEFAULT,
     WEEK,
@@ -25,8 +19,6 @@ from forecasting_platform.forecasting.models.candidates.filtered.smoothing impor
     refuse_another_filter,
     stored,
 )
-from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
-from forecasting_platform.forecasting.series.features.panel import Panel
 
 ADDITIVE = "AZZ"
 """An additive error, with which AutoETS takes no multiplicative season, and by default no multiplicative trend."""
@@ -40,28 +32,18 @@ class FittedAutoEts(FittedSmoothing):
 
 
 @dataclass(frozen=True, slots=True)
-class AutoEts(Candidate):
-    """With or without a trend, a damped trend and a weekly season: the least AICc.
-
-    Attributes:
-        training_days: the newest days that it is fitted on.
-    """
+class AutoEts(FittedEachCandidate):
+    """With or without a trend, a damped trend and a weekly season: the least AICc."""
 
     fitted: ClassVar[type[FittedAutoEts]] = FittedAutoEts
-    prior_weight: float = 0.2
-    training_days: Annotated[int, Field(ge=1)] = 730
+    default: ClassVar[Fields] = DEFAULT
+    requirement: ClassVar[str] = "forecasting-platform[statsforecast]"
 
-    def fit(self, panel: Panel, task: Task) -> FittedAutoEts:
-        """See `Candidate`; a series that AutoETS fails on has a default.
+    def fit_of_library(self) -> Callable[[Known], Fields]:
+        """See `FittedEachCandidate`."""
+        from statsforecast.models import AutoETS
 
-        Raises:
-            ConfigurationError: statsforecast is not installed.
-        """
-        with needed_to_train(self.name, REQUIREMENT):
-            from statsforecast.models import AutoETS
-
-        known = panel.newest_days(self.training_days)
-        return FittedAutoEts(**fit_each(known.targets, known.days, partial(_fit, AutoETS), DEFAULT))
+        return partial(_fit, AutoETS)
 
 
 def _fit(library: Any, known: Known) -> Fields:

@@ -1,17 +1,13 @@
 """Exponential smoothing that statsmodels fits to each series: perhaps with a damped trend, perhaps a weekly season."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from forecasting_platform.forecasting.models.candidates.candidate import Candidate, Task
-from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import (
-    Fields,
-    Known,
-    fit_each,
-)
+from forecasting_platform.forecasting.models.candidates.filtered.fitted_each import Fields, FittedEachCandidate, Known
 from forecasting_platform.forecasting.models.candidates.filtered.smoothing import (
     DEFAULT,
     WEEK,
@@ -20,7 +16,6 @@ from forecasting_platform.forecasting.models.candidates.filtered.smoothing impor
     refuse_another_filter,
     stored,
 )
-from forecasting_platform.forecasting.series.features.panel import Panel
 
 MAX_ITERATIONS = 60
 FORMS = ({"trend", "season"}, {"season"}, {"trend"}, set[str]())
@@ -35,32 +30,26 @@ class FittedEts(FittedSmoothing):
 
 
 @dataclass(frozen=True, slots=True)
-class Ets(Candidate):
-    """A level, perhaps a damped trend and a weekly season: the least AICc of the greatest likelihoods.
-
-    Attributes:
-        training_days: the newest days that it is fitted on.
-    """
+class Ets(FittedEachCandidate):
+    """A level, perhaps a damped trend and a weekly season: the least AICc of the greatest likelihoods."""
 
     fitted: ClassVar[type[FittedEts]] = FittedEts
-    prior_weight: float = 0.2
-    training_days: Annotated[int, Field(ge=1)] = 730
+    default: ClassVar[Fields] = DEFAULT
+    requirement: ClassVar[str] = "forecasting-platform[notebook]"
 
-    def fit(self, panel: Panel, task: Task) -> FittedEts:
-        """See `Candidate`; a series that statsmodels fails on has a default."""
-        known = panel.newest_days(self.training_days)
-        return FittedEts(**fit_each(known.targets, known.days, _fit, DEFAULT))
+    def fit_of_library(self) -> Callable[[Known], Fields]:
+        """See `FittedEachCandidate`; the app forecasts without statsmodels."""
+        from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+        return partial(_fit, ETSModel)
 
 
-def _fit(known: Known) -> Fields:
-    # The app forecasts without statsmodels.
-    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
-
+def _fit(library: Any, known: Known) -> Fields:
     found = []
     for parts in FORMS:
         seasonal = {"seasonal": "add", "seasonal_periods": WEEK} if "season" in parts else {}
         damped = {"trend": "add", "damped_trend": True} if "trend" in parts else {}
-        model = ETSModel(known.values, initialization_method="heuristic", **seasonal, **damped)
+        model = library(known.values, initialization_method="heuristic", **seasonal, **damped)
         found.append(model.fit(disp=False, maxiter=MAX_ITERATIONS))
     return _stored(min(found, key=_criterion), known)
 

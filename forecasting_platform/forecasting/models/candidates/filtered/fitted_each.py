@@ -3,20 +3,21 @@
 import contextlib
 import io
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from forecasting_platform.errors import ForecastingPlatformError, examples
-from forecasting_platform.forecasting.models.candidates.candidate import Positions
+from forecasting_platform.forecasting.models.candidates.candidate import Candidate, FittedCandidate, Positions, Task
+from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.calendar import weekday
-
-REQUIREMENT = "forecasting-platform[statsforecast]"
-"""Installs what the candidates of statsforecast are fitted with."""
+from forecasting_platform.forecasting.series.features.panel import Panel
 
 MIN_FITTED_DAYS = 60
 """A series of fewer days has the default."""
@@ -44,6 +45,37 @@ class Known:
     weekdays: Positions
     centre: float
     unit: float
+
+
+@dataclass(frozen=True, slots=True)
+class FittedEachCandidate(Candidate):
+    """A candidate whose model a library fits to each series by itself.
+
+    Attributes:
+        default: the fields of a series that the library fails on, that is constant or has too few days.
+        requirement: what installs the library.
+        training_days: the newest days that it is fitted on.
+    """
+
+    default: ClassVar[Fields]
+    requirement: ClassVar[str]
+    prior_weight: float = 0.2
+    training_days: Annotated[int, Field(ge=1)] = 730
+
+    @abstractmethod
+    def fit_of_library(self) -> Callable[[Known], Fields]:
+        """Import the library, and return what fits one series with it; that may raise whatever the library raises."""
+
+    def fit(self, panel: Panel, task: Task) -> FittedCandidate:
+        """See `Candidate`.
+
+        Raises:
+            ConfigurationError: the library is not installed.
+        """
+        with needed_to_train(self.name, self.requirement):
+            fit = self.fit_of_library()
+        known = panel.newest_days(self.training_days)
+        return cast(FittedCandidate, cast(Any, self.fitted)(**fit_each(known.targets, known.days, fit, self.default)))
 
 
 def fit_each(

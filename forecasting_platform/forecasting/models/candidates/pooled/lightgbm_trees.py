@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from forecasting_platform.forecasting.models.candidates.needed import needed_to_train
-from forecasting_platform.forecasting.models.candidates.pooled.pooled import FittedPooled, PooledCandidate
+from forecasting_platform.forecasting.models.candidates.pooled.boosted_trees import BoostedTreesCandidate
+from forecasting_platform.forecasting.models.candidates.pooled.pooled import FittedPooled
 from forecasting_platform.forecasting.series.arrays import Floats
 
 KEPT = 256
@@ -29,26 +29,10 @@ class FittedLightGbm(FittedPooled):
 
 
 @dataclass(frozen=True, slots=True)
-class LightGbm(PooledCandidate):
-    """Gradient-boosted trees, which see what the ridge regression of each series forecasts.
-
-    Attributes:
-        iterations: how many trees.
-        learning_rate: how much of what is left each of them takes.
-        leaves: of a tree.
-        min_leaf_examples: examples that a leaf stands for at least.
-        penalty: on the squares of what leaves add.
-        column_share: the share of the columns that each tree chooses from.
-    """
+class LightGbm(BoostedTreesCandidate):
+    """Gradient-boosted trees, which see what the ridge regression of each series forecasts."""
 
     fitted: ClassVar[type[FittedLightGbm]] = FittedLightGbm
-    prior_weight: float = 1.8
-    iterations: Annotated[int, Field(ge=1, le=2000)] = 100
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.12
-    leaves: Annotated[int, Field(ge=2, le=1024)] = 31
-    min_leaf_examples: Annotated[int, Field(ge=1)] = 40
-    penalty: Annotated[float, Field(ge=0)] = 10.0
-    column_share: Annotated[float, Field(gt=0, le=1)] = 0.3
 
     def learn(self, matrix: Floats, changes: Floats) -> bytes:
         """See `PooledCandidate`.
