@@ -68,5 +68,5 @@ class ForecastingComponent(dg.Component, dg.Resolvable, dg.Model):
             ConfigurationError: the name or a setting cannot be used.
         """
         files = {name: context.path / str(self.settings[name]) for name in FILES & self.settings.keys()}
-        settings = GivenSettings.read({**self.settings, **files})
+        settings = GivenSettings(**{**self.settings, **files})
         return build_definitions(name=self.name, settings=settings, environment=self.environment)

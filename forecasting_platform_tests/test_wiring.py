@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark import options as spark_options
@@ -111,5 +111,5 @@ def test_two_platforms_of_one_mlflow_server_have_a_model_and_an_experiment_each(
     settings = Settings(mlflow_tracking_uri="http://127.0.0.1:1", model_name="gas")
     assert model_registry_of(settings).name == "gas"
     assert mlflow_config(settings)["experiment_name"] == "gas"
-    with pytest.raises(ValidationError, match="model_name"):
+    with pytest.raises(ConfigurationError, match="FORECASTING_MODEL_NAME"):
         Settings(model_name="models:/gas")

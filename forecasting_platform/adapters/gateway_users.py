@@ -24,6 +24,9 @@ class GatewayUsers:
 
     Args:
         folder: holds the two files; made with the first user, for its owner alone.
+
+    Raises:
+        InvalidDataError: of every method: a file cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,10 +71,15 @@ class GatewayUsers:
             lines = (self._folder / file).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidDataError(f"{self._folder / file} cannot be read as the gateway's users: {error}") from error
         return {user: value for user, _, value in (line.partition(" ") for line in lines if line)}
 
     def _write(self, file: str, values: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = "".join(f"{user} {value}\n" for user, value in sorted(values.items()))
-        write_whole(self._folder / file, content.encode())
-        (self._folder / file).chmod(0o600)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(self._folder / file, content.encode())
+            (self._folder / file).chmod(0o600)
+        except OSError as error:
+            raise InvalidDataError(f"{self._folder / file} cannot be written: {error.strerror}") from error

@@ -1,16 +1,45 @@
 """The settings of the app, and of those who call it: keys, addresses, limits."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from forecasting_platform.errors import ConfigurationError
+
+NO_SETTING = "is no setting; docs/settings.md has them"
 
 
 class AppSettings(BaseSettings):
     """The part of `Settings` that is about the app."""
 
     model_config = SettingsConfigDict(env_prefix="FORECASTING_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    def __init__(self, **given: Any) -> None:
+        """Read and check them.
+
+        Raises:
+            ConfigurationError: one cannot be used; names it.
+        """
+        # Not chained: these errors repeat the value, which may be a secret.
+        try:
+            super().__init__(**given)
+        except SettingsError as error:
+            field = re.search(r'field "(\w+)"', str(error))
+            raise ConfigurationError(self._name([field[1] if field else "settings"]), "is no JSON") from None
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)[0]
+            problem = NO_SETTING if found["type"] == "extra_forbidden" else found["msg"]
+            name = self._name([*map(str, found["loc"])] or ["settings"])
+            raise ConfigurationError(name, problem.removeprefix("Value error, ")) from None
+
+    @classmethod
+    def _name(cls, place: Sequence[str]) -> str:
+        """How a setting, or a part of one, is called where it is set."""
+        return ".".join([f"{cls.model_config['env_prefix']}{place[0].upper()}", *place[1:]])
 
     api_keys: SecretStr | None = Field(
         default=None,

@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import ValidationError
 
 from forecasting_platform.definitions import ASSETS, build_definitions
 from forecasting_platform.errors import ConfigurationError
@@ -118,7 +117,7 @@ def test_owners_are_those_of_the_settings_and_unusable_ones_are_refused() -> Non
     owned = specs(Settings(owners={"default": "ana@example.org", "feeds/feed": "team:suppliers"}))
     assert owned["feeds/feed"].owners == ["team:suppliers"]
     assert {tuple(spec.owners) for name, spec in owned.items() if name != "feeds/feed"} == {("ana@example.org",)}
-    with pytest.raises(ValidationError, match="the owner of app is 'ana'; write team:name, or a mail address"):
+    with pytest.raises(ConfigurationError, match="the owner of app is 'ana'; write team:name, or a mail address"):
         Settings(owners={"app": "ana"})
     with pytest.raises(ConfigurationError, match=r"FORECASTING_OWNERS.*'forcasts'.*there are .*forecasts"):
         build_definitions(settings=Settings(owners={"forcasts": "team:x"}))

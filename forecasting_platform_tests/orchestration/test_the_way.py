@@ -7,10 +7,9 @@ from datetime import date, timedelta
 import dagster as dg
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from forecasting_platform.definitions import ASSETS, CHECKS
-from forecasting_platform.errors import NoChampionError
+from forecasting_platform.errors import ConfigurationError, NoChampionError
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.settings import Settings
@@ -208,5 +207,5 @@ def test_a_declared_lower_bound_holds_for_the_model_that_is_trained() -> None:
 @pytest.mark.parametrize("bound", ["NaN", "Infinity", "none"])
 def test_a_lower_bound_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setenv("FORECASTING_LOWER_BOUNDS", json.dumps({"Corrib production": bound}))
-    with pytest.raises(ValidationError, match="Corrib production"):
+    with pytest.raises(ConfigurationError, match="Corrib production"):
         Settings()

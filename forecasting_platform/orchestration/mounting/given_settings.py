@@ -3,17 +3,16 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import ValidationError
 from pydantic_settings import PydanticBaseSettingsSource, SettingsConfigDict
 
 from forecasting_platform.errors import ConfigurationError, examples
 from forecasting_platform.settings import Settings
+from forecasting_platform.settings.app import NO_SETTING
 
-NO_SETTING = "is no setting; docs/settings.md has them"
 MOUNT = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -28,20 +27,9 @@ class GivenSettings(Settings):
         return (sources["init_settings"],)
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
-        """The settings of a document.
-
-        Raises:
-            ConfigurationError: a key is no setting, or a value cannot be used.
-        """
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            found = error.errors()[0]
-            setting = ".".join(map(str, found["loc"])) or "settings"
-            is_unknown = found["type"] == "extra_forbidden"
-            problem = NO_SETTING if is_unknown else found["msg"].removeprefix("Value error, ")
-            raise ConfigurationError(setting, problem) from None
+    def _name(cls, place: Sequence[str]) -> str:
+        """As it is given, in lowercase."""
+        return ".".join(place)
 
 
 def mounted(name: str, settings: Settings) -> Settings:
@@ -96,7 +84,7 @@ class MountedSettings(dg.ConfigurableResource[Settings]):
             ConfigurationError: a variable is not set, or its value cannot be used.
         """
         read = {setting: _value(setting, variable) for setting, variable in self.environment.items()}
-        found = GivenSettings.read({**self.given, **read})
+        found = GivenSettings(**{**self.given, **read})
         found._mounted_as = self.name
         return found
 

@@ -23,7 +23,7 @@ FEED = {"feed_url": "https://example.org/feed.json"}
 
 
 def platform(name: str, environment: Mapping[str, str] | None = None, **given: object) -> dg.Definitions:
-    return build_definitions(name=name, settings=GivenSettings.read({**FEED, **given}), environment=environment)
+    return build_definitions(name=name, settings=GivenSettings(**{**FEED, **given}), environment=environment)
 
 
 @pytest.fixture(scope="module")

@@ -45,13 +45,11 @@ def project(
     platforms = [
         build_definitions(
             name=name,
-            settings=GivenSettings.read(
-                {
-                    "feed_url": feed(tmp_path, name),
-                    "first_partition_date": DAYS.start,
-                    "mlflow_tracking_uri": mlflow_server.url,
-                    "model_name": f"mounted_{name}",
-                }
+            settings=GivenSettings(
+                feed_url=feed(tmp_path, name),
+                first_partition_date=DAYS.start,
+                mlflow_tracking_uri=mlflow_server.url,
+                model_name=f"mounted_{name}",
             ),
             environment={"postgres_dsn": "TABLES"},
         )

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from forecasting_platform.adapters.gateway_users import GatewayUsers
 from forecasting_platform.adapters.memory.ledger import MemoryLedger
+from forecasting_platform.errors import InvalidDataError
 from forecasting_platform.gateway_identity import HEADER, ROLES
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.ports import free_ports
@@ -93,6 +94,15 @@ def test_without_a_gateway_no_identity_is_believed(make_app: MakeApp) -> None:
     client = make_app().test_client()
     assert client.get("/model", headers=of("admin")).status_code == 403
     assert client.post("/alerts/acknowledge", json=ON_IT).json["acknowledged_by"] == "somebody else"
+
+
+def test_files_that_hold_no_users_are_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / "roles").write_bytes(b"\xff\xfe")
+    for folder in (tmp_path, tmp_path / "roles"):
+        with pytest.raises(InvalidDataError, match="roles cannot be read as the gateway's users"):
+            GatewayUsers(folder).roles()
+    with pytest.raises(InvalidDataError, match="roles cannot be"):
+        GatewayUsers(tmp_path / "roles").add("anna", "reader", "a password of anna")
 
 
 @dataclass
