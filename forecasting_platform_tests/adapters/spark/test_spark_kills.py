@@ -33,14 +33,18 @@ class Writer:
 
     process: subprocess.Popen[str]
     output: IO[str]
+    log: Path
 
     def held(self) -> dict[str, list[float]]:
-        return dict(json.loads(self.output.readline()))
+        return dict(json.loads(self.line()))
 
     def wait_for_write(self) -> int:
+        return int(self.line())
+
+    def line(self) -> str:
         line = self.output.readline()
-        assert line, "the writer died by itself"
-        return int(line)
+        assert line, f"the writer died by itself: {self.log.read_text()}"
+        return line
 
     def kill_jvm(self) -> int | None:
         """Kill the JVM; the last write that the writer said was done since."""
@@ -59,7 +63,7 @@ def writer(folder: Path, log: Path) -> Iterator[Writer]:
     ):
         assert process.stdout is not None
         try:
-            yield Writer(process, process.stdout)
+            yield Writer(process, process.stdout, log)
         finally:
             process.kill()
 
