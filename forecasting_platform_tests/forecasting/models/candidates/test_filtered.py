@@ -18,6 +18,7 @@ from forecasting_platform.forecasting.models.candidates.filtered import ets, fit
 from forecasting_platform.forecasting.models.candidates.filtered.auto_arima import AutoArima
 from forecasting_platform.forecasting.models.candidates.filtered.auto_ets import AutoEts
 from forecasting_platform.forecasting.models.candidates.filtered.ets import Ets
+from forecasting_platform.forecasting.models.candidates.filtered.intermittent_demand import IntermittentDemand
 from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations
 
@@ -132,3 +133,15 @@ def test_without_its_library_a_fit_says_what_to_install_and_is_no_default(
     panel = panel_of(a=seasonal(200))
     with pytest.raises(ConfigurationError, match=rf"{package}, which is not installed: pip install 'forecasting-pl"):
         candidate.fit(panel, TASK)
+
+
+def test_how_long_nothing_is_known_of_a_demand_does_not_decide_how_it_is_smoothed() -> None:
+    rng = np.random.default_rng(59)
+    demand = np.where(rng.random(300) < 0.3, rng.integers(1, 20, 300), 0).astype(float)
+
+    def smoothings(gap: int) -> tuple[float, float]:
+        panel = panel_of(a=np.concatenate([demand[:150], np.full(gap, np.nan), demand[150:]]))
+        fitted = IntermittentDemand().fit(panel, TASK)
+        return fitted.chance_smoothing[0], fitted.size_smoothing[0]
+
+    assert smoothings(20) == smoothings(200)

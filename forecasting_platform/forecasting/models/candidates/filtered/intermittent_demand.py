@@ -78,16 +78,21 @@ def move(
 
 def _costs(values: Floats, first_chance: Floats, first_size: Floats, horizon: int) -> Floats:
     """Squared errors of each pair of smoothings, in units of each series; shape (S, P)."""
+    # Judged by the mean of the days ahead, as the forecast is one number for all of them: of single days, which mostly
+    # are 0, the squared error would be the noise.
     padded = np.hstack([values, np.full((len(values), horizon), np.nan)])
     known = np.isfinite(padded)
     sums, counts = (np.cumsum(of, axis=1) for of in (np.where(known, padded, 0.0), known))
-    ahead = np.maximum(counts[:, horizon:] - counts[:, :-horizon], 1)
-    means = (sums[:, horizon:] - sums[:, :-horizon]) / ahead
+    # Sums of the days ahead as differences of running sums, so that each day costs the same whatever the horizon.
+    ahead = counts[:, horizon:] - counts[:, :-horizon]
+    means = (sums[:, horizon:] - sums[:, :-horizon]) / np.maximum(ahead, 1)
     unit = np.maximum(np.abs(first_size), np.finfo(float).tiny)
     chance, size = (np.repeat(of[:, None], len(_PAIRS), axis=1) for of in (first_chance, first_size))
     costs = np.zeros_like(chance)
     for day in range(values.shape[1] - horizon):
         chance, size = move(chance, size, values[:, day : day + 1], *_PAIRS.T)
         with np.errstate(over="ignore"):
-            costs += np.square((chance * size - means[:, day : day + 1]) / unit[:, None])
+            squares = np.square((chance * size - means[:, day : day + 1]) / unit[:, None])
+        # A day before a gap as long as the horizon is judged by nothing: no value is not a demand of 0.
+        costs += np.where(ahead[:, day : day + 1] > 0, squares, 0.0)
     return np.where(np.isfinite(costs), costs, np.inf)
