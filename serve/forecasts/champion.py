@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -49,10 +49,6 @@ class Champion:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precomputed", PrecomputedForecasts(self.model))
-
-    def newest_observation(self) -> dict[str, date]:
-        """The day each series is forecast from."""
-        return dict(zip(self.model.unique_ids, self.model.feature_days.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

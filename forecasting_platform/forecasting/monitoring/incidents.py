@@ -21,7 +21,6 @@ State = Literal["PENDING", "FIRING", "RESOLVED", "MUTED", "UNKNOWN"]
 Severity = Literal["warning", "error"]
 Result = Literal["passed", "failed", "unknown"]
 
-OPEN_STATES: tuple[State, ...] = ("PENDING", "FIRING", "MUTED", "UNKNOWN")
 HISTORICAL = "a historical backfill"
 
 

@@ -127,19 +127,19 @@ def test_newest_features_become_the_cutoff_and_survive_a_swap(
 ) -> None:
     watch = watch_of(registry, store)
     watch.look()
-    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 15)}
+    assert set(watch.require().model.feature_days.tolist()) == {date(2023, 6, 15)}
     watch.refresh_features()
-    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 30)}
+    assert set(watch.require().model.feature_days.tolist()) == {date(2023, 6, 30)}
     registry.promote(model)
     watch.look()
     assert version_of(watch) == "2"
-    assert set(watch.require().newest_observation().values()) == {date(2023, 6, 30)}
+    assert set(watch.require().model.feature_days.tolist()) == {date(2023, 6, 30)}
     next_day = DateRange(date(2023, 7, 1), date(2023, 7, 1))
     store.replace(
         FEATURE_TABLE, features[features["ds"] == "2023-06-30"].assign(ds=pd.Timestamp("2023-07-01")), next_day
     )
     watch.refresh_features()
-    assert set(watch.require().newest_observation().values()) == {date(2023, 7, 1)}
+    assert set(watch.require().model.feature_days.tolist()) == {date(2023, 7, 1)}
 
 
 def test_the_champion_is_not_replaced_while_nothing_is_new(registry: Registry, store: MemoryTableStore) -> None:

@@ -114,22 +114,11 @@ class DueDays:
         >>> DueDays(weekdays=(0,)).next_due(friday).astype(str).tolist()
         ['2024-03-04']
         """
-        return self._neighbours(days, 1)
-
-    def previous_due(self, days: Days) -> Days:
-        """The last due day before each; NaT where there is none within `MAX_CLOSED_DAYS`."""
-        return self._neighbours(days, -1)
-
-    def _neighbours(self, days: Days, side: int) -> Days:
         if self.is_every_day or not days.size:
-            return days + side
-        first, last = days.min() - MAX_CLOSED_DAYS, days.max() + MAX_CLOSED_DAYS
-        due = np.concatenate([_NONE, self.between(first, last), _NONE])
-        # Between two NaT: what lies before the first due day and after the last is not known.
-        inside = due[1:-1]
-        if side > 0:
-            return due[1 + np.searchsorted(inside, days, side="right")]
-        return due[np.searchsorted(inside, days, side="left")]
+            return days + 1
+        due = self.between(days.min() + 1, days.max() + MAX_CLOSED_DAYS)
+        # NaT at the end: of what lies after the last due day nothing is known.
+        return np.append(due, _NONE)[np.searchsorted(due, days, side="right")]
 
     def count(self, after: Days, until: Days) -> npt.NDArray[np.int64]:
         """How many due days lie after one day, up to and including another; 0 where the second is no later.
