@@ -207,6 +207,7 @@ def _restore_beside(dsn: Dsn, name: str, source: Path) -> None:
 
 def _take_the_place(connection: psycopg.Connection[tuple[object, ...]], path: Path) -> None:
     with contextlib.ExitStack() as undo:
+        # Folders are moved within the databases' transaction: whichever fails, both are as they were.
         with connection.transaction():
             for name in DATABASES:
                 for old, new in ((name, f"{name}_replaced"), (f"{name}_restored", name)):

@@ -42,6 +42,7 @@ def save_copy(version: ModelVersion, model: ForecastModel, directory: Path) -> N
     with temporary.open("wb") as file:
         file.write(_COPY.dump_json(copy))
         file.flush()
+        # On the disk before it is renamed: after a power cut the new name could otherwise lead to an empty file.
         os.fsync(file.fileno())
     temporary.replace(pointer)
     for old in directory.glob("version-*"):

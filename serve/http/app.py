@@ -84,6 +84,7 @@ def _before_each_request(
         current = request._get_current_object()  # type: ignore[attr-defined] # the stub knows the request only
         endpoint = current.endpoint or "unknown"
         current.environ[ENDPOINT] = endpoint.removeprefix("api.")
+        # In this order: for another site nothing is started, and keys can be tried only as fast as the limit allows.
         _refuse_other_sites(current.environ, guard)
         if not service.started:
             service.start()

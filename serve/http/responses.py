@@ -151,6 +151,8 @@ def _with_etag(champion: Champion, etag: str, body: Callable[[], bytes], kind: s
 def _version_headers(champion: Champion) -> list[tuple[str, str]]:
     return [
         (VERSION_HEADER, champion.version.version),
+        # Kept by the client alone, and asked for each time whether it still holds (RFC 9111, 5.2.2): a new champion
+        # answers at once.
         ("Cache-Control", "private, no-cache"),
         ("Vary", "Accept"),
     ]

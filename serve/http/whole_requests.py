@@ -94,6 +94,7 @@ class WholeRequests:
         async for chunk in chunks:
             # A client that has announced much and sent little takes nobody's place.
             if len(body) <= self._small_bytes < len(body) + len(chunk):
+                # No deadline while it waits for others: that is not the client's delay.
                 deadline.reschedule(None)
                 await place.enter_async_context(self._large_bodies)
                 deadline.reschedule(asyncio.get_running_loop().time() + self._body_seconds)

@@ -81,6 +81,7 @@ class PostgresConnections:
         connection = self._idle_connection() or self._new_connection()
         try:
             yield connection
+        # Also a Ctrl-C in the middle of a statement: in what state the connection is then, nobody knows.
         except BaseException:
             connection.close()
             raise
@@ -105,6 +106,7 @@ class PostgresConnections:
     def _new_connection(self) -> PostgresConnection:
         connection = psycopg.connect(
             self._dsn,
+            # Transactions begin where `transaction` says: without it any statement would open one, and leave it open.
             autocommit=True,
             application_name="forecasting_platform",
             connect_timeout=max(2, round(self._timeout_seconds)),
@@ -128,6 +130,8 @@ def _close_all(connections: deque[PostgresConnection]) -> None:
 
 def lock(connection: PostgresConnection, name: str) -> None:
     """Keep other writers of `name` in this schema out until the transaction ends; readers go on."""
+    # Of the transaction, not of the session: a client that dies leaves no lock behind. It takes a number, so the name
+    # is hashed; two names with one hash would merely wait for each other (PostgreSQL documentation, 13.3.5).
     subject = "hashtextextended(current_setting(%s) || '.' || %s, 0)"
     connection.execute(f"SELECT pg_advisory_xact_lock({subject})", [SEARCH_PATH, name])
 

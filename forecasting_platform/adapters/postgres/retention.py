@@ -39,6 +39,7 @@ _OUTDATED: dict[str, LiteralString] = {
 }
 """Which rows of a table are outdated; a table comes after those that refer to it."""
 
+# DELETE has no LIMIT in Postgres: the rows of a batch are named by their place.
 _DELETE_BATCH = """
 DELETE FROM {table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM {table} AS candidate WHERE {condition} LIMIT {rows}))
 """

@@ -191,7 +191,8 @@ _ISSUES = replace(
 )
 """One row a series, cutoff and version that has forecasts."""
 
-# One index look-up a series, to find it and to find its newest row: an app asks this for each forecast.
+# One index look-up a series, to find it and to find its newest row: an app asks this for each forecast. Postgres has no
+# such scan for DISTINCT, hence the recursion (https://wiki.postgresql.org/wiki/Loose_indexscan).
 _EVERY_SERIES: LiteralString = """
 WITH RECURSIVE series AS (
     SELECT min(unique_id) AS unique_id FROM {table}

@@ -120,6 +120,8 @@ class TableLog:
             day = self.log.day_column
             self._live().repartitionByRange(day).sortWithinPartitions(day).write.parquet(directory)
             if self._add(max(merged) + 1, directory):
+                # Before they are dropped, so that `clean_up` counts their age from now: readers may still be at their
+                # files.
                 self._files.mark_superseded(superseded)
                 self._drop(merged)
                 return

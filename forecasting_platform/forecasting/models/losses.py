@@ -28,6 +28,7 @@ def losses_of(errors: Floats, loss: Loss, scores: Mapping[int, Floats] | None = 
     found: Floats = np.abs(errors)
     if loss == "absolute" or scores is None:
         return found
+    # With these weights it approximates the continuous ranked probability score (Bracher et al. 2021).
     total = found / 2 + sum((1 - level / 100) / 2 * scores[level] for level in LEVELS)
     return np.asarray(total / (len(LEVELS) + 0.5))
 

@@ -140,6 +140,7 @@ def _find_clearly_worse(inputs: Numbers, policy: PromotionPolicy) -> list[str]:
     judged = [name for name, cutoffs in of_season.items() if cutoffs.sum() >= policy.season_cutoffs]
     seasons = {name: _p_worse(difference[of_season[name]], horizon) for name in judged}
     kinds = (series, steps, seasons)
+    # Bonferroni: of many series that are no worse, some would seem so by chance.
     return [name for kind in kinds for name, p in kind.items() if p < policy.worse_alpha / len(kind)]
 
 

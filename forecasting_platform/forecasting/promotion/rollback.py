@@ -37,6 +37,7 @@ def find_rollback_trigger(errors: pd.DataFrame, impossible: int, policy: Promoti
             f"{impossible} of its forecasts are not finite or not physically possible", {"impossible": impossible}
         )
     week = errors[errors["ds"] > errors["ds"].max() - timedelta(days=TRIPWIRE_DAYS)] if len(errors) else errors
+    # A forecast may be bad on one weekday: all seven are needed to judge it.
     if week["ds"].nunique() < TRIPWIRE_DAYS:
         return None
     ratio, coverage = _ratio_to_naive(week), float(week["y"].between(week["y_hat_lo_95"], week["y_hat_hi_95"]).mean())

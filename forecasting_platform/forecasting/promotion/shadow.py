@@ -60,6 +60,7 @@ def _daily_loss(pairs: pd.DataFrame, suffix: str, unit: Mapping[str, float], los
         for level in LEVELS
     }
     cells = pd.Series(losses_of(y - pairs[f"y_hat{suffix}"].to_numpy(), loss, scores), index=pairs.index)
+    # First the mean of each series and day: a series with more forecasts of a day counts no more than others.
     by_day = (cells**2 if loss == "squared" else cells).groupby([pairs["unique_id"], pairs["ds"]]).mean()
     found = by_day**0.5 if loss == "squared" else by_day
     units = found.index.get_level_values("unique_id").map(unit)

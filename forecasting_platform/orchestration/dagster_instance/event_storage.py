@@ -47,6 +47,7 @@ class BulkPostgresEventLogStorage(PostgresEventLogStorage):
         with self._connect() as connection:
             ids = [int(row[0]) for row in connection.execute(statement).fetchall()]
         numbered = zip(events, ids, strict=True)
+        # An asset has one row, which knows its newest event: one update does for all days.
         newest = {event.get_dagster_event().asset_key: (event, number) for event, number in numbered}
         with self.index_transaction() as connection:
             self._store_asset_event_tags(connection, events, ids)

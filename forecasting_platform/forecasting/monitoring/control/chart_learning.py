@@ -84,6 +84,7 @@ def _add_thresholds(
     complete = [_add_threshold(chart, reference, evidence[:, at]) for at, (reference, *_) in enumerate(learned)]
     calm = _calm_peaks(chart, [known for *_, known in learned])
     for reference, peaks in zip(complete, calm, strict=True):
+        # Of evidence below the lowest threshold no rarity is known.
         rarity = np.sort(reference.rarity(peaks[peaks > reference.thresholds[-1]]))[::-1]
         yield replace(reference, peaks=tuple(np.round(rarity[:MAX_PEAKS], 4).tolist()))
 
@@ -91,6 +92,7 @@ def _add_thresholds(
 def _add_threshold(chart: Chart, reference: Reference, evidence: Floats) -> Reference:
     peaks = _largest(excursion_peaks(evidence), int(YEARS * max(BUDGETS)) + 1)
     tail = peaks[: min(TAIL_PEAKS, len(peaks) - 1) + 1]
+    # An exponential tail has one parameter, of which the mean excess over its start is the maximum likelihood estimate.
     excess = float((tail - tail[-1]).mean())
 
     def height(rarity: float) -> float:
@@ -114,6 +116,7 @@ def _cautious(rarity: float, certainty: float) -> float:
     The exponent of the tail is taken for gamma distributed, with so many samples' worth of certainty: the mean of
     exp(-x g) is (1 + x / certainty) ** -certainty (for the question see Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
     """
+    # The tail is one of peaks, and a rarity one of years: there are so many peaks in a year.
     above = rarity + np.log(USUAL_PEAKS_A_YEAR)
     return float(certainty * np.expm1(above / certainty) - np.log(USUAL_PEAKS_A_YEAR))
 

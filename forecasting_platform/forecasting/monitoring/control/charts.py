@@ -71,6 +71,7 @@ class Reference:
 
     def threshold(self, pages_a_year: float) -> float:
         """The evidence that pages, for a budget; linear in the logarithm of the budget, also below the smallest."""
+        # Peaks have an exponential tail (`chart_learning`): each division of the budget by e adds the same evidence.
         return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds)) + self._slope * max(
             0.0, float(np.log(BUDGETS[0] / pages_a_year))
         )

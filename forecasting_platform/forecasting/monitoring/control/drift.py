@@ -70,6 +70,7 @@ class DriftReference:
 
 def reference_until(newest: date) -> date:
     """The last day of the reference by which the days up to `newest` are judged, if it is learnt for them alone."""
+    # It ends before the first day that a chart sees: a lasting shift would otherwise teach its own reference.
     return newest - timedelta(days=CONTROL_DAYS)
 
 

@@ -100,6 +100,7 @@ def judge_streams(
     starts = np.cumsum(counts) - counts
     shown = row_of[recent.series] >= 0
     rows, columns = row_of[recent.series[shown]], (np.arange(len(shown)) - starts[recent.series])[shown]
+    # One rectangle, filled from the left, so that the charts of all series are computed side by side.
     values = np.zeros((len(judged), int(counts[judged].max(initial=1))))
     values[rows, columns] = recent.values[shown]
     references = [of for position in judged.tolist() if (of := recent.references[position]) is not None]
@@ -152,6 +153,7 @@ def _judge_together(
         alone.was_paging | moved_before,
         thresholds,
         np.where(only_moved, began, begins(alone.since)),
+        # Shown up to the threshold that paged; a chart by itself goes on to its own, which may be higher.
         np.minimum(alone.evidence, thresholds[:, None]),
     )
 

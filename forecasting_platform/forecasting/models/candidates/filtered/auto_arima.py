@@ -137,10 +137,14 @@ def recursion(model: dict[str, Any], known: Known) -> Fields:
     of = {name: float(value) for name, value in model["coef"].items()}
     of_values = [_polynomial(of, "ar", p, 1, -1), _polynomial(of, "sar", weeks_p, WEEK, -1)]
     differences = [np.array([1.0, -1.0])] * d + [np.eye(WEEK + 1)[0] - np.eye(WEEK + 1)[WEEK]] * weeks_d
+    # φ(B) Φ(B⁷) (1 - B)^d (1 - B⁷)^D y = constant + θ(B) Θ(B⁷) e (FPP3, 9.9). Solved for today's y, what stands with
+    # its earlier values changes sides, and so its sign.
     values = -_product([*of_values, *differences])
     errors = _product([_polynomial(of, "ma", q, 1, 1), _polynomial(of, "sma", weeks_q, WEEK, 1)])
     # A drift is what is left of a line by the differences.
     slope = of.get("drift", 0.0) * (WEEK if weeks_d else 1)
+    # As R does, statsforecast estimates the mean of what the differences leave and not the constant, which is that mean
+    # times the sum of the autoregressive polynomials (https://robjhyndman.com/hyndsight/arimaconstants/).
     constant = (of.get("intercept", 0.0) + slope) * _product(of_values).sum()
     # Back to the unit of the series: the weights have none.
     weights = _of_lags(values)

@@ -48,7 +48,10 @@ def _fit(library: Any, known: Known) -> Fields:
     found = []
     for parts in FORMS:
         seasonal = {"seasonal": "add", "seasonal_periods": WEEK} if "season" in parts else {}
+        # A trend is always damped: one that goes on for ever tends to forecast too much (FPP3, 8.2).
         damped = {"trend": "add", "damped_trend": True} if "trend" in parts else {}
+        # First states by a rule (Hyndman et al. 2008, 2.6.1): searched for, they would be up to nine parameters more,
+        # of days that two years later no longer matter.
         model = library(known.values, initialization_method="heuristic", **seasonal, **damped)
         found.append(model.fit(disp=False, maxiter=MAX_ITERATIONS))
     return _stored(min(found, key=_criterion), known)

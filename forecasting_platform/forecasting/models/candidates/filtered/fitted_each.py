@@ -104,6 +104,8 @@ def largest_miss(errors: Floats) -> float:
 
     Of a series that is foreseen exactly a state would otherwise never come to where the series is.
     """
+    # The median absolute deviation is a standard deviation of normal errors after this factor (Rousseeuw & Croux 1993,
+    # doi:10.1080/01621459.1993.10476408).
     spread = 1.4826 * float(np.median(np.abs(errors - np.median(errors))))
     return max(MAX_MISSES * spread, 1.0)
 
@@ -130,8 +132,10 @@ def _known(values: Floats, days: Days) -> Known | None:
     if len(place) < MIN_FITTED_DAYS:
         return None
     values, days = values[place[0] :], days[place[0] :]
+    # The libraries' smoothing takes no gap: a missing day is given the newest value before it.
     last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), 0))
     centre, whole = float(np.median(values[last])), values[last]
+    # A series that mostly repeats its week has no median change: its range is the unit then.
     unit = float(np.median(np.abs(whole[7:] - whole[:-7]))) or float(np.ptp(whole))
     return Known((whole - centre) / unit, weekday(days), centre, unit) if unit > 0 else None
 

@@ -58,6 +58,8 @@ class State:
 
     def ahead(self, step: Positions, damping: Floats) -> Floats:
         """The forecast `step` days ahead; shape (n,)."""
+        # A damped trend gains φ + φ² + … + φ^step (FPP3, 8.2). The closed form of that sum divides by 1 - φ: undamped,
+        # the sum is the step.
         gained = np.where(damping < 1, damping * (1 - damping**step) / np.where(damping < 1, 1 - damping, 1), step)
         effect = self.season[(step - 1) % WEEK, np.arange(len(self.level))]
         forecasts: Floats = self.level + gained * self.trend + effect
@@ -72,8 +74,10 @@ class State:
             limit: what a value may differ from its forecast after a day that did not; shape (n,).
         """
         trend, effect = damping * self.trend, self.season[0]
+        # In the error-correction form one error moves level, trend and season together (FPP3, 8.5).
         error, allowed = bounded_miss(values - self.level - trend - effect, self.allowed, limit)
         alpha, beta, gamma = smoothing.T
+        # The effect of this day is next due in a week: it becomes the last of the seven.
         season = np.vstack([self.season[1:], effect + gamma * error])
         return State(self.level + trend + alpha * error, trend + beta * error, season, allowed)
 
@@ -95,6 +99,7 @@ def refuse_another_filter(
     state, days, found = before, slice(CHECKED_DAYS), []
     for value in values[days]:
         found.append(state.ahead(np.array([1]), np.array([damping]))[0])
+        # Without a limit on a miss, which no library has.
         state = state.move(np.array([value]), smoothing[None], np.array([damping]), before.allowed)
     if not np.allclose(found, fitted[days], rtol=1e-6, atol=1e-6):
         problem = "because this version smooths in another way than the one that forecasts were checked against"
@@ -109,6 +114,7 @@ def stored(smoothing: Floats, damping: float, trends: Floats, effects: Floats, e
         errors: of its forecasts a day ahead; shape (T,).
     """
     newest = slice(-FittedSmoothing.window_days, None)
+    # Means and not the newest state: a window begins on any day, and the state of one day has the noise of that day.
     season = np.array([effects[newest][known.weekdays[newest] == day].mean() for day in range(WEEK)])
     return {
         "smoothing": smoothing,
@@ -167,6 +173,8 @@ class FittedSmoothing(FittedCandidate):
         smoothing, damping, limit = self.smoothing[series], self.damping[series], self.limit[series]
         first = weekday(inputs.cutoff) - (window.shape[1] - 1)
         season = self.season[series[:, None], (first[:, None] + np.arange(WEEK)) % WEEK].T
+        # Run anew over the row's own window instead of kept since the fit: a forecast depends on its input row alone,
+        # and the days since the training count.
         state = State(_level_before(window, season, inputs.column("y")), self.trend[series], season, limit)
         for values in window.T:
             state = state.move(values, smoothing, damping, limit)
@@ -187,6 +195,7 @@ def _level_before(window: Floats, season: Floats, newest: Floats) -> Floats:
     effects = np.tile(season.T, (1, -(-window.shape[1] // WEEK)))[:, : window.shape[1]]
     known = np.isfinite(window)
     is_first = known & (np.cumsum(known, axis=1) <= FIRST_DAYS)
+    # Where days are missing, weekdays do not balance out: each day counts without the effect of its own.
     total = np.where(is_first, window - effects, 0.0).sum(axis=1)
     count = is_first.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), newest)

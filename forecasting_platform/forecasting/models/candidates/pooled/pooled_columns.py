@@ -45,6 +45,7 @@ def centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
         values: `ModelInputs.values`; shape (n, …).
     """
     centre, newest = values[:, _CENTRE], values[:, _NEWEST]
+    # On a plateau the newest days are the level itself; the smoothed changes still remember how the series moves.
     with np.errstate(over="ignore", invalid="ignore"):
         scale = np.abs(newest - centre[:, None]).mean(axis=1) + values[:, _VOLATILITY]
     largest = np.abs(newest).max(axis=1, initial=0)
@@ -73,6 +74,7 @@ def pooled_matrix(values: Floats, step: Positions, ridge: Floats, covariates: Po
         (same_weekday - centre)[:, None] / unit,
         effect_ahead[:, None] / unit,
         (ridge - centre)[:, None] / unit,
+        # As a logarithm, since it spans powers of ten: trees do not mind, other estimators do.
         np.log1p(np.abs(centre)[:, None] / unit),
         trained[:, None],
         covariate_values(values, step, covariates),
