@@ -28,8 +28,8 @@ from benchmarks.speed import DAYS, END, RECIPE, simulated
 from forecasting_platform.adapters.model_artifact import write_artifact
 from forecasting_platform.adapters.postgres.ledger import PostgresLedger
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
+from forecasting_platform.forecasting.block_training import train_block
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
-from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
@@ -50,8 +50,12 @@ START = (
 def many_names(model: ForecastModel, names: list[str]) -> ForecastModel:
     """A model of these names: the series of the given one, again and again."""
     taken = model.take(np.arange(len(names)) % len(model.unique_ids))
-    of_series = {name: model.metadata["series"][own] for name, own in zip(names, taken.unique_ids, strict=True)}
-    return replace(taken, unique_ids=tuple(names), metadata=model.metadata | {"series": of_series})
+    of_series, control = (
+        {name: known["series"][own] for name, own in zip(names, taken.unique_ids, strict=True)}
+        for known in (model.metadata, model.metadata["control"])
+    )
+    metadata = model.metadata | {"series": of_series, "control": model.metadata["control"] | {"series": control}}
+    return replace(taken, unique_ids=tuple(names), metadata=metadata)
 
 
 def fill(folder: Path, dsn: str) -> list[str]:
@@ -59,7 +63,8 @@ def fill(folder: Path, dsn: str) -> list[str]:
     names = [f"shop {n:05d} / item" for n in range(SERIES)]
     period = DateRange(END - timedelta(days=DAYS - 1), END)
     features = build_features(simulated(TRAINED, 0), period, RECIPE.country)
-    model = many_names(train(features, END, RECIPE, code_version="benchmark").model, names)
+    trained = train_block(features, period, RECIPE, code_version="benchmark", with_plots=False)
+    model = many_names(trained.model, names)
     for version in ("1", "2"):
         write_artifact(
             replace(model, weights=model.weights[::-1].copy()) if version == "2" else model, folder / version
@@ -72,8 +77,8 @@ def fill(folder: Path, dsn: str) -> list[str]:
     stored = DateRange(END - timedelta(days=STORED_DAYS - 1), END)
     recent = features[features["ds"] >= pd.Timestamp(stored.start)]
     own = dict([*recent.groupby("unique_id")])
-    trained = list(own)
-    rows = pd.concat([own[trained[n % TRAINED]].assign(unique_id=name) for n, name in enumerate(names)])
+    series = list(own)
+    rows = pd.concat([own[series[n % TRAINED]].assign(unique_id=name) for n, name in enumerate(names)])
     store.record_observations(rows[["unique_id", "ds", "y"]], stored, available_at=datetime.now(UTC))
     newest = DateRange(END, END)
     store.replace(FEATURE_TABLE, rows[rows["ds"] == pd.Timestamp(END)], newest)
@@ -87,7 +92,11 @@ def fill(folder: Path, dsn: str) -> list[str]:
 def running(folder: Path, dsn: str, port: int) -> ChildProcess:
     """The app's process, not yet started."""
     settings = {"POSTGRES_DSN": dsn, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "APP_PORT": str(port)}
-    settings |= {"CHAMPION_POLL_SECONDS": "0.2", "APP_RATE_LIMIT": "100000000 per minute"}
+    settings |= {
+        "MODEL_CACHE_DIR": str(folder / "cache"),
+        "CHAMPION_POLL_SECONDS": "0.2",
+        "APP_RATE_LIMIT": "100000000 per minute",
+    }
     given = {f"FORECASTING_{key}": value for key, value in settings.items()}
     return ChildProcess(
         Program(

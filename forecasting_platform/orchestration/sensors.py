@@ -148,7 +148,7 @@ def _by_versions(instance: dg.DagsterInstance, promoter: Promoter, settings: Set
     if challenger.version == serving:
         return dg.SkipReason(f"challenger and champion are both version {serving}")
     asked = f"promotion-{challenger.version}-against-{serving or 'none'}"
-    decision = newest_decision(promoter.ledger.decisions(limit=50), challenger.version, serving)
+    decision = newest_decision(promoter.ledger.decisions(limit=50, with_evidence=False), challenger.version, serving)
     if decision is None:
         against = f"was not compared with version {serving} yet" if serving else "is there, and no champion serves"
         why = f"version {challenger.version} {against}"

@@ -57,11 +57,17 @@ class Ledger(Protocol):
         ...
 
     def decisions(
-        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+        self,
+        limit: int | None = None,
+        *,
+        before: int | None = None,
+        moving_to: str | None = None,
+        with_evidence: bool = True,
     ) -> list[PromotionDecision]:
         """Decisions, newest first, each with its `decision_id`.
 
         Args:
+            before: only those with a smaller number: the last one's of a page gives the next page.
             moving_to: only those that moved the champion to this version.
             with_evidence: without, `evidence` is empty and is not read: it is most of a decision.
         """
@@ -93,8 +99,21 @@ class Ledger(Protocol):
         """
         ...
 
-    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
-        """Incidents, the newest `first_seen` first, at most `limit` of them."""
+    def alerts(
+        self,
+        *,
+        open_only: bool = False,
+        limit: int | None = None,
+        before: str | None = None,
+        unique_id: str | None = None,
+    ) -> list[Alert]:
+        """Incidents, the newest `first_seen` first, at most `limit` of them.
+
+        Args:
+            before: only those that come after the incident of this `alert_id` in this order, none where there is no
+                such incident: the last one's of a page gives the next page.
+            unique_id: only those of this series (`is_about`).
+        """
         ...
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:

@@ -214,10 +214,29 @@ def test_what_is_known_of_each_series_has_a_line_of_its_own_and_is_read_back_in_
     for metadata in ({"series": series, "control": control, "code_version": "1"}, {"series": {}}, {}):
         folder = tmp_path / str(len(metadata))
         checksum = write_artifact(replace(trained_model(), metadata=metadata), folder)
-        read = read_artifact(folder, expected_sha256=checksum).metadata
-        assert json.dumps(read) == json.dumps(metadata)
+        read = read_artifact(folder, expected_sha256=checksum)
+        assert read.metadata == metadata
+        assert list(read.metadata.get("series", ())) == list(metadata.get("series", ()))
+        # What was read is written with the same lines, such as the app's copy of its champion.
+        assert write_artifact(read, folder / "again") == checksum
     assert len((tmp_path / "3" / SERIES).read_bytes().splitlines()) == 5
     assert "told of a series" not in (tmp_path / "3" / DOCUMENT).read_text(encoding="utf-8")
+
+
+def test_records_of_series_are_no_objects_before_they_are_asked_for(artifact: Path) -> None:
+    records = read_artifact(artifact).metadata["series"]
+    first = next(iter(records))
+    assert records[first] is not records[first]
+    assert (records[first], records.get("nobody")) == (trained_model().metadata["series"][first], None)
+
+
+@pytest.mark.parametrize("line", [b"{", b'["", "a"]', b'["elsewhere", "a", {}]'])
+def test_a_damaged_line_of_a_series_is_refused_at_once(artifact: Path, line: bytes) -> None:
+    (artifact / SERIES).write_bytes((artifact / SERIES).read_bytes() + line)
+    checksum = hashlib.sha256((artifact / SERIES).read_bytes()).hexdigest()
+    change_document(artifact, lambda document: document.update(series_sha256=checksum))
+    with pytest.raises(InvalidArtifactError, match="its files cannot be read"):
+        read_artifact(artifact)
 
 
 def test_a_changed_line_of_a_series_is_refused(artifact: Path) -> None:

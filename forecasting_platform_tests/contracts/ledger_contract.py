@@ -128,6 +128,8 @@ class LedgerContract:
         assert ids == sorted(set(ids))
         assert [decision.reason for decision in ledger.decisions()] == ["2", "1", "0"]
         assert [decision.reason for decision in ledger.decisions(limit=2)] == ["2", "1"]
+        last = ledger.decisions(limit=2)[-1].decision_id
+        assert [decision.reason for decision in ledger.decisions(limit=2, before=last)] == ["0"]
         assert ledger.decisions(limit=0) == []
 
     def test_decisions_are_read_without_their_evidence_and_only_those_that_moved_to_a_version(
@@ -262,6 +264,30 @@ class LedgerContract:
         assert ledger.alerts(open_only=True) == [newer]
         assert ledger.alerts(limit=1) == [newer]
         assert ledger.alerts(open_only=True, limit=0) == []
+
+    def test_alerts_are_read_page_by_page(self, ledger: Ledger) -> None:
+        at_once = [replace(ALERT, alert_id=f"f{n}@1", fingerprint=f"f{n}", first_seen=NOON) for n in range(4)]
+        older = replace(ALERT, alert_id="z@1", fingerprint="z", first_seen=NOON - timedelta(hours=1))
+        ledger.save_alerts([older, *at_once])
+        expected = [*(alert.alert_id for alert in reversed(at_once)), "z@1"]
+        read, last = list[str](), None
+        while page := ledger.alerts(limit=2, before=last):
+            read += [alert.alert_id for alert in page]
+            last = read[-1]
+        assert read == expected
+        assert ledger.alerts(before="nobody@1") == []
+
+    def test_alerts_of_a_series_are_found_by_its_whole_name(self, ledger: Ledger) -> None:
+        evidence = (
+            '{"begin": "2023-07-01", "found": {"c:d": [["a", "2023-07-01", "far off"]]}, "sources": [], "seen": {}}'
+        )
+        fingerprints = ["series:a", "series:a:2023-07-01", "series:a:b", "series:ab", "series:100 %", "a"]
+        of = [replace(ALERT, alert_id=f"{name}@1", fingerprint=name) for name in fingerprints]
+        many = replace(ALERT, alert_id="many_series:1@1", fingerprint="many_series:1", evidence=evidence)
+        ledger.save_alerts([*of, many])
+        found = {alert.fingerprint for alert in ledger.alerts(unique_id="a")}
+        assert found == {"series:a", "series:a:2023-07-01", "many_series:1"}
+        assert [alert.fingerprint for alert in ledger.alerts(unique_id="100 %")] == ["series:100 %"]
 
     def test_a_fingerprint_has_one_open_incident_at_most(self, ledger: Ledger) -> None:
         other = replace(ALERT, alert_id="other@1", fingerprint="other")

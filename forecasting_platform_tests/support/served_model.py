@@ -61,7 +61,10 @@ def make_model(features: pd.DataFrame, *, weight: float = 0.75) -> ForecastModel
         trained_ranges=np.stack(limits, axis=2),
         is_new=np.zeros(len(SERIES), dtype=bool),
         first_days=FirstDays.default(CANDIDATES, HORIZON, probabilities),
-        metadata={"series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}}},
+        metadata={
+            "series": {SERIES[0]: {"winner": "naive", "scores": {"mase": 0.5}, "coverage": {"80": 0.81}}},
+            "evidence": {"for": "promotion alone"},
+        },
     )
 
 

@@ -5,9 +5,10 @@ two versions. Answers are computed in `answers`.
 """
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersio
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.newest_features import newest_features
 from forecasting_platform.settings import REGISTERED_MODEL
+from serve.forecasts.free_memory import give_back_free_memory
 from serve.forecasts.last_good import load_copy, save_copy
 from serve.forecasts.precomputed import PrecomputedForecasts
 from serve.periodic_task import PeriodicTask
@@ -38,6 +40,9 @@ _log = logging.getLogger("serve.forecasts.champion")
 class Champion:
     """One version with its model, answering from the newest feature rows known when it was made.
 
+    Attributes:
+        mase: of the backtest, of the series that have one.
+
     Raises:
         ForecastingPlatformError: the model cannot forecast from these rows.
     """
@@ -45,6 +50,7 @@ class Champion:
     version: ModelVersion
     model: ForecastModel
     loaded_at: datetime
+    mase: Mapping[str, float]
     precomputed: PrecomputedForecasts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,11 +59,19 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
-    """A version as it was loaded: with the feature rows of its training, and no forecasts of them."""
+    """A version as it was loaded: with the feature rows of its training, and no forecasts of them.
+
+    Attributes:
+        mase: see `Champion`; read once a version, since the records of all series are parsed for it.
+    """
 
     version: ModelVersion
     model: ForecastModel
     loaded_at: datetime
+    mase: Mapping[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mase", _mase_of(self.model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +179,11 @@ class ChampionWatch:
         loaded = self._loaded
         rows = newest_features(self._store, loaded.model.window_days if loaded else 0)
         with self._swap:
-            if self._features is None or not rows.equals(self._features):
-                self.current = _with_features(self._loaded, rows)
-                self._features = rows
+            if self._features is not None and rows.equals(self._features):
+                return
+            self.current = _with_features(self._loaded, rows)
+            self._features = rows
+        give_back_free_memory()
 
     def _version_at_alias(self) -> ModelVersion | None:
         try:
@@ -205,6 +221,7 @@ class ChampionWatch:
         self._refused = None
         _log.info("champion is version %s", version.version, extra={"cutoff": version.cutoff.isoformat()})
         self._save_copy(version, loaded.model)
+        give_back_free_memory()
 
     def _swap_in(self, loaded: LoadedVersion) -> None:
         with self._swap:
@@ -243,4 +260,9 @@ def _with_features(loaded: LoadedVersion | None, rows: pd.DataFrame | None) -> C
     # One that needs longer windows than were read answers from its own rows until the next look at the store.
     if rows is not None and has_history(rows, model.window_days):
         model = answer_from(model, rows)
-    return Champion(loaded.version, model, loaded.loaded_at)
+    return Champion(loaded.version, model, loaded.loaded_at, loaded.mase)
+
+
+def _mase_of(model: ForecastModel) -> dict[str, float]:
+    scores = ((name, (of.get("scores") or {}).get("mase")) for name, of in model.metadata.get("series", {}).items())
+    return {name: mase for name, mase in scores if isinstance(mase, int | float) and math.isfinite(mase)}

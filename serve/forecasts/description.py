@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
+from forecasting_platform.forecasting.promotion.kept_evidence import KEPT
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
 from serve.forecasts.champion import MAX_SERIES_DESCRIBED, Champion
 
@@ -27,7 +28,9 @@ def describe_champion(
     wanted = sorted(model.unique_ids)[:limit] if unique_ids is None else sorted(set(unique_ids))
     series = describe_series(champion, wanted)
     control = model.metadata.get("control", {})
-    metadata = model.metadata | {"series": _select_series(model.metadata, wanted)}
+    # What promotion keeps for itself are sums of errors by day, more than all else of a champion.
+    metadata = {name: of for name, of in model.metadata.items() if name != KEPT}
+    metadata |= {"series": _select_series(model.metadata, wanted)}
     return {
         "scores": {unique_id: of.get("scores") for unique_id, of in metadata["series"].items()},
         "metadata": metadata | ({"control": control | {"series": _select_series(control, wanted)}} if control else {}),
@@ -45,7 +48,7 @@ def describe_series(champion: Champion, wanted: Sequence[str]) -> list[dict[str,
         UnknownSeriesError: one the model does not have.
     """
     model = champion.model
-    newest, states = model.feature_days[model.positions(wanted)].tolist(), model.states()
+    newest, states = model.feature_days[model.positions(wanted)].tolist(), model.states(wanted)
     return [
         {"unique_id": unique_id, "newest_observation": day, "state": states.get(unique_id)}
         | _next_due(model.calendars, unique_id, day)

@@ -36,16 +36,10 @@ def list_series(champion: Champion, search: str, order: Order, limit: int, offse
     matching = sorted(name for name in names if wanted in name.casefold())
     known = champion.model.metadata.get("series", {})
     if order == "worst":
-        matching.sort(key=lambda name: -_mase(known.get(name)))
+        matching.sort(key=lambda name: -champion.mase.get(name, -math.inf))
     shown = matching[offset : offset + limit]
     rows = [row | _about(known.get(row["unique_id"])) for row in describe_series(champion, shown)]
     return SeriesPage(len(names), len(matching), rows)
-
-
-def _mase(about: Any) -> float:
-    found = _about(about)["scores"] or {}
-    mase = found.get("mase")
-    return mase if isinstance(mase, int | float) and math.isfinite(mase) else -math.inf
 
 
 def _about(about: Any) -> dict[str, Any]:

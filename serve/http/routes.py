@@ -55,6 +55,7 @@ from serve.http.schemas.answers import (
 from serve.http.schemas.feed_answers import FeedsAnswer
 from serve.http.schemas.requests import (
     AcknowledgeBody,
+    AlertsQuery,
     DecisionsQuery,
     HistoryQuery,
     InputsBody,
@@ -69,7 +70,7 @@ from serve.http.schemas.requests import (
 )
 from serve.service import Service, current_service
 
-MAX_DECISIONS = MAX_ALERTS = 50
+STORY_DECISIONS = 50
 MAX_DECISIONS_WITH_EVIDENCE = 5
 """The evidence of a decision has numbers for each day."""
 
@@ -193,10 +194,10 @@ def prediction_errors(query: PredictionErrorsQuery) -> Response:
 
 @api.get("/decisions", tags=[_records], responses={200: DecisionsAnswer})
 def decisions(query: DecisionsQuery) -> Response:
-    """The newest promotion decisions, newest first, at most 50; with the evidence of each, at most 5."""
-    limit = MAX_DECISIONS_WITH_EVIDENCE if query.evidence else MAX_DECISIONS
-    found = current_service().require_ledger().decisions(limit, with_evidence=query.evidence)
-    return _json({"decisions": found})
+    """Promotion decisions, newest first, page by page, at most 50 at once; with the evidence of each, at most 5."""
+    limit = min(query.limit, MAX_DECISIONS_WITH_EVIDENCE) if query.evidence else query.limit
+    ledger = current_service().require_ledger()
+    return _json({"decisions": ledger.decisions(limit, before=query.before, with_evidence=query.evidence)})
 
 
 @api.get("/feeds", tags=[_records], responses={200: FeedsAnswer})
@@ -207,16 +208,17 @@ def feeds() -> Response:
 
 
 @api.get("/alerts", tags=[_records], responses={200: AlertsAnswer})
-def alerts() -> Response:
-    """Incidents, newest first, at most 50; an open one is PENDING, FIRING, MUTED or UNKNOWN, any other RESOLVED.
+def alerts(query: AlertsQuery) -> Response:
+    """Incidents, newest first, page by page, at most 50 at once; an open one is PENDING, FIRING, MUTED or UNKNOWN, any
+    other RESOLVED.
 
     Each has its story: detected, a training asked for, retrained, promoted or held, resolved.
     """
     ledger = current_service().require_ledger()
     asked = ledger.retrainings()
-    decisions = ledger.decisions(MAX_DECISIONS, with_evidence=False) if asked else []
-    found = [{**asdict(alert), "story": story(alert, asked, decisions)} for alert in ledger.alerts(limit=MAX_ALERTS)]
-    return _json({"alerts": found})
+    decisions = ledger.decisions(STORY_DECISIONS, with_evidence=False) if asked else []
+    found = ledger.alerts(open_only=query.open_only, limit=query.limit, before=query.before, unique_id=query.unique_id)
+    return _json({"alerts": [{**asdict(alert), "story": story(alert, asked, decisions)} for alert in found]})
 
 
 @api.post("/alerts/acknowledge", tags=[_records], responses={200: AcknowledgedAnswer})

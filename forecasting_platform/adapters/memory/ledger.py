@@ -8,6 +8,7 @@ from datetime import datetime
 
 from forecasting_platform.adapters.ledger_entries import check_alerts, check_evidence, refuse_overtaken
 from forecasting_platform.forecasting.monitoring.alert_messages import Message, due_messages
+from forecasting_platform.forecasting.monitoring.causes import is_about
 from forecasting_platform.forecasting.monitoring.feed_loads import FeedLoad
 from forecasting_platform.forecasting.monitoring.incidents import Alert, Mute
 from forecasting_platform.forecasting.monitoring.retraining import Retraining
@@ -50,11 +51,17 @@ class MemoryLedger:
             yield
 
     def decisions(
-        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+        self,
+        limit: int | None = None,
+        *,
+        before: int | None = None,
+        moving_to: str | None = None,
+        with_evidence: bool = True,
     ) -> list[PromotionDecision]:
         """See `Ledger`."""
         with self._lock:
-            newest_first = self._decisions[::-1]
+            newest_first = [entry for entry in self._decisions if before is None or (entry.decision_id or 0) < before]
+        newest_first.reverse()
         found = [entry for entry in newest_first if moving_to is None or entry.moves_champion_to(moving_to)][:limit]
         return found if with_evidence else [replace(entry, evidence={}) for entry in found]
 
@@ -85,10 +92,24 @@ class MemoryLedger:
         self._alerts = saved
         self._messages = {message.key: message for message in messages} | self._messages
 
-    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
+    def alerts(
+        self,
+        *,
+        open_only: bool = False,
+        limit: int | None = None,
+        before: str | None = None,
+        unique_id: str | None = None,
+    ) -> list[Alert]:
         """See `Ledger`."""
         with self._lock:
-            return _newest_first(alert for alert in self._alerts.values() if alert.is_open or not open_only)[:limit]
+            every = _newest_first(self._alerts.values())
+        if before is not None:
+            every = every[[*(alert.alert_id for alert in every), before].index(before) + 1 :]
+        return [
+            alert
+            for alert in every
+            if (alert.is_open or not open_only) and (unique_id is None or is_about(alert, unique_id))
+        ][:limit]
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""

@@ -19,6 +19,7 @@ from forecasting_platform.adapters.postgres.ledger_statements import (
     INSERT_FEED_LOAD,
     NEXT_DECISION,
     QUEUE_MESSAGE,
+    READ_ALERTS,
     READ_DECISIONS,
     SAVE_ALERT,
     SAVE_MUTE,
@@ -90,12 +91,17 @@ class PostgresLedger:
             yield
 
     def decisions(
-        self, limit: int | None = None, *, moving_to: str | None = None, with_evidence: bool = True
+        self,
+        limit: int | None = None,
+        *,
+        before: int | None = None,
+        moving_to: str | None = None,
+        with_evidence: bool = True,
     ) -> list[PromotionDecision]:
         """See `Ledger`."""
         columns = [name for name in DECISION_COLUMNS if with_evidence or name != "evidence"]
         query = sql.SQL(READ_DECISIONS).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
-        parameters = {"moving_to": moving_to, "moves": list(MOVES), "limit": limit}
+        parameters = {"before": before, "moving_to": moving_to, "moves": list(MOVES), "limit": limit}
         with self._connections.transaction("promotion_decisions") as connection:
             return connection.cursor(row_factory=class_row(PromotionDecision)).execute(query, parameters).fetchall()
 
@@ -108,7 +114,11 @@ class PostgresLedger:
         """See `Ledger`."""
         with self._connections.transaction("alerts") as connection:
             lock(connection, "alerts")
-            alerts, messages = change(_select_alerts(connection))
+            alerts, messages = change(
+                connection.cursor(row_factory=class_row(Alert))
+                .execute("SELECT * FROM alerts ORDER BY first_seen DESC, alert_id DESC")
+                .fetchall()
+            )
             _save_alerts(connection, alerts, messages)
         return len(alerts)
 
@@ -118,10 +128,18 @@ class PostgresLedger:
             lock(connection, "alerts")
             _save_alerts(connection, alerts, messages)
 
-    def alerts(self, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
+    def alerts(
+        self,
+        *,
+        open_only: bool = False,
+        limit: int | None = None,
+        before: str | None = None,
+        unique_id: str | None = None,
+    ) -> list[Alert]:
         """See `Ledger`."""
+        parameters = {"open_only": open_only, "limit": limit, "before": before, "unique_id": unique_id}
         with self._connections.transaction("alerts") as connection:
-            return _select_alerts(connection, open_only=open_only, limit=limit)
+            return connection.cursor(row_factory=class_row(Alert)).execute(READ_ALERTS, parameters).fetchall()
 
     def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
         """See `Ledger`."""
@@ -222,14 +240,6 @@ class PostgresLedger:
     def close(self) -> None:
         """See `Ledger`."""
         self._connections.close()
-
-
-def _select_alerts(connection: PostgresConnection, *, open_only: bool = False, limit: int | None = None) -> list[Alert]:
-    query = """
-        SELECT * FROM alerts WHERE state <> 'RESOLVED' OR NOT %s
-        ORDER BY first_seen DESC, alert_id DESC LIMIT %s
-    """
-    return connection.cursor(row_factory=class_row(Alert)).execute(query, [open_only, limit]).fetchall()
 
 
 def _save_alerts(connection: PostgresConnection, alerts: Sequence[Alert], messages: Sequence[Message]) -> None:

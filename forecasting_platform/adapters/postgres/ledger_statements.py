@@ -24,9 +24,25 @@ SELECT
 """
 READ_DECISIONS = """
 SELECT {} FROM promotion_decisions
-WHERE %(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[]))
+WHERE (%(before)s::bigint IS NULL OR decision_id < %(before)s)
+  AND (%(moving_to)s::text IS NULL OR (challenger_version = %(moving_to)s AND verdict = ANY(%(moves)s::text[])))
 ORDER BY decision_id DESC LIMIT %(limit)s
 """
+
+READ_ALERTS = """
+SELECT * FROM alerts
+WHERE (state <> 'RESOLVED' OR NOT %(open_only)s)
+  AND (%(before)s::text IS NULL
+       OR (first_seen, alert_id) < (SELECT first_seen, alert_id FROM alerts WHERE alert_id = %(before)s))
+  AND (%(unique_id)s::text IS NULL
+       OR fingerprint = 'series:' || %(unique_id)s
+       OR starts_with(fingerprint, 'series:' || %(unique_id)s || ':')
+          AND substr(fingerprint, length('series:' || %(unique_id)s || ':') + 1) ~ '^\\d{4}-\\d\\d-\\d\\d$'
+       OR jsonb_path_exists(
+              evidence::jsonb, '$.found.*[*] ? (@[0] == $name)', jsonb_build_object('name', %(unique_id)s::text)))
+ORDER BY first_seen DESC, alert_id DESC LIMIT %(limit)s
+"""
+"""The series of an incident as `is_about` finds it."""
 
 
 def _columns(entry: type[Alert | Message | Mute | Retraining]) -> list[str]:

@@ -7,6 +7,7 @@ own. Pure; how incidents go on is in `incidents`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ import numpy as np
 
 from forecasting_platform.forecasting.monitoring.control.shared_budget import find_moved_together, how_many_are_many
 from forecasting_platform.forecasting.monitoring.findings import Finding, Findings
-from forecasting_platform.forecasting.monitoring.incidents import Severity
+from forecasting_platform.forecasting.monitoring.incidents import Alert, Severity
 from forecasting_platform.forecasting.monitoring.next_steps import with_next_step
 
 SERIES, MANY_SERIES = "series", "many_series"
@@ -180,6 +181,15 @@ def _name(check: str) -> str:
 def checks_of(evidence: str | None) -> Sequence[str]:
     """The fingerprints of the checks that an incident's evidence comes from; none of an incident of another kind."""
     return list(json.loads(evidence)["found"]) if evidence else ()
+
+
+def is_about(alert: Alert, unique_id: str) -> bool:
+    """Whether an incident is of a series alone, or of many of which it is one while the incident lasts."""
+    own = f"{SERIES}:{unique_id}"
+    if alert.fingerprint == own or re.fullmatch(re.escape(own) + r":\d{4}-\d\d-\d\d", alert.fingerprint):
+        return True
+    found = json.loads(alert.evidence)["found"] if alert.evidence else {}
+    return any(name == unique_id for of in found.values() for name, *_ in of)
 
 
 def newest_seen(evidence: Iterable[str | None]) -> dict[str, int]:

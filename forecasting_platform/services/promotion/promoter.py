@@ -82,7 +82,7 @@ class Promoter:
                 serving, evidence, decided_by
             )
             if decided_by == PROMOTION_SENSOR and AUTOMATIC not in decision.evidence and serving.broken is None:
-                decision = hold_if_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK))
+                decision = hold_if_rolled_back(decision, self.ledger.decisions(LEDGER_LOOK_BACK, with_evidence=False))
             return self._carry_out(decision, after=known)
 
     def roll_back(self, to_version: str | None, reason: str, decided_by: str) -> PromotionDecision:
@@ -111,9 +111,10 @@ class Promoter:
     def finish(self) -> PromotionDecision | None:
         """Make the move that a crash prevented, if one is owed; the decision that asked for it."""
         owed = self.versions.owed()
-        if owed is not None:
-            self._move(owed, self.registry.get_version(owed.challenger_version))
-        return owed
+        if owed is None:
+            return None
+        self._move(owed, self.registry.get_version(owed.challenger_version))
+        return self.ledger.decisions(1, before=(owed.decision_id or 0) + 1)[0]
 
     def shown_by_new_days(self) -> str | None:
         """What matured forecasts say without any backtest: that the champion goes wrong, or how its shadow does."""

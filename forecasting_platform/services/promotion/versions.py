@@ -74,8 +74,11 @@ class Versions:
         return (newest and newest.decision_id) or 0
 
     def newest_move(self) -> PromotionDecision | None:
-        """The newest decision that moves the champion."""
-        return next((found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion), None)
+        """The newest decision that moves the champion, without its evidence."""
+        return next(iter(self._moves()), None)
+
+    def _moves(self) -> list[PromotionDecision]:
+        return [move for move in self.ledger.decisions(LEDGER_LOOK_BACK, with_evidence=False) if move.moves_champion]
 
     def known(self, version: str) -> ModelVersion | None:
         """The version of a number, None where this platform did not register it or it is damaged."""
@@ -112,8 +115,7 @@ class Versions:
 
     def earlier(self, champion: str | None) -> ModelVersion | None:
         """The newest earlier champion that can be loaded: `previous`, and where that is none, by the ledger."""
-        decided = [found for found in self.ledger.decisions(LEDGER_LOOK_BACK) if found.moves_champion]
-        named = [version for found in decided for version in (found.challenger_version, found.champion_version)]
+        named = [version for found in self._moves() for version in (found.challenger_version, found.champion_version)]
         with suppress(InvalidArtifactError):
             previous = self.registry.version_at("previous")
             named.insert(0, previous.version if previous else None)

@@ -19,6 +19,7 @@ def test_the_model_tells_its_version_times_and_scores(client: FlaskClient) -> No
     assert model["trained"].endswith("+00:00")
     assert model["promoted"] == "2023-06-16T09:00:00+00:00"
     assert model["scores"] == {CORRIB: {"mase": 0.5}}
+    assert "evidence" not in model["metadata"]
     assert {series["newest_observation"] for series in model["series"]} == {"2023-06-30"}
 
 
@@ -69,11 +70,17 @@ def test_history_without_days_is_the_last_year(client: FlaskClient) -> None:
 def test_decisions_come_newest_first(client: FlaskClient) -> None:
     decisions = client.get("/decisions").json["decisions"]
     assert [decision["verdict"] for decision in decisions] == ["hold", "promote"]
+    (newest,) = client.get("/decisions?limit=1").json["decisions"]
+    (older,) = client.get(f"/decisions?limit=1&before={newest['decision_id']}").json["decisions"]
+    assert [newest["verdict"], older["verdict"]] == ["hold", "promote"]
 
 
 def test_alerts_tell_their_state(client: FlaskClient) -> None:
     (alert,) = client.get("/alerts").json["alerts"]
     assert (alert["state"], alert["summary"]) == ("FIRING", "bias 3 GWh")
+    assert client.get("/alerts?open_only=true&limit=1").json["alerts"] == [alert]
+    for query in ({"before": alert["alert_id"]}, {"unique_id": CORRIB}):
+        assert client.get("/alerts", query_string=query).json["alerts"] == []
 
 
 def test_metrics_tell_requests_errors_forecasts_and_the_champion(client: FlaskClient) -> None:

@@ -55,6 +55,8 @@ Explain = Annotated[
     Field(strict=True, description="Add the parts of `y_hat`: `explain_level` and more, which add up to it."),
 ]
 Number = Annotated[float, Field(strict=True, ge=-MAX_VALUE, le=MAX_VALUE, allow_inf_nan=False)]
+AlertId = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+"""Longer than the name of a series, which it may hold."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 

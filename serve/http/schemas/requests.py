@@ -16,6 +16,7 @@ from serve.forecasts.series_list import Order
 from serve.forecasts.whatif import Change, Operation
 from serve.http.schemas.fields import (
     MAX_EXOGENOUS,
+    AlertId,
     Day,
     Explain,
     Levels,
@@ -205,7 +206,7 @@ class PredictBody(RootModel[Any]):
 class AcknowledgeBody(StrictModel):
     """An open incident, and who takes care of it."""
 
-    alert_id: Name = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
+    alert_id: AlertId = Field(examples=["forecast_errors:forecasts_beat_naive@512"])
     by: Name = Field(description="Who; with a gateway, the person who logged in is recorded instead.")
 
 
@@ -238,6 +239,22 @@ class DecisionsQuery(StrictModel):
     """How much of each decision to show."""
 
     evidence: bool = Field(default=False, description="Add the evidence of each; then at most 5 are answered.")
+    limit: int = Field(default=50, ge=1, le=50)
+    before: int | None = Field(
+        default=None, ge=1, description="Only those with a smaller `decision_id`: the last one's gives the next page."
+    )
+
+
+class AlertsQuery(StrictModel):
+    """Which incidents to show."""
+
+    unique_id: SeriesName | None = Field(default=None, description="Only incidents of this series.")
+    open_only: bool = Field(default=False, description="Leave out what is resolved.")
+    limit: int = Field(default=50, ge=1, le=50)
+    before: AlertId | None = Field(
+        default=None,
+        description="Only those after the incident of this `alert_id`: the last one's gives the next page.",
+    )
 
 
 class ModelQuery(StrictModel):

@@ -420,12 +420,12 @@ async function showEntries(id, path, none, entries) {
   element(id).replaceChildren(...(items.length ? items : [make("li", { className: "none", textContent: none })]));
 }
 
-const showDecisions = () => showEntries("decisions", "/decisions", "No decisions yet.", ({ decisions }) =>
-  decisions.slice(0, 6).map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
+const showDecisions = () => showEntries("decisions", "/decisions?limit=6", "No decisions yet.", ({ decisions }) =>
+  decisions.map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
 
-const showAlerts = () => showEntries("alerts", "/alerts", "All checks are passing.", ({ alerts }) => {
+const showAlerts = () => showEntries("alerts", "/alerts?open_only=true", "All checks are passing.", ({ alerts }) => {
   const unknown = alerts.filter(({ state }) => state === "UNKNOWN");
-  const failing = alerts.filter(({ state }) => state !== "RESOLVED" && state !== "UNKNOWN").map(alertEntry);
+  const failing = alerts.filter(({ state }) => state !== "UNKNOWN").map(alertEntry);
   if (!unknown.length) return failing;
   const none = make("li", { className: "none", textContent: "No check fails." });
   return [...(failing.length ? failing : [none]), unknownEntry(unknown)];

@@ -181,10 +181,15 @@ class ForecastModel:
         ended = has_ended(covered, self.ended_after_days, known)
         return {self.unique_ids[position]: self.feature_days[position].item() for position in np.flatnonzero(ended)}
 
-    def states(self) -> dict[str, SeriesState]:
-        """Each series that is not like the others, with what it is."""
-        new = np.array(self.unique_ids, dtype=object)[self.is_new]
-        return series_states(self.metadata, self.ended_at(), new.tolist())
+    def states(self, unique_ids: Iterable[str] | None = None) -> dict[str, SeriesState]:
+        """Each series that is not like the others, with what it is.
+
+        Args:
+            unique_ids: constant series are looked for among these; among all by default.
+        """
+        new, known = np.array(self.unique_ids, dtype=object)[self.is_new], self.metadata.get("series", {})
+        wanted = known if unique_ids is None else {name: known[name] for name in unique_ids if name in known}
+        return series_states({"series": wanted}, self.ended_at(), new.tolist())
 
     def reaching(self, last: date, unique_ids: Iterable[str], known: date | None = None) -> list[str]:
         """Those of some series that have not ended and can be forecast up to a day.
