@@ -1,7 +1,8 @@
 """How a feed writes a day, and the moment of a row within it. Pure: text in, moments out.
 
 A format is written with the directives of strptime, as in the Frictionless standards (`%d/%m/%Y`), or with `dd`, `mm`
-and `yyyy`. It must match the whole text: a day is never guessed.
+and `yyyy`. It must match the whole text: a day is never guessed. `...` at its end stands for any text, such as the end
+of an interval.
 """
 
 import calendar
@@ -33,6 +34,7 @@ _DIRECTIVES = {
     "%": "%",
 }
 _WORDS = {"yyyy": r"(?P<year>[0-9]{4})", "mm": r"(?P<month>[0-9]{2})", "dd": r"(?P<day>[0-9]{2})"}
+_ANYTHING = "..."
 _UNIX = {"unix": 1, "unix_ms": 1000}
 _IS_A_DAY = ({"day", "month"}, {"day", "short_month"}, {"day", "month_name"}, {"day_of_year"})
 
@@ -43,6 +45,8 @@ class DayFormat:
 
     >>> DayFormat.compile("dd/mm/yyyy").moment("01/02/2018")
     datetime.datetime(2018, 2, 1, 0, 0)
+    >>> DayFormat.compile("%Y-%m-%d %H:%M - ...").moment("2018-01-02 23:00 - 2018-01-03 00:00")
+    datetime.datetime(2018, 1, 2, 23, 0)
     >>> DayFormat.compile("%Y-%m-%d").moment("2018-13-01") is None
     True
     >>> DayFormat.compile("%Y-%m-%dT%H:%M%z").moment("2018-01-02T03:04+02:00").isoformat()
@@ -60,14 +64,17 @@ class DayFormat:
     def compile(cls, declared: str) -> Self:
         """The format that `declared` describes: strptime's directives, `dd`, `mm`, `yyyy`, `unix` or `unix_ms`.
 
+        `...` at the end stands for any text.
+
         Raises:
             ValueError: a directive is unknown or occurs twice, or the parts make no day.
         """
         if declared in _UNIX:
             return cls(declared, None)
+        read = declared.removesuffix(_ANYTHING)
         known = _DIRECTIVES if "%" in declared else _WORDS
         split = r"%(.)" if "%" in declared else "(yyyy|mm|dd)"
-        pieces = re.split(split, declared)
+        pieces = re.split(split, read)
         unknown = [piece for piece in pieces[1::2] if piece not in known]
         parts = {name for piece in pieces[1::2] for name in re.findall(r"\?P<(\w+)>", known.get(piece, ""))}
         if unknown or ("%" not in declared and re.search(r"\w", "".join(pieces[::2]))):
@@ -79,7 +86,7 @@ class DayFormat:
         # Separate directives need no separator between them only where their digits are all there.
         if re.search(r"%[Ymdj]%[mdjHMS]", declared):
             text = text.replace("{1,2}", "{2}").replace("{1,3}", "{3}")
-        return cls(declared, re.compile(text, re.IGNORECASE))
+        return cls(declared, re.compile(text + (".*" if read != declared else ""), re.IGNORECASE))
 
     @property
     def has_time(self) -> bool:

@@ -43,11 +43,24 @@ class FeedDescription(Part):
     records: JMESPath | None = Field(
         default=None, description="Where the rows are in JSON; null: the array itself, or the one under `records`."
     )
+    orient: Literal["records", "list", "index", "columns"] = Field(
+        default="records",
+        description="How the rows stand in JSON, in pandas' words. `records`: a list of objects. `list`: an object "
+        "with a list a column. `index`: an object with a row a day, by the day. `columns`: an object a column, each "
+        "with its values by the day. A day that is a key is put into `day.column`; a row that is a number alone "
+        "becomes a column `value`.",
+    )
     error: JMESPath | None = Field(
         default=None, description="Where a JSON answer has its error message; a load that finds one fails with it."
     )
     sheet: str | None = Field(default=None, description="The sheet of a workbook; null for the first.")
     day: Day = Field(default_factory=Day, description="Which day a row is of.")
+    days_are_columns: bool = Field(
+        default=False,
+        description="Whether each day has a column that is named by it, and each series a row. The table is turned "
+        "into one row a series and day, with the day in `day.column` and the value in `long.value`, before it is read; "
+        "other columns than days stay.",
+    )
     long: Long | None = Field(default=None, description="One row a series and day; null: one column a series.")
     aggregate: Aggregate | None = Field(default=None, description="How several rows of a day become its value.")
     series: Series = Field(default_factory=Series, description="Which columns are series, and their names.")
@@ -66,6 +79,10 @@ class FeedDescription(Part):
             raise ValueError("aggregate.min_share needs every_minutes, which says how many rows a day has")
         if self.long and (both := sorted({*self.long.series, *self.day.column} & set(self.long.value))):
             raise ValueError(f"long.value names {both[0]!r}, which is the day or names the series")
+        if (self.days_are_columns or self.orient in {"index", "columns"}) and len(self.day.column) > 1:
+            raise ValueError("day.column names several columns, and the day is one key or the name of one column")
+        if self.days_are_columns and (self.long is None or len(self.long.value) > 1):
+            raise ValueError("days_are_columns needs long: series (the columns that name a row), and one name as value")
         return self
 
     @property

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import date, time
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.words import (
@@ -100,6 +100,12 @@ class Dialect(Part):
     group_char: Annotated[Character, Field(pattern=r"^[^0-9A-Za-z+-]$")] | None = Field(
         default=None, alias="groupChar", description="Thousands separator."
     )
+    skip_initial_space: bool = Field(
+        default=False,
+        alias="skipInitialSpace",
+        description="Whether spaces before a field mean nothing: true with the delimiter ' ' where columns are aligned "
+        "by several.",
+    )
     comment_char: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, alias="commentChar", description="A line that begins with it is a comment."
     )
@@ -155,8 +161,8 @@ class Day(Part):
     format: Formats = Field(
         default=("%Y-%m-%d",),
         min_length=1,
-        description="How it is written: strptime's directives, `dd/mm/yyyy`, `unix` or `unix_ms`; several where a "
-        "file mixes its spellings.",
+        description="How it is written: strptime's directives, `dd/mm/yyyy`, `unix` or `unix_ms`; `...` at the "
+        "end stands for any text. Several where a file mixes its spellings.",
     )
     time_zone: TimeZone = Field(default="UTC", description="Time zone of the days, and of times that have no offset.")
     begins_at: time = Field(default=time(0), description="When a day begins: 06:00 for a gas day.")
@@ -165,11 +171,21 @@ class Day(Part):
         description="Whether a row's time is the start or the end of the interval that its value covers.",
     )
 
+    @field_validator("column")
+    @classmethod
+    def _is_chosen(cls, column: tuple[str, ...]) -> tuple[str, ...]:
+        if "?" in column:
+            raise ValueError("'?' stands for a column that is to be chosen; write its name")
+        return column
+
 
 class Aggregate(Part):
     """How several rows of a day become its value."""
 
-    method: Literal["sum", "mean", "max", "min", "last"] = Field(description="How the rows of a day are combined.")
+    method: Literal["sum", "mean", "max", "min", "last", "count"] = Field(
+        description="How the rows of a day are combined; `count` counts those with anything in the column, such as "
+        "arrivals. A day without a row has no value."
+    )
     every_minutes: int | None = Field(
         default=None,
         ge=1,

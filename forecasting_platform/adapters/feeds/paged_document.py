@@ -136,4 +136,4 @@ class PagedDocument:
 
 def joined_description(description: FeedDescription) -> FeedDescription:
     """What a document of joined pages is, of pages that are as described."""
-    return description.model_copy(update={"format": "json", "records": None, "error": None})
+    return description.model_copy(update={"format": "json", "records": None, "orient": "records", "error": None})

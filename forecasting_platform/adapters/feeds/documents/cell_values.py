@@ -81,6 +81,15 @@ def read_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> 
     return CellValues(values, kinds)
 
 
+def counted(texts: pa.Array, dialect: Dialect) -> CellValues:
+    """A 1 for each cell that has a value, whatever it is."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    missing = pc.is_in(trimmed, value_set=pa.array(["", *dialect.missing_values], pa.string()))
+    kinds = np.where(missing.to_numpy(zero_copy_only=False), Cell.UNPUBLISHED, Cell.VALUE).astype(np.int8)
+    kinds[texts.is_null().to_numpy(zero_copy_only=False)] = Cell.ABSENT
+    return CellValues(np.where(kinds == Cell.VALUE, 1.0, np.nan), kinds)
+
+
 def _floats(written: pa.Array) -> Floats:
     try:
         return np.asarray(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

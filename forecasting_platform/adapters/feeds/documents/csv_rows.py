@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
-from forecasting_platform.adapters.feeds.documents.text_table import TextTable, refuse_beyond_limit
+from forecasting_platform.adapters.feeds.documents.text_table import TextTable, header_names, refuse_beyond_limit
 from forecasting_platform.errors import FeedDocumentError, examples
 from forecasting_platform.feed_description.parts import Dialect
 
@@ -34,6 +34,9 @@ def read_csv(text: str, dialect: Dialect, source: str, quarantine: Quarantine) -
     """
     if dialect.comment_char:
         text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(dialect.comment_char))
+    if dialect.skip_initial_space and dialect.delimiter == " ":
+        # With every other delimiter, spaces beside a name or number mean nothing anyway.
+        text = "\n".join(" ".join(line.split()) for line in text.splitlines())
     if dialect.quote_char and dialect.quote_char in text:
         _refuse_open_quotes(text, dialect, source)
     names, header_lines = _header(text, dialect, source)
@@ -113,11 +116,8 @@ def _header(text: str, dialect: Dialect, source: str) -> tuple[list[str], int]:
     read = [(row, reader.line_num) for row in itertools.islice(rows, max(dialect.header_rows))]
     if len(read) < max(dialect.header_rows):
         raise FeedDocumentError(source, f"it ends before row {max(dialect.header_rows)}, its header", MEND)
-    parts = [read[number - 1][0] for number in dialect.header_rows]
-    names = parts[0]
-    if len(parts) > 1:
-        columns = itertools.zip_longest(*parts, fillvalue="")
-        names = [dialect.header_join.join(filter(None, map(str.strip, column))) for column in columns]
+    names = header_names([read[number - 1][0] for number in dialect.header_rows], dialect.header_join)
+    names = [name.strip() for name in names]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if repeated:
         raise FeedDocumentError(source, f"the column {examples(repeated)} occurs twice in its header", MEND)

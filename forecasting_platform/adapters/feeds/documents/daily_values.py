@@ -126,6 +126,8 @@ def added_up(cells: DatedCells, aggregate: Aggregate, day: Day, newest: date | N
 def _combined(
     cells: DatedCells, usable: npt.NDArray[np.bool_], starts: Positions, counts: Positions, how: str
 ) -> Floats:
+    if how == "count":
+        return counts.astype(np.float64)
     if how in {"sum", "mean"}:
         totals = np.add.reduceat(np.where(usable, cells.values, 0.0), starts)
         return totals if how == "sum" else totals / np.maximum(counts, 1)

@@ -5,7 +5,7 @@ row's day is read and judged; values are read only for the days asked for.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, read_values
+from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, counted, read_values
 from forecasting_platform.adapters.feeds.documents.daily_values import (
     DailyValues,
     DatedCells,
@@ -23,6 +23,7 @@ from forecasting_platform.adapters.feeds.documents.daily_values import (
     one_a_day,
 )
 from forecasting_platform.adapters.feeds.documents.document_table import read_table
+from forecasting_platform.adapters.feeds.documents.oriented_rows import turned
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
 from forecasting_platform.adapters.feeds.documents.row_days import RowDays, read_days
 from forecasting_platform.adapters.feeds.documents.series_cells import (
@@ -35,6 +36,7 @@ from forecasting_platform.adapters.feeds.documents.series_cells import (
 from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
 from forecasting_platform.adapters.feeds.documents.unusable_series import refuse_names, refuse_text_columns
 from forecasting_platform.errors import FeedDocumentError
+from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.forecasting.series.covariates.exogenous import is_exogenous
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -86,8 +88,15 @@ def read_document(
     table = read_table(content, content_type, description, source, quarantine)
     if not len(table) and not may_be_empty:
         raise _without_rows(quarantine, source)
+    if description.days_are_columns and description.long and len(table):
+        table = turned(table, _names_day(description), description.day.column[0], description.long.value[0], source)
     refuse_missing_columns(table, description, source)
     return _Reading(description, source, quarantine, fetched_at, period).document(table, content)
+
+
+def _names_day(description: FeedDescription) -> Callable[[str], bool]:
+    formats = [DayFormat.compile(declared) for declared in description.day.format]
+    return lambda name: any(each.moment(name) is not None for each in formats)
 
 
 def _without_rows(quarantine: Quarantine, source: str) -> FeedDocumentError:
@@ -243,6 +252,8 @@ class _Reading:
         return added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
 
     def _values(self, texts: pa.Array) -> CellValues:
+        if self.description.aggregate and self.description.aggregate.method == "count":
+            return counted(texts, self.description.dialect)
         return read_values(texts, self.description.dialect, self.description.series.unit_factor)
 
     def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:

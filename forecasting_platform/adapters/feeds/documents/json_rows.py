@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jmespath.exceptions import JMESPathError
 
+from forecasting_platform.adapters.feeds.documents.oriented_rows import oriented_rows
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
 from forecasting_platform.adapters.feeds.documents.text_table import TextTable, refuse_beyond_limit, text_array
 from forecasting_platform.errors import FeedDocumentError, examples, shortened
@@ -19,6 +20,14 @@ from forecasting_platform.repetitions import first_repeated
 
 MAX_NAME_CHARACTERS_SHOWN = 100
 _SAYS_ERROR = ("error", "errors", "message")
+
+
+_WANTED = {
+    "records": "an array of objects",
+    "list": "an object with a list a column (orient: list)",
+    "index": "an object with a row a day (orient: index)",
+    "columns": "an object with a column each, by day (orient: columns)",
+}
 
 
 def read_json(text: str, description: FeedDescription, source: str, quarantine: Quarantine) -> TextTable:
@@ -39,7 +48,11 @@ def read_json(text: str, description: FeedDescription, source: str, quarantine: 
 
 
 def read_json_lines(text: str, description: FeedDescription, source: str, quarantine: Quarantine) -> TextTable:
-    """The objects of the lines; a line that is none is quarantined."""
+    """The objects of the lines, or what the description's `records` makes of them; a line that is none is quarantined.
+
+    Raises:
+        FeedDocumentError: `records` makes no array of the lines.
+    """
     parse = _parser(description)
     found: list[tuple[int, object]] = []
     for number, line in enumerate(filter(str.strip, text.splitlines()), start=1):
@@ -47,7 +60,12 @@ def read_json_lines(text: str, description: FeedDescription, source: str, quaran
             found.append((number, parse(line)))
         except (ValueError, RecursionError) as error:
             quarantine.add(number, f"the line is not valid JSON: {_where(error)}", line)
-    return _table(found, source, quarantine)
+    if description.records is None:
+        return _table(found, source, quarantine)
+    records = records_of([line for _, line in found], description, source)
+    # Where each line became one row, a row keeps the number of its line.
+    numbers = [number for number, _ in found] if len(records) == len(found) else range(1, len(records) + 1)
+    return _table(zip(numbers, records, strict=True), source, quarantine)
 
 
 def _parser(description: FeedDescription) -> Callable[[str], Any]:
@@ -96,20 +114,23 @@ def records_of(document: object, description: FeedDescription, source: str) -> S
     expression = description.records
     if description.error and (told := found_at(description.error, document, source)):
         raise _is_error(told, source)
-    if expression is None:
+    if expression is None and description.orient != "records":
+        records = document
+    elif expression is None:
         records = document.get("records") if isinstance(document, dict) else document
-        expected = "an array of objects, or one under `records`, is expected"
     else:
         records = found_at(expression, document, source)
-        expected = f"an array of objects is expected at {expression!r}"
     told = (
         next((document[key] for key in _SAYS_ERROR if document.get(key)), None) if isinstance(document, dict) else None
     )
     if told and not records:
         raise _is_error(told, source)
-    if not isinstance(records, list):
-        found = f"an object with the keys {examples(document)}" if isinstance(document, dict) else "no array"
-        raise FeedDocumentError(source, f"its JSON is {found}; {expected}", MEND)
+    if description.orient != "records" and isinstance(records, dict):
+        return oriented_rows(records, description.orient, description.day.column[0], source)
+    if not isinstance(records, list) or description.orient != "records":
+        found = f"an object with the keys {examples(document)}" if isinstance(document, dict) else "no object"
+        wanted = _WANTED[description.orient] + (f" is expected at {expression!r}" if expression else " is expected")
+        raise FeedDocumentError(source, f"its JSON is {found}; {wanted}", MEND)
     return records
 
 

@@ -3,6 +3,7 @@
 A cell is text as written; the empty text is a cell without a value, and null is no cell at all (JSON has both).
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,15 @@ class TextTable:
         columns = {name: column.filter(mask) for name, column in self.columns.items()}
         return TextTable(columns, self.numbers[wanted], self.delimiter)
 
+    def sample(self, most: int) -> "TextTable":
+        """All rows, or of more than `most` the first and the last ones."""
+        places = np.arange(len(self))
+        return self.keep((places < most // 2) | (places >= len(self) - most // 2)) if len(self) > most else self
+
+    def texts(self) -> dict[str, list[str]]:
+        """The cells by column; one that is missing is empty."""
+        return {name: [cell or "" for cell in column.to_pylist()] for name, column in self.columns.items()}
+
     def row(self, position: int) -> str:
         """A row as a person finds it in the document, or nearly so."""
         cells = {name: column[position].as_py() for name, column in self.columns.items()}
@@ -59,6 +69,32 @@ def text_array(cells: Sequence[str | None]) -> pa.Array:
     except UnicodeEncodeError:
         whole = [cell if cell is None else cell.encode("utf-8", "backslashreplace").decode() for cell in cells]
         return pa.array(whole, pa.string())
+
+
+def header_names(rows: Sequence[Sequence[str]], join: str) -> list[str]:
+    """The names of the columns, of a header of one row or several.
+
+    A group's name stands over its first column only, where cells were merged: it is the others' too.
+
+    >>> header_names([["Date", "Load", ""], ["", "actual", "plan"]], " ")
+    ['Date', 'Load actual', 'Load plan']
+    """
+    *groups, last = rows
+    if not groups:
+        return list(last)
+    named = [_of_each_column(group, last) for group in groups]
+    columns = itertools.zip_longest(*named, last, fillvalue="")
+    return [join.join(filter(None, map(str.strip, column))) for column in columns]
+
+
+def _of_each_column(group: Sequence[str], last: Sequence[str]) -> list[str]:
+    spread, current = [], ""
+    for name, below in itertools.zip_longest(group, last, fillvalue=""):
+        # A name with nothing below it is of its own column alone.
+        current = name or (current if below.strip() else "")
+        spread.append(current)
+        current = current if below.strip() else ""
+    return spread
 
 
 def refuse_beyond_limit(cells: int, source: str) -> None:

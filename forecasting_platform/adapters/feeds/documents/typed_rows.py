@@ -13,7 +13,12 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND
-from forecasting_platform.adapters.feeds.documents.text_table import TextTable, refuse_beyond_limit, text_array
+from forecasting_platform.adapters.feeds.documents.text_table import (
+    TextTable,
+    header_names,
+    refuse_beyond_limit,
+    text_array,
+)
 from forecasting_platform.errors import FeedDocumentError, examples
 from forecasting_platform.feed_description.description import FeedDescription
 
@@ -93,10 +98,8 @@ def read_excel(content: bytes, description: FeedDescription, source: str) -> Tex
     texts = [[_cell(cell, dialect.decimal_char) for cell in row] + [""] * (width - len(row)) for row in rows]
     names = [f"field{place + 1}" for place in range(width)]
     if dialect.header:
-        parts = [texts[number - 1] for number in dialect.header_rows]
-        names = [
-            dialect.header_join.join(filter(None, (part[place].strip() for part in parts))) for place in range(width)
-        ]
+        named = header_names([texts[number - 1] for number in dialect.header_rows], dialect.header_join)
+        names = [name.strip() for name in named]
     columns: dict[str, pa.Array] = {}
     for place, name in enumerate(names):
         cells = [row[place] for row in texts[header_end:]]

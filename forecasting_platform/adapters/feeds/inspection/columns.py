@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import combinations
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,12 @@ class Layout:
     weather: tuple[str, ...]
     found: tuple[Found, ...]
     doubts: tuple[Doubt, ...]
+
+    def of_values(self, name: str) -> Self:
+        """With one column of values, where the document shows that the others hold none of a day."""
+        others = {other: "is the same on each day" for other in self.value_columns if other != name}
+        values = tuple(other for other in self.value_columns if other == name)
+        return replace(self, value_columns=values, left_out={**self.left_out, **others}, weather=())
 
 
 def find_layout(columns: Mapping[str, Sequence[str]], moments: Sequence[datetime], numbers: NumberFinding) -> Layout:
@@ -139,9 +146,10 @@ def _id_columns(
     # Texts first, then names like `id`, then the document's order: of several that would do, what a person chose.
     candidates.sort(key=lambda name: (name not in texts, not _ID_NAMES.search(name), list(columns).index(name)))
     keys = pd.DataFrame({"moment": instants, **{name: frame[name] for name in candidates}})
-    for size in range(1, _MAX_ID_COLUMNS + 1):
+    # Numbers that differ by chance name the rows of a day too: texts that do are meant, be they more columns.
+    for among in ([name for name in candidates if name in texts], candidates):
         # Eight at most: combinations grow fast, and what names the series is among the first.
-        for ids in combinations(candidates[:8], size):
+        for ids in (ids for size in range(1, _MAX_ID_COLUMNS + 1) for ids in combinations(among[:8], size)):
             combined = frame[list(ids)].drop_duplicates()
             # Of a series there is more than one day, where the document has several.
             once = len(combined) * 2 > rows and instants.nunique() > 2

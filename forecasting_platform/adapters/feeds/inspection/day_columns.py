@@ -18,7 +18,11 @@ DAY_NAMES = re.compile(
     r"([^a-z]|$)|date|datum|fecha|timestamp",
     re.IGNORECASE,
 )
-SECOND_CHOICES = re.compile(r"end|until|updat|modif|creat|publi|issued|insert|load|bis|fin\b", re.IGNORECASE)
+SECOND_CHOICES = re.compile(
+    r"end|until|updat|modif|creat|publi|issued|insert|load|generat|retriev|extract|snapshot|process|record|bis|fin\b",
+    re.IGNORECASE,
+)
+"""Names of moments at which something was done with a row, and of the end of its interval."""
 _HOURS = re.compile(r"hour|^hr$|time|heure|hora|stunde|uhr|zeit|^he$|^h$", re.IGNORECASE)
 
 

@@ -32,6 +32,8 @@ _WHOLE = {
     14: ("%Y%m%d%H%M%S",),
 }
 _WEEKDAY = r"(?P<weekday>(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*)(?P<after>,? )"
+_BETWEEN = r" +(?:[-–—]|to|bis) +|--|[-–—/]"
+"""Between the start and the end of an interval."""
 _TIME = (
     r"(?P<t>[T ]| +- +)(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?::(?P<second>\d{2}))?(?P<fraction>\.\d{1,9})?"
     r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<gap> ?)(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?"
@@ -51,12 +53,25 @@ def looks_like_day(text: str) -> bool:
 
 
 def formats_of(text: str) -> list[str]:
-    """The formats that may have written a text, without a look at its digits.
+    """The formats that may have written a text, without a look at its digits; of an interval, those of its start.
 
     >>> formats_of("01/02/2018 13:00")
     ['%d/%m/%Y %H:%M', '%m/%d/%Y %H:%M']
+    >>> formats_of("2018-02-01 13:00 - 2018-02-01 14:00")[0]
+    '%Y-%m-%d %H:%M - ...'
     """
-    text = text.strip()
+    return _formats_of_moment(text.strip()) or _formats_of_interval(text.strip())
+
+
+def _formats_of_interval(text: str) -> list[str]:
+    for between in re.finditer(_BETWEEN, text):
+        start, end = text[: between.start()], text[between.end() :]
+        if looks_like_time(end) or _formats_of_moment(end):
+            return [f"{declared}{between.group()}..." for declared in _formats_of_moment(start)]
+    return []
+
+
+def _formats_of_moment(text: str) -> list[str]:
     if text.isdecimal() and len(text) in _WHOLE:
         return list(_WHOLE[len(text)])
     if re.fullmatch(r"\d{9,10}\.\d+", text):

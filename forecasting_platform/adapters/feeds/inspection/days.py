@@ -90,11 +90,28 @@ def find_day(columns: Mapping[str, Sequence[str]], numbers: Sequence[int], today
     if not findings:
         return None
     best = max(findings, key=lambda finding: _rank(finding, list(columns)))
-    others = [each.columns[0] for each in findings if not set(each.columns) & set(best.columns)]
+    others = [each for each in findings if not set(each.columns) & set(best.columns)]
     if not others:
         return best
-    doubt = Doubt("day.column", f"{quoted(others)} also name{'s' if len(others) == 1 else ''} days")
-    return replace(best, doubts=(*best.doubts, doubt))
+    names = [each.columns[0] for each in others]
+    equal = [each for each in others if _rank(each, [])[:-1] == _rank(best, [])[:-1] and _differ(each, best)]
+    if not equal:
+        doubt = Doubt("day.column", f"{quoted(names)} also name{'s' if len(names) == 1 else ''} days")
+        return replace(best, doubts=(*best.doubts, doubt))
+    either = [best, *equal]
+    row = next(row for row, moments in enumerate(zip(*(each.moments for each in either), strict=True)) if all(moments))
+    read = [f"{each.columns[0]!r} (as {each.formats[0]}) of {each.moments[row]:%Y-%m-%d}" for each in either]
+    why = f"a row has more than one day, such as {' and '.join(read)}: which is that of its values?"
+    doubt = Doubt("day.column", why, tuple(f'"{each.columns[0]}"' for each in either))
+    # With the formats of each, the choice of a column is all that is left.
+    formats = tuple(dict.fromkeys(declared for each in either for declared in each.formats))
+    return replace(best, formats=formats, doubts=(*best.doubts, doubt))
+
+
+def _differ(one: DayFinding, other: DayFinding) -> bool:
+    """Whether two columns name different days in many rows."""
+    both = [(a.date(), b.date()) for a, b in zip(one.moments, other.moments, strict=True) if a and b]
+    return sum(a != b for a, b in both) > 0.01 * len(both) > 0
 
 
 def _rank(finding: DayFinding, order: list[str]) -> tuple[float, ...]:
@@ -106,7 +123,7 @@ def _rank(finding: DayFinding, order: list[str]) -> tuple[float, ...]:
         share > 0.9,
         not SECOND_CHOICES.search(name),
         bool(DAY_NAMES.search(name)),
-        -order.index(name),
+        -order.index(name) if order else 0,
     )
 
 

@@ -67,10 +67,12 @@ def _find_text_format(content: bytes, content_type: str | None, source: str) -> 
 
 def _find_json(text: str, source: str) -> DocumentFormat:
     if is_json_lines(text):
-        native = find_records(f"[{text.strip().splitlines()[0]}]", source).native
-        return DocumentFormat({"format": "jsonl"}, native, [Found("format", "JSON, one object a line")])
+        records = find_records(f"[{text.strip().splitlines()[0]}]", source)
+        lines: Words = {"format": "jsonl"} | ({"records": records.expression} if records.expression else {})
+        return DocumentFormat(lines, records.native, [Found("format", "JSON, one object a line")])
     records = find_records(text, source)
-    words = {"records": records.expression, "error": records.error}
+    orient = None if records.orient == "records" else records.orient
+    words = {"records": records.expression, "orient": orient, "error": records.error}
     given = {word: value for word, value in words.items() if value is not None}
     return DocumentFormat(given, records.native, [Found("format", "JSON"), *records.found], [*records.doubts])
 
@@ -80,6 +82,7 @@ def _find_csv(text: str, source: str) -> DocumentFormat:
     dialect: Words = {} if found.delimiter == "," else {"delimiter": found.delimiter}
     dialect |= {} if found.quote_char == '"' else {"quoteChar": found.quote_char}
     dialect |= {} if found.comment_char is None else {"commentChar": found.comment_char}
+    dialect |= {"skipInitialSpace": True} if found.is_aligned else {}
     dialect |= _header(found.header_rows)
     words: Words = {"dialect": dialect} if dialect else {}
     return DocumentFormat(words, False, [Found("format", "CSV"), *found.found], [*found.doubts])

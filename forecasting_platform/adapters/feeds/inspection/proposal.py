@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from forecasting_platform.adapters.feeds.documents.document_table import read_table
 from forecasting_platform.adapters.feeds.documents.feed_document import read_document
+from forecasting_platform.adapters.feeds.documents.oriented_rows import VALUE, turned
 from forecasting_platform.adapters.feeds.documents.quarantine import Quarantine
-from forecasting_platform.adapters.feeds.documents.text_table import Positions, TextTable
+from forecasting_platform.adapters.feeds.documents.text_table import TextTable
 from forecasting_platform.adapters.feeds.inspection.clock import ClockFinding, find_clock
 from forecasting_platform.adapters.feeds.inspection.columns import Layout, find_layout
 from forecasting_platform.adapters.feeds.inspection.day_formats import looks_like_day
@@ -23,6 +21,7 @@ from forecasting_platform.adapters.feeds.inspection.newest_day import newest_day
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
 from forecasting_platform.adapters.feeds.inspection.numbers import NumberFinding, find_numbers
 from forecasting_platform.adapters.feeds.inspection.proposed_file import proposed_file
+from forecasting_platform.adapters.feeds.inspection.text import are_days
 from forecasting_platform.errors import FeedDocumentError, shortened
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.description import FeedDescription
@@ -32,6 +31,8 @@ from forecasting_platform.ports.observation_feed import FeedDocument
 EVERY_DAY = DateRange(date(1700, 1, 1), date(2200, 12, 31))
 MAX_CLOSED_DAYS = 40
 """Single days that a proposal declares as closed; more are gaps."""
+DAY = "Date"
+"""The column of the day by default."""
 _MAX_ROWS = 200_000
 _AVERAGED = re.compile(
     r"temp|price|rate|level|humid|speed|wind|volt|percent|%|ratio|index|mean|avg|(^|[^a-z])[kmg]w([^h]|$)|power|load",
@@ -103,11 +104,15 @@ class _Inspection:
         found = find_format(self._content, self._content_type, self._source, self._rows)
         self._words |= found.words
         self._note(found.found, found.doubts)
-        table = self._table()
+        table = self._table(self._words)
+        is_turned = are_days(table.columns)
+        if is_turned:
+            table = turned(table, looks_like_day, DAY, VALUE, self._source)
+            self._found.append(Found("columns", "a day each"))
         day, rows = self._find_day(table)
         moments = [moment for moment in day.moments if moment is not None]
         cells = {
-            name: [column[row] for row in rows] for name, column in _cells(table).items() if name not in day.columns
+            name: [column[row] for row in rows] for name, column in table.texts().items() if name not in day.columns
         }
         if not cells:
             raise NoLayoutError(
@@ -117,6 +122,8 @@ class _Inspection:
         numbers = self._find_numbers(cells, native=found.native)
         has_time = any(DayFormat.compile(each).has_time for each in day.formats)
         layout = find_layout(cells, moments, numbers)
+        if is_turned:
+            layout = layout.of_values(VALUE)
         self._note(layout.found, layout.doubts)
         if not layout.value_columns:
             why = "; ".join(f"{name!r}: {reason}" for name, reason in list(layout.left_out.items())[:5])
@@ -125,6 +132,10 @@ class _Inspection:
             )
         clock = self._find_clock(day, cells, moments, layout, has_time)
         self._declare_layout(layout, clock, has_time=has_time)
+        if is_turned:
+            names = [name for name in table.columns if name not in {DAY, VALUE}]
+            long = {"series": names[:1], "value": VALUE} | self._words.get("long", {})
+            self._words |= {"days_are_columns": True, "long": long}
         return self._checked(layout)
 
     def _note(self, found: Sequence[Found], doubts: Sequence[Doubt]) -> None:
@@ -132,29 +143,29 @@ class _Inspection:
         self._doubts += doubts
 
     def _rows(self, words: Words) -> list[list[str]]:
-        columns = _cells(self._table(self._words | words)).values()
-        return [list(cells) for cells in zip(*columns, strict=True)]
+        """The rows of a sheet at their places, the empty ones among them."""
+        table = self._table(self._words | words)
+        rows = [[""] * len(table.columns) for _ in range(int(table.numbers.max(initial=0)))]
+        for number, *cells in zip(table.numbers.tolist(), *table.texts().values(), strict=True):
+            rows[number - 1] = cells
+        return rows
 
-    def _table(self, words: Words | None = None) -> TextTable:
-        description = FeedDescription.model_validate(words or self._words)
-        return read_table(self._content, self._content_type, description, self._source, Quarantine(self._source))
+    def _table(self, words: Words) -> TextTable:
+        description = FeedDescription.model_validate(words)
+        table = read_table(self._content, self._content_type, description, self._source, Quarantine(self._source))
+        return table.sample(_MAX_ROWS)
 
     def _find_day(self, table: TextTable) -> tuple[DayFinding, list[int]]:
-        cells = _cells(table)
+        cells = table.texts()
         if not len(table):
             raise NoLayoutError(self._source, "it has no rows", "Ask the publisher, or inspect it again later.")
-        day = find_day(cells, table.numbers[_sampled(len(table))].tolist(), self._fetched_at.date())
+        day = find_day(cells, table.numbers.tolist(), self._fetched_at.date())
         if day is None:
             problem = f"no column names a day in most rows; found: {quoted(cells, 8)}"
             remedy = "Give a document with a row a day; docs/your-own-feed.md lists the ways to write a day."
-            if sum(map(looks_like_day, cells)) > 5:
-                problem, remedy = (
-                    "its days are the columns, not the rows",
-                    "Have it turned: a row a day, or a series and day.",
-                )
             raise NoLayoutError(self._source, problem, remedy)
         self._note([Found("day", quoted(day.columns)), *day.found], day.doubts)
-        self._words["day"] = {} if day.columns == ("Date",) else {"column": _one_or_more(day.columns)}
+        self._words["day"] = {} if day.columns == (DAY,) else {"column": _one_or_more(day.columns)}
         formats = day.formats[0] if len(day.formats) == 1 else list(day.formats)
         self._words["day"] |= {} if formats == "%Y-%m-%d" and day.decided else {"format": formats}
         return day, [row for row, moment in enumerate(day.moments) if moment is not None]
@@ -203,12 +214,18 @@ class _Inspection:
             if clock.every_minutes:
                 self._words["aggregate"]["every_minutes"] = clock.every_minutes
             other = "mean" if method == "sum" else "sum"
-            if has_time or "counts the rows of a day" in layout.left_out.values():
+            methods = ("sum", "mean", "max", "min", "last", "count")
+            if has_time and not clock.every_minutes:
+                why = (
+                    "the rows of a day are events at no fixed step; are they to be counted, or their numbers combined?"
+                )
+                self._doubts.append(Doubt("aggregate.method", why, methods))
+            elif has_time or "counts the rows of a day" in layout.left_out.values():
                 why = f"the rows of a day become their {method}; is their {other} meant, or the last, or the largest?"
                 self._doubts.append(Doubt("aggregate.method", why))
             else:
                 why = "a day has several rows, and no column tells them apart"
-                self._doubts.append(Doubt("aggregate.method", why, ("sum", "mean", "max", "min", "last")))
+                self._doubts.append(Doubt("aggregate.method", why, methods))
         if not layout.id_columns and layout.left_out:
             self._words["series"] = {"exclude": list(layout.left_out)}
         if layout.left_out:
@@ -282,18 +299,6 @@ class _Inspection:
         doubts = tuple(self._doubts)
         text = proposed_file(self._words, doubts, layout.weather)
         return Proposal(description, text, tuple(self._found), doubts, layout.left_out, document, due)
-
-
-def _cells(table: TextTable) -> dict[str, list[str]]:
-    picked = pa.array(_sampled(len(table)))
-    return {name: [cell or "" for cell in column.take(picked).to_pylist()] for name, column in table.columns.items()}
-
-
-def _sampled(rows: int) -> Positions:
-    """The places of all rows, or of very many those of the first and the last."""
-    if rows <= _MAX_ROWS:
-        return np.arange(rows)
-    return np.concatenate([np.arange(_MAX_ROWS // 2), np.arange(rows - _MAX_ROWS // 2, rows)])
 
 
 def _one_or_more(names: Sequence[str]) -> str | list[str]:

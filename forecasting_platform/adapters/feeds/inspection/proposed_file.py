@@ -6,7 +6,10 @@ from typing import Any
 from forecasting_platform.adapters.feeds.inspection.notes import UNDECIDED, Doubt
 from forecasting_platform.feed_description.writing import write_description
 
-_ORDER = ("source", "format", "sheet", "records", "error", "dialect", "day", "long", "aggregate", "series", "calendar")
+_ORDER = (
+    "source", "format", "sheet", "records", "orient", "error", "dialect", "days_are_columns", "day", "long",
+    "aggregate", "series", "calendar",
+)  # fmt: skip
 
 
 def proposed_file(words: Mapping[str, Any], doubts: Sequence[Doubt], weather: Sequence[str]) -> str:

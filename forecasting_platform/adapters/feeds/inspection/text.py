@@ -8,7 +8,7 @@ import codecs
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,8 @@ _DELIMITERS = (",", ";", "\t", "|", " ", "^", "~", ":")
 _COMMENTS = ("#", "//", "%", "!", "--", "*")
 _SAMPLED_LINES = 200
 _HEADER_WITHIN = 1000
+_MAX_LINES_ABOVE = 20
+_MIN_DAYS_AS_COLUMNS = 6
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,6 +44,7 @@ class TextDialect:
     """How a text is written.
 
     Attributes:
+        is_aligned: whether several spaces align the columns.
         header_rows: numbers of the rows that are the header, empty lines and comments not counted; none without one.
     """
 
@@ -49,6 +52,7 @@ class TextDialect:
     quote_char: str
     comment_char: str | None
     header_rows: tuple[int, ...]
+    is_aligned: bool
     found: tuple[Found, ...]
     doubts: tuple[Doubt, ...] = ()
 
@@ -100,7 +104,11 @@ def find_dialect(text: str, source: str) -> TextDialect:
     scores = {delimiter: _score(sample, delimiter, quote) for delimiter in _DELIMITERS}
     # Of equal scores the first: delimiters are listed from the most common one.
     delimiter = max(scores, key=lambda each: scores[each])
-    if scores[delimiter] <= 0:
+    aligned = [" ".join(line.split()) for line in lines] if any("  " in line.strip() for line in sample) else []
+    is_aligned = bool(aligned) and _score(_sampled(aligned), " ", quote) > scores[delimiter]
+    if is_aligned:
+        lines, delimiter = aligned, " "
+    elif scores[delimiter] <= 0:
         # The usual mistake is the address of the page that has the download link.
         if lines and lines[0].lstrip().startswith(("<!", "<html", "<?xml")):
             raise NoLayoutError(
@@ -110,11 +118,12 @@ def find_dialect(text: str, source: str) -> TextDialect:
         raise NoLayoutError(source, problem, "Give a table with a row a day (or a series and day, or an hour).")
     rows = [row for row in _parsed(lines[:_HEADER_WITHIN], delimiter, quote) if any(map(str.strip, row))]
     header_rows = header_rows_of(rows, source)
-    found = [Found("delimiter", {"\t": "tab", " ": "space"}.get(delimiter, delimiter))]
+    spelled = "spaces that align the columns" if is_aligned else {"\t": "tab", " ": "space"}.get(delimiter, delimiter)
+    found = [Found("delimiter", spelled)]
     found.append(Found("header", _shown_header(rows, header_rows)))
     if comment is not None:
         found.append(Found("comments", f"lines that begin with {comment!r}"))
-    return TextDialect(delimiter, quote, comment, header_rows, tuple(found))
+    return TextDialect(delimiter, quote, comment, header_rows, is_aligned, tuple(found))
 
 
 def _shown_header(rows: Sequence[Sequence[str]], header_rows: Sequence[int]) -> str:
@@ -173,12 +182,16 @@ def _score(lines: Sequence[str], delimiter: str, quote: str) -> float:
         rows = [row for row in _parsed(lines, delimiter, quote) if row]
     except csv.Error:
         return 0.0
+    of_days = _header_of_days(rows)
+    if of_days is not None:
+        # A table of one series has fewer rows than notes above it.
+        rows = rows[of_days + 1 :]
     width, count = _width(rows)
     if width < 2:
         return 0.0
     body = [row for row in rows if len(row) == width]
     columns = list(zip(*body, strict=True))
-    day = any(_share_of_days(column) >= 0.5 for column in columns) or bool(_split_day(body))
+    day = of_days is not None or any(_share_of_days(column) >= 0.5 for column in columns) or bool(_split_day(body))
     cells = [cell for row in body[:_SAMPLED_LINES] for cell in row if cell.strip()]
     typed = [looks_like_number(cell) or is_null_word(cell) or looks_like_day(cell) or _is_clock(cell) for cell in cells]
     if not cells or not day:
@@ -193,6 +206,16 @@ def _score(lines: Sequence[str], delimiter: str, quote: str) -> float:
 
 def _width(rows: Sequence[Sequence[str]]) -> tuple[int, int]:
     return Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+
+
+def _header_of_days(rows: Sequence[Sequence[str]]) -> int | None:
+    """The place of the row of which most cells, and many, are days; None where there is none."""
+    return next((place for place, row in enumerate(rows[:_MAX_LINES_ABOVE]) if are_days(row)), None)
+
+
+def are_days(names: Collection[str]) -> bool:
+    """Whether most of the names of columns, and many, are days."""
+    return sum(map(looks_like_day, names)) >= max(_MIN_DAYS_AS_COLUMNS, 0.5 * len(names))
 
 
 def _share_of_days(column: Sequence[str]) -> float:
@@ -234,6 +257,8 @@ def header_rows_of(rows: Sequence[Sequence[str]], source: str) -> tuple[int, ...
     Raises:
         NoLayoutError: no row has a day, or what is above the first one is no header.
     """
+    if (of_days := _header_of_days(rows)) is not None:
+        return (of_days + 1,)
     width, _ = _width(rows)
     columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
     days = [place for place, column in enumerate(columns) if _share_of_days(column) >= 0.5]

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -158,6 +159,112 @@ def test_a_bad_line_of_json_lines_is_refused_alone() -> None:
     assert values(document) == [("a", "01-01", 1.0), ("a", "01-03", 3.0)]
     ((_, reason),) = refused(document)
     assert reason.startswith("the line is not valid JSON: Expecting value at line 1")
+
+
+ORIENTED: dict[str, Any] = {
+    "records: daily\norient: list": {"daily": {"Date": ["2024-01-01", "2024-01-02"], "a": [1, 2], "b": [3, None]}},
+    "orient: index": {"2024-01-01": {"a": 1, "b": 3}, "2024-01-02": {"a": 2, "b": None}},
+    "records: p.all\norient: columns": {
+        "p": {"all": {"a": {"2024-01-01": 1, "2024-01-02": 2}, "b": {"2024-01-01": 3}}}
+    },
+}
+
+
+@pytest.mark.parametrize(("described", "document"), ORIENTED.items(), ids=["list", "index", "columns"])
+def test_json_may_hold_its_rows_by_column_or_by_day(described: str, document: dict[str, Any]) -> None:
+    expected = [("a", "01-01", 1.0), ("a", "01-02", 2.0), ("b", "01-01", 3.0)]
+    assert values(read(json.dumps(document), described)) == expected
+
+
+def test_a_number_a_day_is_a_column_of_values() -> None:
+    found = read('{"20240102": 5.25, "20240103": "x"}', 'orient: index\nday: {column: day, format: "%Y%m%d"}')
+    assert values(found) == [("value", "01-02", 5.25)]
+    assert refused(found) == [("value", "not a number")]
+
+
+@pytest.mark.parametrize(
+    ("content", "described", "said"),
+    [
+        ('{"Date": ["2024-01-01"], "a": [1, 2]}', "orient: list", "different lengths ('Date: 1', 'a: 2')"),
+        ('{"Date": "2024-01-01"}', "orient: list", "no list a column"),
+        ('[{"Date": "2024-01-01"}]', "orient: list", "an object with a list a column (orient: list) is expected"),
+        ('{"2024-01-01": {"Date": "x", "a": 1}}', "orient: index", "a column 'Date' of their own"),
+        ('{"data": 5}', "records: data\norient: columns", "(orient: columns) is expected at 'data'"),
+    ],
+)
+def test_json_of_another_orientation_than_described_is_refused_in_words(
+    content: str, described: str, said: str
+) -> None:
+    with pytest.raises(FeedDocumentError) as raised:
+        read(content, described)
+    assert said in str(raised.value)
+
+
+def test_json_lines_may_be_nested_and_a_bad_line_stands_alone() -> None:
+    lines = [
+        '{"at": {"day": "2024-01-01"}, "load": {"mw": 5}}',
+        "broken",
+        '{"at": {"day": "2024-01-02"}, "load": {"mw": "x"}}',
+    ]
+    described = 'format: jsonl\nrecords: "[*].{day: at.day, mw: load.mw}"\nday: {column: day}'
+    found = read("\n".join(lines), described)
+    assert values(found) == [("mw", "01-01", 5.0)]
+    assert found.quarantined["raw"].tolist() == ["broken", "x"]
+
+
+def test_days_that_are_columns_become_rows() -> None:
+    content = "place,Lat,1/2/24,1/3/24,note\nCork,51.9,5,6,x\nGalway,53.3,7,?,y\n"
+    described = 'days_are_columns: true\nday: {format: "%m/%d/%y"}\nlong: {series: place, value: seen}'
+    found = read(content, described)
+    assert values(found) == [("Cork", "01-02", 5.0), ("Cork", "01-03", 6.0), ("Galway", "01-02", 7.0)]
+    assert refused(found) == [("Galway", "not a number")]
+    assert values(read(content, described, period=DateRange(date(2024, 1, 3), date(2024, 1, 3)))) == [
+        ("Cork", "01-03", 6.0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("place,v\nCork,1\n", "no column of it is named by a day"),
+        ("place,Date,2024-01-01\nCork,1,2\n", "its column 'Date' has the name"),
+        ("place,seen,2024-01-01\nCork,1,2\n", "its column 'seen' has the name"),
+    ],
+)
+def test_a_table_that_cannot_be_turned_is_refused_in_words(content: str, said: str) -> None:
+    with pytest.raises(FeedDocumentError) as raised:
+        read(content, "days_are_columns: true\nlong: {series: place, value: seen}")
+    assert said in str(raised.value)
+
+
+def test_the_name_of_a_group_of_columns_is_that_of_each() -> None:
+    content = "Armagh\nday,load,,wind\n,real,plan,real\n2024-01-01,1,2,3\n"
+    found = read(content, "dialect: {headerRows: [2, 3]}\nday: {column: day}")
+    assert [name for name, _, _ in values(found)] == ["load plan", "load real", "wind real"]
+
+
+def test_spaces_may_align_the_columns() -> None:
+    aligned = "Station of Armagh\n  yyyy mm  dd   tmax\n  2023  1   2    9.5\n  2023 12  31   -0.5 \n"
+    found = read(
+        aligned,
+        'dialect: {delimiter: " ", skipInitialSpace: true, headerRows: [2]}\n'
+        'day: {column: [yyyy, mm, dd], format: "%Y %m %d"}',
+    )
+    assert values(found) == [("tmax", "01-02", 9.5), ("tmax", "12-31", -0.5)]
+
+
+def test_the_start_of_an_interval_is_the_day_of_its_row() -> None:
+    content = "when,v\n01.01.2024 22:00 - 01.01.2024 23:00,1\n01.01.2024 23:00 - 02.01.2024 00:00,2\n"
+    found = read(content, 'day: {column: when, format: "%d.%m.%Y %H:%M - ..."}\naggregate: {method: sum}')
+    assert values(found) == [("v", "01-01", 3.0)]
+
+
+def test_events_are_counted_whatever_their_cells_say() -> None:
+    day = 'day: {column: at, format: "%Y-%m-%d %H:%M"}\naggregate: {method: count}'
+    wide = "at,ward\n2024-01-01 03:10,A\n2024-01-01 09:00,B\n2024-01-02 02:00,A\n"
+    assert values(read(wide, day)) == [("ward", "01-01", 2.0), ("ward", "01-02", 1.0)]
+    long = "at,ward,n\n2024-01-01 03:10,A,x\n2024-01-01 09:00,B,x\n2024-01-01 10:00,A,y\n"
+    assert values(read(long, f"{day}\nlong: {{series: ward, value: n}}")) == [("A", "01-01", 2.0), ("B", "01-01", 1.0)]
 
 
 def test_parquet_with_days_and_moments_of_its_own() -> None:

@@ -72,7 +72,8 @@ class _Writer:
         moments = self.moments(every)
         written, local_days = self.written(moments, every, day_format, parts)
         names = self.chance.sample(NAMES, self.pick("series", 1, 1, 2, 3, 5))
-        layout = self.pick("layout", "wide", "wide", "long")
+        may_turn = form in {"csv", "excel"} and every is None and parts == 1 and len(moments) > 7
+        layout = self.pick("layout", "wide", "wide", "long", *(["turned"] if may_turn else []))
         header = self.pick("header", True, True, True, False) if form == "csv" and layout == "wide" else True
         numbers = {name: self.numbers(len(moments)) for name in names}
         values: dict[tuple[str, date], list[float]] = defaultdict(list)
@@ -88,7 +89,7 @@ class _Writer:
             extra = [place + 1] if index else []
             tail = [self.chance.choice(("ok", "est", "prov"))] if note else []
             cells = [numbers[name][place] for name in names]
-            if layout == "wide":
+            if layout != "long":
                 rows.append([*extra, *written[place], *[style(cell, word) for cell in cells], *tail])
             else:
                 rows += [
@@ -103,6 +104,9 @@ class _Writer:
             *(names if layout == "wide" else ["meter", "reading"]),
             *(["quality"] if note else []),
         ]
+        if layout == "turned":
+            head = ["meter", *(day for (day,) in written)]
+            rows = [[name, *(style(cell, word) for cell in numbers[name])] for name in names]
         if layout == "long" and len(names) == 1:
             # The column that names the series says the same in each row.
             values = {("reading", day): cells for (_, day), cells in values.items()}
@@ -111,11 +115,12 @@ class _Writer:
             values = {(f"field{names.index(name) + offset}", day): cells for (name, day), cells in values.items()}
         year_first = day_format.startswith(("%Y", "%y")) or parts == 3
         order = self.pick("order", "oldest", "oldest", "newest", *(["shuffled"] if year_first else []))
+        order = "oldest" if layout == "turned" else order
         if order == "newest":
             rows.reverse()
         if order == "shuffled":
             self.chance.shuffle(rows)
-        if index:
+        if index and layout == "wide":
             for place, row in enumerate(rows):
                 row[0] = place + 1
         content = getattr(self, f"as_{form}")(head, rows, header)
@@ -222,6 +227,15 @@ class _Writer:
         records = [dict(zip(head, row, strict=True)) for row in rows]
         path = self.pick("records", "", "records", "data", "result.records", "a-b.items")
         document: Any = records
+        orient = self.pick("orient", "records", "records", "list", "index", "columns")
+        keys = [record[head[0]] for record in records]
+        if orient == "list":
+            document = {name: [record[name] for record in records] for name in head}
+        elif orient != "records" and len(set(keys)) == len(keys) and self.told["layout"] == "wide" and head[0] != "nr":
+            rest = [{name: cell for name, cell in record.items() if name != head[0]} for record in records]
+            document = dict(zip(keys, rest, strict=True))
+            if orient == "columns":
+                document = {name: {key: row[name] for key, row in document.items()} for name in head[1:]}
         for key in reversed(path.split(".") if path else []):
             document = {"count": len(records), key: document}
         return json.dumps(document, ensure_ascii=self.pick("escaped", True, False)).encode()

@@ -233,6 +233,84 @@ GOLDEN = {
         },
         15,
     ),
+    "JSON with a list a column": Golden(
+        json.dumps({"latitude": 53.3, "daily_units": {"time": "iso8601"}, "daily": {
+            "time": [str(d) for d in days(30)], "load": [some(d) for d in days(30)]}}),
+        {"records": "daily", "orient": "list", "day": {"column": ["time"]}},
+        30,
+    ),
+    "JSON with a row a day, by the day": Golden(
+        json.dumps({"base": "EUR", "rates": {str(d): {"GBP": some(d) / 7, "USD": some(d, 31) / 7} for d in days(30)}}),
+        {"records": "rates", "orient": "index"},
+        60,
+    ),
+    "JSON with a column each, by the day": Golden(
+        json.dumps({"parameter": {"T": {f"{d:%Y%m%d}": some(d) / 7 for d in days(30)},
+                                  "P": {f"{d:%Y%m%d}": some(d, 31) / 7 for d in days(29)}}}),
+        {"records": "parameter", "orient": "columns", "day": {"format": ["%Y%m%d"]}},
+        59,
+    ),
+    "nested lines of JSON": Golden(
+        lines(*(json.dumps({"at": {"day": str(d)}, "load": {"real": {"mw": some(d)}}}) for d in days(30))),
+        {
+            "format": "jsonl",
+            "records": '@[*].{"at.day": at.day, "load.real.mw": load.real.mw}',
+            "day": {"column": ["at.day"]},
+        },
+        30,
+    ),
+    "a column a day": Golden(
+        lines(
+            "State,Country,Lat," + ",".join(f"{d.month}/{d.day}/{d:%y}" for d in days(40)),
+            *(f",{place},5{n}.1," + ",".join(str(some(d, 31 + n)) for d in days(40)) for n, place in enumerate("ABC")),
+        ),
+        {
+            "days_are_columns": True,
+            "day": {"format": ["%m/%d/%y"]},
+            "long": {"series": ["Country"], "value": ["value"]},
+        },
+        120,
+    ),
+    "a workbook with a title, empty rows and a sheet of notes": Golden(
+        workbook([["Daily report", None], [None, None], [None, None], ["day", "gas"],
+                  *([f"{d}", 100.5 + some(d)] for d in days(20))]),
+        {"format": "excel", "dialect": {"headerRows": [4]}, "day": {"column": ["day"]}},
+        20,
+    ),
+    "names of groups over the names of columns": Golden(
+        lines("Date,load,,wind,", ",real,plan,real,plan",
+              *(",".join([f"{d}", *(str(some(d, n)) for n in (3, 31, 17, 7919))]) for d in days(30))),
+        {"dialect": {"headerRows": [1, 2]}},
+        120,
+    ),
+    "columns that spaces align": Golden(
+        lines("Armagh", "Missing data: ---", "   yyyy  mm  dd   tmax   tmin",
+              *(f"   {d.year}  {d.month:2d}  {d.day:2d} {some(d) / 10:6.1f} {'   ---' if n % 9 else '   1.5'}"
+                for n, d in enumerate(days(60)))),
+        {
+            "dialect": {"delimiter": " ", "skipInitialSpace": True, "headerRows": [3], "missingValues": ["", "---"]},
+            "day": {"column": ["yyyy", "mm", "dd"], "format": ["%Y %m %d"]},
+        },
+        60 + 7,
+    ),
+    "intervals": Golden(
+        lines("MTU,Load", *(f"{m:%d.%m.%Y %H:%M} - {m + timedelta(hours=1):%d.%m.%Y %H:%M},{m.hour}" for m in SHIFTS)),
+        {
+            "day": {"column": ["MTU"], "format": ["%d.%m.%Y %H:%M - ..."]},
+            "aggregate": {"method": "mean", "every_minutes": 60},
+        },
+        21,
+    ),
+    "numbers that differ by chance beside names of two columns": Golden(
+        lines("store;product;date;sold", *(f"{names};{d};{10 + d.day % 7 + 8 * n}" for d in days(40)
+              for n, names in enumerate(("Cork;milk", "Cork;tea", "Galway;milk", "Galway;tea")))),
+        {
+            "dialect": {"delimiter": ";"},
+            "day": {"column": ["date"]},
+            "long": {"series": ["store", "product"], "value": ["sold"]},
+        },
+        160,
+    ),
     "midnights of Berlin in UTC": Golden(
         lines("time,flow", *(f"{d}T{'22' if date(2021, 3, 27) < d else '23'}:00:00Z,{some(d)}.5" for d in days(120))),
         {"day": {"column": ["time"], "format": ["%Y-%m-%dT%H:%M:%S%z"], "time_zone": "Europe/Berlin"}},
@@ -276,13 +354,21 @@ def test_of_several_other_readings_some_may_be_disproved_and_the_others_absurd()
     assert not proposal.choices
 
 
+METHODS = "sum or mean or max or min or last or count"
+
+
 @pytest.mark.parametrize(
     ("text", "choices"),
     [
         (lines("Date,gas", *(f"{d:%d/%m/%Y},{d.day}.5" for d in days(9))), '"%d/%m/%Y" or "%m/%d/%Y"'),
         (lines("Date;gas", *(f"{d};{1 + d.day % 9},{d.day:03}" for d in days(30))), '"," or ".", groupChar ","'),
         (lines("Date,a", *(f"{m + timedelta(hours=1):%Y-%m-%dT%H:%M},{m.hour}" for m in HOURS)), "start or end"),
-        (lines("Date,sold", *(f"{d},{n}" for d in days(20) for n in (5, 7, 7))), "sum or mean or max or min or last"),
+        (lines("Date,sold", *(f"{d},{n}" for d in days(20) for n in (5, 7, 7))), METHODS),
+        (lines("at,triage", *(f"{d} 0{n}:{(7 * n + d.day) % 60:02},{n}" for d in days(9) for n in (1, 3, 8))), METHODS),
+        (
+            lines("Applicable At,Applicable For,v", *(f"{d + timedelta(days=1)},{d},{some(d)}" for d in days(30))),
+            '"Applicable At" or "Applicable For"',
+        ),
     ],
 )  # fmt: skip
 def test_what_could_load_wrong_values_without_an_error_has_to_be_chosen(text: str, choices: str) -> None:
@@ -298,7 +384,7 @@ def test_what_could_load_wrong_values_without_an_error_has_to_be_chosen(text: st
         ("", "it is empty"),
         ("<!DOCTYPE html><html></html>", "it is a web page"),
         ('{"error": "access denied", "message": "Invalid API key", "data": []}', "access denied; Invalid API key"),
-        ('{"hourly": {"time": ["2021-01-01", "2021-01-02"], "t": [1, 2]}}', "a list a column ('hourly.time', "),
+        ('{"id": ["time", "series"], "size": [2, 1], "value": [1, 2]}', "a list a column ('id', 'size', 'value')"),
         ('{"data": [', "it is not valid JSON"),
         ("name,size\na,1\nb,2\n", "no delimiter makes rows with a day and a number"),
         (lines("Date,text", *(f"{d},hello" for d in days(9))), "no delimiter makes rows with a day and a number"),
