@@ -101,7 +101,8 @@ def _rows(observations: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     rows = observations.merge(limits, on=["unique_id", "ds"], how="left")
     rows = pd.concat([rows, absent.drop(columns=["change", "flat_days", "swing"])]) if len(absent) else rows
     # Great Expectations writes what it is given into its pages as it is.
-    return rows.drop(columns="is_due").assign(unique_id=rows["unique_id"].map(html.escape)).reset_index(drop=True)
+    escaped = {name: html.escape(name) for name in rows["unique_id"].unique()}
+    return rows.drop(columns="is_due").assign(unique_id=rows["unique_id"].map(escaped)).reset_index(drop=True)
 
 
 def _expectations(expect: Any, period: DateRange) -> Iterator[Any]:

@@ -14,6 +14,9 @@ STATE = "state"
 FINDINGS = "findings"
 """Metadata key of what a check found series by series; incidents of series are made of it."""
 
+MAX_SERIES_SHOWN = 10
+"""Dagster keeps what is shown for ever, each day anew."""
+
 
 def check_result(
     report: ControlReport,
@@ -22,7 +25,7 @@ def check_result(
     *,
     name: str | None = None,
 ) -> dg.AssetCheckResult:
-    """Convert a report to a check result: verdict, summary, one row per series, chart and runbook.
+    """Convert a report to a check result: verdict, summary, the worst series, runbook, and a chart of the bad ones.
 
     Args:
         name: of the check, where it is one of several that are evaluated together.
@@ -30,13 +33,14 @@ def check_result(
     states = report.series["state"].value_counts()
     metadata: dict[str, Any] = {
         STATE: report.state,
-        "series": table(report.series),
+        "worst_series": table(report.worst_series(MAX_SERIES_SHOWN)),
         **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
         "runbook": dg.MetadataValue.url(runbook),
     }
     if (findings := report.findings()) is not None:
         metadata[FINDINGS] = findings.to_json()
-    if len(report.daily):
+    # To draw one costs more than to judge some hundred series.
+    if len(report.daily) and not report.passed:
         metadata["chart"] = plot(evidence_plot(report.telling_days()))
     return dg.AssetCheckResult(
         check_name=name,

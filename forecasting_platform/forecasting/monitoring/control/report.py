@@ -78,6 +78,11 @@ class ControlReport:
         unknown = self.series.loc[states == "unknown", "unique_id"]
         return Findings(int((states != "unknown").sum()), bad, frozenset(unknown))
 
+    def worst_series(self, count: int) -> pd.DataFrame:
+        """So many rows of `series`: the bad ones, then the others that are judged; the most evidence first."""
+        worst = _worst_first(self.series)
+        return worst.iloc[np.argsort(worst["state"].to_numpy() != "bad", kind="stable")[:count]]
+
     def telling_days(self) -> pd.DataFrame:
         """The rows of `daily` of the bad series, those with the most evidence for its threshold first; where none is
         bad, of the one series that is nearest to its threshold.

@@ -132,6 +132,8 @@ def test_what_is_shown_are_the_bad_series_the_worst_first_and_else_the_one_neare
     worst = (bad["evidence"] / bad["threshold"]).sort_values(ascending=False)
     assert len(worst) > 0
     assert found.telling_days()["unique_id"].unique().tolist() == worst.index.tolist()
+    assert found.worst_series(len(worst))["unique_id"].tolist() == worst.index.tolist()
+    assert "unknown" not in set(found.worst_series(len(worst) + 1)["state"])
     calm = found.series["state"].where(found.series["state"] != "bad", "good")
     shown = replace(found, series=found.series.assign(state=calm)).telling_days()
     judged = found.series[found.series["state"] != "unknown"].set_index("unique_id")
