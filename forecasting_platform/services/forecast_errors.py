@@ -6,11 +6,20 @@ import pandas as pd
 
 from forecasting_platform.errors import OverlappingWritesError
 from forecasting_platform.forecasting.models.issuing import cutoffs_of, match_errors
+from forecasting_platform.forecasting.models.record import forecasts_of_record
+from forecasting_platform.forecasting.monitoring.control.daily_sums import sum_errors
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
-from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    DAILY_ERRORS,
+    FORECAST_ERRORS,
+    FORECASTS,
+    HELD_OBSERVATIONS,
+    OBSERVATIONS,
+)
 from forecasting_platform.forecasting.series.quality.holding import without_held
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.daily_sums import forget
 
 MAX_MATCHES = 20
 
@@ -26,7 +35,8 @@ class MatchedErrors:
 def match_forecast_errors(
     store: TableStore, days: DateRange, horizon: int, calendars: Calendars = DAILY
 ) -> MatchedErrors:
-    """Match and store the errors of all forecasts of these days; repeated if values or forecasts arrive meanwhile.
+    """Match and store the errors of all forecasts of these days, and their daily sums; repeated if values or forecasts
+    arrive meanwhile.
 
     Args:
         horizon: how many days ahead forecasts reach.
@@ -40,7 +50,9 @@ def match_forecast_errors(
         # What is held back is no actual yet: a typing error would condemn the model.
         versions = without_held(store.read(OBSERVATIONS, days), held)
         matched = match_errors(store.read(FORECASTS, cutoffs_of(days, horizon)), versions, days, calendars)
+        forget(store, DAILY_ERRORS, days)
         store.replace(FORECAST_ERRORS, matched, days)
+        store.replace(DAILY_ERRORS, sum_errors(forecasts_of_record(matched)), days)
         if _known(store, days, horizon) == known and store.read(HELD_OBSERVATIONS, days).equals(held):
             return MatchedErrors(matched, versions)
     raise OverlappingWritesError("forecast_errors", days, MAX_MATCHES)

@@ -10,10 +10,11 @@ from forecasting_platform.forecasting.models.issuing import issue_forecasts, mat
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, interval_columns
+from forecasting_platform.forecasting.series.frames import DAILY_MOVES, FEATURE_TABLE, FORECASTS, interval_columns
 from forecasting_platform.forecasting.series.lifetime import new_series
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.daily_sums import cutoffs_moved_by, forget, keep_moves
 from forecasting_platform.services.feature_table import plausible_observations
 from forecasting_platform.services.newest_features import with_windows
 
@@ -40,12 +41,21 @@ class Issued:
 def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_normal: NotNormal = ALL_NORMAL) -> Issued:
     """Issue the champion's forecasts, then those of its shadows; a shadow that fails is left out.
 
+    How far the forecasts of record moved is summed up after them.
+
     Args:
         not_normal: periods from which no interval learns, besides those of each model's recipe.
 
     Raises:
         NoChampionError: there is nothing to forecast with.
     """
+    forget(store, DAILY_MOVES, cutoffs_moved_by(cutoffs))
+    issued = _issue_all(store, registry, cutoffs, not_normal)
+    keep_moves(store, cutoffs)
+    return issued
+
+
+def _issue_all(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_normal: NotNormal) -> Issued:
     champion = registry.version_at("champion")
     if champion is None:
         raise NoChampionError(registry.name)

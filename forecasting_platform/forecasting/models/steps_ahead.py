@@ -15,6 +15,8 @@ _GROUPS = ((1, 3), (4, 7), (8, 15))
 """First and last step of each group in which errors are judged."""
 TRAINED_BUCKETS = {f"{first}-{last}": slice(first - 1, last) for first, last in _GROUPS}
 """The groups as positions of trained steps. MLflow allows no plus in a metric's name, so the last has an end."""
+FIRST_STEPS = tuple(first for first, _last in _GROUPS)
+"""The first step of each group."""
 STEP_BUCKETS = (*[*TRAINED_BUCKETS][:-1], f"{_GROUPS[-1][0]}+")
 """The names of the same groups for steps beyond the trained ones too: the last has no end."""
 
@@ -25,7 +27,7 @@ def bucket_of(step: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     >>> bucket_of(np.array([1, 3, 4, 7, 8, 60])).tolist()
     [0, 0, 1, 1, 2, 2]
     """
-    return np.searchsorted([first for first, _last in _GROUPS[1:]], step, side="right")
+    return np.searchsorted(FIRST_STEPS[1:], step, side="right")
 
 
 def trained_step(step: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:

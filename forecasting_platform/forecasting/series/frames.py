@@ -156,6 +156,53 @@ FORECAST_ERRORS = Table(
     day_column="ds",
 )
 
+FIRST_STEP = Column("first_step", "integer", "First step of a group of steps that are judged alike: 1, 4 or 8.")
+
+
+def baseline_error_column(baseline: str) -> str:
+    """Name of the column of a baseline's mean absolute error.
+
+    >>> baseline_error_column("naive")
+    'mean_absolute_error_naive'
+    """
+    return f"mean_absolute_error_{baseline}"
+
+
+DAILY_ERRORS = Table(
+    "daily_errors",
+    "One row is the errors of a series, day and group of steps together, of forecasts of record; control judges by it.",
+    (
+        UNIQUE_ID,
+        DS,
+        FIRST_STEP,
+        Column("forecasts", "integer", "How many forecasts of the day there are in the group."),
+        Column("mean_error", "float", "Mean of forecast less actual."),
+        Column("mean_absolute_error", "float", "Mean of its absolute value."),
+        Column("rmse", "float", "Root of the mean of its square."),
+        Column("inside_80", "float", "Share of the forecasts whose 80 % interval holds the actual."),
+        Column(baseline_error_column("naive"), "float", "Mean absolute error of the naive forecast."),
+        Column(baseline_error_column("seasonal_naive"), "float", "Mean absolute error of the seasonal naive forecast."),
+        Column("rmse_first", "float", "As `rmse`, by the actual as first published.", nullable=True),
+    ),
+    key=("unique_id", "ds", "first_step"),
+    day_column="ds",
+)
+
+DAILY_MOVES = Table(
+    "daily_moves",
+    "One row is how far the forecasts of a series and group of steps moved from the cutoff a day before, of record.",
+    (
+        UNIQUE_ID,
+        CUTOFF,
+        Column("ds", "date", "The first of the days that are forecast; all lie in one season."),
+        FIRST_STEP,
+        Column("forecasts", "integer", "How many days were forecast on both cutoffs."),
+        Column("mean_move", "float", "Mean absolute difference of the two forecasts of a day.", nullable=True),
+    ),
+    key=("unique_id", "cutoff", "ds"),
+    day_column="cutoff",
+)
+
 PREDICTION_LOG = Table(
     "prediction_log",
     "One row is one forecast the app answered with.",
@@ -227,8 +274,12 @@ DRIFT_REFERENCES = Table(
     day_column="ds",
 )
 
-REPLACEABLE_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS, DRIFT_REFERENCES)
+REPLACEABLE_TABLES = (
+    HELD_OBSERVATIONS, FEATURE_TABLE, FORECAST_ERRORS, DAILY_ERRORS, DAILY_MOVES, DRIFT_REFERENCES
+)  # fmt: skip
 """Tables whose days are replaced as a whole."""
 
-DERIVED_TABLES = (HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS, DRIFT_REFERENCES)
+DERIVED_TABLES = (
+    HELD_OBSERVATIONS, FEATURE_TABLE, FORECASTS, FORECAST_ERRORS, DAILY_ERRORS, DAILY_MOVES, DRIFT_REFERENCES
+)  # fmt: skip
 """What the platform makes of observations, in this order."""

@@ -9,12 +9,12 @@ import dagster as dg
 import pandas as pd
 
 from forecasting_platform.errors import examples
-from forecasting_platform.forecasting.models.training.scores import BASELINES
+from forecasting_platform.forecasting.monitoring.control.daily_sums import DailySums
 from forecasting_platform.forecasting.monitoring.control.questions import (
     bias_report,
     coverage_report,
+    judge_revisions,
     naive_report,
-    revision_report,
     rmse_report,
 )
 from forecasting_platform.forecasting.monitoring.control.references import SeriesReference, references_from
@@ -23,13 +23,14 @@ from forecasting_platform.forecasting.series.covariates.exogenous import exogeno
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars
-from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS
+from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
 from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.daily_sums import daily_errors
 from forecasting_platform.settings import Settings
 from forecasting_platform.wiring import declared_not_normal
 
@@ -50,60 +51,48 @@ def judged_without(metadata: Mapping[str, Any], settings: Settings) -> NotNormal
 class _Report(Protocol):
     def __call__(
         self,
-        errors: pd.DataFrame,
+        sums: DailySums,
         references: Mapping[str, SeriesReference],
         /,
         *,
         pages_a_year: float,
         calendars: Calendars,
-        not_normal: NotNormal,
     ) -> ControlReport: ...
 
 
-def _revisions(
-    errors: pd.DataFrame, references: Mapping[str, SeriesReference], *, not_normal: NotNormal, **_: object
-) -> ControlReport:
-    return revision_report(errors, references, not_normal=not_normal)
+def _revisions(sums: DailySums, references: Mapping[str, SeriesReference], **_: object) -> ControlReport:
+    return judge_revisions(sums, references)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A check of the newest errors.
-
-    Attributes:
-        columns: of `FORECAST_ERRORS` that it looks at.
-    """
+    """A check of the newest errors."""
 
     description: str
     report: _Report
-    columns: tuple[str, ...]
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
 
 CONTROL = {
     "forecast_bias_within_budget": _Question(
         "The mean of predictions is where the mean of actuals is, as far as the budget of false pages lets one say.",
-        bias_report,
-        ("y", "y_hat"),
+        bias_report.judge,
     ),
     "forecast_rmse_within_budget": _Question(
-        "Errors are as wide as in the backtest at the same season and step.", rmse_report, ("y", "y_hat")
+        "Errors are as wide as in the backtest at the same season and step.", rmse_report.judge
     ),
     "forecast_coverage_within_budget": _Question(
         "The 80 % interval holds as many of the actuals as it did in the backtest.",
-        coverage_report,
-        ("y", "y_hat", "y_hat_lo_80", "y_hat_hi_80"),
+        coverage_report.judge,
     ),
     "forecasts_beat_naive": _Question(
         "The forecasts are not clearly behind the better naive forecast.",
-        naive_report,
-        ("y", "y_hat", *(f"y_hat_{name}" for name in BASELINES)),
+        naive_report.judge,
         dg.AssetCheckSeverity.WARN,
     ),
     "revisions_leave_errors_unchanged": _Question(
         "Errors computed from first published actuals agree with errors computed from the latest ones.",
         _revisions,
-        ("y", "y_hat", "y_first"),
         dg.AssetCheckSeverity.WARN,
     ),
 }
@@ -123,22 +112,21 @@ def forecast_control(
     settings: dg.ResourceParam[Settings],
     calendars: dg.ResourceParam[Calendars],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Compare the newest errors with the references of the champion's backtest: errors and champion are read once.
+    """Compare the newest errors with the references of the champion's backtest: both are read once.
 
     One that cannot be evaluated stops no other: its error is raised after their results.
     """
     asked = [key.name for key in context.op_execution_context.selected_asset_check_keys]
     champion = champion_metadata(model_registry)
     references, not_normal = references_from(champion), judged_without(champion, settings)
-    columns = {column for name in asked for column in CONTROL[name].columns}
     end = checked_period(context).end
     newest = DateRange(end - timedelta(days=CONTROL_DAYS), end)
-    errors = table_store.read(FORECAST_ERRORS.only("issued_at", *columns), newest)
+    errors = daily_errors(table_store, newest, not_normal, settings.horizon_days)
     failures: dict[str, Exception] = {}
     for name in sorted(asked):
         question, budget = CONTROL[name], settings.false_pages_of(name)
         try:
-            found = question.report(errors, references, pages_a_year=budget, calendars=calendars, not_normal=not_normal)
+            found = question.report(errors, references, pages_a_year=budget, calendars=calendars)
             result = check_result(found, settings.runbook_url(name), question.severity, name=name)
         except Exception as error:  # noqa: BLE001 - raised below
             failures[name] = error

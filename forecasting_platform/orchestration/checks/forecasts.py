@@ -16,6 +16,7 @@ from forecasting_platform.orchestration.checks.results import check_result
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.daily_sums import daily_moves
 from forecasting_platform.settings import Settings
 
 
@@ -46,14 +47,13 @@ def forecasts_are_stable(
     """Forecasts of the same day change from one cutoff to the next as much as in the backtest."""
     name, end = "forecasts_are_stable", checked_period(context).end
     newest = DateRange(end - timedelta(days=CONTROL_DAYS), end)
-    issued = table_store.read(FORECASTS.only("issued_at", "y_hat"), newest)
     champion = champion_metadata(model_registry)
-    report = churn_report(
-        issued,
+    moves = daily_moves(table_store, newest, judged_without(champion, settings), settings.horizon_days)
+    report = churn_report.judge(
+        moves,
         references_from(champion),
         pages_a_year=settings.false_pages_of(name),
         as_of=end,
         calendars=calendars,
-        not_normal=judged_without(champion, settings),
     )
     return check_result(report, settings.runbook_url(name), dg.AssetCheckSeverity.WARN)

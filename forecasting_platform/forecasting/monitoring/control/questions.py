@@ -1,7 +1,8 @@
 """Whether the forecasts still hold: one report a question, from what was forecast and the actuals that came.
 
-The references come from the champion's backtest (`references`); when a series pages follows from a budget of false
-pages (`charts`); how a state is reached is in `report`.
+Errors and moves are summed up by day first (`daily_sums`). The references come from the champion's backtest
+(`references`); when a series pages follows from a budget of false pages (`charts`); how a state is reached is in
+`report`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecasting_platform.forecasting.models.record import forecasts_of_record
 from forecasting_platform.forecasting.models.training.scores import BASELINES
 from forecasting_platform.forecasting.monitoring.control.charts import Chart
+from forecasting_platform.forecasting.monitoring.control.daily_sums import DailySums, judged_errors, judged_moves
 from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
 from forecasting_platform.forecasting.monitoring.control.references import (
     BIAS,
@@ -35,12 +36,13 @@ from forecasting_platform.forecasting.monitoring.control.report import (
 from forecasting_platform.forecasting.monitoring.control.series_rows import (
     DailyValues,
     SeriesRows,
-    daily_means,
     newest_means,
+    places,
 )
-from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
+from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
+from forecasting_platform.forecasting.series.frames import baseline_error_column
 from forecasting_platform.forecasting.series.lifetime import last_days
 
 MAX_REVISION_EFFECT = 0.25
@@ -60,6 +62,7 @@ class ControlQuestion:
         name: begins the summary.
         chart: decides how much evidence pages.
         answer: of the rows that are judged.
+        sum_up: makes daily sums of the rows that it is called with.
         day: the column of days that the chart goes by.
         compare_with: what the rows of a series are compared with, of its backtest.
     """
@@ -67,6 +70,7 @@ class ControlQuestion:
     name: str
     chart: Chart
     answer: Callable[[SeriesRows], Answer]
+    sum_up: Callable[[pd.DataFrame, NotNormal], DailySums] = judged_errors
     day: str = "ds"
     compare_with: Callable[[SeriesReference], SeriesReference] = lambda backtest: backtest
 
@@ -80,18 +84,37 @@ class ControlQuestion:
         calendars: Calendars = DAILY,
         not_normal: NotNormal = ALL_NORMAL,
     ) -> ControlReport:
-        """The state of each series at the end of `as_of` (by default of the newest day).
+        """`judge` of the sums of some rows.
 
         Args:
             rows: of `FORECAST_ERRORS`; of `FORECASTS` for churn, which needs no actuals.
-            references: by series, of the champion's backtest.
-            calendars: the days on which values of each series are due.
             not_normal: periods of which no day is judged, nor a forecast that was made on one.
         """
-        compared = {unique_id: self.compare_with(reference) for unique_id, reference in references.items()}
-        normal, left_out = _normal(forecasts_of_record(rows), compared, not_normal, self.day)
-        daily, measures = self.answer(normal)
-        streams = replace(_streams(self.chart, daily, measures, normal), left_out=left_out)
+        sums = self.sum_up(rows, not_normal)
+        return self.judge(sums, references, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars)
+
+    def judge(
+        self,
+        sums: DailySums,
+        references: References,
+        *,
+        pages_a_year: float,
+        as_of: date | None = None,
+        calendars: Calendars = DAILY,
+    ) -> ControlReport:
+        """The state of each series at the end of `as_of` (by default of the newest day).
+
+        Args:
+            references: by series, of the champion's backtest.
+            calendars: the days on which values of each series are due.
+        """
+        unique_ids = sums.unique_ids
+        compared = {name: self.compare_with(references[name]) for name in unique_ids if name in references}
+        rows = SeriesRows.of(sums.sums, compared, unique_ids, self.day)
+        daily, measures = self.answer(rows)
+        streams = replace(
+            _streams(self.chart, daily, measures, rows), left_out=_left_out(sums.left_out, unique_ids, self.day)
+        )
         return judge_streams(
             self.name, self.chart, streams, pages_a_year=pages_a_year, as_of=as_of, calendars=calendars
         )
@@ -100,19 +123,23 @@ class ControlQuestion:
 def revision_report(
     errors: pd.DataFrame, references: References, *, not_normal: NotNormal = ALL_NORMAL
 ) -> ControlReport:
+    """`judge_revisions` of the sums of rows of `FORECAST_ERRORS`."""
+    return judge_revisions(judged_errors(errors, not_normal), references)
+
+
+def judge_revisions(sums: DailySums, references: References) -> ControlReport:
     """Whether revisions of actuals change the judgement: errors by first published values against latest.
 
     What is measured is |RMSE by first - RMSE by latest| in units of the backtest's RMSE. No backtest
     knows how values are revised, so this threshold is fixed: a quarter.
     """
-    normal, left_out = _normal(errors, references, not_normal, "ds")
-    rows = SeriesRows.of(normal.frame.dropna(subset=["y_first"]), references, normal.unique_ids)
+    rows = SeriesRows.of(sums.sums.dropna(subset=["rmse_first"]), references, sums.unique_ids)
     days = rows.count_days()
-    by_first, by_latest = ((rows["y_hat"] - rows[name]) / rows.unit() for name in ("y_first", "y"))
+    by_first, by_latest = (rows[name] / rows.unit() for name in ("rmse_first", "rmse"))
 
     def effect(window: int) -> Floats:
         newest = rows.newest(window)
-        first, latest = (np.sqrt(newest.mean(of**2, skip_nan=False)) for of in (by_first, by_latest))
+        first, latest = (np.sqrt(newest.mean(of**2)) for of in (by_first, by_latest))
         return np.abs(first - latest)
 
     effects = {window: effect(window) for window in WINDOWS}
@@ -127,7 +154,7 @@ def revision_report(
         "threshold": MAX_REVISION_EFFECT,
         **{f"value_{window}": found for window, found in effects.items()},
         "why": np.where(is_known, "", "too few days with both vintages, or no backtest"),
-        "left_out": np.bincount(left_out[0], minlength=len(rows.unique_ids)),
+        "left_out": np.bincount(_left_out(sums.left_out, rows.unique_ids, "ds")[0], minlength=len(rows.unique_ids)),
     }
     series = pd.DataFrame(judged, columns=SERIES_COLUMNS)
     bad = series.loc[series["state"] == "bad", "unique_id"].tolist()
@@ -155,24 +182,10 @@ def watermark(observations: pd.DataFrame, calendars: Calendars = DAILY) -> date 
     return oldest
 
 
-def _normal(
-    every: pd.DataFrame, references: References, not_normal: NotNormal, day: str
-) -> tuple[SeriesRows, tuple[npt.NDArray[np.int64], Days]]:
-    """The rows that are not left out, of all series, and series and day of which none is kept.
-
-    Args:
-        day: the column of days that a chart goes by.
-    """
-    is_out = not_normal.rows(every, "cutoff", "ds")
-    normal = every[~is_out] if is_out.any() else every
-    # Series that are left out whole are kept, as unknown: a person must see that nothing is judged of them.
-    rows = SeriesRows.of(normal, references, code_names(every["unique_id"].to_numpy(dtype=object))[1])
-    if not is_out.any():
-        return rows, (np.empty(0, np.int64), np.empty(0, "datetime64[D]"))
-    days = every[["unique_id", day]].assign(kept=~is_out).groupby(["unique_id", day], sort=True)["kept"].any()
-    gone = days[~days].index
-    series = pd.Index(rows.unique_ids, dtype=object).get_indexer(gone.get_level_values(0))
-    return rows, (series.astype(np.int64), gone.get_level_values(1).to_numpy().astype("datetime64[D]"))
+def _left_out(days: pd.DataFrame, unique_ids: list[str], day: str) -> tuple[npt.NDArray[np.int64], Days]:
+    """Series and day of which nothing is judged."""
+    series = places(unique_ids, days["unique_id"].tolist()).astype(np.int64)
+    return series, days[day].to_numpy().astype("datetime64[D]")
 
 
 def _streams(chart: Chart, daily: DailyValues, measures: Floats, rows: SeriesRows) -> Streams:
@@ -193,31 +206,24 @@ def _why_no_chart(reference: SeriesReference | None) -> str:
 
 def _of_errors(rows: SeriesRows, each: Floats, measure: Callable[[SeriesRows], Floats]) -> Answer:
     """The chart sees each day's mean value; a person sees a measure of the newest days."""
-    measures = np.column_stack([measure(rows.newest(window)) for window in WINDOWS])
-    return daily_means(rows, rows.series, rows.days, each), measures
+    return rows.daily_means(each), np.column_stack([measure(rows.newest(window)) for window in WINDOWS])
 
 
 def _bias(rows: SeriesRows) -> Answer:
-    return _of_errors(rows, _standardised(rows), lambda newest: newest.mean(rows["y_hat"] - rows["y"]))
+    return _of_errors(rows, rows["mean_error"] / rows.unit(), lambda newest: newest.mean(rows["mean_error"]))
 
 
 def _rmse(rows: SeriesRows) -> Answer:
-    standardised = _standardised(rows)
-    return _of_errors(rows, standardised, lambda newest: np.sqrt(newest.mean(standardised**2)))
-
-
-def _standardised(rows: SeriesRows) -> Floats:
-    return (rows["y_hat"] - rows["y"]) / rows.unit()
+    squares = (rows["rmse"] / rows.unit()) ** 2
+    return _of_errors(rows, rows["mean_error"] / rows.unit(), lambda newest: np.sqrt(newest.mean(squares)))
 
 
 def _coverage(rows: SeriesRows) -> Answer:
-    is_inside = (rows["y"] >= rows["y_hat_lo_80"]) & (rows["y"] <= rows["y_hat_hi_80"])
-    inside = is_inside.astype(np.float64)
-    return _of_errors(rows, 1.0 - inside, lambda newest: newest.mean(inside))
+    return _of_errors(rows, 1.0 - rows["inside_80"], lambda newest: newest.mean(rows["inside_80"]))
 
 
 def _against_naive(rows: SeriesRows) -> Answer:
-    own, naive = (np.abs(of - rows["y"]) for of in (rows["y_hat"], _better_naive(rows)))
+    own, naive = rows["mean_absolute_error"], _better_naive(rows)
 
     def skill(newest: SeriesRows) -> Floats:
         mean, naive_mean = newest.mean(own), newest.mean(naive)
@@ -228,11 +234,11 @@ def _against_naive(rows: SeriesRows) -> Answer:
 
 
 def _better_naive(rows: SeriesRows) -> Floats:
-    """The better naive forecast of each row's series; NaN without a backtest."""
+    """The error of the better naive forecast of each row's series; NaN without a backtest."""
     chosen = np.full(len(rows.series), np.nan)
     for name in BASELINES:
         is_better = np.array([found is not None and found.baseline == name for found in rows.references], dtype=bool)
-        chosen = np.where(is_better[rows.series], rows[f"y_hat_{name}"], chosen)
+        chosen = np.where(is_better[rows.series], rows[baseline_error_column(name)], chosen)
     return chosen
 
 
@@ -246,25 +252,8 @@ def _no_better_than_naive(backtest: SeriesReference) -> SeriesReference:
 
 
 def _churn(rows: SeriesRows) -> Answer:
-    moves = daily_means(rows, *_moves(rows))
+    moves = rows.daily_means(rows["mean_move"] / rows.unit())
     return moves, np.column_stack([newest_means(moves, window, len(rows.unique_ids)) for window in WINDOWS])
-
-
-def _moves(rows: SeriesRows) -> DailyValues:
-    """How far each forecast moved since the cutoff a day before, in units of the backtest's; its day is the cutoff."""
-    cutoffs = rows.frame["cutoff"].to_numpy().astype("datetime64[D]")
-    # By series, day and cutoff: forecasts of one day that were made a day apart are then neighbours.
-    order = np.lexsort((cutoffs, rows.days, rows.series))
-    before, after = order[:-1], order[1:]
-    is_next = (rows.series[before] == rows.series[after]) & (rows.days[before] == rows.days[after])
-    # Over a gap of several cutoffs a forecast may move more, and rightly so.
-    is_next &= cutoffs[after] - cutoffs[before] == np.timedelta64(1, "D")
-    # In the order of the rows, so that a mean is the same sum.
-    before, after = before[is_next], after[is_next]
-    in_order = np.argsort(after)
-    before, after = before[in_order], after[in_order]
-    moved = np.abs(rows["y_hat"][after] - rows["y_hat"][before]) / rows.unit()[after]
-    return rows.series[after], cutoffs[after], moved
 
 
 bias_report = ControlQuestion("bias", BIAS, _bias)
@@ -276,5 +265,5 @@ coverage_report = ControlQuestion("coverage of 80 %", COVERAGE, _coverage)
 naive_report = ControlQuestion("skill against naive", NAIVE, _against_naive, compare_with=_no_better_than_naive)
 """Whether the better of the two naive forecasts is beaten; a person sees 1 - MAE / its MAE. The claim fails where
 forecasts are clearly behind naive, not where their lead only shrank."""
-churn_report = ControlQuestion("churn of forecasts", CHURN, _churn, day="cutoff")
+churn_report = ControlQuestion("churn of forecasts", CHURN, _churn, judged_moves, "cutoff")
 """How far forecasts of the same days move from one cutoff to the next, in units of the backtest's RMSE."""

@@ -240,7 +240,7 @@ def _values(
 def revisions(errors: pd.DataFrame, references: Mapping[str, SeriesReference]) -> pd.DataFrame:
     """State, days and effects of the report on revisions."""
     rows = []
-    for unique_id, own in errors.groupby("unique_id"):
+    for unique_id, own in _of_record(errors).groupby("unique_id"):
         known, effects = own.dropna(subset=["y_first"]), {}
         for window in WINDOWS:
             newest = known[known["ds"] > known["ds"].max() - timedelta(days=window)]

@@ -64,6 +64,20 @@ CREATE TABLE forecast_errors (
 );
 CREATE INDEX ON forecast_errors (ds);
 
+CREATE TABLE daily_errors (
+    unique_id text COLLATE "C", ds date, first_step bigint, forecasts bigint NOT NULL, mean_error float8 NOT NULL,
+    mean_absolute_error float8 NOT NULL, rmse float8 NOT NULL, inside_80 float8 NOT NULL,
+    mean_absolute_error_naive float8 NOT NULL, mean_absolute_error_seasonal_naive float8 NOT NULL, rmse_first float8,
+    PRIMARY KEY (unique_id, ds, first_step)
+);
+CREATE INDEX ON daily_errors (ds);
+
+CREATE TABLE daily_moves (
+    unique_id text COLLATE "C", cutoff date, ds date, first_step bigint NOT NULL, forecasts bigint NOT NULL,
+    mean_move float8, PRIMARY KEY (unique_id, cutoff, ds)
+);
+CREATE INDEX ON daily_moves (cutoff);
+
 CREATE TABLE drift_references (
     unique_id text COLLATE "C", ds date, question text COLLATE "C", learnt_from text NOT NULL COLLATE "C",
     known_as text NOT NULL COLLATE "C", reference text COLLATE "C", why text COLLATE "C",
