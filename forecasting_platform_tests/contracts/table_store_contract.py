@@ -30,6 +30,7 @@ from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.contracts.past_states_contract import PastStatesContract
 from forecasting_platform_tests.contracts.table_store_rows import (
+    DAILY_SUMS,
     DAY_1,
     DAY_2,
     JANUARY,
@@ -38,6 +39,7 @@ from forecasting_platform_tests.contracts.table_store_rows import (
     ODD_TEXTS,
     TUESDAY,
     WEDNESDAY,
+    daily_sums,
     drift_references,
     features,
     forecasts,
@@ -78,8 +80,9 @@ class TableStoreContract(PastStatesContract):
             (FEATURE_TABLE, features(JANUARY)),
             (FORECAST_ERRORS, forecasts(JANUARY).assign(y=float(np.pi), y_first=np.nan)),
             (DRIFT_REFERENCES, drift_references(JANUARY)),
+            *((table, daily_sums(table, JANUARY)) for table in DAILY_SUMS),
         ],
-        ids=["held_observations", "feature_table", "forecast_errors", "drift_references"],
+        ids=lambda given: given.name if isinstance(given, Table) else "rows",
     )
     def test_replaced_rows_are_read_back(self, store: TableStore, table: Table, rows: pd.DataFrame) -> None:
         period = DateRange(JANUARY.start, JANUARY.end + timedelta(days=1))

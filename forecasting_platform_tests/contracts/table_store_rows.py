@@ -7,6 +7,8 @@ import pandas as pd
 
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import (
+    DAILY_ERRORS,
+    DAILY_MOVES,
     DRIFT_REFERENCES,
     FEATURE_NAMES,
     FEATURE_TABLE,
@@ -14,6 +16,7 @@ from forecasting_platform.forecasting.series.frames import (
     HELD_OBSERVATIONS,
     PREDICTION_LOG,
 )
+from forecasting_platform.forecasting.series.table import Table
 
 JANUARY = DateRange(date(2020, 1, 1), date(2020, 1, 31))
 
@@ -77,6 +80,19 @@ def drift_references(period: DateRange) -> pd.DataFrame:
     return DRIFT_REFERENCES.conform(
         rows.assign(question="q", learnt_from="0" * 64, known_as="1" * 64, reference=learnt, why=None)
     )
+
+
+def daily_sums(table: Table, period: DateRange) -> pd.DataFrame:
+    """Sums of each day, the last number of every other one unknown."""
+    days = pd.Series(pd.date_range(period.start, period.end))
+    numbers = {c.name: 0.1 for c in table.columns if c.kind == "float"} | {table.columns[-1].name: [
+        None if day.day % 2 else 0.2 for day in days
+    ]}  # fmt: skip
+    rows = pd.DataFrame({"unique_id": "Größe", "cutoff": days, "ds": days, "first_step": 4, "forecasts": 3} | numbers)
+    return table.conform(rows[table.column_names])
+
+
+DAILY_SUMS = (DAILY_ERRORS, DAILY_MOVES)
 
 
 def forecasts(period: DateRange, model_version: str = "1", y_hat: float = 5.0) -> pd.DataFrame:
