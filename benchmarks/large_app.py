@@ -129,6 +129,8 @@ def pauses(port: int, folder: Path, app: ChildProcess) -> dict[str, Any]:
         (folder / "champion").write_text(version, encoding="utf-8")
         while requests.get(f"http://127.0.0.1:{port}/ready", timeout=60).json()["model"]["version"] != version:
             time.sleep(0.05)
+    # The copy on disk of the last one is written meanwhile.
+    time.sleep(20)
     return {
         "swaps": SWAPS,
         "longest_quiet_pause_ms": quiet,

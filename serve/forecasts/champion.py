@@ -193,18 +193,25 @@ class ChampionWatch:
             raise
 
     def _update_to(self, version: ModelVersion | None) -> None:
-        loaded = self._loaded
         # Before the first promotion an alias that is missing is no problem.
-        self._is_alias_lost = version is None and loaded is not None
+        self._is_alias_lost = version is None and self._loaded is not None
         if version is None:
             return
-        if loaded is None or (version.version, version.run_id) != (loaded.version.version, loaded.version.run_id):
+        if not self._answers(version):
+            # No name here keeps the version before, which takes as much memory again.
             self._load(version)
             return
         # The alias names the version that answers, so an earlier refusal no longer matters.
         self._refused = None
-        if version != loaded.version:
-            self._swap_in(LoadedVersion(version, loaded.model, loaded.loaded_at))
+        if self._loaded is not None and version != self._loaded.version:
+            self._swap_in(LoadedVersion(version, self._loaded.model, self._loaded.loaded_at))
+
+    def _answers(self, version: ModelVersion) -> bool:
+        loaded = self._loaded
+        return loaded is not None and (version.version, version.run_id) == (
+            loaded.version.version,
+            loaded.version.run_id,
+        )
 
     def _load(self, version: ModelVersion) -> None:
         refused = self._refused

@@ -8,6 +8,7 @@ import re
 
 MEAN = "mean"
 """The first part of the metrics over all series."""
+_OVER_ALL = re.compile(r"mean|quantile_\d\d")
 
 MAX_PREFIX = 200
 _CHECKSUM_CHARACTERS = 16
@@ -23,7 +24,7 @@ def metric_prefix(unique_id: str) -> str:
     >>> metric_prefix("Corrib production"), metric_prefix("Gas/"), metric_prefix("../x"), metric_prefix("mean")
     ('Corrib production', 'Gas_x2f_', '_x2e_._x2f_x', '_x6d_ean')
     """
-    if unique_id == MEAN:
+    if _OVER_ALL.fullmatch(unique_id):
         return f"{_escaped(unique_id[0])}{unique_id[1:]}"
     prefix = _ESCAPED.sub(lambda found: _escaped(found[0]), unique_id)
     if len(prefix) <= MAX_PREFIX:
@@ -32,6 +33,15 @@ def metric_prefix(unique_id: str) -> str:
     # `_x` and no number: what no escaping writes.
     ending = f"_x_{checksum}"
     return f"{prefix[: MAX_PREFIX - len(ending)]}{ending}"
+
+
+def quantile_prefix(quantile: float) -> str:
+    """The first part of the metrics that are a quantile over all series.
+
+    >>> quantile_prefix(0.05), metric_prefix("quantile_05")
+    ('quantile_05', '_x71_uantile_05')
+    """
+    return f"quantile_{round(100 * quantile):02d}"
 
 
 def _escaped(char: str) -> str:

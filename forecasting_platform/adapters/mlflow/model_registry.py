@@ -6,7 +6,7 @@ Loading needs only `mlflow-skinny`; registering needs all of MLflow.
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime
 from functools import cache
@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from forecasting_platform.adapters.mlflow.address import address_of
-from forecasting_platform.adapters.mlflow.metric_names import MEAN, metric_prefix
+from forecasting_platform.adapters.mlflow.metrics import candidate_metrics, model_metrics, shown_series
 from forecasting_platform.adapters.model_artifact import read_artifact, write_artifact
 from forecasting_platform.errors import (
     ChampionMovedError,
@@ -42,7 +42,6 @@ LOADER = "forecasting_platform.adapters.mlflow_model_loader"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 MISSING_FILES = ("404 Client Error", "No such artifact", "No such file")
 """What MLflow says where the files of a version are gone: its code is the one of any internal error."""
-SERIES_WITH_METRICS = 50
 MAX_DESCRIPTION = 5000
 EXAMPLE_ROWS = 5
 REQUEST_RETRIES, REQUEST_TIMEOUT_SECONDS = 2, 20
@@ -75,7 +74,7 @@ class MlflowModelRegistry:
             mlflow.set_tags(run_tags)
             recipe = {key: value for key, value in model.metadata.get("recipe", {}).items() if key != "candidates"}
             mlflow.log_params(recipe | {"cutoff": model.cutoff.isoformat(), "series": len(model.unique_ids)})
-            mlflow.log_dict(model.metadata, "metadata.json")
+            mlflow.log_dict(_read_by_people(model.metadata), "metadata.json")
             mlflow.log_dict(dict(_environment()), "environment.json")
             mlflow.log_text(card, "model_card.md")
             _log_candidates(model)
@@ -92,7 +91,7 @@ class MlflowModelRegistry:
                 pip_requirements=["forecasting-platform"],
             )
             # After the model: `log_model` asks the server for each metric there is, one by one.
-            mlflow.log_metrics(_metrics(model), model_id=logged.model_id)
+            mlflow.log_metrics(model_metrics(model), model_id=logged.model_id)
             tags = fingerprint_tags(model) | {CHECKSUM_TAG: checksum, "cutoff": model.cutoff.isoformat()}
             version = str(mlflow.register_model(logged.model_uri, self.name, tags=tags).version)
             # As much of the card as MLflow keeps with a version.
@@ -212,16 +211,6 @@ def _example(model: ForecastModel) -> ModelInputs:
     return ahead.rows(ahead.ds == ahead.ds.min()) if len(ahead) else ahead
 
 
-def _metrics(model: ForecastModel) -> dict[str, float]:
-    """Scores and coverage of what is served, by series and as means over all."""
-    measured = {
-        unique_id: _scores(series["scores"])
-        | {f"coverage_{level}": share for level, share in series["coverage"].items()}
-        for unique_id, series in model.metadata.get("series", {}).items()
-    }
-    return _by_series(measured)
-
-
 @cache
 def _environment() -> Mapping[str, str]:
     """The Python and the packages that trained it."""
@@ -235,30 +224,19 @@ def _log_candidates(model: ForecastModel) -> None:
     for candidate in model.candidates:
         with mlflow.start_run(run_name=candidate.name, nested=True):
             mlflow.log_params({"candidate": candidate.name, **recipe["candidates"][candidate.name]})
-            measured = {
-                unique_id: {
-                    "weight": series["weights"][candidate.name],
-                    **_scores(series["candidates"][candidate.name]),
-                }
-                for unique_id, series in described.items()
-            }
-            mlflow.log_metrics(_by_series(measured))
+            mlflow.log_metrics(candidate_metrics(candidate.name, described))
 
 
-def _scores(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    names = ("rmse", "mae", "mase", "bias", "skill_naive", "skill_seasonal_naive")
-    buckets = {f"rmse_{steps}": value for steps, value in scores["rmse_by_bucket"].items()}
-    return {name: scores[name] for name in names} | buckets
+def _read_by_people(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata with the records of no more series than have metrics; all of them are among the model's files."""
+    shown, control = shown_series(metadata.get("series", {})), metadata.get("control", {})
+    return (
+        metadata
+        | {"series": _records(metadata, shown)}
+        | ({"control": control | {"series": _records(control, shown)}} if control else {})
+    )
 
 
-def _by_series(measured: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
-    """Means over all series, and the metrics of the first ones: a server takes at most a thousand at once."""
-    metrics = {}
-    for name in next(iter(measured.values()), {}):
-        known = [value for of in measured.values() if (value := of[name]) is not None]
-        if known:
-            metrics[f"{MEAN}/{name}"] = sum(known) / len(known)
-    for unique_id, of in list(measured.items())[:SERIES_WITH_METRICS]:
-        prefix = metric_prefix(unique_id)
-        metrics |= {f"{prefix}/{name}": value for name, value in of.items() if value is not None}
-    return metrics
+def _records(document: Mapping[str, Any], shown: Sequence[str]) -> dict[str, Any]:
+    records = document.get("series", {})
+    return {unique_id: records[unique_id] for unique_id in shown if unique_id in records}

@@ -1,7 +1,7 @@
 """Accuracy of the forecasts of record per series over windows of days, and the numbers of a decision, as tables."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,13 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def accuracy_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
+def accuracy_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS, newest: date | None = None) -> pd.DataFrame:
     """One row for each series and window, both in order.
 
     Args:
         errors: rows of `FORECAST_ERRORS`.
         windows: lengths in days, each ending on the newest day that has an actual.
+        newest: that day, where these are some series of many.
 
     Returns:
         `days` with an actual; means, `bias` (mean of `y_hat - y`) with its standard error, RMSE and MAE
@@ -34,9 +35,9 @@ def accuracy_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> p
     if errors.empty:
         return pd.DataFrame(columns=COLUMNS)
     errors = forecasts_of_record(errors)
-    newest = errors["ds"].max()
+    last = errors["ds"].max() if newest is None else pd.Timestamp(newest)
     rows = [
-        (unique_id, window, *_measures(series[series["ds"] > newest - timedelta(days=window)]))
+        (unique_id, window, *_measures(series[series["ds"] > last - timedelta(days=window)]))
         for unique_id, series in errors.groupby("unique_id", sort=True)
         for window in windows
     ]
@@ -74,15 +75,15 @@ def standard_error(daily: Floats) -> float:
     return float(np.sqrt(max(0.0, float(newey_west(daily, lags))) / n))
 
 
-def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
+def vintage_report(errors: pd.DataFrame, windows: Sequence[int] = WINDOWS, newest: date | None = None) -> pd.DataFrame:
     """Bias and RMSE by first published and by latest actuals: one row a series and window.
 
     Args:
         errors: rows of `FORECAST_ERRORS`; days whose first value is not known are left out.
     """
     known = errors.dropna(subset=["y_first"])
-    by_first = accuracy_report(known.assign(y=known["y_first"]), windows)
-    by_latest = accuracy_report(known, windows)
+    by_first = accuracy_report(known.assign(y=known["y_first"]), windows, newest)
+    by_latest = accuracy_report(known, windows, newest)
     keys, measures = ["unique_id", "window_days"], ["bias", "rmse"]
     return by_first[[*keys, *measures]].merge(by_latest[[*keys, *measures]], on=keys, suffixes=("_first", "_latest"))
 

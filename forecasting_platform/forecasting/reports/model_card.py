@@ -9,11 +9,11 @@ from forecasting_platform.forecasting.models.candidates.candidate import FittedC
 from forecasting_platform.forecasting.models.candidates.registry import package_of
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.model_covariates import model_covariates
+from forecasting_platform.forecasting.reports.many_series import MAX_SERIES, worst_by_mase
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
 from forecasting_platform.forecasting.reports.training import not_normal_table
 from forecasting_platform.forecasting.series.frames import LEVELS
 
-SHOWN_SERIES = 20
 _APART = {"constant": "constant", "new_series": "new"}
 
 _TEXT = re.sub(
@@ -48,13 +48,14 @@ are larger than its intervals say.
 
 
 def model_card(model: ForecastModel) -> str:
-    """The card of a trained model, from its metadata; Markdown, with the scores of its first series."""
+    """The card of a trained model, from its metadata; Markdown, with the scores of its series or the worst ten."""
     metadata = model.metadata
-    series = list(metadata["series"].items())
+    series = metadata["series"]
+    shown = list(series) if len(series) <= MAX_SERIES else worst_by_mase(series)[:MAX_SERIES]
     coverage = [f"coverage {level} %" for level in LEVELS]
     head = ["series", "served by", "RMSE", "MASE", "skill to naive", "skill to seasonal naive", *coverage]
-    rows = [head, ["---"] * len(head), *(_row(unique_id, of) for unique_id, of in series[:SHOWN_SERIES])]
-    more = len(series) - SHOWN_SERIES
+    rows = [head, ["---"] * len(head), *(_row(unique_id, series[unique_id]) for unique_id in shown)]
+    more = len(series) - len(shown)
     return _TEXT.format(
         count=len(series),
         horizon=model.horizon,
@@ -65,7 +66,7 @@ def model_card(model: ForecastModel) -> str:
         unexplained=_unexplained(model),
         not_normal=_not_normal(model),
         sees=_sees(model),
-        more=f"\n{more} more are in `metadata.json`.\n" if more > 0 else "",
+        more=f"\nThe worst {len(shown)}; {more} more are in `series.jsonl` of the model's files.\n" if more else "",
         **{key: metadata[key] for key in ("code_version", "data_fingerprint")},
         **metadata["backtest"],
     )

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from forecasting_platform.forecasting.monitoring.control.report import ControlReport
+from forecasting_platform.forecasting.reports.many_series import MAX_SERIES, show_series
 from forecasting_platform.forecasting.reports.plots import evidence_plot
 from forecasting_platform.orchestration.metadata.values import plot, table
 
@@ -13,9 +14,6 @@ STATE = "state"
 
 FINDINGS = "findings"
 """Metadata key of what a check found series by series; incidents of series are made of it."""
-
-MAX_SERIES_SHOWN = 10
-"""Dagster keeps what is shown for ever, each day anew."""
 
 
 def check_result(
@@ -33,10 +31,13 @@ def check_result(
     states = report.series["state"].value_counts()
     metadata: dict[str, Any] = {
         STATE: report.state,
-        "worst_series": table(report.worst_series(MAX_SERIES_SHOWN)),
+        # Dagster keeps what is shown for ever, each day anew.
+        "worst_series": table(report.worst_series(MAX_SERIES)),
         **{f"series_{state}": int(states.get(state, 0)) for state in ("good", "bad", "unknown")},
         "runbook": dg.MetadataValue.url(runbook),
     }
+    if len(quantiles := show_series(report.series, ()).quantiles):
+        metadata["series_quantiles"] = table(quantiles)
     if (findings := report.findings()) is not None:
         metadata[FINDINGS] = findings.to_json()
     # To draw one costs more than to judge some hundred series.

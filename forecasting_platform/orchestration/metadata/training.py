@@ -5,7 +5,7 @@ from typing import Any
 from forecasting_platform.forecasting.models.trained.model_covariates import described_columns
 from forecasting_platform.forecasting.reports.training import not_normal_table, scores_table, series_apart
 from forecasting_platform.forecasting.series.covariates.events import is_event
-from forecasting_platform.orchestration.metadata.values import plot, table
+from forecasting_platform.orchestration.metadata.values import plot, table, tables
 from forecasting_platform.services.training.trained_model import Challenger
 
 
@@ -28,6 +28,6 @@ def training_metadata(challenger: Challenger) -> dict[str, Any]:
             for name, share in model.metadata["exogenous_known"].items()
             if not is_event(name)
         },
-        "scores": table(scores_table(model.metadata)),
+        **tables("scores", scores_table(model.metadata)),
         **{name.removesuffix(".png"): plot(png) for name, png in challenger.trained.plots.items()},
     }

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from forecasting_platform.forecasting.reports.many_series import Shown
 from forecasting_platform.forecasting.reports.markdown import markdown_cell
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 
@@ -40,6 +41,12 @@ def table(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     header = "| " + " | ".join(map(str, rows.columns)) + " |\n|" + "---|" * len(rows.columns)
     lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join([header, *lines]))
+
+
+def tables(name: str, shown: Shown) -> dict[str, dg.MarkdownMetadataValue]:
+    """What is shown of a table of series, by the table's name; the quantiles of many series beside it."""
+    quantiles = {f"{name}_quantiles": table(shown.quantiles)} if len(shown.quantiles) else {}
+    return {name: table(shown.rows), **quantiles}
 
 
 def _cell(value: Any) -> str:

@@ -150,7 +150,9 @@ def test_a_version_shows_its_model_card_and_the_environment_it_was_trained_in(
     assert json.loads(kept["environment.json"].read_text())["numpy"] == np.__version__
 
 
-def test_more_series_than_a_server_takes_metrics_of_are_registered(mlflow_registry: MlflowModelRegistry) -> None:
+def test_of_many_series_the_worst_have_metrics_and_all_have_quantiles(
+    mlflow_server: MlflowServer, mlflow_registry: MlflowModelRegistry
+) -> None:
     copies = []
     for number in range(30):
         unique_ids = tuple(f"{number:02d} {unique_id}" for unique_id in trained_model().unique_ids)
@@ -159,6 +161,12 @@ def test_more_series_than_a_server_takes_metrics_of_are_registered(mlflow_regist
         copies.append(replace(trained_model(), unique_ids=unique_ids, metadata=metadata))
     version = mlflow_registry.register(join_blocks(copies), plots={}, run_tags={})
     assert len(mlflow_registry.load(version).unique_ids) == 120
+    mase = {name: of["scores"]["mase"] for name, of in trained_model().metadata["series"].items()}
+    worst = max(mase, key=lambda name: mase[name])
+    metrics = MlflowClient(mlflow_server.url).get_run(version.run_id).data.metrics
+    over_all = {"mean", "quantile_05", "quantile_25", "quantile_50", "quantile_75", "quantile_95"}
+    assert {key.partition("/")[0] for key in metrics} == over_all | {f"{number:02d} {worst}" for number in range(10)}
+    assert metrics["quantile_50/mase"] == pytest.approx(np.median(list(mase.values())))
 
 
 def test_a_version_carries_a_signature_and_an_input_example(mlflow_registry: MlflowModelRegistry) -> None:
