@@ -54,6 +54,7 @@ class Incidents:
 
     def __init__(self) -> None:
         self._ledger = MemoryLedger()
+        self._told: set[str] = set()
 
     def take(self, evaluations: list[Evaluation], at: datetime) -> None:
         """What the alert sensor does with results of checks."""
@@ -63,6 +64,12 @@ class Incidents:
     def alerts(self) -> list[Alert]:
         """All incidents."""
         return sorted(self._ledger.alerts(), key=lambda alert: alert.last_event_id)
+
+    def newly_opened(self) -> list[Alert]:
+        """Those that were not there when it was asked before."""
+        opened = [alert for alert in self.alerts if alert.alert_id not in self._told]
+        self._told.update(alert.alert_id for alert in opened)
+        return opened
 
     def explains(self, name: str) -> bool:
         """Whether an incident of a series, or of many with it, is open."""
@@ -122,7 +129,11 @@ def replay(fleet: Fleet, first: date, year: DateRange, step: int) -> dict[str, A
             fleet.train()
             fleet.promote()
             trained = days.end
+        # A year takes hours: what is known so far is in the terminal.
         print(f"{days}: {len(before.alerts)} by check, {len(after.alerts)} by cause", flush=True)
+        for how, incidents in (("check", before), ("cause", after)):
+            for alert in incidents.newly_opened():
+                print(f"  by {how}: {alert.fingerprint}: {alert.summary.partition(' Next: ')[0][:160]}", flush=True)
     return {"before": before.alerts, "after": after.alerts, "unexplained": sorted(unexplained)}
 
 

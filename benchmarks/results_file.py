@@ -45,11 +45,16 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) ->
     for _, alike in itertools.groupby(rows, key=tuple):
         print_rows(list(alike), title=name)
     print_rows([asdict(aim) for aim in aims], title="aims")
+    write_results(name, rows, aims)
+
+
+def write_results(name: str, rows: Sequence[Mapping[str, Any]], aims: Sequence[Aim]) -> None:
+    """Write `results/NAME.json`; a long benchmark does so after each of its parts."""
     document = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
         "rows": [{name: _finite(value) for name, value in row.items()} for row in rows],
-        "aims": [asdict(aim) for aim in aims],
+        "aims": [{name: _finite(value) for name, value in asdict(aim).items()} for aim in aims],
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

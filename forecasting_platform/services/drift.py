@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from forecasting_platform.forecasting.monitoring.control.charts import BUDGETS
 from forecasting_platform.forecasting.monitoring.control.drift import (
     DriftReference,
     exogenous_features,
@@ -106,10 +107,11 @@ class DriftJudge:
         """A text that changes where the values of the period's features may have, or what is declared of them."""
         decides = DateRange(period.start - timedelta(days=WINDOW_DAYS), period.end)
         counts = [self.store.count(table, decides) for table in (OBSERVATIONS, HELD_OBSERVATIONS)]
-        return json.dumps([*counts, self.not_normal.to_document(), self.calendars.to_document()])
+        return json.dumps([*counts, BUDGETS, self.not_normal.to_document(), self.calendars.to_document()])
 
     def _declared(self, unique_id: str) -> str:
-        return f"{self.not_normal.of(unique_id)} {self.calendars.of(unique_id).to_document()}"
+        # A reference that was learnt for other budgets is of another form.
+        return f"{BUDGETS} {self.not_normal.of(unique_id)} {self.calendars.of(unique_id).to_document()}"
 
     def _learn(self, wanted: Sequence[str], period: DateRange, kept: pd.DataFrame, known_as: str) -> pd.DataFrame:
         """The kept rows and those of the wanted series, which are learnt only where their values are others."""

@@ -1,6 +1,6 @@
-"""Learns how a daily stream behaves while nothing is wrong: the references of `charts`, with their thresholds.
+"""Learns how a daily stream behaves while nothing is wrong: the references of `charts`.
 
-The threshold for a budget is a quantile of the peaks of simulated streams with nothing wrong: innovations of the
+The evidence for a budget is a quantile of the peaks of simulated streams with nothing wrong: innovations of the
 backtest, resampled in blocks of a week (whitening before the block bootstrap: Davison & Hinkley 1997, 8.2.3). Beyond
 what 200 years show, peaks of a CUSUM are exponential (Lundberg's inequality). What the streams are made of is in
 `references` and `drift`; how series share a budget is in `shared_budget`.
@@ -16,6 +16,7 @@ from forecasting_platform.forecasting.monitoring.control.charts import (
     BUDGETS,
     Chart,
     Reference,
+    allowance_of,
     cusum,
     excursion_peaks,
     raw_scores,
@@ -29,11 +30,8 @@ YEARS = 200
 YEAR_DAYS = 365
 MIN_REFERENCE_DAYS = 60
 DELAY_PATHS, DELAY_RUN_IN, DELAY_LIMIT = 400, 60, 200
-RAREST_PEAKS, TAIL_PEAKS = 50, 400
-"""Of the simulated peaks: thresholds above this one are extrapolated, by the mean excess over that one."""
-DAYS_A_PARAMETER = {False: 28.0, True: 40.0}
-"""How many days of reference determine the tail's exponent once, of a level and of a spread (`squared`)."""
-USUAL_PEAKS_A_YEAR = 30.0
+TAIL_PEAKS = 400
+"""Of the simulated peaks: beyond the smallest of `BUDGETS` evidence grows by the mean excess over this one."""
 FOLDS, MAX_PEAKS = 4, 8
 AT_ONCE = 20
 """Streams whose evidence is computed together, in 50 MB of memory."""
@@ -53,7 +51,7 @@ def learn_references(chart: Chart, streams: Sequence[Floats], seed: int = 0) -> 
 
 
 def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats, Floats] | None:
-    """A reference whose thresholds are still zero, the stream's innovations, and its known days."""
+    """A reference whose heights are still zero, the stream's innovations, and its known days."""
     known = stream[np.isfinite(stream)]
     if len(known) < MIN_REFERENCE_DAYS or np.ptp(known) == 0:
         return None
@@ -71,7 +69,17 @@ def _describe_stream(chart: Chart, stream: Floats) -> tuple[Reference, Floats, F
     scores = raw_scores(chart, innovations)
     mean = float(scores.mean()) if chart.squared else 0.0
     learned = Reference(
-        len(known), centre, persistence, spread, float(level.std()), mean, float(scores.std()), (0.0,) * len(BUDGETS)
+        days=len(known),
+        centre=centre,
+        persistence=persistence,
+        spread=spread,
+        level_spread=float(level.std()),
+        squared=chart.squared,
+        score_mean=mean,
+        score_spread=float(scores.std()),
+        allowance=allowance_of(chart, persistence),
+        heights=(0.0,) * len(BUDGETS),
+        growth=0.0,
     )
     return learned, innovations, known
 
@@ -80,28 +88,25 @@ def _add_thresholds(
     chart: Chart, learned: Sequence[tuple[Reference, Floats, Floats]], seed: int
 ) -> Iterator[Reference]:
     scores = [standard_scores(chart, reference, _resample(of, YEARS, YEAR_DAYS, seed)) for reference, of, _ in learned]
-    evidence = cusum(np.stack(scores), chart)
-    complete = [_add_threshold(chart, reference, evidence[:, at]) for at, (reference, *_) in enumerate(learned)]
-    calm = _calm_peaks(chart, [known for *_, known in learned])
+    evidence = cusum(np.stack(scores), chart, _allowances([reference for reference, *_ in learned])[:, None])
+    complete = [_add_heights(reference, evidence[:, at]) for at, (reference, *_) in enumerate(learned)]
+    calm = _calm_peaks(chart, complete, [known for *_, known in learned])
     for reference, peaks in zip(complete, calm, strict=True):
-        # Of evidence below the lowest threshold no rarity is known.
-        rarity = np.sort(reference.rarity(peaks[peaks > reference.thresholds[-1]]))[::-1]
-        yield replace(reference, peaks=tuple(np.round(rarity[:MAX_PEAKS], 4).tolist()))
+        # Of evidence below the lowest height no rarity is known.
+        largest = _largest(peaks[peaks > reference.heights[-1]], MAX_PEAKS)
+        yield replace(reference, peaks=tuple(np.round(largest, 4).tolist()))
 
 
-def _add_threshold(chart: Chart, reference: Reference, evidence: Floats) -> Reference:
+def _allowances(references: Sequence[Reference]) -> Floats:
+    return np.array([reference.allowance for reference in references])
+
+
+def _add_heights(reference: Reference, evidence: Floats) -> Reference:
     peaks = _largest(excursion_peaks(evidence), int(YEARS * max(BUDGETS)) + 1)
+    heights = (float(peaks[min(int(YEARS * budget), len(peaks) - 1)]) for budget in BUDGETS)
     tail = peaks[: min(TAIL_PEAKS, len(peaks) - 1) + 1]
     # An exponential tail has one parameter, of which the mean excess over its start is the maximum likelihood estimate.
-    excess = float((tail - tail[-1]).mean())
-
-    def height(rarity: float) -> float:
-        rank = min(int(YEARS * np.exp(-rarity)), len(peaks) - 1)
-        start = min(RAREST_PEAKS, len(peaks) - 1)
-        return float(peaks[rank] if rank >= start else peaks[start] + excess * (rarity - np.log(YEARS / start)))
-
-    wanted = (_cautious(-float(np.log(budget)), reference.days / DAYS_A_PARAMETER[chart.squared]) for budget in BUDGETS)
-    return replace(reference, thresholds=tuple(map(height, wanted)))
+    return replace(reference, heights=tuple(heights), growth=float((tail - tail[-1]).mean()))
 
 
 def _largest(values: Floats, count: int) -> Floats:
@@ -110,18 +115,7 @@ def _largest(values: Floats, count: int) -> Floats:
     return np.sort(chosen)[::-1]
 
 
-def _cautious(rarity: float, certainty: float) -> float:
-    """How rare evidence must seem by a reference that is itself a sample, to be as rare as wanted on average over such.
-
-    The exponent of the tail is taken for gamma distributed, with so many samples' worth of certainty: the mean of
-    exp(-x g) is (1 + x / certainty) ** -certainty (for the question see Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
-    """
-    # The tail is one of peaks, and a rarity one of years: there are so many peaks in a year.
-    above = rarity + np.log(USUAL_PEAKS_A_YEAR)
-    return float(certainty * np.expm1(above / certainty) - np.log(USUAL_PEAKS_A_YEAR))
-
-
-def _calm_peaks(chart: Chart, streams: Sequence[Floats]) -> list[Floats]:
+def _calm_peaks(chart: Chart, references: Sequence[Reference], streams: Sequence[Floats]) -> list[Floats]:
     """Peaks of each stream's own days, a quarter at a time, each judged by what the other three teach."""
     judged: list[Floats] = []
     for stream in streams:
@@ -132,7 +126,7 @@ def _calm_peaks(chart: Chart, streams: Sequence[Floats]) -> list[Floats]:
     scores = np.zeros((len(judged), max(map(len, judged), default=0) + 1))
     for row, found in zip(scores, judged, strict=True):
         row[: len(found)] = found
-    evidence = cusum(scores, chart)
+    evidence = cusum(scores, chart, np.repeat(_allowances(references), FOLDS))
     return [excursion_peaks(evidence[:, at * FOLDS : (at + 1) * FOLDS]) for at in range(len(streams))]
 
 
@@ -186,7 +180,7 @@ def _median_delays(
 ) -> list[float]:
     changed = (_add_change(chart, of, path, change) for of, path in zip(references, paths, strict=True))
     scores = [standard_scores(chart, of, path) for of, path in zip(references, changed, strict=True)]
-    evidence = cusum(np.stack(scores), chart).max(axis=0)
+    evidence = cusum(np.stack(scores), chart, _allowances(references)[:, None]).max(axis=0)
     return [
         _median_delay(series >= of.threshold(pages_a_year)) for of, series in zip(references, evidence, strict=True)
     ]

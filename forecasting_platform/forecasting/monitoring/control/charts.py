@@ -16,9 +16,14 @@ import numpy.typing as npt
 
 from forecasting_platform.forecasting.series.arrays import Floats
 
-BUDGETS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
-"""False pages a year of one series for which thresholds are kept; others are interpolated. The small ones are the parts
-that series of a large platform have of its budget."""
+BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
+"""False pages a year of one series for which evidence is kept; of others it is interpolated, beyond the rarest it grows
+by `Reference.growth`."""
+
+USUAL_PEAKS_A_YEAR = 30.0
+"""Of any height: a tail is one of peaks, a rarity one of years."""
+FOUND_SOONEST, MIN_ALLOWANCE = 1.5, 0.35
+"""The lasting step that a chart of level is made for, in standard deviations of the stream, and its least allowance."""
 
 LARGEST_INNOVATION = 3.0
 """In standard deviations: one extreme day is an outlier, not a change, and must not page alone."""
@@ -29,8 +34,8 @@ class Chart:
     """How one kind of change is detected.
 
     Attributes:
-        allowance: subtracted each day, in standard deviations of the score: half of the change that
-            is found soonest (Hawkins & Olwell 1998, 2.2).
+        allowance: the most that is subtracted each day, in standard deviations of the score: half of the change
+            that is found soonest (Hawkins & Olwell 1998, 2.2). `allowance_of` a persistent stream is smaller.
         two_sided: whether a fall counts as a rise does.
         squared: whether the score is the squared innovation: a change of spread instead of level.
         centred: whether the stream is compared with the reference's mean instead of zero.
@@ -53,10 +58,13 @@ class Reference:
         persistence: its first autocorrelation.
         spread: standard deviation of its innovations.
         level_spread: standard deviation of the stream itself.
+        squared: whether its scores are squared innovations.
         score_mean, score_spread: of the scores.
-        thresholds: evidence that pages, one for each of `BUDGETS`.
-        peaks: the rarest evidence of its own calm days, judged by what the other days teach, in logarithms of years
-            between such evidence; the rarest first.
+        allowance: subtracted from each day's score.
+        heights: evidence that streams made of the reference reach so many times a year, one for each of `BUDGETS`.
+        growth: by how much that evidence grows where a budget is divided by e, beyond the smallest of `BUDGETS`.
+        own: the share of `growth` that was learnt from this series alone: all of it until series share what they show.
+        peaks: the largest evidence of its own calm days, judged by what the other days teach; the largest first.
     """
 
     days: int
@@ -64,32 +72,67 @@ class Reference:
     persistence: float
     spread: float
     level_spread: float
+    squared: bool
     score_mean: float
     score_spread: float
-    thresholds: tuple[float, ...]
+    allowance: float
+    heights: tuple[float, ...]
+    growth: float
+    own: float = 1.0
     peaks: tuple[float, ...] = ()
 
     def threshold(self, pages_a_year: float) -> float:
-        """The evidence that pages, for a budget; linear in the logarithm of the budget, also below the smallest."""
+        """The evidence that pages, for a budget.
+
+        A reference is itself a sample, so evidence must seem rarer by it than is wanted. The exponent of the tail is
+        taken for gamma distributed with so many samples' worth of `_certainty`: the mean of exp(-x g) is
+        (1 + x / certainty) ** -certainty (for the question see Gandy & Kvaloy 2013, doi:10.1111/sjos.12006).
+        """
+        wanted = float(np.log(USUAL_PEAKS_A_YEAR / pages_a_year))
+        rarity = self._certainty * float(np.expm1(wanted / self._certainty)) - np.log(USUAL_PEAKS_A_YEAR)
         # Peaks have an exponential tail (`chart_learning`): each division of the budget by e adds the same evidence.
-        return float(np.interp(np.log(pages_a_year), np.log(BUDGETS), self.thresholds)) + self._slope * max(
-            0.0, float(np.log(BUDGETS[0] / pages_a_year))
-        )
+        beyond = max(0.0, rarity + float(np.log(BUDGETS[0])))
+        return float(np.interp(-rarity, np.log(BUDGETS), self.heights)) + self.growth * beyond
 
     def rarity(self, evidence: Floats) -> Floats:
         """Logarithm of the years between stretches that reach such evidence: the inverse of `threshold`."""
-        known: Floats = -np.interp(evidence, self.thresholds[::-1], np.log(BUDGETS)[::-1])
-        return known + np.maximum(0.0, evidence - self.thresholds[0]) / max(self._slope, np.finfo(float).tiny)
+        within = -np.interp(evidence, self.heights[::-1], np.log(BUDGETS)[::-1])
+        seeming = within + np.maximum(0.0, evidence - self.heights[0]) / max(self.growth, np.finfo(float).tiny)
+        usual = np.log(USUAL_PEAKS_A_YEAR)
+        rarity: Floats = self._certainty * np.log1p((seeming + usual) / self._certainty) - usual
+        return rarity
 
     @property
-    def _slope(self) -> float:
-        """Evidence by which a threshold grows where its budget is divided by e, beyond the smallest of `BUDGETS`."""
-        return float((self.thresholds[0] - self.thresholds[1]) / np.log(BUDGETS[1] / BUDGETS[0]))
+    def _certainty(self) -> float:
+        """How many times over the days determine the tail's exponent.
+
+        In days for once: what persistence and spread leave uncertain of whitened sums, whose variance goes with
+        ((1 - persistence) / (1 - estimate)) ** 2, and what `growth` does, half of which series may have in common.
+        Fitted to simulated pages.
+        """
+        of_whitening = 29.0 if self.squared else 5.0 + 2.5 * (1 + self.persistence) / (1 - self.persistence)
+        return self.days / (of_whitening + 7.5 * (1 + self.own))
 
     @classmethod
     def from_document(cls, stored: Mapping[str, Any]) -> "Reference":
         """The inverse of `asdict`, from JSON."""
-        return cls(**{**stored, "thresholds": tuple(stored["thresholds"]), "peaks": tuple(stored.get("peaks", ()))})
+        return cls(**{**stored, "heights": tuple(stored["heights"]), "peaks": tuple(stored.get("peaks", ()))})
+
+
+def allowance_of(chart: Chart, persistence: float) -> float:
+    """What a chart subtracts each day of a stream so persistent.
+
+    A lasting step is mostly expected from the day before, where days are persistent: what whitening leaves of it would
+    be less than the chart's whole allowance, and add up to nothing.
+
+    >>> level = Chart("level", allowance=0.45)
+    >>> [round(allowance_of(level, persistence), 2) for persistence in (0.0, 0.5, 0.8)]
+    [0.45, 0.43, 0.35]
+    """
+    if chart.squared:
+        return chart.allowance
+    left = float(np.sqrt((1 - persistence) / (1 + persistence)))
+    return min(chart.allowance, max(MIN_ALLOWANCE, FOUND_SOONEST / 2 * left))
 
 
 def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, threshold: float) -> Floats:
@@ -98,7 +141,8 @@ def accumulate_evidence(chart: Chart, reference: Reference, stream: Floats, thre
     It is capped at the threshold, so that the chart recovers soon after a long change ends.
     """
     innovations = whiten(stream - reference.centre, reference.persistence, reference.spread)
-    return cusum(standard_scores(chart, reference, innovations), chart, threshold)
+    scores = standard_scores(chart, reference, innovations)
+    return cusum(scores, chart, reference.allowance, threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +181,7 @@ def judge_each(
 
     innovations = whiten(streams - each("centre"), each("persistence"), each("spread"))
     scores = (raw_scores(chart, innovations) - each("score_mean")) / each("score_spread")
-    evidence = cusum(scores, chart, thresholds)
+    evidence = cusum(scores, chart, each("allowance")[:, 0], thresholds)
     own = np.arange(len(streams))
     last = evidence[:, own, lengths - 1]
     side = last.argmax(axis=0)
@@ -207,10 +251,11 @@ def standard_scores(chart: Chart, reference: Reference, innovations: Floats) -> 
     return scores
 
 
-def cusum(scores: Floats, chart: Chart, limit: float | Floats = np.inf) -> Floats:
+def cusum(scores: Floats, chart: Chart, allowance: float | Floats, limit: float | Floats = np.inf) -> Floats:
     """Evidence of a rise and, where the chart has two sides, of a fall; shape (sides, ..., T).
 
     Args:
+        allowance: subtracted each day, of all streams or of each.
         limit: that evidence never exceeds, of all streams or of each.
     """
     # Each day depends on the one before, so the loop is over days, and each step works on all streams side by side.
@@ -221,7 +266,7 @@ def cusum(scores: Floats, chart: Chart, limit: float | Floats = np.inf) -> Float
         current[0] += score
         if chart.two_sided:
             current[1] -= score
-        current -= chart.allowance
+        current -= allowance
         np.clip(current, 0.0, limit, out=current)
         evidence[day] = current
     return np.moveaxis(evidence, 0, -1)

@@ -1,12 +1,17 @@
 """How the series of a platform share its budget of false pages, whatever their number and whatever they have in common.
 
 A budget of B pages a year of n series is B / n of each: expected numbers add up, also of series that depend on each
-other. Years between pages of one series are then so many that its own reference cannot show them. So the threshold is
-never lower than what the calm days of all series together teach: their rarest evidence, each series judged by days that
-it was not learnt from, is the platform's own record of false pages. It holds where errors have more than an
-autoregressive process of one spread in them, such as quarters that differ.
+other. Years between pages of one series are then so many that its own reference cannot show them.
 
-Half of a budget is kept for a page of its own: many series that move at once. Evidence that n series each reach
+So series share how fast evidence grows with rarity. Each has learnt it from its own days, with an error that is known;
+as far as series differ by no more than that error, the mean of all is nearer to the truth (empirical Bayes: Efron &
+Morris 1975, doi:10.2307/2285814), and what remains uncertain is what whitening each series leaves.
+
+And the threshold is never lower than what the calm days of all series together teach: their rarest evidence, each
+series judged by days that it was not learnt from, is the platform's own record of false pages. It holds where errors
+have more than an autoregressive process of one spread in them, such as quarters that differ.
+
+A fifth of a budget is kept for a page of its own: many series that move at once. Evidence that n series each reach
 r times a year is reached by m of them at once at most n r / m times a year (Markov's inequality), so that m series
 together need far less evidence each than one alone. This is how e-values are merged by their mean, and the series that
 are named by the step-up rule of Benjamini & Hochberg (Wang & Ramdas 2022, doi:10.1111/rssb.12489), with two steps.
@@ -14,7 +19,7 @@ are named by the step-up rule of Benjamini & Hochberg (Wang & Ramdas 2022, doi:1
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +31,13 @@ MIN_TOGETHER, MIN_SHARE_TOGETHER = 5, 0.1
 """So many series, and such a share of the judged ones, are many."""
 TOGETHER_DAYS = 7
 """Series whose evidence begins within so many days moved together."""
+PART_TOGETHER = 0.2
+"""Of a budget: for many series that move at once."""
+PART_SHOWN, PART_SHOWN_ALONE = 0.6, 0.95
+"""Of a budget: what the calm days of many series may show, and those of fewer."""
+MIN_POOLED, MAX_DRAWN = 5, 2.0
+DAYS_OF_GROWTH = {False: 15.0, True: 50.0}
+"""Days of a level and of a spread (`squared`) by which the variance of the logarithm of `growth` is one."""
 MAX_TAIL = 50
 YEAR_DAYS = 365
 
@@ -60,10 +72,33 @@ def share_budget(references: Sequence[Reference], shares: Floats, pages_a_year: 
     """
     count = len(references)
     many = how_many_are_many(count)
-    is_shared = count >= MIN_TOGETHER
-    part = pages_a_year / 2 if is_shared else pages_a_year
-    alone = _thresholds(references, shares, part)
-    return SharedThresholds(alone, _thresholds(references, shares, part * many) if is_shared else alone, many)
+    pooled = pool_growth(references)
+    if count < MIN_TOGETHER:
+        alone = _thresholds(pooled, shares, pages_a_year)
+        return SharedThresholds(alone, alone, many)
+    alone = _thresholds(pooled, shares, pages_a_year * (1 - PART_TOGETHER))
+    return SharedThresholds(alone, _thresholds(pooled, shares, pages_a_year * PART_TOGETHER * many), many)
+
+
+def pool_growth(references: Sequence[Reference]) -> list[Reference]:
+    """References whose `growth` is drawn to that of all, as far as it differs by no more than chance.
+
+    In units of what normal scores would give, 1 / (2 allowance) (Siegmund 1985, X.2), since allowances differ. None is
+    moved by more than `MAX_DRAWN` of its own standard errors: one series that is unlike a thousand others stays so
+    (limited translation: Efron & Morris 1972, doi:10.2307/2284711).
+    """
+    own = np.array([of.growth * of.allowance for of in references])
+    if len(own) < MIN_POOLED or not (own > 0).all():
+        return list(references)
+    each = np.log(own)
+    chance = np.array([DAYS_OF_GROWTH[of.squared] / of.days for of in references])
+    usual, found = float(chance.mean()), float(each.var(ddof=1))
+    kept = max(0.0, 1 - (len(each) - 3) / (len(each) - 1) * usual / max(found, usual))
+    farthest = MAX_DRAWN * np.sqrt(chance)
+    drawn = np.exp(each + np.clip((1 - kept) * (each.mean() - each), -farthest, farthest))
+    return [
+        replace(of, growth=float(growth / of.allowance), own=kept) for of, growth in zip(references, drawn, strict=True)
+    ]
 
 
 def busiest_week(begins: Days) -> tuple[np.datetime64, int]:
@@ -92,7 +127,9 @@ def find_moved_together(paging: npt.NDArray[np.bool_], begins: Days, many: int) 
 def _thresholds(references: Sequence[Reference], shares: Floats, pages_a_year: float) -> Floats:
     if not references:
         return np.empty(0)
-    rarity = max(math.log(len(references) / pages_a_year), _rarity_of_calm_days(references, shares, pages_a_year))
+    # The record is of few years, and its series may have much in common, so it must show fewer pages than are wanted.
+    shown = pages_a_year * (PART_SHOWN if len(references) >= MIN_TOGETHER else PART_SHOWN_ALONE)
+    rarity = max(math.log(len(references) / pages_a_year), _rarity_of_calm_days(references, shares, shown))
     # Thresholds are of 365 values: a year of a weekly series has a seventh of them.
     budgets = np.exp(-rarity) / shares
     return np.array([of.threshold(budget) for of, budget in zip(references, budgets.tolist(), strict=True)])
@@ -105,7 +142,7 @@ def _rarity_of_calm_days(references: Sequence[Reference], shares: Floats, pages_
     average over samples of so few.
     """
     own = zip(references, shares, strict=True)
-    peaks = np.sort(np.concatenate([np.array(of.peaks) - np.log(share) for of, share in own]))
+    peaks = np.sort(np.concatenate([of.rarity(np.array(of.peaks)) - np.log(share) for of, share in own]))
     years = float(np.mean([of.days / share for of, share in zip(references, shares, strict=True)])) / YEAR_DAYS
     expected, tail = pages_a_year * years, min(MAX_TAIL, len(peaks) - 1)
     if tail < 1 or expected >= len(peaks):

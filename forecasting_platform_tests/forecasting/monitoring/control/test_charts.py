@@ -47,9 +47,16 @@ def test_streams_with_nothing_wrong_spend_no_more_than_the_budget(chart: Chart, 
 
 
 def test_a_smaller_budget_never_has_a_lower_threshold() -> None:
-    thresholds = learnt(LEVEL, autoregressive(0.5, 640)).thresholds
-    assert list(thresholds) == sorted(thresholds, reverse=True)
-    assert len(thresholds) == len(BUDGETS)
+    reference = learnt(LEVEL, autoregressive(0.5, 640))
+    thresholds = [reference.threshold(budget) for budget in (1e-9, 1e-3, *BUDGETS)]
+    assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_a_lasting_step_in_persistent_days_adds_up_where_the_whole_allowance_would_eat_it() -> None:
+    persistent = learnt(LEVEL, autoregressive(0.8, 4000))
+    assert persistent.allowance < learnt(LEVEL, autoregressive(0.0, 4000)).allowance == LEVEL.allowance
+    evidence = accumulate_evidence(LEVEL, persistent, np.full(200, 1.25), np.inf)
+    assert evidence[0, -1] > evidence[0, 100] > evidence[0, 20] > 0
 
 
 @pytest.mark.parametrize("step", [3.0, -3.0])

@@ -26,6 +26,7 @@ from forecasting_platform.forecasting.monitoring.control.references import (
     references_from,
 )
 from forecasting_platform.forecasting.monitoring.control.report import MAX_AGE_DAYS, ControlReport
+from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
 from forecasting_platform.forecasting.reports.accuracy import (
     COLUMNS,
     accuracy_report,
@@ -240,7 +241,9 @@ def test_a_budget_is_of_a_year_of_the_series_own_days_and_a_closed_day_makes_not
         for each in (DAILY, calendars)
     )
     assert (daily.state, own.state) == ("unknown", "good")
-    assert own.threshold == pytest.approx(REFERENCES["a"].charts["bias"].threshold(3.5))
+    each_day, each_week = (share_budget([REFERENCES["a"].charts["bias"]], np.array([s]), 0.5) for s in (1.0, 1 / 7))
+    assert own.threshold == pytest.approx(each_week.alone[0])
+    assert own.threshold < each_day.alone[0]
 
 
 def test_a_steady_decline_is_no_shift_against_earlier_years_and_a_faster_one_is() -> None:

@@ -13,7 +13,7 @@ from forecasting_platform.forecasting.monitoring.control.charts import (
     excursion_peaks,
 )
 from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
-from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
+from forecasting_platform.forecasting.monitoring.control.shared_budget import pool_growth, share_budget
 from forecasting_platform.forecasting.series.arrays import Floats
 
 LEVEL = Chart("level", allowance=0.45, two_sided=True, centred=False)
@@ -43,9 +43,27 @@ def test_the_more_series_the_higher_is_each_ones_threshold(references: list[Refe
     assert alone < few < many
 
 
+def test_many_series_teach_each_other_how_evidence_grows_and_so_need_less_of_it(references: list[Reference]) -> None:
+    apart = np.array([of.threshold(0.8 / 40) for of in references])
+    shared = share_budget([replace(of, peaks=()) for of in references], np.ones(40), 1.0).alone
+    assert shared.mean() < apart.mean()
+    assert shared.std() < 0.8 * apart.std(), "they differ by chance only"
+
+
+def test_a_series_unlike_all_others_keeps_how_its_evidence_grows(references: list[Reference]) -> None:
+    unlike = replace(references[0], growth=4 * references[0].growth)
+    pooled = pool_growth([unlike, *references[1:]])
+    assert pooled[0].growth > 0.7 * unlike.growth
+    assert all(of.growth < unlike.growth / 2 for of in pooled[1:])
+
+
+def test_few_series_teach_each_other_nothing(references: list[Reference]) -> None:
+    assert pool_growth(references[:4]) == references[:4]
+
+
 def test_rare_evidence_of_calm_days_raises_the_thresholds_of_all(references: list[Reference]) -> None:
     usual = share_budget(references, np.ones(40), 1.0).alone
-    restless = [replace(of, peaks=(12.0, *of.peaks[:-1])) for of in references[:10]] + references[10:]
+    restless = [replace(of, peaks=(60.0, *of.peaks[:-1])) for of in references[:10]] + references[10:]
     assert (share_budget(restless, np.ones(40), 1.0).alone > usual).all()
 
 
