@@ -141,6 +141,23 @@ def quantile_at(quantiles: Floats, probabilities: Floats, probability: float) ->
     return value
 
 
+def interval_around(
+    y_hat: Floats, spread: Floats, probabilities: Floats, lower_bound: Floats, level: int
+) -> tuple[Floats, Floats]:
+    """The lower and upper bounds of forecasts; shapes (n,).
+
+    Args:
+        spread: quantiles of the errors, at `probabilities`; shape (n, Q).
+        lower_bound: no value lies below; shape (n,).
+        level: of the interval, in percent.
+    """
+    tail = (1 - level / 100) / 2
+    # Around the forecast whatever the quantiles: errors that were all of one sign would leave it outside.
+    lower = y_hat + np.minimum(quantile_at(spread, probabilities, tail), 0.0)
+    upper = y_hat + np.maximum(quantile_at(spread, probabilities, 1 - tail), 0.0)
+    return np.maximum(lower, lower_bound), upper
+
+
 def adapt_quantiles(quantiles: Floats, log_widths: Floats) -> Floats:
     """Quantiles with each level's width multiplied; still non-decreasing; shape (S, horizon, Q).
 

@@ -6,10 +6,10 @@ It forecasts from input rows with numpy alone. Training is in `training`, its st
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecasting_platform.errors import UnknownSeriesError
@@ -20,14 +20,15 @@ from forecasting_platform.forecasting.models.candidates.seasonal_naive import Fi
 from forecasting_platform.forecasting.models.intervals import (
     VOLATILITIES,
     adapt_quantiles,
-    quantile_at,
+    interval_around,
     spread_at,
     volatility_scale,
 )
 from forecasting_platform.forecasting.models.steps_ahead import MAX_HORIZON_DAYS, refuse_unreachable
 from forecasting_platform.forecasting.models.trained.first_days import FirstDays
 from forecasting_platform.forecasting.models.trained.forecasts import PARTS, Forecasts
-from forecasting_platform.forecasting.series.arrays import Days, Floats
+from forecasting_platform.forecasting.models.zero_days import is_zero_day
+from forecasting_platform.forecasting.series.arrays import Days, Flags, Floats
 from forecasting_platform.forecasting.series.covariates.events import NO_EVENTS, Events
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.features.history import history_of
@@ -49,13 +50,11 @@ class ForecastModel:
         candidates: K of them, fitted.
         weights: of each candidate in each series' forecast; shape (S, K), rows sum to 1.
         probabilities: of `error_quantiles`, ascending in (0, 1), symmetric; shape (Q,).
-        error_quantiles: of `y - y_hat` in the backtest as on a calm day; shape (S, horizon, Q), non-decreasing
-            in Q, the newest online correction included.
+        error_quantiles: of `y - y_hat` in the backtest as on a calm day; shape (S, horizon, Q), non-decreasing in Q.
         calm_volatility: below it a day counts as calm, above it errors are wider; shape (S,), may be inf.
         lower_bound: no forecast lies below; shape (S,), may be -inf.
         plausible: a point forecast outside (low, high) is replaced by the naive one; shape (S, 2).
-        features: each series' newest feature row known at training: answers without any store; shape
-            (S, F + E): `FEATURE_NAMES`, then `exogenous`.
+        features: each series' newest row at training: `FEATURE_NAMES`, then `exogenous`; shape (S, F + E).
         feature_days: the day of that row; shape (S,).
         ended_after_days: after how many days without a value a series has ended; shape (S,).
         trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
@@ -67,6 +66,8 @@ class ForecastModel:
         exogenous: names of the E exogenous columns of its input frame.
         calendars: the days on which values of each series are due; a closed day has no forecast, or 0.
         events: those of its recipe, which give their exogenous columns their values.
+        zero_values: of D covariates, on whose days each series is 0; shape (S, D), NaN for none.
+        zero_columns: the columns that hold them: `zero_days.zero_columns`; shape (1 + horizon, D).
     """
 
     unique_ids: tuple[str, ...]
@@ -84,18 +85,21 @@ class ForecastModel:
     feature_days: Days
     ended_after_days: Positions
     trained_ranges: Floats
-    is_new: npt.NDArray[np.bool_]
+    is_new: Flags
     first_days: FirstDays
     metadata: dict[str, Any] = field(default_factory=dict)
     exogenous: tuple[str, ...] = ()
     calendars: Calendars = DAILY
     history: Floats = field(default_factory=lambda: np.empty((0, 0)))
     events: Events = NO_EVENTS
+    zero_values: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    zero_columns: Positions = field(default_factory=lambda: np.empty((1, 0), dtype=np.int64))
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.history.size:
-            object.__setattr__(self, "history", np.empty((len(self.unique_ids), self.history.shape[1])))
+        for name in ("history", "zero_values"):
+            if not (values := getattr(self, name)).size:
+                object.__setattr__(self, name, np.empty((len(self.unique_ids), values.shape[1])))
         object.__setattr__(self, "_index", {name: position for position, name in enumerate(self.unique_ids)})
 
     def positions(self, unique_ids: Iterable[str]) -> Positions:
@@ -119,9 +123,9 @@ class ForecastModel:
         """The same model, answering from other feature rows.
 
         Args:
-            rows: rows of `FEATURE_TABLE`, at most one a series: what was known at its `ds`, which becomes
-                the cutoff; with their windows where the model needs some (`with_history`). A series without a row
-                keeps the one it has; other series are ignored.
+            rows: rows of `FEATURE_TABLE`, at most one a series: what was known at its `ds`, which becomes the cutoff;
+                with their windows where the model needs some (`with_history`). A series without a row keeps the one it
+                has; other series are ignored.
         """
         rows = rows[rows["unique_id"].isin(self.unique_ids)]
         positions = self.positions(rows["unique_id"].to_numpy(dtype=object))
@@ -156,8 +160,7 @@ class ForecastModel:
 
         Raises:
             UnknownSeriesError: one the model does not have.
-            InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the
-                first not after it.
+            InvalidRangeError: the last day lies more than `MAX_HORIZON_DAYS` after a cutoff, or the first not after it.
         """
         wanted = sorted(self.reaching(max(days), self.unique_ids) if unique_ids is None else set(unique_ids))
         positions = self.positions(wanted)
@@ -216,15 +219,16 @@ class ForecastModel:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
-        y_hat, replaced = self._point(inputs, series)
-        scale = volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series])
+        y_hat, replaced, is_zero = self._point(inputs, series)
+        scale = np.where(is_zero, 0.0, volatility_scale(inputs.columns(VOLATILITIES), self.calm_volatility[series]))
         spread = spread_at(inputs.step, self.error_quantiles[series], self.probabilities) * scale[:, None]
+        around = partial(interval_around, y_hat, spread, self.probabilities, self.lower_bound[series])
         return Forecasts(
             unique_id=inputs.unique_id,
             cutoff=inputs.cutoff,
             ds=inputs.ds,
             y_hat=y_hat,
-            bounds={level: self._bounds(y_hat, spread, series, level) for level in levels},
+            bounds={level: around(level=level) for level in levels},
             extrapolated=inputs.step > self.horizon,
             replaced=replaced,
             lacks_exogenous=self._lacks_exogenous(inputs, series),
@@ -241,17 +245,16 @@ class ForecastModel:
             inputs: the rows that `predict` would be given.
 
         Returns:
-            One row an input row, in their order: `unique_id`, `ds`, and `PARTS`, which add up to
-            `predict(inputs).y_hat`. `level` is the mean of the last four weeks; `trend` the drift and
-            the way back to the means of 91 and 364 days; `weekly`, `yearly`, `holiday` and `exogenous` what
-            weekday, season, holidays and exogenous columns add; `recent` the rest: what the newest days
-            say, and what a bound takes.
+            One row an input row, in order: `unique_id`, `ds`, and `PARTS`, which add up to `predict(inputs).y_hat`.
+            `level` is the mean of the last four weeks; `trend` the drift and the way back to the means of 91 and 364
+            days; `weekly`, `yearly`, `holiday` and `exogenous` what weekday, season, holidays and exogenous columns
+            add; `recent` the rest: what the newest days say, and what a bound or a day of 0 takes.
 
         Raises:
             UnknownSeriesError: a row of a series the model does not have.
         """
         series = self.positions(inputs.unique_id)
-        y_hat, replaced = self._point(inputs, series)
+        y_hat, replaced, _ = self._point(inputs, series)
         each = np.stack([candidate.parts(inputs, series) for candidate in self.candidates], axis=1)
         named = np.einsum("nkp,nk->np", each, self.weights[series])
         # The naive forecast has no named part: all of it is due to the newest day.
@@ -263,30 +266,26 @@ class ForecastModel:
         keys = {"unique_id": inputs.unique_id, "ds": inputs.ds.astype("datetime64[ns]")}
         return pd.DataFrame(keys | dict(zip(PARTS, np.column_stack([level, named, rest]).T, strict=True)))
 
-    def _point(self, inputs: ModelInputs, series: Positions) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """Point forecasts, and which of them are the naive one in place of one that is not plausible."""
+    def _point(self, inputs: ModelInputs, series: Positions) -> tuple[Floats, Flags, Flags]:
+        """Point forecasts; which are the naive one in place of one that is not plausible; which are of days of 0."""
         each = np.column_stack([forecast_rows(candidate, inputs, series) for candidate in self.candidates])
         combined = np.einsum("nk,nk->n", each, self.weights[series])
         # A linear model extrapolates without limit: one wrong input must not become a forecast of record.
         low, high = self.plausible[series].T
         replaced = ~(np.isfinite(combined) & (combined >= low) & (combined <= high))
         sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)
-        return np.maximum(sane, self.lower_bound[series]), replaced
+        is_zero = is_zero_day(inputs.values, inputs.step, self.zero_values[series], self.zero_columns)
+        # A declared bound above 0 says that there is no such day.
+        is_zero &= self.lower_bound[series] <= 0
+        return np.where(is_zero, 0.0, np.maximum(sane, self.lower_bound[series])), replaced, is_zero
 
-    def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> npt.NDArray[np.bool_]:
+    def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> Flags:
         """Whether a candidate with a weight lacks a value; shape (n,)."""
         lacks = np.zeros(len(inputs), dtype=bool)
         if self.exogenous:
             for position, candidate in enumerate(self.candidates):
                 lacks |= candidate.lacks_exogenous(inputs, series) & (self.weights[series, position] > 0)
         return lacks
-
-    def _bounds(self, y_hat: Floats, spread: Floats, series: Positions, level: int) -> tuple[Floats, Floats]:
-        tail = (1 - level / 100) / 2
-        # Around the forecast whatever the quantiles: errors that were all of one sign would leave it outside.
-        lower = y_hat + np.minimum(quantile_at(spread, self.probabilities, tail), 0.0)
-        upper = y_hat + np.maximum(quantile_at(spread, self.probabilities, 1 - tail), 0.0)
-        return np.maximum(lower, self.lower_bound[series]), upper
 
     def take(self, series: Positions) -> "ForecastModel":
         """The same model of some of its series, in their order; the metadata remain."""
@@ -300,6 +299,6 @@ class ForecastModel:
 
 BY_SERIES = (
     "weights", "error_quantiles", "calm_volatility", "lower_bound", "plausible", "features", "feature_days",
-    "ended_after_days", "trained_ranges", "is_new", "history",
+    "ended_after_days", "trained_ranges", "is_new", "history", "zero_values",
 )  # fmt: skip
 """The model's own arrays with the series as first axis."""

@@ -24,12 +24,17 @@ from forecasting_platform.forecasting.series.frames import FEATURE_NAMES
 FORMAT = 3
 """Version of the stored form; a model of another format is refused."""
 
+_ZERO_DAYS = ("zero_values", "zero_columns")
+_OPTIONAL = ("history", *_ZERO_DAYS)
+
 
 def arrays_of(model: ForecastModel) -> dict[str, npt.NDArray[np.generic]]:
     """Every number of the model, by name."""
-    own = {name: getattr(model, name) for name in ("probabilities", *BY_SERIES)}
-    if not model.window_days:
-        del own["history"]
+    own = {name: getattr(model, name) for name in ("probabilities", "zero_columns", *BY_SERIES)}
+    # What a model has none of is left out, as in models of before there were windows and days of 0.
+    has_zero_days = np.isfinite(model.zero_values).any()
+    without = [*([] if model.window_days else ["history"]), *([] if has_zero_days else _ZERO_DAYS)]
+    own = {name: values for name, values in own.items() if name not in without}
     return candidate_arrays(model.candidates) | own | model.first_days.to_arrays()
 
 
@@ -76,8 +81,8 @@ def model_from(arrays: Mapping[str, npt.NDArray[Any]], document: Mapping[str, An
             exogenous=tuple(document["exogenous"]),
             calendars=Calendars.from_document(document.get("calendars", ())),
             events=Events.from_document(document.get("events", ())),
-            **{name: arrays[name] for name in ("probabilities", *BY_SERIES) if name != "history"},
-            history=arrays.get("history", np.empty((0, 0))),
+            **{name: arrays[name] for name in ("probabilities", *BY_SERIES) if name not in _OPTIONAL},
+            **{name: arrays[name] for name in _OPTIONAL if name in arrays},
         )
     except KeyError as error:
         raise ValueError(f"it lacks {error.args[0]!r}") from error

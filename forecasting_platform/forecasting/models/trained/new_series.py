@@ -85,4 +85,5 @@ def _new_alone(model: ForecastModel, rows: pd.DataFrame) -> ForecastModel:
         trained_ranges=np.stack(ranges),
         is_new=np.ones(count, dtype=bool),
         history=history_of(rows, model.window_days),
+        zero_values=np.full((count, model.zero_values.shape[1]), np.nan),
     )

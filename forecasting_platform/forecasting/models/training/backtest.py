@@ -14,6 +14,7 @@ from forecasting_platform.errors import InsufficientHistoryError
 from forecasting_platform.forecasting.models.candidates.guarded import forecast_block
 from forecasting_platform.forecasting.models.combining import combination_weights
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
+from forecasting_platform.forecasting.models.zero_days import learn_zero_values, zero_block, zero_columns
 from forecasting_platform.forecasting.series.arrays import Days, Floats
 from forecasting_platform.forecasting.series.days.not_normal import refuse_too_few_normal_days
 from forecasting_platform.forecasting.series.features.panel import Panel
@@ -110,12 +111,14 @@ def backtest(panel: Panel, recipe: Recipe) -> Backtest:
     fits = fit_days(panel, recipe)
     cutoffs = panel.days[panel.days >= fits[0]]
     shape = (len(recipe.candidates), len(panel.unique_ids), len(cutoffs), recipe.horizon)
-    y_hat = np.full(shape, np.nan)
+    y_hat, zeros = np.full(shape, np.nan), zero_columns(recipe.declared, recipe.horizon)
     for fit_day, block in _blocks(fits, cutoffs):
         # Forecasts are made from the rows of the cutoffs, by fits that know nothing after their fit day.
         rows = panel.block(cutoffs[block], recipe.horizon, recipe.country, recipe.window_days)
-        for position, fitted in enumerate(recipe.fit(panel.until(fit_day))):
-            y_hat[position, :, block] = forecast_block(fitted, rows)
+        known = panel.until(fit_day)
+        is_zero = zero_block(rows, learn_zero_values(known, zeros), zeros)
+        for position, fitted in enumerate(recipe.fit(known)):
+            y_hat[position, :, block] = np.where(is_zero, 0.0, forecast_block(fitted, rows))
     unweighted = Backtest(
         unique_ids=panel.unique_ids,
         cutoffs=cutoffs,

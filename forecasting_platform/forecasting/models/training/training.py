@@ -27,6 +27,7 @@ from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.new_series import answer_from
 from forecasting_platform.forecasting.models.training.backtest import MIN_HISTORY_DAYS, Backtest, backtest
 from forecasting_platform.forecasting.models.training.scores import series_scores
+from forecasting_platform.forecasting.models.zero_days import learn_zero_values, zero_columns
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_columns
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -77,7 +78,7 @@ def train(
     scaled = _honest_errors(results, weights) / _scale(results, panel)[:, :, None]
     # The newest row of each series: the app answers from it while no store is reached.
     newest, newest_days = panel.newest()
-    new = _is_new(panel, results)
+    new, zeros = _is_new(panel, results), zero_columns(recipe.declared, recipe.horizon)
     model = ForecastModel(
         unique_ids=panel.unique_ids,
         cutoff=cutoff,
@@ -103,6 +104,8 @@ def train(
         is_new=new,
         calendars=recipe.calendars,
         events=recipe.events,
+        zero_values=learn_zero_values(panel, zeros),
+        zero_columns=zeros,
     )
     if new.any():
         # Series that are new at their training are forecast as those that the model will never have seen.
