@@ -10,6 +10,7 @@ environments of their own; their forecasts are kept for another run on the very 
 
 import argparse
 import hashlib
+import math
 import os
 import subprocess
 from collections.abc import Iterator
@@ -27,9 +28,11 @@ from benchmarks.environments import HERE, listed, python_with
 from benchmarks.results_file import Aim, report
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, default_recipe
 from forecasting_platform.forecasting.models.training.scores import seasonal_scale
+from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.covariates.exogenous import KnownByTargetDay
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.feature_table import build_features
+from forecasting_platform.forecasting.series.frames import LEVELS as TAUGHT_LEVELS
 
 FAST = ("SeasonalNaive", "Theta", "FLAIR", "LightGBM")
 PEERS = (*FAST, "CatBoost", "Prophet", "AutoETS", "Fracast", "AutoARIMA") if FULL else FAST
@@ -44,12 +47,30 @@ KEYS = ["unique_id", "cutoff", "step"]
 
 def ours(panel: pd.DataFrame, *, with_covariates: bool) -> Iterator[pd.DataFrame]:
     """Our forecasts at each cutoff, in the peers' columns."""
-    covariates = covariates_of(panel) if with_covariates else []
-    declared = [KnownByTargetDay(f"{{series}} {name}", known_days_ahead=HORIZON) for name in covariates]
-    recipe = default_recipe(HORIZON, str(panel["country"].iloc[0]), exogenous=declared)
-    features = features_of(panel, recipe, covariates)
+    recipe, features = declared(panel, with_covariates=with_covariates)
     for cutoff in panel.loc[panel["is_cutoff"], "ds"].unique():
         yield forecast_at(features, cutoff, recipe, set(panel["unique_id"]))
+
+
+def declared(panel: pd.DataFrame, *, with_covariates: bool) -> tuple[Recipe, pd.DataFrame]:
+    """The default recipe that knows a panel's covariates or not, and its feature rows."""
+    covariates = covariates_of(panel) if with_covariates else []
+    exogenous = [KnownByTargetDay(f"{{series}} {name}", known_days_ahead=HORIZON) for name in covariates]
+    recipe = default_recipe(HORIZON, str(panel["country"].iloc[0]), exogenous=exogenous)
+    return recipe, features_of(panel, recipe, covariates)
+
+
+def coverage_of_every_day(panel: pd.DataFrame, *, with_covariates: bool) -> float:
+    """Coverage of our intervals of 80 % at every day from the first cutoff on, each known only what came before it.
+
+    The cutoffs that are compared with the peers are too few to tell a right interval from one that is a few points off;
+    this is one training's own backtest, which is fitted anew each quarter.
+    """
+    recipe, features = declared(panel, with_covariates=with_covariates)
+    judged = train(features, panel["ds"].max().date(), recipe, code_version="benchmark")
+    since = panel.loc[panel["is_cutoff"], "ds"].min().to_datetime64()
+    inside = judged.intervals.inside[:, judged.results.cutoffs >= since.astype("datetime64[D]")]
+    return float(np.nanmean(inside[..., TAUGHT_LEVELS.index(80)]))
 
 
 def features_of(panel: pd.DataFrame, recipe: Recipe, covariates: list[str]) -> pd.DataFrame:
@@ -99,8 +120,22 @@ def script_of(peer: str) -> list[Path]:
     return [python_with("arena", listed(HERE / "arena-requirements.txt")), HERE / "arena_peers.py"]
 
 
-def measure(name: str, panel: pd.DataFrame, forecasts: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    """One row a package: means over the series of the panel, and ours to it with an interval over the cutoffs."""
+def coverage_interval(rows: pd.DataFrame, draws: int = 2000) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the coverage of 80 %: cutoffs are drawn, not days."""
+    inside = rows["y"].between(rows["lo_80"], rows["hi_80"]).groupby(rows["cutoff"]).mean().to_numpy()
+    drawn = np.random.default_rng(0).integers(0, len(inside), (draws, len(inside)))
+    least, most = np.quantile(inside[drawn].mean(axis=1), [0.025, 0.975])
+    return float(least), float(most)
+
+
+def measure(
+    name: str, panel: pd.DataFrame, forecasts: dict[str, pd.DataFrame], every_day: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """One row a package: means over the series of the panel, and ours to it with an interval over the cutoffs.
+
+    Args:
+        every_day: `coverage_of_every_day` of what is ours.
+    """
     actuals = panel[["unique_id", "ds", "y"]]
     first = panel.loc[panel["is_cutoff"], "ds"].min()
     scales = {
@@ -119,11 +154,15 @@ def measure(name: str, panel: pd.DataFrame, forecasts: dict[str, pd.DataFrame]) 
     for package, rows in matched.items():
         shared = matched[OURS].merge(rows[KEYS], on=KEYS)
         ratio, low, high = ratio_interval(shared, rows)
+        least, most = coverage_interval(rows)
         yield {
             "panel": name,
             "package": package,
             "series": rows["unique_id"].nunique(),
             **scores(rows, 1.0),
+            "coverage 80 from": least,
+            "coverage 80 to": most,
+            "coverage 80, every day": every_day.get(package, math.nan),
             "ours to it": ratio,
             "from": low,
             "to": high,
@@ -168,14 +207,16 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name, panel in panels(arguments.panels, arguments.data):
         # Ours first: what is wrong with it is seen before an hour of peers.
-        found = {OURS: pd.concat(ours(panel, with_covariates=True), ignore_index=True)}
-        if covariates_of(panel):
-            found[WITHOUT] = pd.concat(ours(panel, with_covariates=False), ignore_index=True)
+        kinds = {OURS: True} | ({WITHOUT: False} if covariates_of(panel) else {})
+        found = {
+            kind: pd.concat(ours(panel, with_covariates=known), ignore_index=True) for kind, known in kinds.items()
+        }
+        every_day = {kind: coverage_of_every_day(panel, with_covariates=known) for kind, known in kinds.items()}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             run = partial(run_peer, panel=panel, folder=arguments.kept, only_kept=arguments.only_kept)
             made = dict(zip(arguments.peers, pool.map(run, arguments.peers), strict=True))
         found |= {peer: forecasts for peer, forecasts in made.items() if forecasts is not None}
-        rows += measure(name, panel, found)
+        rows += measure(name, panel, found, every_day)
         scored = [f"{row['package']} {row['rmse']:.3f}" for row in rows if row["panel"] == name]
         print(f"{name}: {', '.join(scored)}")
     report("arena", rows, aims(rows))

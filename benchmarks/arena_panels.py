@@ -108,7 +108,7 @@ def of_folder(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """A panel of each daily document below a folder, as `feed inspect` reads it; what is left out is told."""
     seen: set[frozenset[str]] = set()
     for path in sorted(each for each in folder.rglob("*") if each.suffix in {".json", ".csv"}):
-        name = path.parent.name if path.parent != folder else path.stem
+        name = str(path.relative_to(folder).with_suffix(""))
         try:
             rows = _observations(path)
         except (NoLayoutError, FeedDocumentError) as error:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 Days = npt.NDArray[np.datetime64]
 """Dates with the unit of a day."""
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def code_names(names: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -22,6 +23,3 @@ def code_names(names: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.int64], l
     starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]]))
     different, of_runs = np.unique(names[starts], return_inverse=True)
     return np.repeat(of_runs, np.diff(np.append(starts, len(names)))), different.tolist()
-
-
-Flags = npt.NDArray[np.bool_]
