@@ -192,7 +192,11 @@ def feed_loads_of(settings: Settings) -> FeedLoads:
 
 
 def promoter_of(
-    table_store: TableStore, model_registry: ModelRegistry, ledger: Ledger, not_normal: NotNormal = ALL_NORMAL
+    table_store: TableStore,
+    engine: Engine,
+    model_registry: ModelRegistry,
+    ledger: Ledger,
+    not_normal: NotNormal = ALL_NORMAL,
 ) -> Promoter:
     """The service that changes the champion, with this release's policy.
 
@@ -205,6 +209,7 @@ def promoter_of(
 
     return Promoter(
         store=table_store,
+        engine=engine,
         registry=model_registry,
         ledger=ledger,
         policy=PromotionPolicy.packaged(),

@@ -32,6 +32,7 @@ from forecasting_platform.orchestration.mounting.copies import with_resources_of
 from forecasting_platform.orchestration.names import asset_key, asset_keys, part_name, tag_key
 from forecasting_platform.orchestration.partitions import range_tags
 from forecasting_platform.orchestration.tick_results import tick_results
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.observation_feed import ObservationFeed
@@ -103,6 +104,7 @@ def is_running(instance: dg.DagsterInstance, mount: str, job_name: str, asset: s
 def promotion_sensor(
     context: dg.SensorEvaluationContext,
     table_store: dg.ResourceParam[TableStore],
+    engine: dg.ResourceParam[Engine],
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
     settings: dg.ResourceParam[Settings],
@@ -113,7 +115,7 @@ def promotion_sensor(
     ledger.beat("promotion_sensor", datetime.now(UTC))
     if is_running(context.instance, settings.mounted_as, promotion_job.name, "champion_model"):
         return dg.SkipReason("a promotion or rollback is in progress; what it decides is seen next time")
-    promoter = promoter_of(table_store, model_registry, ledger, declared_not_normal(settings))
+    promoter = promoter_of(table_store, engine, model_registry, ledger, declared_not_normal(settings))
     owed = promoter.versions.owed()
     if owed is not None:
         # Decided, but not carried out: the run died in between. The asset finishes exactly that.

@@ -3,25 +3,32 @@
 import json
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import ForecastingPlatformError, InsufficientHistoryError
+from forecasting_platform.forecasting.block_training import series_blocks
+from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.engine import BlockWork, Engine, Files
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion import recipe_comparison
+from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
 from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform_tests.contracts.training_examples import (
     BLOCK_SERIES,
     RECIPE,
     VALUES,
     assert_same_model,
+    features,
     filled,
     trained_by_the_core,
 )
@@ -127,6 +134,23 @@ class EngineContract:
             pd.Series(found.model.predict(inputs).y_hat), pd.Series(core.predict(inputs).y_hat), rtol=1e-9
         )
         assert found.model.metadata["backtest"] == core.metadata["backtest"]
+
+    def test_a_comparison_of_two_recipes_gives_the_same_bits(
+        self, store: TableStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recipe_comparison, "series_blocks", partial(series_blocks, size=BLOCK_SERIES))
+        filled(store)
+        memory = filled(MemoryTableStore())
+        recipes = RECIPE, RECIPE.with_candidates(("seasonal_naive",))
+        found, expected = (
+            compare_on_stored_series(of, by, [*VALUES, "nobody"], *recipes)
+            for of, by in ((store, engine), (memory, in_process(memory)))
+        )
+        np.testing.assert_equal(asdict(found), asdict(expected))
+        whole = compare_recipes(panel_from(features()), *recipes)
+        np.testing.assert_allclose(found.challenger.loss, whole.challenger.loss, rtol=1e-9)
+        assert found.champion is not None
+        assert found.challenger.mean_loss != found.champion.mean_loss
 
     def test_a_table_without_enough_days_says_so(self, store: TableStore, engine: Engine) -> None:
         trainer = Trainer(store, engine)

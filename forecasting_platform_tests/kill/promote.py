@@ -15,6 +15,7 @@ from forecasting_platform.adapters.postgres.table_store import PostgresTableStor
 from forecasting_platform.forecasting.promotion.decision_inputs import Fitness
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR, Promoter
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 WRITES = ("append_decision", "tag", "move_champion", "tag")
 
@@ -46,8 +47,10 @@ def promoter(dsn: str, mlflow_url: str, name: str, kill_after: int = 0) -> Promo
     fit = Fitness(impossible=0, load_seconds=1, megabytes=1)
     registry: Any = Killed(MlflowModelRegistry(mlflow_url, name=name), written, kill_after)
     ledger: Any = Killed(PostgresLedger(dsn), written, kill_after)
+    store = PostgresTableStore(dsn)
     return Promoter(
-        store=PostgresTableStore(dsn),
+        store=store,
+        engine=in_process(store),
         registry=registry,
         ledger=ledger,
         policy=PromotionPolicy.packaged(),

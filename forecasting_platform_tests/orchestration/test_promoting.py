@@ -34,6 +34,7 @@ from forecasting_platform.services.promotion.promoter import PROMOTION_SENSOR
 from forecasting_platform.services.promotion.versions import MOVED_BY, AlreadyChampionError
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.example_errors import errors
+from forecasting_platform_tests.support.in_process_engine import in_process
 from forecasting_platform_tests.support.promotions import Promotions
 
 
@@ -258,6 +259,7 @@ def test_an_automatic_rollback_is_an_incident_until_the_next_decision(
             [champion_model_module.champion_model],
             resources={
                 "table_store": platform.store,
+                "engine": in_process(platform.store),
                 "model_registry": platform.registry,
                 "ledger": platform.ledger,
                 "settings": Settings(),

@@ -27,6 +27,7 @@ from forecasting_platform.services.promotion.promoter import Promoter
 from forecasting_platform.services.promotion.versions import MOVED_BY
 from forecasting_platform.settings import Settings
 from forecasting_platform_tests.support.dagster_internals import BulkActionStatus, PartitionBackfill
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 CUTOFF = date(2023, 6, 30)
 
@@ -80,10 +81,9 @@ class TestPromotionSensor:
         self.instance = instance
 
     def ask(self, registry: MemoryModelRegistry, ledger: MemoryLedger) -> dg.RunRequest | dg.SkipReason:
-        context = dg.build_sensor_context(instance=self.instance)
-        answer = promotion_sensor(
-            context, table_store=MemoryTableStore(), model_registry=registry, ledger=ledger, settings=Settings()
-        )
+        context, store = dg.build_sensor_context(instance=self.instance), MemoryTableStore()
+        parts = {"table_store": store, "engine": in_process(store), "model_registry": registry, "ledger": ledger}
+        answer = promotion_sensor(context, **parts, settings=Settings())
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
@@ -166,9 +166,8 @@ class TestPromotionSensor:
     ) -> None:
         registry.move_champion(registry.register(model(), plots={}, run_tags={}), expected=None)
         monkeypatch.setattr(Promoter, "shown_by_new_days", lambda _: "the champion goes wrong")
-        parts = {
-            "table_store": MemoryTableStore(), "model_registry": registry, "ledger": ledger, "settings": Settings(),
-        }  # fmt: skip
+        parts = {"model_registry": registry, "ledger": ledger, "settings": Settings()}
+        parts |= {"table_store": (store := MemoryTableStore()), "engine": in_process(store)}
         cursor: str | None = None
 
         def look() -> list[str | None]:

@@ -59,7 +59,8 @@ def trained(features: pd.DataFrame, recipe: Recipe) -> ForecastModel:
 
 def compared(features: pd.DataFrame, model: ForecastModel, serving: ForecastModel | None) -> Comparison:
     versions = Versions(MemoryModelRegistry(), MemoryLedger())
-    found = PromotionEvidence(store_of(features), versions, PromotionPolicy.packaged(), lambda _: 0)
+    store = store_of(features)
+    found = PromotionEvidence(store, in_process(store), versions, PromotionPolicy.packaged(), lambda _: 0)
     return found.compare(model, serving)
 
 
@@ -77,8 +78,8 @@ def backtests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append("backtest")
         return evidence_compare(*arguments)
 
-    evidence_compare = evidence.compare_recipes
-    monkeypatch.setattr(evidence, "compare_recipes", counted)
+    evidence_compare = evidence.compare_on_stored_series
+    monkeypatch.setattr(evidence, "compare_on_stored_series", counted)
     return made
 
 

@@ -178,12 +178,13 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(forecasts, "match_actuals", lambda *_: None))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
         replaced.enter_context(patch.object(evidence, "measure_shadow", lambda *_: None))
-        replaced.enter_context(patch.object(evidence, "panel_from", lambda rows: rows))
         replaced.enter_context(
             patch.object(
                 evidence,
-                "compare_recipes",
-                lambda _panel, one, other: compared(one.fingerprint, other.fingerprint if other else None),
+                "compare_on_stored_series",
+                lambda _store, _engine, _names, one, other: compared(
+                    one.fingerprint, other.fingerprint if other else None
+                ),
             )
         )
         replaced.enter_context(patch.object(evidence, "naive_loss", lambda *_: {}))

@@ -22,6 +22,7 @@ from forecasting_platform_tests.simulation.ports import Clock, PublishedFeed, St
 from forecasting_platform_tests.simulation.rows import Row, rows_of
 from forecasting_platform_tests.simulation.rows_store import RowsTableStore
 from forecasting_platform_tests.simulation.scheduler import Scheduler
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 POLICY = PromotionPolicy.packaged()
 VERSION, ISSUED_AT = (FORECASTS.column_names.index(name) for name in ("model_version", "issued_at"))
@@ -72,6 +73,7 @@ class World:
     def promoter(self) -> Promoter:
         return Promoter(
             store=self.store,
+            engine=in_process(self.store),
             registry=self.registry,
             ledger=self.ledger,
             policy=POLICY,

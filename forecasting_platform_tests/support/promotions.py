@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.promotion.promoter import Promoter
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 NOW = datetime(2023, 8, 1, tzinfo=UTC)
 
@@ -29,7 +30,8 @@ class Promotions:
         self.store.replace(FEATURE_TABLE, features, period)
 
     def promoter(self, **ports: Any) -> Promoter:
-        parts: dict[str, Any] = {"store": self.store, "registry": self.registry, "ledger": self.ledger} | ports
+        parts: dict[str, Any] = {"store": self.store, "engine": in_process(self.store)}
+        parts |= {"registry": self.registry, "ledger": self.ledger} | ports
         fit = Fitness(impossible=0, load_seconds=1, megabytes=1)
         policy = PromotionPolicy.packaged()
         return Promoter(**parts, policy=policy, fitness=lambda _: fit, impossible=lambda _: 0, now=lambda: NOW)

@@ -13,16 +13,15 @@ import numpy.typing as npt
 
 from forecasting_platform.forecasting.models.intervals import WalkForward
 from forecasting_platform.forecasting.models.training.backtest import Backtest
-from forecasting_platform.forecasting.models.training.scores import BASELINES, naive_errors
+from forecasting_platform.forecasting.models.training.scores import BASELINES
+from forecasting_platform.forecasting.promotion.block_evidence import CHALLENGER, measure_backtests, sum_and_count
 from forecasting_platform.forecasting.promotion.decision_inputs import Evidence
-from forecasting_platform.forecasting.promotion.evidence import Comparison, measure_series
+from forecasting_platform.forecasting.promotion.evidence import Comparison
 from forecasting_platform.forecasting.series.arrays import Floats
 from forecasting_platform.forecasting.series.features.panel import Panel
-from forecasting_platform.forecasting.series.frames import LEVELS
 
 KEPT = "evidence"
 """Key of the metadata."""
-OWN = "challenger"
 
 Document = dict[str, Any]
 
@@ -36,30 +35,23 @@ def keep_evidence(
         judged: how the intervals that would have been served did.
         new: series that are new at the training, of which nothing is kept; shape (S,).
     """
-    served = results.served_errors
-    every = {OWN: served, **{name: naive_errors(results, panel, name) for name in BASELINES}}
-    shared = np.logical_and.reduce([np.isfinite(errors) for errors in every.values()])
-    decides = ~results.constant & ~new
-    losses = {
-        name: measure_series(results, panel, np.where(shared, errors, np.nan), decides)
-        for name, errors in every.items()
-    }
-    names = np.array(results.unique_ids, dtype=object)
-    scored = np.isfinite(losses[OWN].by_series)
+    found = measure_backtests(panel, results, results, judged=judged, without=results.constant | new)
+    names, own = np.array(found.unique_ids, dtype=object), found.losses[CHALLENGER]
     evidence = {
-        "cutoffs": np.datetime_as_string(results.cutoffs[results.scored]).tolist(),
-        "scored": scored.sum(axis=0).tolist(),
-        "loss": {name: _total(of.by_series) for name, of in losses.items()},
+        "cutoffs": np.datetime_as_string(found.cutoffs).tolist(),
+        "scored": sum_and_count(own.by_series)[1].astype(int).tolist(),
+        "loss": {name: sum_and_count(of.by_series)[0].tolist() for name, of in found.losses.items()},
         "by_step": {
-            steps: {"scored": np.isfinite(loss).sum(axis=0).tolist(), "loss": _total(loss)}
-            for steps, loss in losses[OWN].by_step.items()
+            steps: {"scored": sums[1].astype(int).tolist(), "loss": sums[0].tolist()}
+            for steps, sums in own.by_step.items()
         },
         "rmse": {
-            name: dict(zip(names[~new].tolist(), of.rmse[~new].tolist(), strict=True)) for name, of in losses.items()
+            name: dict(zip(names[~new].tolist(), of.rmse[~new].tolist(), strict=True))
+            for name, of in found.losses.items()
         },
-        "coverage_80": _sum_of_80(judged.coverage()[decides]),
-        "within_80": _sum_of_80(judged.coverage_within()[decides]),
-        "constant": names[results.constant & ~new].tolist(),
+        "coverage_80": _sum_and_count(own.covered[0]),
+        "within_80": _sum_and_count(own.covered[1]),
+        "constant": names[found.constant & ~new].tolist(),
     }
     return {**metadata, KEPT: evidence}
 
@@ -87,7 +79,7 @@ def join_kept(documents: Sequence[Document]) -> Document:
 def kept_series(metadata: Mapping[str, Any]) -> frozenset[str]:
     """The series that the kept evidence is of; none where nothing is kept that could decide."""
     kept = metadata.get(KEPT)
-    return frozenset(kept["rmse"][OWN]) if kept and any(kept["scored"]) else frozenset()
+    return frozenset(kept["rmse"][CHALLENGER]) if kept and any(kept["scored"]) else frozenset()
 
 
 def kept_comparison(metadata: Mapping[str, Any], *, with_champion: bool) -> Comparison:
@@ -97,7 +89,7 @@ def kept_comparison(metadata: Mapping[str, Any], *, with_champion: bool) -> Comp
         metadata: of the model, with evidence that some series decide.
     """
     kept = metadata[KEPT]
-    own = _evidence(kept, OWN)
+    own = _evidence(kept, CHALLENGER)
     return Comparison(own, own if with_champion else None, {name: _evidence(kept, name) for name in BASELINES})
 
 
@@ -107,27 +99,21 @@ def _evidence(kept: Document, name: str) -> Evidence:
     by_step = {
         steps: np.array(of["loss"])[known] / np.array(of["scored"])[known]
         for steps, of in kept["by_step"].items()
-        if name == OWN and (known := np.array(of["scored"]) > 0).any()
+        if name == CHALLENGER and (known := np.array(of["scored"]) > 0).any()
     }
     return Evidence(
         loss=np.array(kept["loss"][name])[measured] / scored[measured],
         rmse=kept["rmse"][name],
-        coverage_80=_mean_of(kept["coverage_80"]) if name == OWN else None,
-        within_80=_mean_of(kept["within_80"]) if name == OWN else None,
+        coverage_80=_mean_of(kept["coverage_80"]) if name == CHALLENGER else None,
+        within_80=_mean_of(kept["within_80"]) if name == CHALLENGER else None,
         cutoffs=tuple(np.array(kept["cutoffs"], dtype="datetime64[D]")[measured].tolist()),
         by_step=by_step,
         constant=tuple(kept["constant"]),
     )
 
 
-def _total(by_series: Floats) -> list[float]:
-    total: list[float] = np.where(np.isfinite(by_series), by_series, 0.0).sum(axis=0).tolist()
-    return total
-
-
-def _sum_of_80(coverage: Floats) -> list[float]:
-    of_80 = coverage[:, LEVELS.index(80)]
-    known = of_80[np.isfinite(of_80)]
+def _sum_and_count(values: Floats) -> list[float]:
+    known = values[np.isfinite(values)]
     return [float(known.sum()), len(known)]
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from forecasting_platform.forecasting.promotion.decisions import PromotionDecision
 from forecasting_platform.orchestration.assets.trained_model import trained_model
 from forecasting_platform.orchestration.metadata.promotion import decision_metadata
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
@@ -35,6 +36,7 @@ def champion_model(
     context: dg.AssetExecutionContext,
     config: PromotionConfig,
     table_store: dg.ResourceParam[TableStore],
+    engine: dg.ResourceParam[Engine],
     model_registry: dg.ResourceParam[ModelRegistry],
     ledger: dg.ResourceParam[Ledger],
     settings: dg.ResourceParam[Settings],
@@ -44,7 +46,8 @@ def champion_model(
     Refreshed when there is new evidence, by `promote`, or by `rollback`. The decision and its evidence are written
     first; the alias moves last. A champion that goes wrong is taken back without a person, whom the alert sensor tells.
     """
-    decision = _decided(promoter_of(table_store, model_registry, ledger, declared_not_normal(settings)), config)
+    promoter = promoter_of(table_store, engine, model_registry, ledger, declared_not_normal(settings))
+    decision = _decided(promoter, config)
     context.log.info(f"{decision.verdict} version {decision.challenger_version}: {decision.reason}")
     recorded = len(ledger.decisions(with_evidence=False))
     return dg.MaterializeResult(metadata={**decision_metadata(decision), "dagster/row_count": recorded})

@@ -22,7 +22,7 @@ from forecasting_platform.forecasting.models.recipes.recipe_file import read_rec
 from forecasting_platform.forecasting.models.training.backtest import MIN_HISTORY_DAYS, Backtest
 from forecasting_platform.forecasting.models.training.backtest import backtest as run_backtest
 from forecasting_platform.forecasting.models.training.training import judge_intervals, train
-from forecasting_platform.forecasting.promotion.evidence import evaluated_as
+from forecasting_platform.forecasting.promotion.block_evidence import evaluated_as
 from forecasting_platform.forecasting.reports.backtest import backtest_forecasts, backtest_scores
 from forecasting_platform.forecasting.reports.plots import backtest_plot
 from forecasting_platform.forecasting.series.covariates.exogenous_values import refuse_never_known, unknown_columns

@@ -1,9 +1,9 @@
 """What decisions about the champion rest on: a backtest made now, shadow forecasts and matured errors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from forecasting_platform.forecasting.models.losses import Loss
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.promotion.decision_inputs import Shadow
-from forecasting_platform.forecasting.promotion.evidence import Comparison, compare_recipes
+from forecasting_platform.forecasting.promotion.evidence import Comparison
 from forecasting_platform.forecasting.promotion.kept_evidence import kept_comparison, kept_series
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import (
@@ -26,11 +26,12 @@ from forecasting_platform.forecasting.series.covariates.exogenous import exogeno
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.features.feature_table import fingerprint
-from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
+from forecasting_platform.ports.engine import BlockWork, Engine, Files
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
 from forecasting_platform.services.promotion.versions import Versions
 
 
@@ -44,6 +45,7 @@ class PromotionEvidence:
     """
 
     store: TableStore
+    engine: Engine
     versions: Versions
     policy: PromotionPolicy
     impossible: Callable[[ForecastModel], int]
@@ -84,8 +86,7 @@ class PromotionEvidence:
         is_kept = is_same and is_normal and recipe.loss == "squared"
         if is_kept and known == kept_series(model.metadata) and self._has_data_of(model, recipe):
             return kept_comparison(model.metadata, with_champion=champion is not None)
-        panel = panel_from(self.store.read(FEATURE_TABLE, unique_ids=sorted(known or shared)))
-        return compare_recipes(panel, recipe, champion)
+        return compare_on_stored_series(self.store, self.engine, sorted(known or shared), recipe, champion)
 
     def _has_data_of(self, model: ForecastModel, recipe: Recipe) -> bool:
         """Whether `feature_table` holds exactly what a model was trained on, block by block as it was."""
@@ -95,7 +96,8 @@ class PromotionEvidence:
         names = self.store.read_newest(FEATURE_TABLE.only())["unique_id"]
         if set(names) != set(model.unique_ids):
             return False
-        found = [fingerprint(self.store.read(columns, unique_ids=block), exogenous) for block in series_blocks(names)]
+        work = BlockWork(partial(_fingerprint, exogenous=exogenous), _fingerprint_files, _fingerprint_from)
+        found = list(self.engine.map_blocks(work, columns, None, series_blocks(names)))
         return join_fingerprints(found) == model.metadata["data_fingerprint"]
 
     def shadow(
@@ -159,6 +161,18 @@ class PromotionEvidence:
         # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.
         known = self.versions.known(version)
         return known.tags.get("recipe_fingerprint", "") if known else ""
+
+
+def _fingerprint(_number: int, rows: pd.DataFrame, *, exogenous: Sequence[str]) -> str:
+    return fingerprint(rows, exogenous)
+
+
+def _fingerprint_files(found: str) -> Files:
+    return {"fingerprint": found.encode()}
+
+
+def _fingerprint_from(files: Files) -> str:
+    return files["fingerprint"].decode()
 
 
 def _recipe(version: ModelVersion) -> str:

@@ -28,6 +28,7 @@ from forecasting_platform.forecasting.promotion.decisions import (
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import BROKEN, may_roll_back
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
@@ -57,6 +58,7 @@ class Promoter:
     """
 
     store: TableStore
+    engine: Engine
     registry: ModelRegistry
     ledger: Ledger
     policy: PromotionPolicy
@@ -143,7 +145,7 @@ class Promoter:
         return ChallengerJudge(self.registry, self.versions, self.policy, self.fitness, self.now)
 
     def _evidence(self, serving: ForecastModel | None) -> PromotionEvidence:
-        found = PromotionEvidence(self.store, self.versions, self.policy, self.impossible, self.not_normal)
+        found = PromotionEvidence(self.store, self.engine, self.versions, self.policy, self.impossible, self.not_normal)
         return found.besides(serving) if serving else found
 
     # ---- carrying out

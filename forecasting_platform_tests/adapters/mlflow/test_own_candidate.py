@@ -105,7 +105,7 @@ def test_the_example_goes_the_whole_way(
     store, models, ledger = MemoryTableStore(), MlflowModelRegistry(mlflow_server.url, name=name), MemoryLedger()
     features = features_of(observations({"a": seasonal(900), "b": seasonal(900, 1)}))
     store.replace(FEATURE_TABLE, features, DateRange(features["ds"].min().date(), END))
-    promoter = promoter_of(store, models, ledger)
+    promoter = promoter_of(store, in_process(store), models, ledger)
 
     def train(recipe_file: str | None) -> ModelVersion:
         recipe = default_recipe(15, "IE", ("seasonal_naive",))

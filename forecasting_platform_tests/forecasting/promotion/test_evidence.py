@@ -7,8 +7,7 @@ import pytest
 
 from forecasting_platform.errors import InsufficientHistoryError, MissingMetricError
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
-from forecasting_platform.forecasting.models.training.backtest import backtest
-from forecasting_platform.forecasting.promotion.evidence import build_evidence, compare_recipes
+from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.features.panel import Panel, panel_from
 from forecasting_platform_tests.support.example_series import features_of, observations, seasonal
 
@@ -57,10 +56,9 @@ def test_the_loss_is_in_units_of_the_seasonal_naive_one() -> None:
 
 def test_errors_are_weighed_by_hand() -> None:
     panel = panel_from(features_of(observations({"a": np.arange(60.0)})))
-    results = backtest(panel, default_recipe(1, "IE", ("naive",)))
-    evidence = build_evidence(results, panel, np.full(results.y.shape, 14.0))
-    np.testing.assert_allclose(evidence.loss, 2.0)  # an error of 14 where the seasonal naive one is 7
-    assert evidence.rmse == {"a": pytest.approx(14.0)}
+    naive = compare_recipes(panel, default_recipe(1, "IE", ("naive",)), None).naive
+    np.testing.assert_allclose(naive["naive"].loss, 1 / 7)  # an error of 1 where the seasonal naive one is 7
+    assert naive["naive"].rmse == {"a": pytest.approx(1.0)}
 
 
 def test_a_constant_series_can_be_evaluated() -> None:
