@@ -159,7 +159,7 @@ class Fleet:
 
     def forecast(self, cutoffs: DateRange) -> None:
         """Issue the forecasts of some cutoffs."""
-        issue(self.store, self.registry, cutoffs)
+        issue(self.store, self._engine, self.registry, cutoffs)
 
     def match(self, days: DateRange) -> None:
         """Match forecasts of some days with their actuals."""

@@ -14,9 +14,7 @@ from typing import TypeVar
 import pandas as pd
 
 from forecasting_platform.errors import UnavailableError
-from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.table import Table
-from forecasting_platform.ports.engine import MAX_ATTEMPTS, BlockWork, Files
+from forecasting_platform.ports.engine import MAX_ATTEMPTS, BlockWork, Files, Read
 from forecasting_platform.ports.table_store import TableStore
 
 T = TypeVar("T")
@@ -37,7 +35,8 @@ class LocalEngine:
     Args:
         reopen: opens the same store in a worker process; sent there.
         workers: processes at once; as many as this process may use cores by default.
-        min_cells: series times days from which processes are started; without days, each series counts once.
+        min_cells: series times days, of the table with most, from which processes are started; without days, each
+            series counts once.
     """
 
     def __init__(
@@ -53,21 +52,19 @@ class LocalEngine:
         self._workers = workers or _cores()
         self._min_cells = min_cells
 
-    def map_blocks(
-        self, work: BlockWork[T], table: Table, days: DateRange | None, blocks: Sequence[Sequence[str]]
-    ) -> Iterator[T]:
+    def map_blocks(self, work: BlockWork[T], reads: Sequence[Read], blocks: Sequence[Sequence[str]]) -> Iterator[T]:
         """See `Engine`."""
-        cells = sum(map(len, blocks)) * (len(days) if days else 1)
+        cells = sum(map(len, blocks)) * max(len(read.days) if read.days else 1 for read in reads)
         if min(self._workers, len(blocks)) < 2 or cells < self._min_cells:
             for number, block in enumerate(blocks):
-                yield work.run(number, _rows(self._store, table, days, block))
+                yield work.run(number, *_frames(self._store, reads, block))
             return
         done = lost = 0
         while done < len(blocks):
             try:
                 # One that was killed may have lacked memory, of which fewer at once need less.
                 workers = max(1, self._workers >> lost)
-                for files in self._files(work, table, days, list(enumerate(blocks))[done:], workers):
+                for files in self._files(work, reads, list(enumerate(blocks))[done:], workers):
                     yield work.decode(files)
                     done, lost = done + 1, 0
                     _logger.info("block %d of %d is done", done, len(blocks))
@@ -81,8 +78,7 @@ class LocalEngine:
     def _files(
         self,
         work: BlockWork[T],
-        table: Table,
-        days: DateRange | None,
+        reads: Sequence[Read],
         blocks: list[tuple[int, Sequence[str]]],
         workers: int,
     ) -> Iterator[Files]:
@@ -90,7 +86,7 @@ class LocalEngine:
             waiting, begun = iter(blocks), deque[Future[Files]]()
             while True:
                 for number, block in islice(waiting, AHEAD * workers - len(begun)):
-                    begun.append(pool.submit(_run, work, table, days, number, block))
+                    begun.append(pool.submit(_run, work, reads, number, block))
                 if not begun:
                     return
                 yield begun.popleft().result()
@@ -107,13 +103,13 @@ def _open(reopen: Callable[[], TableStore]) -> None:
     _opened.append(reopen())
 
 
-def _rows(store: TableStore, table: Table, days: DateRange | None, block: Sequence[str]) -> pd.DataFrame:
+def _frames(store: TableStore, reads: Sequence[Read], block: Sequence[str]) -> list[pd.DataFrame]:
     # Sums over a frame depend on how it lies in memory, in which stores differ.
-    return table.conform(store.read(table, days, unique_ids=block))
+    return [read.table.conform(store.read(read.table, read.days, unique_ids=block)) for read in reads]
 
 
-def _run(work: BlockWork[T], table: Table, days: DateRange | None, number: int, block: Sequence[str]) -> Files:
-    return work.encode(work.run(number, _rows(_opened[0], table, days, block)))
+def _run(work: BlockWork[T], reads: Sequence[Read], number: int, block: Sequence[str]) -> Files:
+    return work.encode(work.run(number, *_frames(_opened[0], reads, block)))
 
 
 def _cores() -> int:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-import pandas as pd
-
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.table import Table
 
@@ -29,28 +27,37 @@ class BlockWork(Generic[T]):
     """What is done to each block.
 
     Attributes:
-        run: gets the block's number, from 0, and its rows. A function of a module, or a partial of one: it is sent to
-            other processes.
+        run: gets the block's number, from 0, and its rows of each table that is read, in their order. A function of a
+            module, or a partial of one: it is sent to other processes.
         encode: the result as files by name, to cross processes without a pickle.
         decode: the result from its files, the same to the last bit.
     """
 
-    run: Callable[[int, pd.DataFrame], T]
+    run: Callable[..., T]
     encode: Callable[[T], Files]
     decode: Callable[[Files], T]
 
 
-class Engine(Protocol):
-    """Maps work over blocks of series of one table."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The rows that each block is given of a table: those of its series.
 
-    def map_blocks(
-        self, work: BlockWork[T], table: Table, days: DateRange | None, blocks: Sequence[Sequence[str]]
-    ) -> Iterator[T]:
+    Attributes:
+        days: of the rows; all without.
+    """
+
+    table: Table
+    days: DateRange | None = None
+
+
+class Engine(Protocol):
+    """Maps work over blocks of series of some tables."""
+
+    def map_blocks(self, work: BlockWork[T], reads: Sequence[Read], blocks: Sequence[Sequence[str]]) -> Iterator[T]:
         """The result of each block, in order.
 
         Args:
-            table: whose rows each block is given.
-            days: of the rows; all without.
+            reads: one for each frame that `work` is given.
             blocks: the series of each block; a series without rows gives none.
 
         Raises:

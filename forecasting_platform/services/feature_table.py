@@ -39,7 +39,7 @@ from forecasting_platform.forecasting.series.quality.holding import (
     held_observations,
     without_held,
 )
-from forecasting_platform.ports.engine import BlockWork, Engine
+from forecasting_platform.ports.engine import BlockWork, Engine, Read
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.feature_blocks import FeatureBuild, decode_block, encode_block
 from forecasting_platform.services.frame_parts import FrameParts
@@ -137,7 +137,7 @@ def _build(
     shared = build(0, store.read(OBSERVATIONS, read, unique_ids=names[is_shared].tolist()))
     work = BlockWork(replace(build, exogenous_observations=shared.plausible), encode_block, decode_block)
     found, row_days, series = [shared], [FEATURE_TABLE.empty()["ds"]], 0
-    for block in engine.map_blocks(work, OBSERVATIONS, read, series_blocks(names[~is_shared])):
+    for block in engine.map_blocks(work, [Read(OBSERVATIONS, read)], series_blocks(names[~is_shared])):
         features.add(block.features)
         row_days.append(block.features["ds"])
         series += block.features["unique_id"].nunique()

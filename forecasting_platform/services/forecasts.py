@@ -1,21 +1,23 @@
 """Issues and stores the forecasts of the champion and its shadows for some cutoffs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pandas as pd
 
 from forecasting_platform.errors import InvalidArtifactError, NoChampionError, UnknownVersionError
-from forecasting_platform.forecasting.models.issuing import issue_forecasts, match_actuals
+from forecasting_platform.forecasting.models.issuing import issue_forecasts
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal
-from forecasting_platform.forecasting.series.frames import DAILY_MOVES, FEATURE_TABLE, FORECASTS, interval_columns
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
+from forecasting_platform.forecasting.series.frames import DAILY_MOVES, FEATURE_TABLE, FORECASTS
 from forecasting_platform.forecasting.series.lifetime import new_series
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.model_registry import ModelRegistry, ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.daily_sums import cutoffs_moved_by, forget, keep_moves
-from forecasting_platform.services.feature_table import plausible_observations
+from forecasting_platform.services.interval_widths import Learner, learn_from_matured
 from forecasting_platform.services.newest_features import with_windows
 
 
@@ -38,67 +40,77 @@ class Issued:
     new_series: list[str] = field(default_factory=list)
 
 
-def issue(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_normal: NotNormal = ALL_NORMAL) -> Issued:
+def issue(
+    store: TableStore,
+    engine: Engine,
+    registry: ModelRegistry,
+    cutoffs: DateRange,
+    not_normal: NotNormal = ALL_NORMAL,
+) -> Issued:
     """Issue the champion's forecasts, then those of its shadows; a shadow that fails is left out.
 
     How far the forecasts of record moved is summed up after them.
 
     Args:
+        engine: works on blocks of series.
         not_normal: periods from which no interval learns, besides those of each model's recipe.
 
     Raises:
         NoChampionError: there is nothing to forecast with.
     """
     forget(store, DAILY_MOVES, cutoffs_moved_by(cutoffs))
-    issued = _issue_all(store, registry, cutoffs, not_normal)
+    issuing = _Issuing(store, engine, cutoffs, not_normal, store.read(FEATURE_TABLE, cutoffs))
+    issued = _issue_all(issuing, registry)
     keep_moves(store, cutoffs)
     return issued
 
 
-def _issue_all(store: TableStore, registry: ModelRegistry, cutoffs: DateRange, not_normal: NotNormal) -> Issued:
+def _issue_all(issuing: "_Issuing", registry: ModelRegistry) -> Issued:
     champion = registry.version_at("champion")
     if champion is None:
         raise NoChampionError(registry.name)
-    features = store.read(FEATURE_TABLE, cutoffs)
     model = registry.load(champion)
-    record = _issue(store, model, champion, features, cutoffs, not_normal)
+    issuing.issue([(champion, model)])
+    found = issuing.store.read(FORECASTS, issuing.cutoffs)
+    record = found[found["model_version"] == champion.version].reset_index(drop=True)
     known = set(model.unique_ids) - new_series(model.metadata)
     issued = Issued(champion, record, new_series=sorted(set(record["unique_id"]) - known))
     named = (registry.version_at("challenger"), registry.version_at("previous"))
     versions = {version.version: version for version in named if version is not None}
+    shadows = []
     for number in sorted(versions.keys() - {champion.version}, key=int):
         try:
-            _issue(store, registry.load(versions[number]), versions[number], features, cutoffs, not_normal)
+            shadows.append((versions[number], registry.load(versions[number])))
         except (InvalidArtifactError, UnknownVersionError) as error:
             issued.failed[number] = str(error)
-        else:
-            issued.shadows.append(number)
+    issuing.issue(shadows)
+    issued.shadows.extend(version.version for version, _ in shadows)
     return issued
 
 
-def _issue(
-    store: TableStore,
-    model: ForecastModel,
-    version: ModelVersion,
-    features: pd.DataFrame,
-    cutoffs: DateRange,
-    not_normal: NotNormal,
-) -> pd.DataFrame:
-    """Issue and record one version's forecasts; returns all that it ever issued for these cutoffs."""
-    since = DateRange(min(version.cutoff, cutoffs.start), cutoffs.end)
-    recorded = _of_version(store.read(FORECASTS.only(*interval_columns()), since), version)
-    actuals = plausible_observations(store, since)[["unique_id", "ds", "y"]]
-    issued = issue_forecasts(
-        model,
-        with_windows(store, features, model.window_days),
-        model_version=version.version,
-        issued_at=datetime.now(UTC),
-        matured=match_actuals(recorded, actuals, since, model.calendars),
-        not_normal=not_normal,
-    )
-    store.record_forecasts(issued)
-    return _of_version(store.read(FORECASTS, cutoffs), version)
+@dataclass(frozen=True, slots=True)
+class _Issuing:
+    """Issues and records forecasts of some cutoffs; what was recorded before stays."""
 
+    store: TableStore
+    engine: Engine
+    cutoffs: DateRange
+    not_normal: NotNormal
+    features: pd.DataFrame
 
-def _of_version(forecasts: pd.DataFrame, version: ModelVersion) -> pd.DataFrame:
-    return forecasts[forecasts["model_version"] == version.version].reset_index(drop=True)
+    def issue(self, models: Sequence[tuple[ModelVersion, ForecastModel]]) -> None:
+        learners = [
+            Learner(version.version, version.cutoff, model.calendars, self.not_normal | not_normal_of(model.metadata))
+            for version, model in models
+            if version.cutoff <= self.cutoffs.end
+        ]
+        widths = learn_from_matured(self.engine, learners, self.cutoffs, self.features["unique_id"].unique().tolist())
+        for version, model in models:
+            issued = issue_forecasts(
+                model,
+                with_windows(self.store, self.features, model.window_days),
+                model_version=version.version,
+                issued_at=datetime.now(UTC),
+                widths=widths.get(version.version),
+            )
+            self.store.record_forecasts(issued)

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pandas as pd
 import pytest
 
@@ -6,7 +8,8 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.monitoring.control.references import references_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.ports.engine import Read
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform_tests.contracts.engine_contract import BLOCKS, EngineContract, killed, work_of
@@ -16,21 +19,27 @@ from forecasting_platform_tests.support.in_process_engine import in_process
 
 pytestmark = pytest.mark.slow
 
+ALL_DAYS = DateRange(date(2000, 1, 1), date(2030, 1, 1))
+
 
 class Reopened:
-    """Opens the store of a test in a worker process, which gets a copy of the features that are in it then."""
+    """Opens the store of a test in a worker process, which gets a copy of what is in it then."""
 
     def __init__(self, store: TableStore) -> None:
         self._store = store
 
-    def __getstate__(self) -> pd.DataFrame:
-        return self._store.read(FEATURE_TABLE)
+    def __getstate__(self) -> list[pd.DataFrame]:
+        return [self._store.read(table) for table in (FEATURE_TABLE, HELD_OBSERVATIONS, FORECASTS, OBSERVATIONS)]
 
-    def __setstate__(self, features: pd.DataFrame) -> None:
+    def __setstate__(self, tables: list[pd.DataFrame]) -> None:
+        features, held, forecasts, versions = tables
         self._store = MemoryTableStore()
-        self._store.replace(
-            FEATURE_TABLE, features, DateRange(features["ds"].min().date(), features["ds"].max().date())
-        )
+        self._store.replace(FEATURE_TABLE, features, ALL_DAYS)
+        self._store.replace(HELD_OBSERVATIONS, held, ALL_DAYS)
+        self._store.record_forecasts(forecasts)
+        for available_at, rows in versions.groupby("available_at"):
+            values = rows.drop(columns="available_at")
+            self._store.record_observations(values, ALL_DAYS, available_at=pd.Timestamp(str(available_at)))
 
     def __call__(self) -> TableStore:
         return self._store
@@ -50,7 +59,7 @@ def test_a_block_that_kills_each_worker_ends_the_call_and_is_named() -> None:
     store = filled(MemoryTableStore())
     engine = LocalEngine(store, Reopened(store), workers=2, min_cells=0)
     with pytest.raises(UnavailableError, match="killed 3 times at block 4"):
-        list(engine.map_blocks(work_of(killed), FEATURE_TABLE, None, BLOCKS))
+        list(engine.map_blocks(work_of(killed), [Read(FEATURE_TABLE)], BLOCKS))
 
 
 def test_a_single_block_is_done_in_this_process() -> None:
@@ -59,7 +68,7 @@ def test_a_single_block_is_done_in_this_process() -> None:
     def never() -> TableStore:
         raise AssertionError("no worker is started")
 
-    found = list(LocalEngine(store, never, workers=2).map_blocks(work_of(_series), FEATURE_TABLE, None, [["a", "b"]]))
+    found = list(LocalEngine(store, never, workers=2).map_blocks(work_of(_series), [Read(FEATURE_TABLE)], [["a", "b"]]))
     assert found == [["a", "b"]]
 
 

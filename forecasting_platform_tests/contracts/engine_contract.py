@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +17,14 @@ from forecasting_platform.errors import ForecastingPlatformError, InsufficientHi
 from forecasting_platform.forecasting.block_training import series_blocks
 from forecasting_platform.forecasting.promotion.evidence import compare_recipes
 from forecasting_platform.forecasting.series.days.date_range import DateRange
+from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL
+from forecasting_platform.forecasting.series.days.series_calendars import DAILY
 from forecasting_platform.forecasting.series.features.panel import panel_from
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.ports.engine import BlockWork, Engine, Files
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, OBSERVATIONS
+from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.table_store import TableStore
+from forecasting_platform.services import interval_widths
+from forecasting_platform.services.interval_widths import Learner, learn_from_matured
 from forecasting_platform.services.promotion import recipe_comparison
 from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
 from forecasting_platform.services.training.trainer import Trainer
@@ -30,6 +35,7 @@ from forecasting_platform_tests.contracts.training_examples import (
     assert_same_model,
     features,
     filled,
+    lived,
     trained_by_the_core,
 )
 from forecasting_platform_tests.support.example_series import END, days_after, features_of, observations, seasonal
@@ -48,26 +54,29 @@ def decode(files: Files) -> Summary:
     return list(json.loads(files["summary"]))
 
 
-def summarize(number: int, rows: pd.DataFrame) -> Summary:
-    """The block's number, its series in the order of its rows, how many there are, and their sum to the last bit."""
-    ordered = rows.sort_values(["unique_id", "ds"], kind="stable")
-    assert ordered.index.equals(rows.index), "rows are ordered by key"
-    return [number, list(dict.fromkeys(rows["unique_id"])), len(rows), float(rows["y"].sum()).hex()]
+def summarize(number: int, *tables: pd.DataFrame) -> Summary:
+    """The block's number, and of each table its series in order, how many rows there are, and their sum to the bit."""
+    found: Summary = [number]
+    for rows in tables:
+        ordered = rows.sort_values(["unique_id", "ds"], kind="stable")
+        assert ordered.index.equals(rows.index), "rows are ordered by key"
+        found += [list(dict.fromkeys(rows["unique_id"])), len(rows), float(rows["y"].sum()).hex()]
+    return found
 
 
-def killed(number: int, rows: pd.DataFrame) -> Summary:
+def killed(number: int, *tables: pd.DataFrame) -> Summary:
     """Ends its own process at the fourth block, as the kernel does where memory is short."""
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return summarize(number, rows)
+    return summarize(number, *tables)
 
 
-def killed_once(number: int, rows: pd.DataFrame, *, mark: Path) -> Summary:
+def killed_once(number: int, *tables: pd.DataFrame, mark: Path) -> Summary:
     """The same, the first time only."""
     if number == 3 and not mark.exists():
         mark.touch()
-        return killed(number, rows)
-    return summarize(number, rows)
+        return killed(number, *tables)
+    return summarize(number, *tables)
 
 
 def refused(number: int, rows: pd.DataFrame) -> Summary:
@@ -98,24 +107,39 @@ class EngineContract:
     ) -> None:
         filled(store)
         days = DateRange(END.replace(month=1), END)
-        found = list(engine.map_blocks(work_of(summarize), FEATURE_TABLE, days, BLOCKS))
+        found = list(engine.map_blocks(work_of(summarize), [Read(FEATURE_TABLE, days)], BLOCKS))
         memory = in_process(filled(MemoryTableStore()))
-        assert found == list(memory.map_blocks(work_of(summarize), FEATURE_TABLE, days, BLOCKS))
+        assert found == list(memory.map_blocks(work_of(summarize), [Read(FEATURE_TABLE, days)], BLOCKS))
         assert [summary[0] for summary in found] == list(range(len(BLOCKS)))
         assert found[2] == [2, [], 0, (0.0).hex()], "a block without rows is done too"
-        assert list(engine.map_blocks(work_of(summarize), FEATURE_TABLE, None, [])) == []
+        assert list(engine.map_blocks(work_of(summarize), [Read(FEATURE_TABLE)], [])) == []
 
     def test_a_worker_that_is_killed_changes_no_bit(self, store: TableStore, engine: Engine, tmp_path: Path) -> None:
-        filled(store)
-        work = work_of(partial(killed_once, mark=tmp_path / "mark"))
-        found = list(engine.map_blocks(work, FEATURE_TABLE, None, BLOCKS))
+        lived(filled(store))
+        work, reads = work_of(partial(killed_once, mark=tmp_path / "mark")), [Read(FEATURE_TABLE), Read(OBSERVATIONS)]
+        found = list(engine.map_blocks(work, reads, BLOCKS))
         assert (tmp_path / "mark").exists()
-        assert found == list(in_process(store).map_blocks(work_of(summarize), FEATURE_TABLE, None, BLOCKS))
+        assert found == list(in_process(store).map_blocks(work_of(summarize), reads, BLOCKS))
 
     def test_what_the_function_raises_is_told(self, store: TableStore, engine: Engine) -> None:
         filled(store)
         with pytest.raises(ForecastingPlatformError, match="1000"):
-            list(engine.map_blocks(work_of(refused), FEATURE_TABLE, None, BLOCKS))
+            list(engine.map_blocks(work_of(refused), [Read(FEATURE_TABLE)], BLOCKS))
+
+    def test_intervals_learn_the_same_bits_from_several_tables(
+        self, store: TableStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(interval_widths, "series_blocks", partial(series_blocks, size=BLOCK_SERIES))
+        lived(store)
+        memory = lived(MemoryTableStore())
+        learner = Learner("1", END - timedelta(days=20), DAILY, ALL_NORMAL)
+        days = DateRange(END - timedelta(days=3), END)
+        found, expected = (
+            learn_from_matured(by, [learner], days, [*VALUES, "nobody"])["1"] for by in (engine, in_process(memory))
+        )
+        np.testing.assert_equal(asdict(found), asdict(expected))
+        assert (expected.at(np.datetime64(END), ["a", "b", "new", "z"]) != 0).all()
+        assert (expected.at(np.datetime64(END), ["ended", "nobody"]) == 0).all()
 
     def test_a_training_gives_the_same_bits(self, store: TableStore, engine: Engine) -> None:
         filled(store)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from forecasting_platform.forecasting.models.trained.model_document import array
 from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.covariates.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
+from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, HELD_OBSERVATIONS
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
@@ -45,6 +46,31 @@ def filled(store: TableStore) -> TableStore:
     """A store with the features of `VALUES`."""
     built = features()
     store.replace(FEATURE_TABLE, built, DateRange(built["ds"].min().date(), END))
+    return store
+
+
+def lived(store: TableStore) -> TableStore:
+    """A store with forecasts of version 1 that matured, some missed, and one value that was revised or held back."""
+    days = pd.date_range(END - timedelta(days=19), END)
+    values = pd.DataFrame([(name, day) for name in ("a", "b", "new", "z") for day in days], columns=["unique_id", "ds"])
+    values["y"] = np.arange(len(values)) % 7.0
+    period = DateRange(days[0].date(), END)
+    store.record_observations(values, period, available_at=datetime(2030, 1, 1, tzinfo=UTC))
+    revised = values.iloc[[3]].assign(y=1e3)
+    store.record_observations(revised, period, available_at=datetime(2030, 1, 2, tzinfo=UTC))
+    held = values.iloc[[5]].assign(reason="far off", lowest=0.0, highest=1.0)
+    store.replace(HELD_OBSERVATIONS, held, period)
+    issued = pd.concat(
+        [
+            values.assign(cutoff=values["ds"] - pd.Timedelta(days=step), model_version=version)
+            for step in (1, 2)
+            for version in ("1", "2")
+        ]
+    )
+    for name in (column.name for column in FORECASTS.columns if column.kind == "float"):
+        issued[name] = np.where(issued["model_version"] == "1", 4.0, 5.0)
+    issued["issued_at"] = pd.Timestamp("2030-01-01", tz="UTC")
+    store.record_forecasts(FORECASTS.conform(issued.drop(columns="y")))
     return store
 
 

@@ -15,6 +15,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECA
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.services.forecasts import issue
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
+from forecasting_platform_tests.support.in_process_engine import in_process
 
 DAYS = 120
 LAST = DateRange(END - timedelta(days=1), END)
@@ -58,7 +59,7 @@ def issued(store: MemoryTableStore) -> dict[str, set[date]]:
 
 
 def test_challenger_and_previous_champion_forecast_in_the_shadow(store: MemoryTableStore, registry: Registry) -> None:
-    done = issue(store, registry, LAST)
+    done = issue(store, in_process(store), registry, LAST)
     assert (done.champion.version, done.shadows, done.failed) == ("2", ["1", "3"], {})
     assert set(done.record["model_version"]) == {"2"}
     assert issued(store) == {version: set(LAST) for version in "123"}
@@ -68,7 +69,7 @@ def test_a_shadow_that_cannot_forecast_is_named_and_holds_nobody_up(
     store: MemoryTableStore, registry: Registry
 ) -> None:
     registry.broken = "1"
-    done = issue(store, registry, LAST)
+    done = issue(store, in_process(store), registry, LAST)
     assert (done.shadows, list(done.failed)) == (["3"], ["1"])
     assert "a byte differs" in done.failed["1"]
     assert issued(store) == {version: set(LAST) for version in "23"}
@@ -76,5 +77,5 @@ def test_a_shadow_that_cannot_forecast_is_named_and_holds_nobody_up(
 
 def test_without_a_champion_nothing_is_issued(store: MemoryTableStore) -> None:
     with pytest.raises(NoChampionError):
-        issue(store, Registry(), LAST)
+        issue(store, in_process(store), Registry(), LAST)
     assert store.read(FORECASTS).empty

@@ -57,7 +57,7 @@ def forecast(world: World, days: DateRange) -> Body:
     """`forecast_job`: forecasts of these cutoffs, errors of these days."""
 
     def body() -> None:
-        issue(world.store, world.registry, days)  # type: ignore[arg-type] # acts as a store
+        issue(world.store, in_process(world.store), world.registry, days)  # type: ignore[arg-type] # acts as a store
         match_forecast_errors(world.store, days, HORIZON)  # type: ignore[arg-type] # acts as a store
 
     return body

@@ -175,7 +175,7 @@ def stand_ins(world: World) -> Iterator[None]:
         nanoseconds = SimpleNamespace(time_ns=lambda: int(world.clock.now().timestamp()) * 1_000_000_000)
         replaced.enter_context(patch.object(incidents, "time", nanoseconds))
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
-        replaced.enter_context(patch.object(forecasts, "match_actuals", lambda *_: None))
+        replaced.enter_context(patch.object(forecasts, "learn_from_matured", lambda *_: {}))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
         replaced.enter_context(patch.object(evidence, "measure_shadow", lambda *_: None))
         replaced.enter_context(

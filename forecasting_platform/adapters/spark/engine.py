@@ -1,17 +1,19 @@
 """Runs blocks of series as tasks of Spark, where the tables are."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import groupby
 from typing import TypeVar
 
+import pandas as pd
 import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sql
 
-from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow
+from forecasting_platform.adapters.spark.arrow_frames import by_key, from_arrow, last_of_each
 from forecasting_platform.adapters.spark.table_store import SparkTableStore
-from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.table import Table
-from forecasting_platform.ports.engine import BlockWork, Files
+from forecasting_platform.ports.engine import BlockWork, Files, Read
 
 T = TypeVar("T")
 BLOCKS_AT_ONCE = 200
@@ -29,37 +31,39 @@ class SparkEngine:
     def __init__(self, table_store: SparkTableStore) -> None:
         self._store = table_store
 
-    def map_blocks(
-        self, work: BlockWork[T], table: Table, days: DateRange | None, blocks: Sequence[Sequence[str]]
-    ) -> Iterator[T]:
+    def map_blocks(self, work: BlockWork[T], reads: Sequence[Read], blocks: Sequence[Sequence[str]]) -> Iterator[T]:
         """See `Engine`."""
         numbered = list(enumerate(blocks))
         for start in range(0, len(numbered), BLOCKS_AT_ONCE):
             part = numbered[start : start + BLOCKS_AT_ONCE]
-            answers = self._answers(work, table, days, part)
+            answers = self._answers(work, reads, part)
             for number, _ in part:
                 # Where no series of a block has rows, there was nothing to make a task of.
-                yield work.decode(answers[number]) if number in answers else work.run(number, table.empty())
+                found = answers.get(number)
+                yield work.decode(found) if found else work.run(number, *(read.table.empty() for read in reads))
 
     def _answers(
-        self, work: BlockWork[T], table: Table, days: DateRange | None, blocks: Sequence[tuple[int, Sequence[str]]]
+        self, work: BlockWork[T], reads: Sequence[Read], blocks: Sequence[tuple[int, Sequence[str]]]
     ) -> dict[int, Files]:
         # Spark chooses the arguments of a task by these type hints.
         def run(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
             number = int(key[0].as_py())
-            ordered = table.conform(from_arrow(table, by_key(rows, table.key)))
-            files = work.encode(work.run(number, ordered))
+            files = work.encode(work.run(number, *(_frame_of(read.table, rows[name]) for name, read in named.items())))
             return pa.table([[number] * len(files), [*files], [*files.values()]], schema=_ANSWER_COLUMNS)
 
         series = [(unique_id, number) for number, block in blocks for unique_id in block]
-        with self._store.translated(table.name):
-            rows = self._store.frame(table)
-            if days is not None:
-                first, last = (sql.lit(day.isoformat()).cast("date") for day in (days.start, days.end))
-                rows = rows.where(sql.col(table.day_column).between(first, last))
-            numbered = rows.sparkSession.createDataFrame(series, "unique_id string, block int")
+        # One shuffle for all tables: a row of each is a structure in a column of its own, NULL in rows of the others.
+        named = {f"read{position}": read for position, read in enumerate(reads)}
+        with self._store.translated(reads[0].table.name):
+            rows = {name: self._rows(read) for name, read in named.items()}
+            session = next(iter(rows.values())).sparkSession
+            numbered = sql.broadcast(session.createDataFrame(series, "unique_id string, block int"))
+            structures = [
+                rows[name].join(numbered, "unique_id").select("block", sql.struct(*read.table.column_names).alias(name))
+                for name, read in named.items()
+            ]
             found = (
-                rows.join(sql.broadcast(numbered), "unique_id")
+                reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), structures)
                 .repartition(len(blocks), "block")
                 .groupBy("block")
                 .applyInArrow(run, ANSWER)
@@ -71,3 +75,16 @@ class SparkEngine:
             number: {file: content for _, file, content in files}
             for number, files in groupby(answered, key=lambda row: row[0])
         }
+
+    def _rows(self, read: Read) -> DataFrame:
+        rows = self._store.frame(read.table)
+        if read.days is None:
+            return rows
+        first, last = (sql.lit(day.isoformat()).cast("date") for day in (read.days.start, read.days.end))
+        return rows.where(sql.col(read.table.day_column).between(first, last))
+
+
+def _frame_of(table: Table, structures: pa.ChunkedArray) -> pd.DataFrame:
+    rows = by_key(pa.Table.from_struct_array(structures.drop_null()), table.key)
+    # At the end of a compaction a row may appear twice; see `SparkTableStore`.
+    return table.conform(from_arrow(table, last_of_each(rows, table.key)))

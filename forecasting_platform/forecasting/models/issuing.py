@@ -1,6 +1,7 @@
 """Forecasts of record: issued once for a series and cutoff, and later matched with the actuals."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,6 @@ from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.new_series import answer_from
 from forecasting_platform.forecasting.series.arrays import Days, Floats, code_names
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, not_normal_of
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS, FORECASTS, LEVELS
 
@@ -23,8 +23,7 @@ def issue_forecasts(
     *,
     model_version: str,
     issued_at: datetime,
-    matured: pd.DataFrame | None = None,
-    not_normal: NotNormal = ALL_NORMAL,
+    widths: "LearnedWidths | None" = None,
 ) -> pd.DataFrame:
     """Forecasts of the next `horizon` days for every cutoff the model has not been trained beyond.
 
@@ -32,22 +31,17 @@ def issue_forecasts(
         features: rows of `FEATURE_TABLE`; each row's `ds` is a cutoff. Rows before the model's own
             cutoff are left out: the model was fitted on the days they would forecast. Series that are new to the
             model are forecast too: what was known of them at the cutoff is in its row, as for any other.
-        matured: errors of the version, from which the widths of its intervals learn: the key, intervals and `y` of
-            rows of `FORECAST_ERRORS`.
-        not_normal: periods from which they do not, besides those of the model's recipe.
+        widths: what the widths of its intervals have learnt by each cutoff; nothing without.
 
     Returns:
         Rows of `FORECASTS`, one for each series, cutoff and day; none of what is not finite.
     """
-    errors = FORECAST_ERRORS.empty() if matured is None else matured
-    errors = errors[~(not_normal | not_normal_of(model.metadata)).rows(errors, "cutoff", "ds")]
     usable = features[features["ds"] >= pd.Timestamp(model.cutoff)]
-    days, widths = learn_widths(errors, model.unique_ids)
     frames = []
     for cutoff, rows in usable.groupby("ds", sort=True):
-        # Only days up to the cutoff: a later error would be knowledge of the future.
-        known_days = np.searchsorted(days, pd.Timestamp(str(cutoff)).to_datetime64(), side="right")
-        frames.append(_issue(model.with_widths(widths[known_days]), rows, cutoff))
+        day = pd.Timestamp(str(cutoff)).to_numpy().astype("datetime64[D]")
+        widened = model if widths is None else model.with_widths(widths.at(day, model.unique_ids))
+        frames.append(_issue(widened, rows, cutoff))
     if not frames:
         return FORECASTS.empty()
     issued = pd.concat(frames, ignore_index=True).assign(model_version=model_version, issued_at=pd.Timestamp(issued_at))
@@ -63,15 +57,42 @@ def _issue(model: ForecastModel, rows: pd.DataFrame, cutoff: object) -> pd.DataF
     return known.predict(known.inputs(days, unique_ids=rows["unique_id"].tolist())).to_frame()
 
 
-def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days, Floats]:
+@dataclass(frozen=True, slots=True)
+class LearnedWidths:
+    """How much wider or narrower a version's intervals have become at the end of some days.
+
+    Attributes:
+        unique_ids: S series.
+        days: ascending; shape (D,).
+        log_widths: logarithm of the factor of each of `LEVELS`; shape (D, S, len(LEVELS)).
+    """
+
+    unique_ids: tuple[str, ...]
+    days: Days
+    log_widths: Floats
+
+    def at(self, day: np.datetime64, unique_ids: Sequence[str]) -> Floats:
+        """Those of some series at the end of a day, by what was known then; shape (len(unique_ids), len(LEVELS)).
+
+        0 before the first day and of a series that is not among these.
+        """
+        found = np.zeros((len(unique_ids), len(LEVELS)))
+        known_days = int(np.searchsorted(self.days, day, side="right"))
+        position = pd.Index(self.unique_ids, dtype=object).get_indexer(pd.Index(unique_ids, dtype=object))
+        if known_days:
+            found[position >= 0] = self.log_widths[known_days - 1, position[position >= 0]]
+        return found
+
+
+def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> LearnedWidths:
     """Adapt the widths of a version's intervals to its own forecasts, day by day as they matured.
 
     Args:
         matured: `unique_id`, `ds`, `y` and the intervals of rows of `FORECAST_ERRORS`.
+        unique_ids: the series that learn.
 
     Returns:
-        The days that have errors, ascending, shape (D,), and the logarithms of the factors of each of `LEVELS` before
-        the first and after each of them; shape (D + 1, len(unique_ids), len(LEVELS)), 0 before the first.
+        The widths at the end of each day that has errors.
     """
     codes, names = code_names(matured["unique_id"].to_numpy(dtype=object))
     series = pd.Index(list(unique_ids), dtype=object).get_indexer(pd.Index(names, dtype=object))[codes]
@@ -91,7 +112,7 @@ def learn_widths(matured: pd.DataFrame, unique_ids: Sequence[str]) -> tuple[Days
     # Each day's widths begin with those of the day before: a sequence, and no product of arrays.
     for position in range(len(days)):
         widths[position + 1] = adapt_widths(widths[position], missed[position])
-    return days, widths
+    return LearnedWidths(tuple(unique_ids), days, widths[1:])
 
 
 def newly_issued(issued: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from forecasting_platform.orchestration.assets.champion_model import champion_mo
 from forecasting_platform.orchestration.assets.feature_table import feature_table
 from forecasting_platform.orchestration.metadata.values import plot, show_on_last_day, show_row_counts
 from forecasting_platform.orchestration.partitions import daily_partitions, one_run, partition_period
+from forecasting_platform.ports.engine import Engine
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.forecasts import issue
@@ -33,6 +34,7 @@ from forecasting_platform.wiring import declared_not_normal
 def forecasts(
     context: dg.AssetExecutionContext,
     table_store: dg.ResourceParam[TableStore],
+    engine: dg.ResourceParam[Engine],
     model_registry: dg.ResourceParam[ModelRegistry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
@@ -44,7 +46,7 @@ def forecasts(
     new to the champion is on record from its first day.
     """
     cutoffs, not_normal = partition_period(context), declared_not_normal(settings, context.log.warning)
-    issued = issue(table_store, model_registry, cutoffs, not_normal)
+    issued = issue(table_store, engine, model_registry, cutoffs, not_normal)
     for number, reason in issued.failed.items():
         context.log.warning(f"version {number} forecasts no shadow: {reason}")
     record = issued.record

@@ -28,7 +28,7 @@ from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, 
 from forecasting_platform.forecasting.series.features.feature_table import fingerprint
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECAST_ERRORS
 from forecasting_platform.forecasting.series.lifetime import new_series, undecided_series
-from forecasting_platform.ports.engine import BlockWork, Engine, Files
+from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
@@ -97,7 +97,7 @@ class PromotionEvidence:
         if set(names) != set(model.unique_ids):
             return False
         work = BlockWork(partial(_fingerprint, exogenous=exogenous), _fingerprint_files, _fingerprint_from)
-        found = list(self.engine.map_blocks(work, columns, None, series_blocks(names)))
+        found = list(self.engine.map_blocks(work, [Read(columns)], series_blocks(names)))
         return join_fingerprints(found) == model.metadata["data_fingerprint"]
 
     def shadow(

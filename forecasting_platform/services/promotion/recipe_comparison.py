@@ -16,7 +16,7 @@ from forecasting_platform.forecasting.promotion.evidence import Comparison, join
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.features.panel import panel_from
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.ports.engine import BlockWork, Engine, Files
+from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.table_store import TableStore
 
 NAMES, LOSSES = "names.json", "losses.npz"
@@ -38,7 +38,9 @@ def compare_on_stored_series(
         raise MissingMetricError("the loss", "a recipe", "measured on no series")
     run = partial(_measure, days=days, challenger=challenger, champion=champion)
     work = BlockWork(run, evidence_files, evidence_from)
-    return join_evidence(list(engine.map_blocks(work, FEATURE_TABLE, days, series_blocks(found))), challenger, champion)
+    return join_evidence(
+        list(engine.map_blocks(work, [Read(FEATURE_TABLE, days)], series_blocks(found))), challenger, champion
+    )
 
 
 def _measure(

@@ -21,7 +21,7 @@ from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
-from forecasting_platform.ports.engine import BlockWork, Engine, Files
+from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.table_store import TableStore
 
 DOCUMENT, PARAMETERS, PLOTS = "document.json", "parameters.npz", "plots/"
@@ -56,7 +56,7 @@ class Trainer:
         run = partial(_train, days=days, recipe=recipe, code_version=code_version)
         work = BlockWork(run, files_of, trained_from)
         blocks = series_blocks(names, self.block_series)
-        trained = list(self.engine.map_blocks(work, FEATURE_TABLE, days, blocks))
+        trained = list(self.engine.map_blocks(work, [Read(FEATURE_TABLE, days)], blocks))
         return TrainedModel(join_blocks([block.model for block in trained]), trained[0].plots)
 
 

@@ -159,7 +159,7 @@ def test_intervals_learn_from_errors_known_at_each_cutoff_and_from_no_later_ones
     days = DateRange(date(2023, 7, 1), JULY)
     known = observations({"a": np.full(400, 1e3)}, JULY).assign(available_at=pd.Timestamp(AT))
     matured = match_errors(plain, known, days)  # everything missed
-    learned = issue_forecasts(model, features, model_version="1", issued_at=AT, matured=matured)
+    learned = issue_forecasts(model, features, model_version="1", issued_at=AT, widths=learn_widths(matured, ["a"]))
     growth = ((learned["y_hat_hi_80"] - learned["y_hat"]) / (plain["y_hat_hi_80"] - plain["y_hat"])).groupby(
         plain["cutoff"]
     )
@@ -173,10 +173,13 @@ def test_a_series_without_matured_forecasts_learns_nothing(model: ForecastModel,
     issued = issue_forecasts(model, features, model_version="1", issued_at=AT)
     known = observations({"a": seasonal(400)}, JULY).assign(available_at=pd.Timestamp(AT))
     matured = match_errors(issued, known, DateRange(date(2023, 7, 1), JULY))
-    widths = learn_widths(matured, ["new", "a"])[1][-1]
+    widths = learn_widths(matured, ["new", "a"]).log_widths[-1]
     assert (widths[0] == 0).all()
     assert (widths[1] != 0).any()
-    assert (learn_widths(matured.iloc[:0], ["a"])[1] == 0).all()
+    learned = learn_widths(matured, ["a"])
+    assert (learned.at(learned.days[-1], ["b", "a"])[1] == widths[1]).all()
+    assert (learned.at(learned.days[0] - 1, ["a"]) == 0).all(), "nothing is known before the first day"
+    assert (learn_widths(matured.iloc[:0], ["a"]).at(learned.days[-1], ["a"]) == 0).all()
 
 
 def test_the_widths_after_each_day_are_those_of_the_errors_up_to_it() -> None:
@@ -189,11 +192,11 @@ def test_the_widths_after_each_day_are_those_of_the_errors_up_to_it() -> None:
         matured[f"y_hat_lo_{level}"], matured[f"y_hat_hi_{level}"] = -half, half
     matured = matured[generator.random(len(matured)) > 0.4]
     expected = np.zeros((2, 2))
-    found, widths = learn_widths(matured, ["a", "b"])
-    for position, day in enumerate(found):
+    learned = learn_widths(matured, ["a", "b"])
+    for position, day in enumerate(learned.days):
         today = matured[matured["ds"] == day]
         missed = pd.DataFrame(
             {level: ~today["y"].between(today[f"y_hat_lo_{level}"], today[f"y_hat_hi_{level}"]) for level in (80, 95)}
         )
         expected = adapt_widths(expected, missed.groupby(today["unique_id"]).mean().reindex(["a", "b"]).to_numpy())
-        assert widths[position + 1].tolist() == expected.tolist()
+        assert learned.log_widths[position].tolist() == expected.tolist()

@@ -30,6 +30,7 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.frames import FEATURE_TABLE
 from forecasting_platform.services.forecasts import issue
 from forecasting_platform.services.newest_features import newest_features
+from forecasting_platform_tests.support.in_process_engine import in_process
 from forecasting_platform_tests.support.served_model import CUTOFF, FIRST_DAY, NEWEST, SERIES, MakeApp
 from serve.service import service_of
 
@@ -150,7 +151,7 @@ def test_forecasts_of_record_are_made_of_each_cutoffs_own_window(
 ) -> None:
     registry = MemoryModelRegistry()
     registry.move_champion(registry.register(trained.model, plots={}, run_tags={}), expected=None)
-    record = issue(store, registry, DateRange(NEWEST - timedelta(days=2), NEWEST)).record
+    record = issue(store, in_process(store), registry, DateRange(NEWEST - timedelta(days=2), NEWEST)).record
     for cutoff, rows in record.groupby("cutoff"):
         expected = median_until(features, cutoff)
         assert rows.groupby("unique_id")["y_hat"].first().to_dict() == pytest.approx(expected)

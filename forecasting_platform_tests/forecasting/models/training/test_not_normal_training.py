@@ -2,14 +2,12 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from forecasting_platform.errors import ConfigurationError
-from forecasting_platform.forecasting.models.issuing import issue_forecasts
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe, recipe_from
 from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of, model_from
 from forecasting_platform.forecasting.models.training.backtest import backtest
@@ -121,23 +119,3 @@ def test_a_promotion_leaves_the_periods_of_both_recipes_out_and_says_so() -> Non
     ds = np.array([str(day) for day in found.challenger.cutoffs], dtype="datetime64[D]")
     assert not DECLARED.periods[0].holds(ds).any()
     assert compare_recipes(panel, later, RECIPE).left_out == {}
-
-
-def test_widths_learn_nothing_from_errors_of_the_period() -> None:
-    model = trained({"a": struck(1.0)}, RECIPE, end=date(2023, 2, 20)).model
-    rows = features_of(observations({"a": struck(0.6)}))
-    at = datetime(2023, 4, 5, tzinfo=UTC)
-    cutoffs = rows[rows["ds"].between("2023-03-20", "2023-04-05")]
-    issued = issue_forecasts(model, cutoffs, model_version="1", issued_at=at)
-    values = dict(zip(rows["ds"], rows["y"], strict=True))
-    matured = issued.assign(y=issued["ds"].map(values), y_first=np.nan).dropna(subset=["y"])
-    newest = cutoffs[cutoffs["ds"] == "2023-04-05"]
-
-    def width(not_normal: NotNormal, seen: pd.DataFrame) -> float:
-        found = issue_forecasts(
-            model, newest, model_version="1", issued_at=at, matured=seen, not_normal=not_normal
-        )  # fmt: skip
-        return float((found["y_hat_hi_80"] - found["y_hat_lo_80"]).mean())
-
-    normal = matured[~DECLARED.rows(matured, "cutoff", "ds")]
-    assert width(DECLARED, matured) == width(NotNormal(), normal) != width(NotNormal(), matured)
