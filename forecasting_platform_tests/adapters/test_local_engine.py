@@ -8,7 +8,13 @@ from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.errors import UnavailableError
 from forecasting_platform.forecasting.monitoring.control.references import references_from
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    FORECASTS,
+    HELD_OBSERVATIONS,
+    OBSERVATIONS,
+)
 from forecasting_platform.ports.engine import Read
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.training.trainer import Trainer
@@ -19,6 +25,7 @@ from forecasting_platform_tests.support.in_process_engine import in_process
 
 pytestmark = pytest.mark.slow
 
+REPLACED = FEATURE_TABLE, HELD_OBSERVATIONS, FORECAST_ERRORS
 ALL_DAYS = DateRange(date(2000, 1, 1), date(2030, 1, 1))
 
 
@@ -29,13 +36,13 @@ class Reopened:
         self._store = store
 
     def __getstate__(self) -> list[pd.DataFrame]:
-        return [self._store.read(table) for table in (FEATURE_TABLE, HELD_OBSERVATIONS, FORECASTS, OBSERVATIONS)]
+        return [self._store.read(table) for table in (*REPLACED, FORECASTS, OBSERVATIONS)]
 
     def __setstate__(self, tables: list[pd.DataFrame]) -> None:
-        features, held, forecasts, versions = tables
+        *replaced, forecasts, versions = tables
         self._store = MemoryTableStore()
-        self._store.replace(FEATURE_TABLE, features, ALL_DAYS)
-        self._store.replace(HELD_OBSERVATIONS, held, ALL_DAYS)
+        for table, rows in zip(REPLACED, replaced, strict=True):
+            self._store.replace(table, rows, ALL_DAYS)
         self._store.record_forecasts(forecasts)
         for available_at, rows in versions.groupby("available_at"):
             values = rows.drop(columns="available_at")

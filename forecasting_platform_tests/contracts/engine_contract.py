@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,9 @@ from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services import interval_widths
 from forecasting_platform.services.interval_widths import Learner, learn_from_matured
-from forecasting_platform.services.promotion import recipe_comparison
+from forecasting_platform.services.promotion import recipe_comparison, stored_shadow
 from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
+from forecasting_platform.services.promotion.stored_shadow import measure_stored_shadow
 from forecasting_platform.services.training.trainer import Trainer
 from forecasting_platform_tests.contracts.training_examples import (
     BLOCK_SERIES,
@@ -126,10 +127,11 @@ class EngineContract:
         with pytest.raises(ForecastingPlatformError, match="1000"):
             list(engine.map_blocks(work_of(refused), [Read(FEATURE_TABLE)], BLOCKS))
 
-    def test_intervals_learn_the_same_bits_from_several_tables(
+    def test_matured_forecasts_give_the_same_bits_though_they_are_of_several_tables(
         self, store: TableStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(interval_widths, "series_blocks", partial(series_blocks, size=BLOCK_SERIES))
+        for module in (interval_widths, stored_shadow):
+            monkeypatch.setattr(module, "series_blocks", partial(series_blocks, size=BLOCK_SERIES))
         lived(store)
         memory = lived(MemoryTableStore())
         learner = Learner("1", END - timedelta(days=20), DAILY, ALL_NORMAL)
@@ -140,6 +142,13 @@ class EngineContract:
         np.testing.assert_equal(asdict(found), asdict(expected))
         assert (expected.at(np.datetime64(END), ["a", "b", "new", "z"]) != 0).all()
         assert (expected.at(np.datetime64(END), ["ended", "nobody"]) == 0).all()
+        one, other = (
+            measure_stored_shadow(by, days, [*VALUES, "nobody"], ["2"], ["1"], "squared", not_normal=ALL_NORMAL)
+            for by in (engine, in_process(memory))
+        )
+        assert one is not None
+        assert other is not None
+        np.testing.assert_equal(asdict(one), asdict(other))
 
     def test_a_training_gives_the_same_bits(self, store: TableStore, engine: Engine) -> None:
         filled(store)
@@ -184,8 +193,3 @@ class EngineContract:
         store.replace(FEATURE_TABLE, few, DateRange(few["ds"].min().date(), END))
         with pytest.raises(InsufficientHistoryError):
             trainer.train(RECIPE, code_version="test")
-
-    def test_a_recipe_that_cannot_be_used_says_why(self, store: TableStore, engine: Engine) -> None:
-        filled(store)
-        with pytest.raises(ForecastingPlatformError, match="'nowhere' is no country"):
-            Trainer(store, engine, block_series=BLOCK_SERIES).train(replace(RECIPE, country="nowhere"), code_version="")

@@ -7,13 +7,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from forecasting_platform.forecasting.models.issuing import match_errors
 from forecasting_platform.forecasting.models.recipes.recipe import Recipe
 from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform.forecasting.models.trained.model_document import arrays_of, document_of
 from forecasting_platform.forecasting.models.training.training import train
 from forecasting_platform.forecasting.series.covariates.exogenous import KnownAtCutoff
 from forecasting_platform.forecasting.series.days.date_range import DateRange
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, FORECASTS, HELD_OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import (
+    FEATURE_TABLE,
+    FORECAST_ERRORS,
+    FORECASTS,
+    HELD_OBSERVATIONS,
+    OBSERVATIONS,
+)
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform_tests.support.example_series import END, features_of, observations, seasonal
 
@@ -50,7 +57,7 @@ def filled(store: TableStore) -> TableStore:
 
 
 def lived(store: TableStore) -> TableStore:
-    """A store with forecasts of version 1 that matured, some missed, and one value that was revised or held back."""
+    """A store with forecasts of two versions that matured, some missed, and one value that was revised or held back."""
     days = pd.date_range(END - timedelta(days=19), END)
     values = pd.DataFrame([(name, day) for name in ("a", "b", "new", "z") for day in days], columns=["unique_id", "ds"])
     values["y"] = np.arange(len(values)) % 7.0
@@ -70,7 +77,9 @@ def lived(store: TableStore) -> TableStore:
     for name in (column.name for column in FORECASTS.columns if column.kind == "float"):
         issued[name] = np.where(issued["model_version"] == "1", 4.0, 5.0)
     issued["issued_at"] = pd.Timestamp("2030-01-01", tz="UTC")
-    store.record_forecasts(FORECASTS.conform(issued.drop(columns="y")))
+    forecasts = FORECASTS.conform(issued.drop(columns="y"))
+    store.record_forecasts(forecasts)
+    store.replace(FORECAST_ERRORS, match_errors(forecasts, store.read(OBSERVATIONS), period), period)
     return store
 
 

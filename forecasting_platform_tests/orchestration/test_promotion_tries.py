@@ -96,7 +96,7 @@ def test_new_days_ask_for_a_promotion_only_at_the_chance_that_is_left(
     luck = np.random.default_rng(4).normal(0, 0.12, 90)
     dates = tuple(NOW.date() - timedelta(days=90 - day) for day in range(90))
     shadow = Shadow(dates, 0.9 * noise + luck, noise)
-    monkeypatch.setattr(evidence, "measure_shadow", lambda *_: shadow)
+    monkeypatch.setattr(evidence, "measure_stored_shadow", lambda *_, **__: shadow)
     monkeypatch.setattr(evidence, "find_rollback_trigger", lambda *_: None)
     said = []
     for _ in range(2):

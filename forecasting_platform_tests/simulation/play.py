@@ -177,7 +177,7 @@ def stand_ins(world: World) -> Iterator[None]:
         replaced.enter_context(patch.object(forecasts, "issue_forecasts", issued))
         replaced.enter_context(patch.object(forecasts, "learn_from_matured", lambda *_: {}))
         replaced.enter_context(patch.object(forecast_errors, "match_errors", matched))
-        replaced.enter_context(patch.object(evidence, "measure_shadow", lambda *_: None))
+        replaced.enter_context(patch.object(evidence, "measure_stored_shadow", lambda *_, **__: None))
         replaced.enter_context(
             patch.object(
                 evidence,
@@ -187,7 +187,6 @@ def stand_ins(world: World) -> Iterator[None]:
                 ),
             )
         )
-        replaced.enter_context(patch.object(evidence, "naive_loss", lambda *_: {}))
         for name, function in OF_EACH_SERIES.items():
             replaced.enter_context(patch.object(feature_blocks, name, function))
         yield

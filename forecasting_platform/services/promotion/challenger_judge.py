@@ -69,7 +69,7 @@ class ChallengerJudge:
             horizon=model.horizon,
             decided_at=at,
             decided_by=decided_by,
-            shadow=gathered.shadow(challenger, champion, unit, loss) if champion else None,
+            shadow=gathered.shadow(challenger, champion, unit, loss, unit) if champion else None,
             fitness=fitness,
             tries=gathered.tries(challenger, champion, at) if champion else None,
             left_out=comparison.left_out,

@@ -1,9 +1,9 @@
 """What decisions about the champion rest on: a backtest made now, shadow forecasts and matured errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from functools import cached_property, partial
+from datetime import datetime, timedelta
+from functools import partial
 
 import pandas as pd
 
@@ -16,11 +16,11 @@ from forecasting_platform.forecasting.promotion.evidence import Comparison
 from forecasting_platform.forecasting.promotion.kept_evidence import kept_comparison, kept_series
 from forecasting_platform.forecasting.promotion.policy import PromotionPolicy
 from forecasting_platform.forecasting.promotion.rollback import (
+    TRIPWIRE_DAYS,
     RollbackTrigger,
     find_better_version,
     find_rollback_trigger,
 )
-from forecasting_platform.forecasting.promotion.shadow import measure_shadow
 from forecasting_platform.forecasting.promotion.tries import YEAR, Tries, count_tries, name_recipe, shadow_chance
 from forecasting_platform.forecasting.series.covariates.exogenous import exogenous_columns
 from forecasting_platform.forecasting.series.days.date_range import DateRange
@@ -32,12 +32,13 @@ from forecasting_platform.ports.engine import BlockWork, Engine, Files, Read
 from forecasting_platform.ports.model_registry import ModelVersion
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.services.promotion.recipe_comparison import compare_on_stored_series
+from forecasting_platform.services.promotion.stored_shadow import measure_stored_shadow
 from forecasting_platform.services.promotion.versions import Versions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PromotionEvidence:
-    """Evidence for one look: the errors are read once, when they are first needed.
+    """Evidence for one look.
 
     Args:
         impossible: counts the forecasts a model would issue that are not finite or not possible.
@@ -50,19 +51,6 @@ class PromotionEvidence:
     policy: PromotionPolicy
     impossible: Callable[[ForecastModel], int]
     not_normal: NotNormal = ALL_NORMAL
-
-    @cached_property
-    def errors(self) -> pd.DataFrame:
-        """The rows of `FORECAST_ERRORS` that may decide, of every version that ever forecast."""
-        return self._errors_since(date.min)
-
-    def _errors_since(self, day: date) -> pd.DataFrame:
-        """Those of the days from one on: a version forecasts no day before its own cutoff."""
-        span = self.store.span(FORECAST_ERRORS)
-        if span is None or span.end < day:
-            return FORECAST_ERRORS.empty()
-        errors = self.store.read(FORECAST_ERRORS, DateRange(max(day, span.start), span.end))
-        return errors[~self.not_normal.rows(errors, "cutoff", "ds")]
 
     def besides(self, model: ForecastModel) -> "PromotionEvidence":
         """The same without the periods that a model's recipe declares."""
@@ -101,24 +89,55 @@ class PromotionEvidence:
         return join_fingerprints(found) == model.metadata["data_fingerprint"]
 
     def shadow(
-        self, challenger: ModelVersion, champion: ModelVersion, unit: Mapping[str, float], loss: Loss = "squared"
+        self,
+        challenger: ModelVersion,
+        champion: ModelVersion,
+        unique_ids: Iterable[str],
+        loss: Loss = "squared",
+        unit: Mapping[str, float] | None = None,
     ) -> Shadow | None:
         """Compare the shadow forecasts of two recipes, over all versions of each; None if they share no days.
 
         Args:
-            unit: by series, what losses are divided by.
+            unique_ids: the series that decide.
             loss: what both are judged by.
+            unit: by series, what losses are divided by; see `measure_block`.
         """
         if challenger.tags.get("recipe_fingerprint") == champion.tags.get("recipe_fingerprint"):
             # Of one recipe, so only the two frozen versions themselves can be told apart.
-            both = self._errors_since(max(challenger.cutoff, champion.cutoff))
-            return measure_shadow(both, [challenger.version], [champion.version], unit, loss)
-        recipes = {version: self._recipe_of(version) for version in self.errors["model_version"].unique().tolist()}
+            return self._shadow([challenger], [champion], unique_ids, loss, unit)
+        registered = self.versions.registered(max(challenger.version, champion.version, key=int))
+        challengers, champions = (
+            [found for found in registered if found.tags.get("recipe_fingerprint") == of.tags.get("recipe_fingerprint")]
+            for of in (challenger, champion)
+        )
+        return self._shadow(challengers, champions, unique_ids, loss, unit)
 
-        def versions_of(version: ModelVersion) -> list[str]:
-            return [found for found, recipe in recipes.items() if recipe == version.tags.get("recipe_fingerprint")]
-
-        return measure_shadow(self.errors, versions_of(challenger), versions_of(champion), unit, loss)
+    def _shadow(
+        self,
+        challengers: Sequence[ModelVersion],
+        champions: Sequence[ModelVersion],
+        unique_ids: Iterable[str],
+        loss: Loss,
+        unit: Mapping[str, float] | None = None,
+    ) -> Shadow | None:
+        if not (challengers and champions):
+            return None
+        # A version forecasts no day before its own cutoff.
+        since = max(min(version.cutoff for version in of) for of in (challengers, champions))
+        span = self.store.span(FORECAST_ERRORS)
+        if span is None or span.end < since:
+            return None
+        return measure_stored_shadow(
+            self.engine,
+            DateRange(max(since, span.start), span.end),
+            sorted(unique_ids),
+            [version.version for version in challengers],
+            [version.version for version in champions],
+            loss,
+            not_normal=self.not_normal,
+            unit=unit,
+        )
 
     def tries(self, challenger: ModelVersion, champion: ModelVersion, at: datetime) -> Tries | None:
         """The place of a comparison that is made now among those of a year; None for two versions of one recipe."""
@@ -133,8 +152,7 @@ class PromotionEvidence:
         Args:
             model: the champion's.
         """
-        loss = _loss_of(model)
-        shadow = self.shadow(challenger, champion, naive_loss(of_deciding_series(self.errors, model), loss), loss)
+        shadow = self.shadow(challenger, champion, deciding_series(model), _loss_of(model))
         better = find_better_version(shadow, self.policy, model.horizon)
         tries = self.tries(challenger, champion, at) if better else None
         if tries is None:
@@ -148,19 +166,22 @@ class PromotionEvidence:
         """Why the champion must be rolled back, None where nothing shows it or there is no earlier version."""
         if previous is None:
             return None
-        errors = of_deciding_series(self._errors_since(champion.cutoff), model)
-        own = errors[errors["model_version"] == champion.version]
-        trigger = find_rollback_trigger(own, self.impossible(model), self.policy)
+        week = self._newest_week(champion, model)
+        trigger = find_rollback_trigger(week, self.impossible(model), self.policy)
         if trigger is not None:
             return trigger
-        loss = _loss_of(model)
-        shadow = measure_shadow(errors, [previous.version], [champion.version], naive_loss(own, loss), loss)
+        shadow = self._shadow([previous], [champion], deciding_series(model), _loss_of(model))
         return find_better_version(shadow, self.policy, model.horizon)
 
-    def _recipe_of(self, version: str) -> str:
-        # One that was deleted: its forecasts stay on record, but nobody can say of which recipe they were.
-        known = self.versions.known(version)
-        return known.tags.get("recipe_fingerprint", "") if known else ""
+    def _newest_week(self, champion: ModelVersion, model: ForecastModel) -> pd.DataFrame:
+        """The champion's own errors of the newest days that have any, of the series that decide."""
+        span = self.store.span(FORECAST_ERRORS)
+        if span is None:
+            return FORECAST_ERRORS.empty()
+        first = span.end - timedelta(days=TRIPWIRE_DAYS - 1)
+        errors = self.store.read(FORECAST_ERRORS, DateRange(first, span.end))
+        own = errors[(errors["model_version"] == champion.version) & errors["unique_id"].isin(deciding_series(model))]
+        return own[~self.not_normal.rows(own, "cutoff", "ds")]
 
 
 def _fingerprint(_number: int, rows: pd.DataFrame, *, exogenous: Sequence[str]) -> str:
@@ -179,18 +200,9 @@ def _recipe(version: ModelVersion) -> str:
     return name_recipe(version.tags.get("recipe_fingerprint", ""), version.version)
 
 
-def of_deciding_series(errors: pd.DataFrame, model: ForecastModel) -> pd.DataFrame:
-    """The errors of the series that the model knows and that may decide."""
-    decides = set(model.unique_ids) - undecided_series(model.metadata)
-    return errors[errors["unique_id"].isin(decides)]
-
-
-def naive_loss(errors: pd.DataFrame, loss: Loss) -> dict[str, float]:
-    """RMSE, or mean loss, of each series' seasonal naive forecast, on the very days that are compared."""
-    error = errors["y"] - errors["y_hat_seasonal_naive"]
-    if loss == "squared":
-        return dict((error**2).groupby(errors["unique_id"]).mean() ** 0.5)
-    return dict(error.abs().groupby(errors["unique_id"]).mean())
+def deciding_series(model: ForecastModel) -> set[str]:
+    """The series that the model knows and that may decide."""
+    return set(model.unique_ids) - undecided_series(model.metadata)
 
 
 def _loss_of(model: ForecastModel) -> Loss:

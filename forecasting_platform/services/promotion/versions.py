@@ -87,6 +87,11 @@ class Versions:
         except (UnknownVersionError, InvalidArtifactError):
             return None
 
+    def registered(self, newest: str) -> list[ModelVersion]:
+        """All versions up to a number, without those that were deleted or damaged: nobody can say what they were."""
+        found = (self.known(str(number)) for number in range(1, int(newest) + 1))
+        return [version for version in found if version is not None]
+
     def serving_number(self) -> str | None:
         """The version that the alias `champion` names, whatever it is."""
         try:

@@ -14,7 +14,7 @@ from forecasting_platform.forecasting.promotion.rollback import (
     find_rollback_trigger,
     may_roll_back,
 )
-from forecasting_platform.forecasting.promotion.shadow import measure_shadow
+from forecasting_platform.forecasting.promotion.shadow import join_shadow, measure_block, measure_shadow
 from forecasting_platform.forecasting.series.frames import FORECAST_ERRORS
 from forecasting_platform_tests.forecasting.promotion.decided import judged
 from forecasting_platform_tests.support.example_errors import UNIT, errors
@@ -36,6 +36,28 @@ def test_a_recipe_is_followed_through_its_versions_and_what_was_issued_first_cou
     shadow = measure_shadow(both, ["2", "3"], ["1"], UNIT)
     assert shadow is not None
     np.testing.assert_allclose(shadow.challenger, 3 * shadow.champion)
+
+
+def test_series_in_blocks_add_up_to_what_they_are_together() -> None:
+    both = pd.concat([errors("1", 1.0, days=8), errors("2", 2.0, days=5)])
+    # One of the two series was forecast on fewer days, so days are of one series or of two.
+    both = both[(both["unique_id"] == "a") | (both["ds"] <= both["ds"].min() + timedelta(days=3))]
+    blocks = [measure_block(of, ["2"], ["1"], UNIT) for _, of in both.groupby("unique_id")]
+    assert len({len(block.days) for block in blocks}) == 2
+    blocks.insert(1, measure_block(both.iloc[:0], ["2"], ["1"], UNIT))
+    joined, whole = join_shadow(blocks), measure_shadow(both, ["2"], ["1"], UNIT)
+    assert joined is not None
+    assert whole is not None
+    assert joined.days == whole.days
+    np.testing.assert_allclose(joined.challenger, whole.challenger, rtol=1e-12)
+    np.testing.assert_allclose(joined.champion, whole.champion, rtol=1e-12)
+
+
+def test_without_a_unit_losses_are_in_those_of_the_champions_naive_forecasts() -> None:
+    both = pd.concat([errors("1", 1.0), errors("2", 3.0)])
+    shadow = measure_shadow(both, ["2"], ["1"])
+    assert shadow is not None
+    np.testing.assert_allclose(shadow.challenger, 3 / 2)  # the seasonal naive forecasts are off by 2
 
 
 def test_nothing_in_common_or_the_same_recipe_is_no_evidence() -> None:
