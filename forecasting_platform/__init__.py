@@ -9,10 +9,14 @@ Where do I go to …
   `forecasting_platform.candidate_contract` (docs/your-own-candidate.md); one of the default recipe is a file in
   `forecasting/models/candidates/` with its entry in `registry.py` there
 - read another feed: a file in `adapters/feeds/`, its scheme in `feed_wiring.described_feed`
+- read another format: a file in `adapters/feeds/documents/`, its entry in `document_table.py` there, its name in
+  `feed_description/description.py`
 - have `feed inspect` recognize more: `adapters/feeds/inspection/`, and a case in its test of proposals
-- store tables elsewhere: a package in `adapters/`, its name in `wiring.table_store_of`
+- store tables elsewhere: a package in `adapters/`, its name in `Settings.table_store`, its entries in `wiring.STORES`
+  and `orchestration/catalog/places.py`; its test subclasses `TableStoreContract`
 - work on blocks of series elsewhere: an adapter of `ports/engine.py`, its name in `wiring.engine_of`
-- send alerts elsewhere: a file in `adapters/alerts/`, its entry in `adapters/alerts/routes.py`
+- send alerts elsewhere: an Apprise URL; where Apprise has none, a file in `adapters/alerts/`, its URL's scheme in
+  `routes.DELIVERIES` there
 - add an asset or a check: a file in `orchestration/assets/` or `orchestration/checks/`, its entry in `definitions.py`
 - add a setting: `settings/`, and `docs/settings.md`
 - add a command: a file in `commands/` (`commands/embedded/` if it needs the embedded platform), its entry in

@@ -36,7 +36,19 @@ def table_store_of(settings: Settings) -> TableStore:
     Raises:
         ConfigurationError: what the store needs is not set or not installed.
     """
-    return _spark_store(settings) if settings.table_store == "spark" else postgres_store_of(settings)
+    return STORES[settings.table_store](settings)
+
+
+def app_store_of(settings: Settings) -> TableStore | None:
+    """The same store for the app; None where it has none, and answers by the feature rows that its model holds.
+
+    The app starts no Java: tables in Spark it reads through a Spark Connect server only.
+
+    Raises:
+        ConfigurationError: what the store needs is not installed.
+    """
+    is_out_of_reach = {"postgres": not settings.postgres_dsn, "spark": not settings.spark_remote}
+    return None if is_out_of_reach.get(settings.table_store) else table_store_of(settings)
 
 
 def postgres_store_of(settings: Settings) -> TableStore:
@@ -57,6 +69,10 @@ def _spark_store(settings: Settings) -> TableStore:
     from forecasting_platform.adapters.spark.table_store import SparkTableStore
 
     return SparkTableStore(SparkOptions.of(settings), database=settings.postgres_schema)
+
+
+STORES: dict[str, Callable[[Settings], TableStore]] = {"postgres": postgres_store_of, "spark": _spark_store}
+"""By the value of FORECASTING_TABLE_STORE."""
 
 
 def ledger_of(settings: Settings) -> Ledger:

@@ -1,10 +1,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import SecretStr
 
+from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.adapters.postgres.table_store import PostgresTableStore
 from forecasting_platform.adapters.spark import options as spark_options
 from forecasting_platform.adapters.spark.java import driver_settings
@@ -13,9 +15,17 @@ from forecasting_platform.errors import ConfigurationError, RecipeFileError
 from forecasting_platform.feed_wiring import calendars_of
 from forecasting_platform.forecasting.models.recipes.recipe import default_recipe
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY
+from forecasting_platform.orchestration.catalog.places import PLACES
 from forecasting_platform.orchestration.resources import mlflow_config
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import declared_not_normal, model_registry_of, recipe_of, table_store_of
+from forecasting_platform.wiring import (
+    STORES,
+    app_store_of,
+    declared_not_normal,
+    model_registry_of,
+    recipe_of,
+    table_store_of,
+)
 from forecasting_platform_tests.support.waiting import PATIENCE_SECONDS
 from serve.http.app import create_app
 
@@ -113,3 +123,18 @@ def test_two_platforms_of_one_mlflow_server_have_a_model_and_an_experiment_each(
     assert mlflow_config(settings)["experiment_name"] == "gas"
     with pytest.raises(ConfigurationError, match="FORECASTING_MODEL_NAME"):
         Settings(model_name="models:/gas")
+
+
+def test_every_store_that_may_be_named_is_made_and_has_a_place_in_the_catalog() -> None:
+    named = set(get_args(Settings.model_fields["table_store"].annotation))
+    assert named == STORES.keys() == PLACES.keys()
+
+
+def test_the_app_reads_the_store_that_is_named_and_none_that_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = MemoryTableStore()
+    monkeypatch.setitem(STORES, "spark", lambda _: elsewhere)
+    dsn = SecretStr("postgresql://localhost/x")
+    assert app_store_of(Settings(table_store="spark", spark_remote="sc://host", postgres_dsn=dsn)) is elsewhere
+    assert app_store_of(Settings(table_store="spark", postgres_dsn=dsn)) is None
+    assert isinstance(app_store_of(Settings(postgres_dsn=dsn)), PostgresTableStore)
+    assert app_store_of(Settings()) is None

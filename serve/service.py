@@ -12,7 +12,7 @@ from forecasting_platform.ports.ledger import Ledger
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
 from forecasting_platform.settings import Settings
-from forecasting_platform.wiring import ledger_of, model_registry_of, postgres_store_of, table_store_of
+from forecasting_platform.wiring import app_store_of, ledger_of, model_registry_of, postgres_store_of
 from serve.api_keys import ApiKeys
 from serve.forecasts.champion import FEATURE_REFRESH_SECONDS, ChampionWatch
 from serve.telemetry.incidents import Incidents
@@ -100,36 +100,32 @@ def build_service(
     Args:
         settings: without API keys, since the parts keep the settings.
     """
-    postgres = store or (postgres_store_of(settings) if settings.postgres_dsn else None)
-    # Without this store the app answers from the feature rows inside the model.
+    tables = store or app_store_of(settings)
+    # The prediction log is in Postgres whichever store keeps the tables.
+    in_postgres = store is not None or settings.table_store == "postgres"
+    log_store = tables if in_postgres else postgres_store_of(settings) if settings.postgres_dsn else None
     on_spark = store is None and settings.table_store == "spark"
-    chosen_store = _spark_store(settings) if on_spark else postgres
     watch = ChampionWatch(
         # Importing MLflow takes seconds: the first look does it in the background, while the app already answers.
         cache((lambda: registry) if registry is not None else partial(model_registry_of, settings)),
-        chosen_store,
+        tables,
         poll_seconds=settings.champion_poll_seconds,
         cache_dir=settings.model_cache_dir,
         model_name=settings.model_name,
         refresh_seconds=SPARK_LOOK_SECONDS if on_spark else FEATURE_REFRESH_SECONDS,
     )
-    log = PredictionLog(postgres)
+    log = PredictionLog(log_store)
     chosen_ledger = ledger or (ledger_of(settings) if settings.postgres_dsn else None)
     look_seconds = SPARK_LOOK_SECONDS if on_spark else LOOK_SECONDS
-    platform = PlatformMetrics(chosen_store, chosen_ledger, look_seconds=look_seconds)
+    platform = PlatformMetrics(tables, chosen_ledger, look_seconds=look_seconds)
     return Service(
         settings=settings,
         keys=keys,
         watch=watch,
-        store=chosen_store,
+        store=tables,
         ledger=chosen_ledger,
         log=log,
         incidents=Incidents(chosen_ledger, watch.trouble, runbook=settings.runbook_url("champion_loads")),
         platform=platform,
         metrics=Metrics(watch, log, platform),
     )
-
-
-def _spark_store(settings: Settings) -> TableStore | None:
-    """The tables in Spark where a server has them: the app starts no Java."""
-    return table_store_of(settings) if settings.spark_remote else None

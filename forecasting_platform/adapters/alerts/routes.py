@@ -1,7 +1,7 @@
 """Reads the alert routes from the settings, each with a name that may be shown instead of its URL."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import pbkdf2_hmac
@@ -55,13 +55,24 @@ def delivery_of(destination: Destination) -> Delivery:
     Raises:
         ConfigurationError: its URL is none that Apprise understands.
     """
-    if destination.route.name.startswith("alertmanager-"):
-        from forecasting_platform.adapters.alerts.alertmanager import AlertmanagerDelivery
+    scheme, _, _ = destination.route.name.rpartition("-")
+    return DELIVERIES.get(scheme, _by_apprise)(destination.url.get_secret_value())
 
-        return AlertmanagerDelivery(destination.url.get_secret_value())
+
+def _by_alertmanager(url: str) -> Delivery:
+    from forecasting_platform.adapters.alerts.alertmanager import AlertmanagerDelivery
+
+    return AlertmanagerDelivery(url)
+
+
+def _by_apprise(url: str) -> Delivery:
     from forecasting_platform.adapters.alerts.apprise_urls import AppriseDelivery
 
-    return AppriseDelivery(destination.url.get_secret_value())
+    return AppriseDelivery(url)
+
+
+DELIVERIES: dict[str, Callable[[str], Delivery]] = {"alertmanager": _by_alertmanager}
+"""What sends to the URLs of a scheme, each of which imports its client when it is used; Apprise has all others."""
 
 
 def _apprise(settings: Settings) -> Iterator[Destination]:

@@ -1,5 +1,6 @@
 """Where each asset is, by the stores that the settings choose; addresses are without passwords."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from forecasting_platform.redaction import shown
@@ -25,8 +26,10 @@ class Place:
 
 def table_place(settings: Settings, table: str) -> Place:
     """Where a table of the table store is."""
-    if settings.table_store == "postgres":
-        return postgres_place(settings, table)
+    return PLACES[settings.table_store](settings, table)
+
+
+def _spark_place(settings: Settings, table: str) -> Place:
     folder = shown(settings.spark_warehouse_dir or "").rstrip("/")
     return Place(f"{settings.postgres_schema}.{table}", f"{folder}/{table}", "spark", frozenset({"spark", "hive"}))
 
@@ -39,6 +42,10 @@ def postgres_place(settings: Settings, table: str) -> Place:
     """
     name = f"{settings.postgres_schema}.{table}"
     return Place(name, f"postgresql://{_database(settings)}/{name}", "postgres", frozenset({"postgres"}))
+
+
+PLACES: dict[str, Callable[[Settings, str], Place]] = {"postgres": postgres_place, "spark": _spark_place}
+"""By the value of FORECASTING_TABLE_STORE."""
 
 
 def model_place(settings: Settings, alias: str) -> Place:

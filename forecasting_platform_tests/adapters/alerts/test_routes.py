@@ -1,6 +1,8 @@
 import pytest
 
-from forecasting_platform.adapters.alerts.routes import destinations
+from forecasting_platform.adapters.alerts.alertmanager import AlertmanagerDelivery
+from forecasting_platform.adapters.alerts.apprise_urls import AppriseDelivery
+from forecasting_platform.adapters.alerts.routes import DELIVERIES, delivery_of, destinations
 from forecasting_platform.forecasting.monitoring.alert_messages import Route
 from forecasting_platform.settings import Settings
 
@@ -58,3 +60,15 @@ def test_that_a_route_is_dead_is_told_to_all_others_whatever_they_asked_for() ->
     asked = Route("mail-1", (frozenset({"warning"}),))
     assert asked.takes("alert_route:slack-2", "error", "platform")
     assert not asked.takes("alert_route:mail-1", "error", "platform")
+
+
+def test_a_scheme_with_a_delivery_of_its_own_has_it_and_all_others_have_apprise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORECASTING_ALERT_URLS", "pager-duty://token json://localhost")
+    monkeypatch.setenv("FORECASTING_ALERTMANAGER_URL", "http://alertmanager:9093")
+    monkeypatch.setitem(DELIVERIES, "pager-duty", lambda url: url)  # type: ignore[arg-type, return-value] # what it gets
+    own, other, alertmanager = map(delivery_of, destinations(Settings()))
+    assert own == "pager-duty://token"
+    assert isinstance(other, AppriseDelivery)
+    assert isinstance(alertmanager, AlertmanagerDelivery)

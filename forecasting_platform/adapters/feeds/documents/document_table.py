@@ -1,5 +1,7 @@
 """Reads the bytes of a document as a table of text, in the format that its description names."""
 
+from collections.abc import Callable
+
 from forecasting_platform.adapters.feeds.documents.csv_rows import read_csv
 from forecasting_platform.adapters.feeds.documents.json_rows import read_json, read_json_lines
 from forecasting_platform.adapters.feeds.documents.quarantine import Quarantine
@@ -7,6 +9,12 @@ from forecasting_platform.adapters.feeds.documents.text_table import TextTable
 from forecasting_platform.adapters.feeds.documents.typed_rows import read_excel, read_parquet
 from forecasting_platform.errors import FeedDocumentError
 from forecasting_platform.feed_description.description import FeedDescription
+
+TYPED: dict[str | None, Callable[[bytes, FeedDescription, str], TextTable]] = {
+    "parquet": read_parquet,
+    "excel": read_excel,
+}
+"""What reads the formats that themselves say what is a day or a number; the others are text."""
 
 
 def read_table(
@@ -22,10 +30,8 @@ def read_table(
     """
     if not content:
         raise FeedDocumentError(source, "it is empty", "Ask the publisher, or load again later.")
-    if description.format == "parquet":
-        return read_parquet(content, description, source)
-    if description.format == "excel":
-        return read_excel(content, description, source)
+    if (read := TYPED.get(description.format)) is not None:
+        return read(content, description, source)
     text = _decoded(content, description.dialect.encoding, source)
     start = text[:1000].lstrip()
     if not start and not text.strip():

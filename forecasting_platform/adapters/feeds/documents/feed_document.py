@@ -22,7 +22,7 @@ from forecasting_platform.adapters.feeds.documents.daily_values import (
     added_up,
     one_a_day,
 )
-from forecasting_platform.adapters.feeds.documents.document_table import read_table
+from forecasting_platform.adapters.feeds.documents.document_table import TYPED, read_table
 from forecasting_platform.adapters.feeds.documents.oriented_rows import turned
 from forecasting_platform.adapters.feeds.documents.quarantine import MEND, Quarantine
 from forecasting_platform.adapters.feeds.documents.row_days import RowDays, read_days
@@ -46,7 +46,6 @@ from forecasting_platform.ports.observation_feed import FeedDocument, no_values
 FUTURE = "a day in the future"
 MAX_PLANNED_DAYS = 731
 """How far ahead a plan may be."""
-_TYPED = frozenset({"parquet", "excel"})
 
 
 def read_document(
@@ -161,7 +160,7 @@ class _Reading:
         if not len(table):
             return table, RowDays.of_no_rows()
         day = self.description.day
-        days = read_days(table, day, self.source, typed=self.description.format in _TYPED)
+        days = read_days(table, day, self.source, typed=self.description.format in TYPED)
         ahead = MAX_PLANNED_DAYS if self.description.planned else 0
         is_later = days.days > self._today + ahead
         refused = np.isnat(days.days) | is_later
