@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from forecasting_platform.forecasting.monitoring.alert_messages import Route
+from forecasting_platform.forecasting.monitoring.causes import checks_of, newest_seen
 from forecasting_platform.forecasting.monitoring.findings import MAX_TOLD, Finding, Findings
 from forecasting_platform.forecasting.monitoring.incidents import HISTORICAL, AlertPolicy, Evaluation, Mute
 from forecasting_platform_tests.support.incident_ledger import HOOK, IncidentLedger
@@ -54,6 +55,38 @@ def test_checks_that_fail_for_a_series_and_the_same_days_are_one_incident_with_t
     )
 
 
+def test_the_words_of_the_cause_outlast_what_other_checks_find_later(ledger: Ledger) -> None:
+    ledger.look(result(DRIFT, 1, ("a",), "its values fell to zero"))
+    assert ledger.only.summary.startswith("a: its values fell to zero (since 2023-07-18). Next: ")
+    ledger.look(result("forecasts:forecasts_are_stable", 2, ("a",)), result(RMSE, 3, ("a",)))
+    ledger.look(result("feature_table:a_check_of_ones_own", 4, ("a",)), result(BIAS, 5, ("a",)))
+    assert ledger.only.summary.startswith(
+        "a: its values fell to zero (since 2023-07-18); evidence: forecast_bias_within_budget (since 2023-07-18), "
+        "forecasts_are_stable (since 2023-07-18), forecast_rmse_within_budget (since 2023-07-18), "
+        "a_check_of_ones_own (since 2023-07-18). Next: "
+    )
+
+
+def test_a_finding_goes_on_as_the_same_when_its_begin_is_estimated_anew(ledger: Ledger) -> None:
+    ledger.look(result(BIAS, 1, ("a",)))
+    ledger.look(result(BIAS, 2, {"a": BEGIN + timedelta(days=40)}))
+    assert ledger.open == ["series:a"]
+    assert "since 2023-08-27" in ledger.only.summary
+
+
+def test_what_begins_four_weeks_later_is_of_the_cause_and_a_day_after_that_is_not(ledger: Ledger) -> None:
+    ledger.look(result(DRIFT, 1, ("a", "b")))
+    ledger.look(result(BIAS, 2, {"a": BEGIN + timedelta(days=28), "b": BEGIN + timedelta(days=29)}))
+    assert ledger.open == ["series:a", "series:b", "series:b:2023-08-16"]
+
+
+def test_the_newest_result_of_a_check_is_the_newest_that_any_incident_has_taken_in() -> None:
+    seen = [f'{{"found": {{}}, "seen": {{"a": {a}, "b": {b}}}}}' for a, b in ((7, 0), (3, 0))]
+    assert newest_seen([seen[0], None, seen[1]]) == {"a": 7, "b": 0}
+    assert checks_of(None) == ()
+    assert checks_of('{"found": {"a": {}, "b": {}}}') == ["a", "b"]
+
+
 def test_it_ends_when_no_check_finds_anything_any_more(ledger: Ledger) -> None:
     ledger.look(result(BIAS, 1, ("a",)), result(DRIFT, 2, ("a",)))
     ledger.look(result(BIAS, 3))
@@ -90,6 +123,14 @@ def test_many_series_that_move_within_a_week_are_one_incident_and_a_late_one_ano
     assert len(ledger.messages) == 2
     many = ledger.alerts[f"many_series:{BEGIN}@1"].summary
     assert "8 series moved within a week from 2023-07-18: s0, s1, s2, s3, s4; look for one cause first" in many
+
+
+def test_an_incident_of_many_series_says_of_five_what_happened_to_them(ledger: Ledger) -> None:
+    ledger.look(result(DRIFT, 1, tuple(f"s{number}" for number in range(8)), "fell"))
+    told = "; ".join(f"s{number}: fell" for number in range(5))
+    assert ledger.only.summary.startswith(
+        f"8 series moved within a week from 2023-07-18: {told}; look for one cause first. Next: "
+    )
 
 
 def test_a_series_that_cannot_be_judged_keeps_what_was_found_in_it(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """A champion changes only when the evidence says so."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -69,6 +70,24 @@ def test_a_loss_that_may_be_higher_by_chance_holds() -> None:
     decision = judged(1.05 * NOISE + noise - noise.mean(), NOISE)
     assert decision.evidence["statistics"]["relative_gain"] == pytest.approx(-0.05)
     assert decision.verdict == "hold"
+
+
+def test_a_decision_records_its_loss_and_what_was_left_out_where_they_are_not_as_usual() -> None:
+    usual = judged(NOISE * 0.8, NOISE).evidence["inputs"]
+    assert not {"loss", "left_out"} & usual.keys()
+    assert "declared_days" not in usual["challenger"]
+    left_out = {"days": 3, "series": 2, "periods": [{"reason": "a strike"}]}
+    found = judged(NOISE * 0.8, NOISE, loss="absolute", left_out=left_out, declared=("x", "")).evidence["inputs"]
+    assert (found["loss"], found["left_out"]) == ("absolute", left_out)
+    assert found["challenger"]["declared_days"] == "x"
+
+
+def test_gains_on_a_champion_without_any_loss_are_in_the_unit_of_the_loss() -> None:
+    days = shadow(70, 0.0)
+    zero = replace(days, champion=np.zeros(70))
+    statistics = judged(NOISE, np.zeros(300), shadow=zero).evidence["statistics"]
+    assert statistics["relative_gain"] == pytest.approx(-NOISE.mean())
+    assert statistics["shadow"]["relative_gain"] == pytest.approx(-days.challenger.mean())
 
 
 def test_losses_are_not_truncated_to_integers() -> None:

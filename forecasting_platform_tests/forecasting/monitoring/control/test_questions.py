@@ -25,7 +25,12 @@ from forecasting_platform.forecasting.monitoring.control.references import (
     add_control_references,
     references_from,
 )
-from forecasting_platform.forecasting.monitoring.control.report import MAX_AGE_DAYS, ControlReport
+from forecasting_platform.forecasting.monitoring.control.report import (
+    DAILY_COLUMNS,
+    MAX_AGE_DAYS,
+    SERIES_COLUMNS,
+    ControlReport,
+)
 from forecasting_platform.forecasting.monitoring.control.shared_budget import share_budget
 from forecasting_platform.forecasting.reports.accuracy import (
     COLUMNS,
@@ -35,6 +40,7 @@ from forecasting_platform.forecasting.reports.accuracy import (
     vintage_report,
 )
 from forecasting_platform.forecasting.series.days.due_days import DueDays
+from forecasting_platform.forecasting.series.days.not_normal import NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.days.series_calendars import DAILY, Calendars, SeriesCalendar
 from forecasting_platform_tests.forecasting.monitoring.control.controlled import (
     NOISE,
@@ -403,6 +409,51 @@ def test_what_revisions_do_is_measured_in_units_of_the_backtest_and_told_by_seri
     few = only(revision_report(errors(6), in_units_of(4.0)))
     assert (few.state, few.why) == ("unknown", "too few days with both vintages, or no backtest")
     assert only(revision_report(errors(40), {})).state == "unknown"
+
+
+def test_a_report_of_revisions_has_the_columns_of_every_report_and_names_no_day_before() -> None:
+    declared = NotNormal((NotNormalPeriod(date(2023, 7, 1), date(2023, 7, 3), "a strike"),))
+    # What else is not known of a row is no reason to leave it out.
+    found = revision_report(errors(40).assign(issued_at=pd.NaT), REFERENCES, not_normal=declared)
+    assert found.series.columns.tolist() == SERIES_COLUMNS
+    assert found.daily.columns.tolist() == DAILY_COLUMNS
+    row = only(found)
+    assert (row.state, row.day_before, row.days, row.left_out) == ("good", "unknown", 37 - 1, 3 + 1)
+
+
+def test_an_effect_of_revisions_as_large_as_may_be_is_good() -> None:
+    exact = errors(28).assign(y_hat=100.0, y_first=101.0)
+    assert only(revision_report(exact, in_units_of(4.0))).evidence == 0.25
+    assert only(revision_report(exact, in_units_of(4.0))).state == "good"
+
+
+def test_an_actual_on_a_bound_lies_inside() -> None:
+    for low, high in ((100.0, 110.0), (90.0, 100.0)):
+        on_it = errors(28).assign(y_hat_lo_80=low, y_hat_hi_80=high)
+        assert only(coverage_report(on_it, REFERENCES, pages_a_year=1.0)).value_7 == 1.0
+
+
+def test_no_skill_is_measured_against_naive_forecasts_without_an_error() -> None:
+    found = only(naive_report(errors(28).assign(y_hat_naive=100.0), REFERENCES, pages_a_year=1.0))
+    assert np.isnan(found.value_28)
+
+
+def test_what_is_found_is_none_where_nobody_knows_since_when() -> None:
+    found = bias_report(errors(40, bias=1.5), REFERENCES, pages_a_year=1.0)
+    assert found.findings() is not None
+    assert replace(found, series=found.series.assign(since=None)).findings() is None
+
+
+def test_the_days_of_each_bad_series_are_told_one_after_the_other_the_worst_series_first() -> None:
+    rows = pd.concat([errors(60, bias=bias).assign(unique_id=name) for name, bias in (("a", 0.9), ("b", 4.0))])
+    told = bias_report(rows, dict.fromkeys("ab", reference()), pages_a_year=1.0)
+    share = (told.series["evidence"] / told.series["threshold"]).tolist()
+    order = ["a", "b"] if share[0] >= share[1] else ["b", "a"]
+    assert told.series["state"].tolist() == ["bad", "bad"]
+    days = told.telling_days()
+    assert days.columns.tolist() == DAILY_COLUMNS
+    assert days["unique_id"].tolist() == [name for name in order for _ in range(60)]
+    assert days["ds"].tolist() == 2 * pd.date_range("2023-07-01", periods=60).tolist()
 
 
 def test_churn_tells_its_question_and_is_judged_as_of_a_day() -> None:
