@@ -3,6 +3,7 @@
 Queries do not belong here. pyspark is imported only when a session starts.
 """
 
+import atexit
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from forecasting_platform.errors import ConfigurationError, StoreUnavailableErro
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import RetryPolicy
 
 REMOTE_IDLE_SECONDS = 20 * 60.0
 """A session that was idle for longer is replaced: a server forgets it after an hour."""
@@ -38,14 +40,20 @@ _started: list["_Started"] = []
 class _Started:
     options: SparkOptions
     session: "SparkSession"
-    used_at: float
-    process: int
+    retries: "RetryPolicy | None" = None
+    used_at: float = field(default_factory=time.monotonic)
+    process: int = field(default_factory=os.getpid)
 
     @property
     def is_stale(self) -> bool:
         """Whether the server may have forgotten the session, or this process was forked from its own."""
         idle = time.monotonic() - self.used_at > REMOTE_IDLE_SECONDS
         return self.options.remote is not None and (idle or self.process != os.getpid())
+
+    def give_up(self) -> None:
+        """End what pyspark repeats in the background: a process that ends waits for it."""
+        if self.retries is not None:
+            self.retries.max_retries = 0
 
 
 def spark_session(options: SparkOptions) -> "SparkSession":
@@ -60,9 +68,13 @@ def spark_session(options: SparkOptions) -> "SparkSession":
         if _started and _started[0].is_stale:
             _started.clear()
         if not _started:
-            session = _connect(options) if options.remote else _start(options)
-            _require_core(session, options)
-            _started.append(_Started(options, session, time.monotonic(), os.getpid()))
+            started = _connect(options) if options.remote else _Started(options, _start(options))
+            try:
+                _require_core(started.session, options)
+            except Exception:
+                started.give_up()
+                raise
+            _started.append(started)
         found = _started[0]
         found.used_at = time.monotonic()
     if found.options != options:
@@ -77,16 +89,19 @@ def forget_remote_session() -> None:
     """Have the next use connect anew, since the server may have been replaced by another."""
     with _starting:
         if _started and _started[0].options.remote is not None:
-            _started.clear()
+            _started.pop().give_up()
 
 
-def _connect(options: SparkOptions) -> "SparkSession":
+def _connect(options: SparkOptions) -> _Started:
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     session = SparkSession.builder.remote(str(options.remote)).create()
-    session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES, max_backoff=MAX_BACKOFF_MILLISECONDS)])
-    return session
+    retries = DefaultPolicy(max_retries=MAX_RETRIES, max_backoff=MAX_BACKOFF_MILLISECONDS)
+    session.client.set_retry_policies([retries])
+    # Before pyspark's own exit, which asks an open client's server, with every retry, to forget models it never had.
+    atexit.register(session.client.close)
+    return _Started(options, session, retries)
 
 
 def _start(options: SparkOptions) -> "SparkSession":

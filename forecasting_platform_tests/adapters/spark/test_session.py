@@ -1,11 +1,13 @@
 """What a session says where Spark gives it nothing. Sessions that work are in `test_table_store.py`."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
 from forecasting_platform.adapters.spark import session
 from forecasting_platform.adapters.spark.connect_server import address_of, launch
@@ -42,6 +44,25 @@ def test_a_session_without_a_core_gives_up_and_says_what_to_set(
         session._require_core(SilentSpark(), options)  # type: ignore[arg-type] - as much of a session as is asked for
     assert "waiting up to 0.2 s for a core" in caplog.text
     assert "geheim" not in str(raised.value) + caplog.text + repr(options)
+
+
+def test_a_process_whose_server_is_gone_ends_without_asking_it_again(
+    monkeypatch: pytest.MonkeyPatch, silent_port: int
+) -> None:
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(session.atexit, "register", at_exit.append)
+    monkeypatch.setattr(session, "_started", [])
+    options = SparkOptions("/srv/tables", remote=f"sc://127.0.0.1:{silent_port}")
+    connected = session._connect(options)
+    monkeypatch.setattr(session, "_connect", lambda _: connected)
+    assert connected.retries is not None
+    connected.retries.max_retries = 1
+    with pytest.raises(SparkConnectGrpcException, match="UNAVAILABLE"):
+        session.spark_session(options)
+    # What is still repeated in the background stops, and pyspark's own exit finds a closed client.
+    assert connected.retries.max_retries == 0
+    at_exit[-1]()
+    assert connected.session.client.is_closed
 
 
 @pytest.mark.parametrize("remote", [None, "sc://elsewhere:15002/;token=t", "sc://localhost:15002"])
