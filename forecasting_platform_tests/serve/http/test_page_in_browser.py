@@ -5,11 +5,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from forecasting_platform.adapters.memory.model_registry import MemoryModelRegistry
 from forecasting_platform.adapters.memory.table_store import MemoryTableStore
 from forecasting_platform.forecasting.models.trained.forecasts import PARTS
+from forecasting_platform.forecasting.models.trained.model import ForecastModel
 from forecasting_platform_tests.support.chromium import PATIENCE_MILLISECONDS, needs_chromium, running_chromium
 from forecasting_platform_tests.support.sale_model import sale_model
 from forecasting_platform_tests.support.web_servers import served
@@ -115,11 +117,30 @@ def test_what_other_versions_forecast_stands_in_the_plot_and_its_legend(app: Any
     assert plotted == 13
 
 
-def test_the_page_is_used_by_keyboard_alone(app: Any, serve: Any, open_page: Any) -> None:
-    page = open_page(serve(app))
+def many_series(model: ForecastModel) -> MemoryModelRegistry:
+    """A champion of more series than the page lists at once."""
+    registry, count = MemoryModelRegistry(), 150
+    names = tuple(f"shop {number:03d}" for number in range(count))
+    taken = replace(model.take(np.arange(count) % len(model.unique_ids)), unique_ids=names, metadata={"series": {}})
+    registry.move_champion(registry.register(taken, plots={}, run_tags={}), expected=None)
+    return registry
+
+
+def test_the_page_is_used_by_keyboard_alone_and_finds_a_series_by_typing(
+    make_app: Any, registry: MemoryModelRegistry, serve: Any, open_page: Any
+) -> None:
+    champion = registry.version_at("champion")
+    assert champion is not None
+    many = many_series(registry.load(champion))
+    page = open_page(serve(make_app(registry=many, store=MemoryTableStore())))
     page.wait_for_selector("#values tbody tr")
+    assert page.locator("#series option").count() == 100
+    page.get_by_label("Find by name").focus()
+    with page.expect_request(lambda request: "shop 140" in (request.post_data or "")):
+        page.keyboard.type("SHOP 14")
+    assert page.locator("#series option").all_text_contents() == [f"shop {number}" for number in range(140, 150)]
     page.get_by_label("Series").focus()
-    with page.expect_request(lambda request: request.url.endswith("/predict")):
+    with page.expect_request(lambda request: "shop 141" in (request.post_data or "")):
         page.keyboard.press("ArrowDown")
     expect_rows(page, 15)
     for _ in range(20):  # a date has several stops
