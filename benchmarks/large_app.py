@@ -3,7 +3,8 @@
 `make bench NAME=large_app` (`FULL=0`: 500 series). The champion has 200 trained series over and over under other names.
 The app runs as it is deployed, except that its registry is a folder with two versions; Postgres holds 60 days of
 values, a day of features and forecasts. A pause is the most processor time that the app's process took between two
-turns of a thread that wants one each millisecond: nobody is answered meanwhile. Times of questions are medians of five.
+turns of a thread that wants one each millisecond, or the time between them less that in which the thread was ready and
+other programs had the processors, where this is less. Times of questions are medians of five.
 """
 
 import os

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from forecasting_platform.errors import shortened
 from forecasting_platform.forecasting.monitoring.evaluations import latest_alerts
@@ -82,7 +83,7 @@ def reconcile_sensor(
     for fetch in fetches(document, settings):
         context.instance.report_runless_asset_event(fetch)
     published = document.observations
-    differing = differing_values(published, table_store.read_observations(days))
+    differing = differing_values(published, table_store.read_observations(_days_of(published) or days))
     plans = differing_plans(document, table_store)
     if differing.empty and plans.empty:
         return dg.SkipReason(f"all {len(published):,} values published of {days} are stored")
@@ -91,6 +92,11 @@ def reconcile_sensor(
     context.log.info(f"{found}; {wanted} is loaded again")
     key = "-".join(difference_key(each) for each in (differing, plans) if len(each))
     return _request(context.instance, settings, f"reconcile-{wanted}-{key}", found, days=wanted)
+
+
+def _days_of(published: pd.DataFrame) -> DateRange | None:
+    """A feed that publishes its newest days alone is not compared with years; None of no value."""
+    return DateRange(published["ds"].min().date(), published["ds"].max().date()) if len(published) else None
 
 
 def is_running(instance: dg.DagsterInstance, mount: str, job_name: str, asset: str) -> bool:

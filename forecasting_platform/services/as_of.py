@@ -17,7 +17,7 @@ def stored_snapshot(store: TableStore, ledger: Ledger, moment: datetime, setting
     exogenous = is_exogenous(observations["unique_id"].tolist(), exogenous_from(settings.exogenous))
     return snapshot(
         moment,
-        decisions=ledger.decisions(),
+        decisions=ledger.decisions(with_evidence=False),
         observations=observations[~exogenous],
         forecasts=store.read(FORECASTS, DateRange(first, max(first, moment.date()))),
         incidents=ledger.alerts(),

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,9 @@ class RenderedForecasts:
     """Forecasts, as arrays of one length and as JSON.
 
     Attributes:
-        text: the rows as JSON, joined by commas: one object a series, where one a row would take four times its memory.
+        text: the rows as JSON, joined by commas: one object a block, where one a row would take four times its memory.
         begins: where each row begins in `text`, and where one more would; one longer than the others.
-        checksum: of the rows of its series, all of them where this is a part.
+        checksum: of all rows of its series.
     """
 
     unique_id: npt.NDArray[np.object_]
@@ -45,8 +46,8 @@ class RenderedForecasts:
     def __len__(self) -> int:
         return len(self.ds)
 
-    def part(self, start: int, stop: int) -> "RenderedForecasts":
-        """The forecasts from one position to another, exclusive."""
+    def part(self, start: int, stop: int, checksum: str) -> "RenderedForecasts":
+        """The forecasts from one position to another, exclusive, of a series with this checksum."""
         begins = self.begins[start : stop + 1]
         return RenderedForecasts(
             self.unique_id[start:stop],
@@ -55,25 +56,32 @@ class RenderedForecasts:
             self.y_hat[start:stop],
             self.text[begins[0] : max(begins[0], begins[-1] - 1)],
             begins - begins[0],
-            self.checksum,
+            checksum,
         )
 
 
-def render_series(forecasts: Forecasts, series: slice, rows: list[bytes]) -> RenderedForecasts:
-    """The forecasts of one series.
+class _Place(NamedTuple):
+    """Where the forecasts of a series stand: from a row of a block, which many share."""
+
+    block: RenderedForecasts
+    start: int
+    checksum: str
+
+
+def _render(forecasts: Forecasts, rows: list[bytes]) -> RenderedForecasts:
+    """The forecasts of a block of series; of no series' checksum.
 
     Args:
-        series: where it stands in the forecasts and in `rows`, the forecasts as JSON.
+        rows: the forecasts as JSON.
     """
-    own = rows[series]
     return RenderedForecasts(
-        forecasts.unique_id[series],
-        forecasts.cutoff[series],
-        forecasts.ds[series],
-        forecasts.y_hat[series],
-        b",".join(own),
-        np.cumsum([0, *(len(row) + 1 for row in own)]),
-        checksum(b"".join(own)),
+        forecasts.unique_id,
+        forecasts.cutoff,
+        forecasts.ds,
+        forecasts.y_hat,
+        b",".join(rows),
+        np.cumsum([0, *(len(row) + 1 for row in rows)]),
+        "",
     )
 
 
@@ -121,7 +129,7 @@ class PrecomputedForecasts:
         self.left_out = describe_left_out(model, ended)
         self._series = [name for name in model.unique_ids if name not in ended]
         self._first_days: dict[str, date] = {}
-        self._rendered: dict[str, RenderedForecasts] = {}
+        self._places: dict[str, _Place] = {}
         self._offsets: dict[str, list[int]] = {}
         days = model.feature_days[model.positions(self._series)]
         for cutoff in np.unique(days):
@@ -136,14 +144,14 @@ class PrecomputedForecasts:
         days = list(DateRange(first, cutoff + timedelta(days=self._days)))
         forecasts = model.predict(model.inputs(days, unique_ids=unique_ids))
         rows, finite = json_rows(forecast_records(forecasts, model.cutoff)), is_finite(forecasts)
-        names = forecasts.unique_id
+        names, block = forecasts.unique_id, _render(forecasts, rows)
         # Where a series begins: those with closed days have fewer rows than others.
         edges = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
         for start, stop in pairwise(edges):
             series = slice(start, stop)
             if start < stop and finite[series].all():
                 self._first_days[names[start]] = first
-                self._rendered[names[start]] = render_series(forecasts, series, rows)
+                self._places[names[start]] = _Place(block, start, checksum(b"".join(rows[series])))
                 if stop - start < self._days:
                     ahead = np.datetime64(first) + np.arange(self._days + 1)
                     self._offsets[names[start]] = np.searchsorted(forecasts.ds[series], ahead).tolist()
@@ -164,5 +172,6 @@ class PrecomputedForecasts:
                 start, stop = self._offsets[unique_id][start], self._offsets[unique_id][stop]
                 if start == stop:
                     return None
-            found.append(self._rendered[unique_id].part(start, stop))
+            place = self._places[unique_id]
+            found.append(place.block.part(place.start + start, place.start + stop, place.checksum))
         return found
