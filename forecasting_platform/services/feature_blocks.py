@@ -11,7 +11,7 @@ from forecasting_platform.forecasting.series.covariates.exogenous import Exogeno
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars, without_zeros_of_closed_days
 from forecasting_platform.forecasting.series.features.feature_table import build_features
-from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_OBSERVATIONS, OBSERVATIONS
+from forecasting_platform.forecasting.series.frames import HELD_OBSERVATIONS, OBSERVATIONS
 from forecasting_platform.forecasting.series.quality.holding import Accepted, held_observations, without_held
 from forecasting_platform.ports.engine import Files
 
@@ -78,8 +78,9 @@ def decode_block(files: Files) -> BuiltBlock:
     """The block of `encode_block`."""
     features, held = (pd.read_feather(io.BytesIO(files[name])) for name in ("features", "held"))
     as_of = files["as_of"].decode()
+    # Features are checked where they are written: to do so here would take as long as reading them.
     return BuiltBlock(
-        FEATURE_TABLE.conform(features),
+        features,
         HELD_OBSERVATIONS.conform(held),
         OBSERVATIONS.empty(),
         pd.Timestamp(as_of) if as_of else None,
