@@ -25,6 +25,8 @@ from forecasting_platform.forecasting.series.table import Table
 from forecasting_platform.ports.table_store import TableStore
 
 ONE_DAY = timedelta(days=1)
+CUTOFFS_AT_ONCE = 31
+"""Cutoffs whose forecasts are in memory together while moves are summed up."""
 
 
 def daily_errors(store: TableStore, days: DateRange, not_normal: NotNormal, horizon: int) -> DailySums:
@@ -68,7 +70,13 @@ def cutoffs_moved_by(cutoffs: DateRange) -> DateRange:
 
 def keep_moves(store: TableStore, cutoffs: DateRange) -> None:
     """Sum up how far forecasts moved to the cutoffs, and on from them, after they were issued."""
-    kept = cutoffs_moved_by(cutoffs)
+    every = cutoffs_moved_by(cutoffs)
+    for days in range(0, len(every), CUTOFFS_AT_ONCE):
+        first = every.start + timedelta(days=days)
+        _keep_moves(store, DateRange(first, min(first + timedelta(days=CUTOFFS_AT_ONCE - 1), every.end)))
+
+
+def _keep_moves(store: TableStore, kept: DateRange) -> None:
     read = DateRange(kept.start - ONE_DAY, kept.end)
     known = -1
     # Repeated where others issue meanwhile: whoever writes last has then read all.

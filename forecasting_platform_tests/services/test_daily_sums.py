@@ -13,6 +13,7 @@ from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.not_normal import ALL_NORMAL, NotNormal, NotNormalPeriod
 from forecasting_platform.forecasting.series.frames import DAILY_ERRORS, FORECAST_ERRORS, FORECASTS
 from forecasting_platform.forecasting.series.table import Table
+from forecasting_platform.services import daily_sums
 from forecasting_platform.services.daily_sums import daily_errors, daily_moves, keep_moves
 from forecasting_platform.services.forecast_errors import match_forecast_errors
 
@@ -118,6 +119,16 @@ def test_sums_follow_a_revision_and_a_write_that_ends_in_the_middle(store: Watch
     same(found, judged_errors(store.read(FORECAST_ERRORS), ALL_NORMAL))
     assert (found.sums.loc[found.sums["ds"].dt.date.isin(revised), "rmse"] > 15).all()
     assert len(store.read(DAILY_ERRORS)) == len(found.sums)
+
+
+def test_moves_of_many_cutoffs_are_summed_up_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily_sums, "CUTOFFS_AT_ONCE", 4)
+    store = WatchedStore()
+    store.record_forecasts(issued(CUTOFFS))
+    keep_moves(store, CUTOFFS)
+    store.days_read.clear()
+    same(daily_moves(store, CUTOFFS, ALL_NORMAL, HORIZON), judged_moves(store.read(FORECASTS), ALL_NORMAL))
+    assert FORECASTS.name not in store.days_read
 
 
 @pytest.mark.parametrize("not_normal", [ALL_NORMAL, STRIKE], ids=["all normal", "a strike"])
