@@ -224,10 +224,12 @@ def excursion_peaks(evidence: Floats) -> Floats:
     [3.0, 2.0, 4.0]
     """
     paths = evidence.reshape(-1, evidence.shape[-1])
-    # A zero before each path separates it from the one before, so that one `reduceat` over all paths splits at zeros.
+    # A zero before each path separates it from the one before, so that one `reduceat` over all paths finds the
+    # stretches. Each goes on to the next, over zeros, which are no peaks.
     flat = np.hstack([np.zeros((len(paths), 1)), paths]).ravel()
-    peaks: Floats = np.maximum.reduceat(flat, np.flatnonzero(flat == 0))
-    return peaks[peaks > 0]
+    above = flat > 0
+    peaks: Floats = np.maximum.reduceat(flat, np.flatnonzero(~above[:-1] & above[1:]))
+    return peaks
 
 
 def whiten(level: Floats, persistence: float | Floats, spread: float | Floats) -> Floats:
