@@ -18,7 +18,7 @@ class SeriesRecords(Mapping[str, Any]):
         places: where the line of each series begins, and where the next one does.
     """
 
-    def __init__(self, document: memoryview, places: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, document: bytes, places: Mapping[str, tuple[int, int]]) -> None:
         self._document = document
         self._places = places
 
@@ -37,7 +37,7 @@ class SeriesRecords(Mapping[str, Any]):
 
     def _line(self, unique_id: str) -> memoryview:
         begin, end = self._places[unique_id]
-        return self._document[begin:end]
+        return memoryview(self._document)[begin:end]
 
 
 def records_by_part(document: bytes) -> dict[str, SeriesRecords]:
@@ -55,4 +55,4 @@ def records_by_part(document: bytes) -> dict[str, SeriesRecords]:
         part, unique_id, _ = orjson.loads(whole[begin:end])
         places.setdefault(part, {})[unique_id] = begin, end
         begin = end
-    return {part: SeriesRecords(whole, of_part) for part, of_part in places.items()}
+    return {part: SeriesRecords(document, of_part) for part, of_part in places.items()}

@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import hashlib
 import json
 import pickle
@@ -228,6 +229,7 @@ def test_records_of_series_are_no_objects_before_they_are_asked_for(artifact: Pa
     first = next(iter(records))
     assert records[first] is not records[first]
     assert (records[first], records.get("nobody")) == (trained_model().metadata["series"][first], None)
+    assert copy.deepcopy(records) == records, "sent to another process"
 
 
 @pytest.mark.parametrize("line", [b"{", b'["", "a"]', b'["elsewhere", "a", {}]'])

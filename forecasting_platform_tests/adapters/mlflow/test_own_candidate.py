@@ -127,7 +127,7 @@ def test_the_example_goes_the_whole_way(
     days = [END + timedelta(days=step) for step in range(1, 16)]
     assert model.predict(model.inputs(days)).y_hat.tolist() == y_hat
     assert json.loads(in_a_clean_process(BY_MLFLOW, mlflow_server, name, json.dumps(served["inputs"]))) == y_hat
-    weights = pd.DataFrame(model.metadata["series"]).loc["weights"]
+    weights = pd.DataFrame(dict(model.metadata["series"])).loc["weights"]
     assert all(of["boosted_trees"] > 0.5 for of in weights)
 
     promoter.roll_back(None, "a drill", "a test")
