@@ -207,6 +207,8 @@ def test_late_series_are_named_and_an_error_only_where_all_are_late(stale: list[
     assert (found.passed, found.severity.value) == (False, severity)
     assert f"{len(stale)} series are over 3 days late" in str(found.description)
     assert "b (" in str(found.description)
+    # Late in all series is an incident of the feed, late in some one of each.
+    assert ("findings" in found.metadata) is (severity == "WARN")
 
 
 def test_an_exogenous_series_is_no_actual_whether_it_is_late_or_not() -> None:

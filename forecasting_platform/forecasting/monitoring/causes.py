@@ -27,6 +27,8 @@ MAX_NAMED = 5
 LIKELIEST_FIRST = (
     "observations_are_plausible",
     "newest_values_are_complete",
+    "every_series_goes_on",
+    "actuals_are_complete",
     "feature_table_matches_reference",
     "actuals_match_earlier_years",
     "observations_meet_expectations",

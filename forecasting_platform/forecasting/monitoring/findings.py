@@ -1,9 +1,9 @@
 """What one check found, series by series: what incidents of series are made of (`causes`)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 MAX_TOLD = 20
 """So many series are told with words; of the others the day is kept."""
@@ -49,3 +49,12 @@ class Findings:
         stored = json.loads(text)
         bad = {name: Finding(date.fromisoformat(since), said) for name, since, said in stored["bad"]}
         return cls(stored["judged"], bad, frozenset(stored["unknown"]))
+
+
+def silent_since(last_days: Iterable[tuple[str, date]], said: str) -> dict[str, Finding]:
+    """Findings in series that have no value after a day.
+
+    >>> silent_since([("a", date(2023, 7, 1))], "has ended")
+    {'a': Finding(since=datetime.date(2023, 7, 2), said='has ended: its last value is of 2023-07-01')}
+    """
+    return {name: Finding(last + timedelta(days=1), f"{said}: its last value is of {last}") for name, last in last_days}

@@ -20,7 +20,7 @@ from forecasting_platform.forecasting.series.frames import FEATURE_TABLE, HELD_O
 from forecasting_platform.forecasting.series.lifetime import MIN_SILENT_DAYS, last_days
 from forecasting_platform.forecasting.series.quality.holding import FAR_OFF, NOT_YET, TOO_LOW
 from forecasting_platform.orchestration.assets.feature_table import feature_table
-from forecasting_platform.orchestration.checks.results import FINDINGS, check_result
+from forecasting_platform.orchestration.checks.results import FINDINGS, check_result, silent_findings
 from forecasting_platform.orchestration.metadata.values import table
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.table_store import TableStore
@@ -172,6 +172,7 @@ def every_series_goes_on(
             "series": len(last),
             "ended": table(series.drop(columns="covered").reset_index().astype({"last": str})),
             "ended_this_week": len(news),
+            FINDINGS: silent_findings(news["last"], len(last), "it has ended"),
             "runbook": dg.MetadataValue.url(settings.runbook_url("every_series_goes_on")),
         },
     )

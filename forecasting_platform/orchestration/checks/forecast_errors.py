@@ -26,7 +26,7 @@ from forecasting_platform.forecasting.series.days.series_calendars import Calend
 from forecasting_platform.forecasting.series.frames import FORECASTS
 from forecasting_platform.forecasting.series.lifetime import days_late, last_days
 from forecasting_platform.orchestration.assets.forecast_errors import forecast_errors
-from forecasting_platform.orchestration.checks.results import check_result
+from forecasting_platform.orchestration.checks.results import FINDINGS, check_result, silent_findings
 from forecasting_platform.orchestration.partitions import checked_period
 from forecasting_platform.ports.model_registry import ModelRegistry
 from forecasting_platform.ports.table_store import TableStore
@@ -163,6 +163,8 @@ def actuals_are_complete(
     is_known = len(going_on) > 0 and issued > 0
     is_stale = len(late) == len(going_on)
     complete_to = going_on.min().date() if len(going_on) else None
+    # That the feed is stale in all series is an incident of the check's own, which silences others.
+    found = silent_findings(late, len(going_on), "its actuals are late")
     return dg.AssetCheckResult(
         passed=not is_known or late.empty,
         severity=dg.AssetCheckSeverity.ERROR if is_stale else dg.AssetCheckSeverity.WARN,
@@ -173,6 +175,7 @@ def actuals_are_complete(
             "missing_days": int(missing.max()) if is_known else -1,
             "late_series": len(late),
             "most_missing_days": MAX_MISSING_DAYS,
+            **({FINDINGS: found} if is_known and not is_stale else {}),
             "runbook": dg.MetadataValue.url(settings.runbook_url("actuals_are_complete")),
         },
     )

@@ -3,8 +3,10 @@
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from forecasting_platform.forecasting.monitoring.control.report import ControlReport
+from forecasting_platform.forecasting.monitoring.findings import Findings, silent_since
 from forecasting_platform.forecasting.reports.many_series import MAX_SERIES, show_series
 from forecasting_platform.forecasting.reports.plots import evidence_plot
 from forecasting_platform.orchestration.metadata.values import plot, table
@@ -14,6 +16,11 @@ STATE = "state"
 
 FINDINGS = "findings"
 """Metadata key of what a check found series by series; incidents of series are made of it."""
+
+
+def silent_findings(last: "pd.Series[pd.Timestamp]", judged: int, said: str) -> str:
+    """For `FINDINGS`: each series' last day is the newest that it has a value of."""
+    return Findings(judged, silent_since(((str(name), day.date()) for name, day in last.items()), said)).to_json()
 
 
 def check_result(

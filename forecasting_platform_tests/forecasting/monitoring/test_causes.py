@@ -87,6 +87,19 @@ def test_the_newest_result_of_a_check_is_the_newest_that_any_incident_has_taken_
     assert checks_of('{"found": {"a": {}, "b": {}}}') == ["a", "b"]
 
 
+def test_a_series_that_ends_is_one_incident_though_a_day_was_missing_and_actuals_were_late_before(
+    ledger: Ledger,
+) -> None:
+    missing, late = "raw_observations:observations_meet_expectations", "forecast_errors:actuals_are_complete"
+    ended = "feature_table:every_series_goes_on"
+    ledger.look(result(missing, 1, ("a",)), result(late, 2, {"a": BEGIN + timedelta(days=1)}))
+    ledger.look(result(ended, 3, {"a": BEGIN + timedelta(days=1)}, "it has ended"), result(late, 4))
+    assert ledger.told == ["series:a@1 FIRING"]
+    assert ledger.only.summary.startswith(
+        "a: it has ended (since 2023-07-19); evidence: observations_meet_expectations"
+    )
+
+
 def test_it_ends_when_no_check_finds_anything_any_more(ledger: Ledger) -> None:
     ledger.look(result(BIAS, 1, ("a",)), result(DRIFT, 2, ("a",)))
     ledger.look(result(BIAS, 3))
