@@ -38,6 +38,8 @@ SETTINGS: Mapping[str, str] = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    # A read groups its rows by series: with the usual 4 MB, those of some hundred series go to disk and back.
+    "work_mem": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # One server without replicas: nothing reads a longer log.
