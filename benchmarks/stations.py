@@ -26,10 +26,15 @@ class Stations:
     @contextlib.contextmanager
     def measured(self, phase: str, station: str) -> Iterator[None]:
         """Add a row for what is done while the block runs."""
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+        forget_peak()
         before = self._spent()
         yield
-        row = {"phase": phase, "station": station, "cpu_seconds": round(self._spent() - before, 2), "peak_mb": _peak()}
+        row = {
+            "phase": phase,
+            "station": station,
+            "cpu_seconds": round(self._spent() - before, 2),
+            "peak_mb": peak_mb(),
+        }
         self.rows.append(row)
         print(f"{phase}, {station}: {row['cpu_seconds']} s, {row['peak_mb']} MB", flush=True)
 
@@ -47,6 +52,12 @@ class Stations:
         return own + forked + cpu_seconds([self.postgres])
 
 
-def _peak() -> int:
+def forget_peak() -> None:
+    """The peak of this process counts from here."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_mb() -> int:
+    """The most memory that this process had at once."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM:"))

@@ -63,7 +63,7 @@ def learn_from_matured(
     names = sorted(unique_ids)
     reads = [Read(table, period) for table in (_FORECASTS, OBSERVATIONS, HELD_OBSERVATIONS)]
     blocks = series_blocks(names)
-    run = partial(_learn, learners=learners, period=period, days=days, blocks=blocks)
+    run = partial(learn_block, learners=learners, period=period, days=days, blocks=blocks)
     found = list(engine.map_blocks(BlockWork(run, _files, _widths), reads, blocks))
     return {
         learner.version: LearnedWidths(
@@ -73,7 +73,7 @@ def learn_from_matured(
     }
 
 
-def _learn(
+def learn_block(
     number: int,
     forecasts: pd.DataFrame,
     observations: pd.DataFrame,
@@ -84,6 +84,7 @@ def _learn(
     days: Days,
     blocks: Sequence[Sequence[str]],
 ) -> Widths:
+    """What the intervals of one block have learnt at the end of each of `days`, from its rows of three tables."""
     newest = observations.drop_duplicates(["unique_id", "ds"], keep="last", ignore_index=True)
     actuals = without_held(newest, held)[["unique_id", "ds", "y"]]
     found = {}
