@@ -77,9 +77,23 @@ def test_a_decision_records_its_loss_and_what_was_left_out_where_they_are_not_as
     assert not {"loss", "left_out"} & usual.keys()
     assert "declared_days" not in usual["challenger"]
     left_out = {"days": 3, "series": 2, "periods": [{"reason": "a strike"}]}
-    found = judged(NOISE * 0.8, NOISE, loss="absolute", left_out=left_out, declared=("x", "")).evidence["inputs"]
+    own = evidence(NOISE * 0.8)
+    own = replace(own, rmse={"a": 2.5})
+    decision = judged(own, NOISE, loss="absolute", left_out=left_out, declared=("x", ""))
+    found = decision.evidence["inputs"]
     assert (found["loss"], found["left_out"]) == ("absolute", left_out)
-    assert found["challenger"]["declared_days"] == "x"
+    assert (found["challenger"]["declared_days"], found["challenger"]["rmse"]) == ("x", {"a": 2.5})
+    assert decision.reason.endswith(
+        "; judged by the absolute loss; 3 days of 2 series left out as not normal (a strike)"
+    )
+
+
+def test_recipes_without_a_fingerprint_do_not_count_as_the_same() -> None:
+    unnamed = [ScoredVersion(version, CUTOFF, "", evidence(NOISE)) for version in ("2", "1")]
+    policy, at = PromotionPolicy.packaged(), datetime(2023, 7, 1, tzinfo=UTC)
+    naive = {"naive": evidence(np.ones(300))}
+    decision = decide(*unnamed, naive, policy, horizon=15, decided_at=at, decided_by="a test")
+    assert decision.evidence["statistics"]["same_recipe"] is False
 
 
 def test_gains_on_a_champion_without_any_loss_are_in_the_unit_of_the_loss() -> None:
