@@ -7,16 +7,15 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_description.calendar import Calendar, Publication
 from forecasting_platform.feed_description.day_format import DayFormat
 from forecasting_platform.feed_description.parts import (
     Aggregate,
-    Calendar,
     Covariate,
     Day,
     Dialect,
     Long,
     Part,
-    Publication,
     Series,
     Source,
 )

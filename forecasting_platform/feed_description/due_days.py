@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from forecasting_platform.errors import ConfigurationError
+from forecasting_platform.feed_description.calendar import ClosedDays, Publication
 from forecasting_platform.feed_description.description import FeedDescription
-from forecasting_platform.feed_description.parts import WEEKDAYS, ClosedDays, Publication
+from forecasting_platform.feed_description.parts import WEEKDAYS
 from forecasting_platform.forecasting.series.days.date_range import DateRange
 from forecasting_platform.forecasting.series.days.due_days import EVERY_DAY, DueDays
 from forecasting_platform.forecasting.series.days.series_calendars import Calendars, SeriesCalendar

@@ -8,21 +8,19 @@ Each field's description is what an editor shows, and what the documentation lis
 """
 
 from collections import Counter
-from datetime import date, time
+from datetime import time
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from forecasting_platform.errors import ConfigurationError
 from forecasting_platform.feed_description.words import (
     Character,
     Formats,
-    Holidays,
     JMESPath,
     Mark,
     Names,
     TimeZone,
-    one_or_several,
 )
 from forecasting_platform.forecasting.series.covariates.exogenous import (
     MAX_DAYS_AHEAD,
@@ -273,36 +271,3 @@ class Covariate(Part):
             ConfigurationError: its fields do not fit together; says which.
         """
         return exogenous_from([self.document()])[0]
-
-
-class ClosedDays(Part):
-    """Days on which no value is due."""
-
-    start: date
-    end: date
-
-
-class Calendar(Part):
-    """On which days a value is due; every day by default."""
-
-    weekdays: Annotated[tuple[Weekday, ...], BeforeValidator(one_or_several)] = Field(
-        default=WEEKDAYS, min_length=1, description="Weekdays on which a value is due; a weekly feed has one."
-    )
-    holidays: Holidays = Field(
-        default=(),
-        description="Public holidays on which none is due: of a country (`IE`), a part of one (`GB-SCT`) or a market "
-        "(`XNYS`, `XECB`), or of several: `[US, XNYS]`.",
-    )
-    closed: tuple[date | ClosedDays, ...] = Field(
-        default=(), description="Further days without a value: `2024-12-24`, or `start` and `end`."
-    )
-    closed_days_are: Literal["left_out", "zero"] = Field(
-        default="left_out", description="Whether a closed day has no forecast, or one of 0 that is marked."
-    )
-
-
-class Publication(Part):
-    """When the value of a day is complete; before that moment it is "not yet", and is not loaded."""
-
-    lag_days: int = Field(default=1, ge=0, le=366, description="Days from a day to the one on which it is complete.")
-    at: time = Field(default=time(0), description="The time of that day, on the clock of `day.time_zone`.")

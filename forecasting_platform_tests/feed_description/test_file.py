@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from forecasting_platform.errors import FeedDescriptionError
+from forecasting_platform.feed_description.calendar import ClosedDays
 from forecasting_platform.feed_description.description import FeedDescription
 from forecasting_platform.feed_description.file import parse_description, read_description, read_descriptions
-from forecasting_platform.feed_description.parts import ClosedDays
 
 WHOLE = """\
 name: gas

@@ -108,3 +108,8 @@ def _header(header_rows: Sequence[int]) -> Words:
     if not header_rows:
         return {"header": False}
     return {} if tuple(header_rows) == (1,) else {"headerRows": list(header_rows)}
+
+
+def one_or_more(names: Sequence[str]) -> str | list[str]:
+    """As a person writes it: a name that is alone is no list."""
+    return names[0] if len(names) == 1 else list(names)

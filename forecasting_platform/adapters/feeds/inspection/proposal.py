@@ -15,7 +15,7 @@ from forecasting_platform.adapters.feeds.inspection.clock import ClockFinding, f
 from forecasting_platform.adapters.feeds.inspection.columns import Layout, find_layout
 from forecasting_platform.adapters.feeds.inspection.day_formats import looks_like_day
 from forecasting_platform.adapters.feeds.inspection.days import DayFinding, find_day
-from forecasting_platform.adapters.feeds.inspection.document_format import Words, find_format
+from forecasting_platform.adapters.feeds.inspection.document_format import Words, find_format, one_or_more
 from forecasting_platform.adapters.feeds.inspection.due_days import DueDays, find_due_days, step_days
 from forecasting_platform.adapters.feeds.inspection.newest_day import newest_day_doubts
 from forecasting_platform.adapters.feeds.inspection.notes import Doubt, Found, NoLayoutError, quoted
@@ -165,7 +165,7 @@ class _Inspection:
             remedy = "Give a document with a row a day; docs/your-own-feed.md lists the ways to write a day."
             raise NoLayoutError(self._source, problem, remedy)
         self._note([Found("day", quoted(day.columns)), *day.found], day.doubts)
-        self._words["day"] = {} if day.columns == (DAY,) else {"column": _one_or_more(day.columns)}
+        self._words["day"] = {} if day.columns == (DAY,) else {"column": one_or_more(day.columns)}
         formats = day.formats[0] if len(day.formats) == 1 else list(day.formats)
         self._words["day"] |= {} if formats == "%Y-%m-%d" and day.decided else {"format": formats}
         return day, [row for row, moment in enumerate(day.moments) if moment is not None]
@@ -206,7 +206,7 @@ class _Inspection:
     def _declare_layout(self, layout: Layout, clock: ClockFinding, *, has_time: bool) -> None:
         values = layout.value_columns
         if layout.id_columns:
-            self._words["long"] = {"series": _one_or_more(layout.id_columns), "value": _one_or_more(values)}
+            self._words["long"] = {"series": one_or_more(layout.id_columns), "value": one_or_more(values)}
         if clock.rows_a_day > 1.02:
             # A sum of temperatures means nothing, and neither does the mean of an hour's sales as a day's.
             method = "mean" if all(map(_AVERAGED.search, values)) else "sum"
@@ -230,9 +230,8 @@ class _Inspection:
             self._words["series"] = {"exclude": list(layout.left_out)}
         if layout.left_out:
             reasons = "; ".join(f"{name!r}: {shortened(why)}" for name, why in layout.left_out.items())
-            self._doubts.append(
-                Doubt("long.value" if layout.id_columns else "series.exclude", f"left out are {reasons}")
-            )
+            key = "long.value" if layout.id_columns else "series.exclude"
+            self._doubts.append(Doubt(key, f"left out are {reasons}"))
 
     def _refuse_months(self, moments: Sequence[datetime]) -> None:
         step = step_days({moment.date() for moment in moments})
@@ -299,7 +298,3 @@ class _Inspection:
         doubts = tuple(self._doubts)
         text = proposed_file(self._words, doubts, layout.weather)
         return Proposal(description, text, tuple(self._found), doubts, layout.left_out, document, due)
-
-
-def _one_or_more(names: Sequence[str]) -> str | list[str]:
-    return names[0] if len(names) == 1 else list(names)

@@ -57,8 +57,7 @@ class ForecastModel:
         features: each series' newest row at training: `FEATURE_NAMES`, then `exogenous`; shape (S, F + E).
         feature_days: the day of that row; shape (S,).
         ended_after_days: after how many days without a value a series has ended; shape (S,).
-        trained_ranges: lowest and highest value of each column of `features` in training, NaN of one never known;
-            shape (S, F + E, 2).
+        trained_ranges: lowest and highest value of each of `features` in training, NaN if none; shape (S, F + E, 2).
         history: each series' newest values, as many as a candidate needs; shape (S, window_days).
         is_new: which series are forecast by `first_days`; shape (S,).
         first_days: what was learnt of series that it was not trained on.
@@ -239,10 +238,7 @@ class ForecastModel:
         ).zero_where_closed()
 
     def explain(self, inputs: ModelInputs) -> pd.DataFrame:
-        """What each forecast is made of, in the unit of the series.
-
-        Args:
-            inputs: the rows that `predict` would be given.
+        """What each forecast of `predict(inputs)` is made of, in the unit of the series.
 
         Returns:
             One row an input row, in order: `unique_id`, `ds`, and `PARTS`, which add up to `predict(inputs).y_hat`.
@@ -274,9 +270,9 @@ class ForecastModel:
         low, high = self.plausible[series].T
         replaced = ~(np.isfinite(combined) & (combined >= low) & (combined <= high))
         sane = np.where(replaced, FittedNaive().predict(inputs, series), combined)
-        is_zero = is_zero_day(inputs.values, inputs.step, self.zero_values[series], self.zero_columns)
         # A declared bound above 0 says that there is no such day.
-        is_zero &= self.lower_bound[series] <= 0
+        is_zero = self.lower_bound[series] <= 0
+        is_zero &= is_zero_day(inputs.values, inputs.step, self.zero_values[series], self.zero_columns)
         return np.where(is_zero, 0.0, np.maximum(sane, self.lower_bound[series])), replaced, is_zero
 
     def _lacks_exogenous(self, inputs: ModelInputs, series: Positions) -> Flags:
