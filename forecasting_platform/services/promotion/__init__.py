@@ -1,4 +1,4 @@
 """Promotion as a service: `promoter` decides and moves the alias, `challenger_judge` judges the challenger, `evidence`
-gathers what decisions rest on, `versions` knows which version serves, served and should serve. The rule itself is
-`forecasting.promotion`.
+gathers what decisions rest on, `recipe_comparison` and `stored_shadow` measure it block by block on an engine,
+`versions` knows which version serves, served and should serve. The rule itself is `forecasting.promotion`.
 """
