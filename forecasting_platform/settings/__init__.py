@@ -70,7 +70,9 @@ class Settings(AppSettings):
         "process starts a Spark of its own.",
     )
     spark_master: str = Field(
-        default="local[*,2]", description="Spark master of the Spark store; 2 are the attempts at a task."
+        default="local[*,2]",
+        description="Spark master of the Spark store: a cluster (`spark://…`), or this machine; the 2 allows a failed "
+        "task a second attempt.",
     )
     spark_wait_seconds: float = Field(
         default=300.0, gt=0, description="How long a process waits for a core of Spark before it gives up."
@@ -95,7 +97,7 @@ class Settings(AppSettings):
         default="dd/mm/yyyy", description="Date format of the feed, made of `dd`, `mm` and `yyyy`."
     )
     feed: Path | None = Field(
-        default=None, description="A feed's description, a YAML file, in the place of its URL (docs/feeds.md)."
+        default=None, description="Description of the feed, a YAML file; give this or the feed's URL (docs/feeds.md)."
     )
     feeds: Path | None = Field(default=None, description="Folder of the descriptions of several feeds, one file each.")
     exogenous_feed_url: str | None = Field(
@@ -144,7 +146,7 @@ class Settings(AppSettings):
     incident_training_days: int = Field(
         default=7,
         ge=0,
-        description="Days between two trainings that a lasting incident of bias or error asks for; 0 asks for none.",
+        description="Least days between two trainings for a lasting incident of bias or error; 0: no such trainings.",
     )
     training_anchor_date: date = Field(
         default=date(2018, 1, 1), description="Day of a training; the others follow by whole intervals."

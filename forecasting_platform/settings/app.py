@@ -63,7 +63,8 @@ class AppSettings(BaseSettings):
         "`127.0.0.1` and `[::1]` are always allowed. Requests for any other Host are refused.",
     )
     app_rate_limit: str = Field(
-        default="60000 per minute", description="Requests that the app accepts from one address."
+        default="60000 per minute",
+        description="Requests that the app accepts from one IP address: a number per second, minute, hour or day.",
     )
     dagster_url: str | None = Field(
         default=None, description="Dagster's web server, for commands that use a platform that is not embedded."
