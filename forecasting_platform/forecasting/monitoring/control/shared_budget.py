@@ -11,7 +11,7 @@ And the threshold is never lower than what the calm days of all series together 
 series judged by days that it was not learnt from, is the platform's own record of false pages. It holds where errors
 have more than an autoregressive process of one spread in them, such as quarters that differ.
 
-A fifth of a budget is kept for a page of its own: many series that move at once. Evidence that n series each reach
+Half of a budget is kept for a page of its own: many series that move at once. Evidence that n series each reach
 r times a year is reached by m of them at once at most n r / m times a year (Markov's inequality), so that m series
 together need far less evidence each than one alone. This is how e-values are merged by their mean, and the series that
 are named by the step-up rule of Benjamini & Hochberg (Wang & Ramdas 2022, doi:10.1111/rssb.12489), with two steps.
@@ -31,7 +31,7 @@ MIN_TOGETHER, MIN_SHARE_TOGETHER = 5, 0.1
 """So many series, and such a share of the judged ones, are many."""
 TOGETHER_DAYS = 7
 """Series whose evidence begins within so many days moved together."""
-PART_TOGETHER = 0.2
+PART_TOGETHER = 0.5
 """Of a budget: for many series that move at once."""
 PART_SHOWN, PART_SHOWN_ALONE = 0.6, 0.95
 """Of a budget: what the calm days of many series may show, and those of fewer."""

@@ -13,7 +13,7 @@ from forecasting_platform.forecasting.monitoring.control.charts import (
     excursion_peaks,
 )
 from forecasting_platform.forecasting.monitoring.control.judging import Streams, judge_streams
-from forecasting_platform.forecasting.monitoring.control.shared_budget import pool_growth, share_budget
+from forecasting_platform.forecasting.monitoring.control.shared_budget import PART_TOGETHER, pool_growth, share_budget
 from forecasting_platform.forecasting.series.arrays import Floats
 
 LEVEL = Chart("level", allowance=0.45, two_sided=True, centred=False)
@@ -44,7 +44,7 @@ def test_the_more_series_the_higher_is_each_ones_threshold(references: list[Refe
 
 
 def test_many_series_teach_each_other_how_evidence_grows_and_so_need_less_of_it(references: list[Reference]) -> None:
-    apart = np.array([of.threshold(0.8 / 40) for of in references])
+    apart = np.array([of.threshold((1 - PART_TOGETHER) / 40) for of in references])
     shared = share_budget([replace(of, peaks=()) for of in references], np.ones(40), 1.0).alone
     assert shared.mean() < apart.mean()
     assert shared.std() < 0.8 * apart.std(), "they differ by chance only"
