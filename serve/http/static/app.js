@@ -423,7 +423,7 @@ async function showEntries(id, path, none, entries) {
 const showDecisions = () => showEntries("decisions", "/decisions?limit=6", "No decisions yet.", ({ decisions }) =>
   decisions.map((d) => entry(d.verdict, VERDICTS[d.verdict] ?? "", `version ${d.challenger_version}, ${showTime(d.decided_at)}`, d.reason)));
 
-const showAlerts = () => showEntries("alerts", "/alerts?open_only=true", "All checks are passing.", ({ alerts }) => {
+const showAlerts = () => showEntries("alerts", "/alerts?open_only=true", "No open alerts.", ({ alerts }) => {
   const unknown = alerts.filter(({ state }) => state === "UNKNOWN");
   const failing = alerts.filter(({ state }) => state !== "UNKNOWN").map(alertEntry);
   if (!unknown.length) return failing;
