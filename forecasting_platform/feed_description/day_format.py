@@ -173,5 +173,5 @@ def _offset_of(text: str) -> timezone:
 def _problem(declared: str) -> str:
     return (
         f"{declared!r} is no format of a day; write dd, mm and yyyy once each (dd/mm/yyyy), strptime's directives "
-        "(%d/%m/%Y, %Y-%m-%dT%H:%M), unix or unix_ms"
+        "(%d/%m/%Y, %Y-%m-%dT%H:%M), unix or unix_ms; ... at the end stands for any text"
     )

@@ -76,6 +76,12 @@ class FeedDescription(Part):
             raise ValueError("aggregate.every_minutes counts rows by their time, and day.format has none")
         if self.aggregate and self.aggregate.min_share < 1 and self.aggregate.every_minutes is None:
             raise ValueError("aggregate.min_share needs every_minutes, which says how many rows a day has")
+        if self.aggregate and self.aggregate.method == "count" and self.aggregate.every_minutes:
+            raise ValueError(
+                "aggregate.every_minutes is of rows at a fixed step, and events that are counted have none"
+            )
+        if self.orient != "records" and self.format not in {None, "json"}:
+            raise ValueError(f"orient is of JSON, and format is {self.format}")
         if self.long and (both := sorted({*self.long.series, *self.day.column} & set(self.long.value))):
             raise ValueError(f"long.value names {both[0]!r}, which is the day or names the series")
         if (self.days_are_columns or self.orient in {"index", "columns"}) and len(self.day.column) > 1:

@@ -58,8 +58,7 @@ def read_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> 
     >>> read_values(pa.array(["yes", "no"]), Dialect(trueValues=("yes",), falseValues=("no",))).values
     array([1., 0.])
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
-    missing = pc.is_in(trimmed, value_set=pa.array(["", *dialect.missing_values], pa.string()))
+    trimmed, missing = _trimmed(texts, dialect)
     is_number = pc.fill_null(pc.match_substring_regex(trimmed, _pattern(dialect)), False)
     is_number = pc.and_(is_number, pc.invert(missing))
     written = pc.if_else(is_number, trimmed, None)
@@ -81,13 +80,24 @@ def read_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> 
     return CellValues(values, kinds)
 
 
-def counted(texts: pa.Array, dialect: Dialect) -> CellValues:
-    """A 1 for each cell that has a value, whatever it is."""
+def count_values(texts: pa.Array, dialect: Dialect, unit_factor: float = 1.0) -> CellValues:
+    """What each cell counts for: the factor where there is anything in it; an empty one is no event.
+
+    >>> count_values(pa.array(["A", "", None]), Dialect()).values
+    array([ 1., nan, nan])
+    """
+    _, missing = _trimmed(texts, dialect)
+    is_event = ~pc.fill_null(missing, False).to_numpy(zero_copy_only=False)
+    is_event &= texts.is_valid().to_numpy(zero_copy_only=False)
+    return CellValues(
+        np.where(is_event, unit_factor, np.nan), np.where(is_event, Cell.VALUE, Cell.ABSENT).astype(np.int8)
+    )
+
+
+def _trimmed(texts: pa.Array, dialect: Dialect) -> tuple[pa.Array, pa.Array]:
+    """The cells without spaces around them, and which of them mean "no value"."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    missing = pc.is_in(trimmed, value_set=pa.array(["", *dialect.missing_values], pa.string()))
-    kinds = np.where(missing.to_numpy(zero_copy_only=False), Cell.UNPUBLISHED, Cell.VALUE).astype(np.int8)
-    kinds[texts.is_null().to_numpy(zero_copy_only=False)] = Cell.ABSENT
-    return CellValues(np.where(kinds == Cell.VALUE, 1.0, np.nan), kinds)
+    return trimmed, pc.is_in(trimmed, value_set=pa.array(["", *dialect.missing_values], pa.string()))
 
 
 def _floats(written: pa.Array) -> Floats:

@@ -126,11 +126,9 @@ def added_up(cells: DatedCells, aggregate: Aggregate, day: Day, newest: date | N
 def _combined(
     cells: DatedCells, usable: npt.NDArray[np.bool_], starts: Positions, counts: Positions, how: str
 ) -> Floats:
-    if how == "count":
-        return counts.astype(np.float64)
-    if how in {"sum", "mean"}:
+    if how in {"sum", "mean", "count"}:
         totals = np.add.reduceat(np.where(usable, cells.values, 0.0), starts)
-        return totals if how == "sum" else totals / np.maximum(counts, 1)
+        return totals / np.maximum(counts, 1) if how == "mean" else totals
     if how == "max":
         # What is not usable is the least of all, so that it never is the largest.
         return np.maximum.reduceat(np.where(usable, cells.values, -np.inf), starts)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, counted, read_values
+from forecasting_platform.adapters.feeds.documents.cell_values import Cell, CellValues, count_values, read_values
 from forecasting_platform.adapters.feeds.documents.daily_values import (
     DailyValues,
     DatedCells,
@@ -251,9 +251,9 @@ class _Reading:
         return added_up(dated, self.description.aggregate, self.description.day, newest, refuse)
 
     def _values(self, texts: pa.Array) -> CellValues:
-        if self.description.aggregate and self.description.aggregate.method == "count":
-            return counted(texts, self.description.dialect)
-        return read_values(texts, self.description.dialect, self.description.series.unit_factor)
+        counts = self.description.aggregate is not None and self.description.aggregate.method == "count"
+        read = count_values if counts else read_values
+        return read(texts, self.description.dialect, self.description.series.unit_factor)
 
     def _cells(self, table: TextTable, rows: Positions, names: Sequence[str]) -> SeriesCells:
         if self.description.long:

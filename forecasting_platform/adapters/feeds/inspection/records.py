@@ -190,11 +190,13 @@ def _no_rows(document: object, source: str) -> NoLayoutError:
         if told:
             shown = "; ".join(value if isinstance(value, str) else json.dumps(value) for value in told.values())
             return NoLayoutError(source, f"the answer is an error: {shortened(shown)!r}", "Ask the source as it wants.")
-        columns = [path for path, rows in _arrays(document, "") if len(rows) > 1]
-        if len(columns) > 1:
-            problem = f"its JSON has a list a column ({quoted(columns)}), and no list of rows"
+        columns = {path: len(rows) for path, rows in _arrays(document, "")}
+        if len(columns) > 1 and any(columns.values()):
+            lengths = [f"{path}: {length:,}" for path, length in columns.items()]
+            problem = f"its JSON has lists that are no columns of one table ({quoted(lengths)}), and no list of rows"
             return NoLayoutError(source, problem, "Ask the source for CSV, or for rows.")
-        problem = f"its JSON is an object with the keys {examples(document)}, without rows"
+        keys = f"an object with the keys {examples(document)}" if document else "an empty object"
+        problem = f"its JSON is {keys}, without rows"
         return NoLayoutError(source, problem, "Ask the source for a list of objects, one a day.")
     return NoLayoutError(
         source, "its JSON holds no list of objects", "Ask the source for a list of objects, one a day."

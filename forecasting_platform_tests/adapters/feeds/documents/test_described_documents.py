@@ -261,8 +261,10 @@ def test_the_start_of_an_interval_is_the_day_of_its_row() -> None:
 
 def test_events_are_counted_whatever_their_cells_say() -> None:
     day = 'day: {column: at, format: "%Y-%m-%d %H:%M"}\naggregate: {method: count}'
-    wide = "at,ward\n2024-01-01 03:10,A\n2024-01-01 09:00,B\n2024-01-02 02:00,A\n"
-    assert values(read(wide, day)) == [("ward", "01-01", 2.0), ("ward", "01-02", 1.0)]
+    wide = "at,ward\n2024-01-01 03:10,A\n2024-01-01 03:10,A\n2024-01-01 09:00,\n2024-01-02 02:00,A\n"
+    found = read(wide, f"{day}\nseries: {{unit_factor: 10}}")
+    assert values(found) == [("ward", "01-01", 20.0), ("ward", "01-02", 10.0)]
+    assert found.quarantined.empty, "an empty cell is no event, and makes no day incomplete"
     long = "at,ward,n\n2024-01-01 03:10,A,x\n2024-01-01 09:00,B,x\n2024-01-01 10:00,A,y\n"
     assert values(read(long, f"{day}\nlong: {{series: ward, value: n}}")) == [("A", "01-01", 2.0), ("B", "01-01", 1.0)]
 
